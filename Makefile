@@ -1,0 +1,40 @@
+# Each target works alone from a clean clone: what a machine lacks is installed by scripts/setup.
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+
+.PHONY: help
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## make this machine ready: packages, a Docker Engine, the base image; only what is missing
+	@scripts/setup
+
+.PHONY: demo
+demo: setup ## watch a push go live, a change, and a broken one; KEEP=1 leaves it running
+	@KEEP="$(KEEP)" scripts/with-engine scripts/demo
+
+.PHONY: test
+test: setup ## every test (T=words: only those whose name holds them)
+	@scripts/with-engine scripts/test $(T)
+
+.PHONY: lint
+lint: ## formatting and clippy, warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+.PHONY: fmt
+fmt: ## format the code
+	$(CARGO) fmt --all
+
+.PHONY: build
+build: ## the binary: target/release/launchway
+	$(CARGO) build --locked --release
+
+.PHONY: bench
+bench: setup ## the figures of docs/BENCHMARKS.md
+	@scripts/with-engine $(CARGO) bench --locked
+
+.PHONY: package-test
+package-test: setup ## build the image, bring up docker-compose.yml, deploy examples/shop through it
+	@scripts/with-engine tests/packaging.sh

@@ -1,0 +1,81 @@
+//! What all benches share: rounds, medians with their range, tables, and the arguments.
+#![allow(dead_code)] // Each bench is a crate of its own and uses its part.
+
+use std::time::Duration;
+
+/// `--quick`: few and short rounds, to see that a bench works; its figures mean little.
+pub fn is_quick() -> bool {
+    std::env::args().any(|argument| argument == "--quick")
+}
+
+/// A folder on the disk that the repository lies on, gone when dropped: `/tmp` is memory on some machines.
+pub fn folder() -> tempfile::TempDir {
+    let target = env!("CARGO_TARGET_TMPDIR");
+    std::fs::create_dir_all(target).expect("the build's own folder");
+    tempfile::Builder::new().prefix("bench-").tempdir_in(target).expect("a folder to measure in")
+}
+
+/// One figure, measured once in each round.
+#[derive(Debug, Clone, Default)]
+pub struct Figure(Vec<f64>);
+
+impl Figure {
+    pub fn add(&mut self, value: f64) {
+        self.0.push(value);
+    }
+
+    pub fn add_time(&mut self, time: Duration) {
+        self.add(time.as_secs_f64());
+    }
+
+    pub fn median(&self) -> f64 {
+        percentile(&mut self.0.clone(), 50.0)
+    }
+
+    /// `median (lowest-highest)`.
+    pub fn text(&self, decimals: usize) -> String {
+        if self.0.is_empty() {
+            return "-".into();
+        }
+        let low = self.0.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        format!("{:.decimals$} ({low:.decimals$}-{high:.decimals$})", self.median())
+    }
+}
+
+/// The value that `percent` of all values do not exceed (nearest rank; the lower middle for an even number).
+pub fn percentile(values: &mut [f64], percent: f64) -> f64 {
+    if values.is_empty() {
+        return f64::NAN;
+    }
+    values.sort_by(f64::total_cmp);
+    let rank = (percent / 100.0 * values.len() as f64).ceil() as usize;
+    values[rank.clamp(1, values.len()) - 1]
+}
+
+/// A table for people: the first row is its head.
+pub fn print_table(title: &str, rows: &[Vec<String>]) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|text| text.len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    println!("\n{title}");
+    for (number, row) in rows.iter().enumerate() {
+        let cells: Vec<String> = row
+            .iter()
+            .enumerate()
+            .map(|(column, text)| match column {
+                0 => format!("{text:<width$}", width = widths[0]),
+                _ => format!("{text:>width$}", width = widths[column]),
+            })
+            .collect();
+        println!("  {}", cells.join("  "));
+        if number == 0 {
+            println!("  {}", "-".repeat(widths.iter().sum::<usize>() + 2 * columns.saturating_sub(1)));
+        }
+    }
+}
+
+/// A row of a table.
+pub fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.iter().map(|cell| cell.to_string()).collect()
+}

@@ -1,0 +1,271 @@
+//! Building an image on the engine's own BuildKit, as `docker buildx build` does: over `/grpc` we ask for the build,
+//! over `/session` the engine asks us for files and secrets.
+
+use super::context::{Context, Dockerfile};
+use super::file_sync::{Folder, Folders};
+use super::progress::{BuildLine, BuildProgress};
+use super::session::{RegistryCredentials, Session, random_id};
+use super::solve_request::{CONTEXT, DOCKERFILE, additional, solve_request};
+use super::{BuildError, EngineAddress};
+use crate::model::{AdditionalContext, BuildSpec, ComponentName, Mask, Tree};
+use bollard::grpc::export::moby::buildkit::v1::StatusRequest;
+use bollard::grpc::export::moby::buildkit::v1::control_client::ControlClient;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_stream::StreamExt;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+
+/// Builds on one engine. Cheap to clone; any number of builds may run at once.
+#[derive(Clone)]
+pub struct Builder {
+    docker: bollard::Docker,
+    engine: EngineAddress,
+}
+
+pub struct BuildRequest {
+    pub tree: Arc<dyn Tree>,
+    pub spec: BuildSpec,
+    /// The image's name; `spec.tags` are further ones.
+    pub tag: String,
+    /// Ours (project, component, content key, commit), beside those of the Compose file.
+    pub labels: BTreeMap<String, String>,
+    /// The images of components that serve as additional contexts.
+    pub images: BTreeMap<ComponentName, String>,
+    /// By host; `docker.io` for Docker Hub.
+    pub registries: BTreeMap<String, RegistryCredentials>,
+    /// Hides what must not be read in the output, and tells which build arguments hold a secret. The build's own
+    /// secrets are hidden in any case.
+    pub mask: Mask,
+    /// `launchway deploy --rebuild`.
+    pub pull: bool,
+    pub no_cache: bool,
+    pub cancel: CancellationToken,
+    pub deadline: Instant,
+    /// Called for each line, in order.
+    pub output: Arc<dyn Fn(BuildLine) + Send + Sync>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuiltImage {
+    /// The image's id as this engine says it.
+    pub id: String,
+    pub tag: String,
+    /// Whether no step of the Dockerfile had to be carried out.
+    pub cached: bool,
+    /// The images that it is based on: as the Dockerfile names them, and the digest (or id) that each had.
+    pub bases: BTreeMap<String, String>,
+}
+
+/// The messages that BuildKit's own clients allow.
+const MAX_MESSAGE_BYTES: usize = 16 << 20;
+/// The last lines come after the result, if at all.
+const LAST_LINES_TIMEOUT: Duration = Duration::from_secs(5);
+/// The first API with a BuildKit that knows `shm-size`, `ulimit` and named contexts (Docker 23).
+const API_OF_DOCKER_23: (u32, u32) = (1, 42);
+
+impl Builder {
+    /// `docker` and `engine` are the same engine.
+    pub fn new(docker: bollard::Docker, engine: EngineAddress) -> Self {
+        Self { docker, engine }
+    }
+
+    /// The id of an image by name, as the engine has it now; `None` where it does not (any more).
+    pub async fn find(&self, tag: &str) -> Result<Option<String>, BuildError> {
+        match self.docker.inspect_image(tag).await {
+            Ok(image) => Ok(image.id),
+            Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+            Err(error) => Err(self.engine_error(format!("asking for the image {tag}: {error}"))),
+        }
+    }
+
+    /// Builds, and waits for the end. Cancellation and the deadline stop the build on the engine too.
+    pub async fn build(&self, request: BuildRequest) -> Result<BuiltImage, BuildError> {
+        let mask = request.mask.with(request.spec.secrets.iter().map(|secret| &secret.value));
+        let output = Arc::clone(&request.output);
+        let mut progress = BuildProgress::new(&mask, &*output);
+        let (cancel, deadline) = (request.cancel.clone(), request.deadline);
+        // Whatever is dropped here closes its connection, and the engine stops what was asked for over it.
+        let ended = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(BuildError::Cancelled),
+            ended = self.run(&request, &mut progress, &mask) => ended,
+            () = tokio::time::sleep_until(deadline) => Err(BuildError::Deadline { step: None }),
+        };
+        match ended {
+            Ok(()) => {}
+            Err(BuildError::Deadline { .. }) => return Err(BuildError::Deadline { step: progress.current_step() }),
+            Err(error) => return Err(error),
+        }
+        let id = self.find(&request.tag).await?.ok_or_else(|| {
+            self.engine_error(format!("the build ended well, but the engine has no image {}", request.tag))
+        })?;
+        let cached = progress.all_cached();
+        let bases = self.digests(progress.bases()).await?;
+        Ok(BuiltImage { id, tag: request.tag, cached, bases })
+    }
+
+    async fn run(
+        &self,
+        request: &BuildRequest,
+        progress: &mut BuildProgress<'_>,
+        mask: &Mask,
+    ) -> Result<(), BuildError> {
+        let (tree, spec) = (Arc::clone(&request.tree), request.spec.clone());
+        // Reading the commit blocks, though shortly.
+        let offered = tokio::task::spawn_blocking(move || Offered::read(&tree, &spec)).await;
+        let offered = offered.map_err(|error| self.engine_error(error.to_string()))??;
+        self.refuse_what_it_would_ignore(&request.spec).await?;
+        let build = random_id().map_err(|why| self.engine_error(why))?;
+        let secrets = request.spec.secrets.iter().map(|secret| (secret.id.clone(), secret.value.clone())).collect();
+        let no_buildkit = |why| BuildError::NoBuildKit { engine: self.engine.to_string(), why };
+        let registries = request.registries.clone();
+        let folders = offered.folders.clone();
+        // One copy of the context for each component is kept by the engine, not one for each build.
+        let name = request.tag.rsplit_once(':').map_or(request.tag.as_str(), |(name, _)| name);
+        let session = Session::open(&self.engine, name, folders, secrets, registries).await.map_err(no_buildkit)?;
+        let mut control = self.control().await.map_err(no_buildkit)?;
+        let solve = solve_request(request, &offered.dockerfile, &build, &session.id)?;
+        let (statuses, mut heard) = tokio::sync::mpsc::channel(64);
+        let mut listening = control.clone();
+        let status = StatusRequest { r#ref: build };
+        let _listener = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
+            let Ok(stream) = listening.status(status).await else { return };
+            let mut stream = stream.into_inner();
+            while let Some(Ok(status)) = stream.next().await {
+                if statuses.send(status).await.is_err() {
+                    break;
+                }
+            }
+        }));
+        let solving = control.solve(solve);
+        tokio::pin!(solving);
+        let solved = loop {
+            tokio::select! {
+                Some(status) = heard.recv() => progress.take(status),
+                solved = &mut solving => break solved,
+            }
+        };
+        let rest = async {
+            while let Some(status) = heard.recv().await {
+                progress.take(status);
+            }
+        };
+        if tokio::time::timeout(LAST_LINES_TIMEOUT, rest).await.is_err() {
+            tracing::debug!("the engine kept the build's output open after its end");
+        }
+        match solved {
+            Ok(_) => Ok(()),
+            Err(status) => Err(self.solve_error(&status, &offered, progress, mask)),
+        }
+    }
+
+    async fn control(&self) -> Result<ControlClient<Channel>, String> {
+        let engine = self.engine.clone();
+        let connect = tower::util::service_fn(move |_: hyper::Uri| {
+            let engine = engine.clone();
+            async move { engine.upgrade("/grpc", &[]).await.map_err(std::io::Error::other) }
+        });
+        // The address is only a name here: the connection is made by `connect`.
+        let endpoint = Endpoint::from_static("http://engine");
+        let channel = endpoint.connect_with_connector(connect).await.map_err(|error| {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            format!("{error}{cause}")
+        })?;
+        let client = ControlClient::new(channel);
+        Ok(client.max_decoding_message_size(MAX_MESSAGE_BYTES).max_encoding_message_size(MAX_MESSAGE_BYTES))
+    }
+
+    fn solve_error(
+        &self,
+        status: &tonic::Status,
+        offered: &Offered,
+        progress: &BuildProgress<'_>,
+        mask: &Mask,
+    ) -> BuildError {
+        if let Some(problem) = offered.folders.problem.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return problem;
+        }
+        let message = mask.apply(status.message());
+        if message.contains("moby.buildkit.frontend.contexts") {
+            return BuildError::Unsupported {
+                what: "build.additional_contexts".to_string(),
+                why: "this engine's BuildKit is too old for it. Docker Engine 23 or newer is needed".to_string(),
+            };
+        }
+        // Only errors of the connection have a cause; what the engine answers is text.
+        if std::error::Error::source(status).is_some() || status.code() == tonic::Code::Unavailable {
+            return self.engine_error(format!("the connection was lost: {message}"));
+        }
+        let (step, last_lines) = progress.failed_step().map(|(step, lines)| (Some(step), lines)).unwrap_or_default();
+        let message = message.trim_start_matches("failed to solve: ").to_string();
+        BuildError::Failed { step, message, last_lines }
+    }
+
+    /// Old BuildKits build on without a word where they do not know a setting.
+    async fn refuse_what_it_would_ignore(&self, spec: &BuildSpec) -> Result<(), BuildError> {
+        let what = match (spec.shm_size_bytes, spec.ulimits.is_empty()) {
+            (Some(_), _) => "build.shm_size",
+            (None, false) => "build.ulimits",
+            (None, true) => return Ok(()),
+        };
+        let version = self.docker.version().await.map_err(|error| self.engine_error(error.to_string()))?;
+        let api = version.api_version.unwrap_or_default();
+        let parsed = api.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+        if parsed.is_some_and(|api: (u32, u32)| api < API_OF_DOCKER_23) {
+            return Err(BuildError::Unsupported {
+                what: what.to_string(),
+                why: format!("this engine (API {api}) ignores it when it builds. Docker Engine 23 or newer is needed"),
+            });
+        }
+        Ok(())
+    }
+
+    /// Where BuildKit named no digest, the base is an image that the engine has.
+    async fn digests(&self, bases: BTreeMap<String, Option<String>>) -> Result<BTreeMap<String, String>, BuildError> {
+        let mut found = BTreeMap::new();
+        for (name, digest) in bases {
+            let digest = match digest {
+                Some(digest) => Some(digest),
+                None if name == "scratch" => None,
+                None => self.find(&name).await?,
+            };
+            found.extend(digest.map(|digest| (name, digest)));
+        }
+        Ok(found)
+    }
+
+    fn engine_error(&self, why: String) -> BuildError {
+        BuildError::Engine { engine: self.engine.to_string(), why }
+    }
+}
+
+/// What the session has for the engine to ask for.
+struct Offered {
+    folders: Folders,
+    /// The name of the Dockerfile in its folder.
+    dockerfile: String,
+}
+
+impl Offered {
+    fn read(tree: &Arc<dyn Tree>, spec: &BuildSpec) -> Result<Self, BuildError> {
+        let file = Dockerfile::of(&**tree, spec)?;
+        let dockerfile = file.name.clone();
+        let mut folders = HashMap::new();
+        folders.insert(DOCKERFILE.to_string(), Folder::Dockerfile { file, time: tree.time() });
+        let mut offer = |name: String, context: Context| -> Result<(), BuildError> {
+            let entries = context.listing(&**tree)?;
+            folders.insert(name, Folder::Context { tree: Arc::clone(tree), entries });
+            Ok(())
+        };
+        offer(CONTEXT.to_string(), Context::of(&**tree, spec)?)?;
+        for (name, context) in &spec.additional_contexts {
+            if let AdditionalContext::Folder(folder) = context {
+                offer(additional(name), Context::additional(&**tree, folder)?)?;
+            }
+        }
+        Ok(Self { folders: Folders { folders: Arc::new(folders), problem: Arc::default() }, dockerfile })
+    }
+}

@@ -1,0 +1,71 @@
+//! Why an image was not built.
+
+use super::InvalidPattern;
+use crate::model::{RepoPath, TreeError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error("reading the build context: {0}")]
+    Tree(#[from] TreeError),
+    #[error("the build context {0} is not a folder of the commit. Correct build.context in the Compose file")]
+    NoContext(RepoPath),
+    #[error(
+        "the Dockerfile {dockerfile} is not in the commit (build context {context}). Add it, or name it with \
+         build.dockerfile in the Compose file"
+    )]
+    MissingDockerfile { dockerfile: RepoPath, context: RepoPath },
+    #[error("{file}, {problem}")]
+    Ignore { file: RepoPath, problem: InvalidPattern },
+    #[error(
+        "{0} is a Git LFS pointer, not the file itself, and Launchway does not fetch from LFS. Keep the file out of the \
+         build with .dockerignore, or put it into git itself (git lfs migrate export)"
+    )]
+    LfsPointer(RepoPath),
+    #[error(
+        "the build argument {0} holds a secret, and arguments are kept in the image's history. Use build.secrets and \
+         RUN --mount=type=secret,id=..."
+    )]
+    SecretArgument(String),
+    #[error("{what} is not supported: {why}")]
+    Unsupported { what: String, why: String },
+    #[error("the engine at {engine} cannot build with BuildKit: {why}. Docker Engine 20.10 or newer is needed")]
+    NoBuildKit { engine: String, why: String },
+    #[error("{}", failed_text(step.as_deref(), message, last_lines))]
+    Failed {
+        /// The step of the Dockerfile, such as `[build 3/4] RUN make`.
+        step: Option<String>,
+        /// BuildKit's own sentence.
+        message: String,
+        /// The end of the step's output, secrets masked.
+        last_lines: Vec<String>,
+    },
+    #[error("the build was cancelled")]
+    Cancelled,
+    #[error("the build took longer than allowed and was stopped{}", at_step(step.as_deref()))]
+    Deadline { step: Option<String> },
+    #[error("building on the engine at {engine}: {why}")]
+    Engine { engine: String, why: String },
+}
+
+impl BuildError {
+    /// Whether the commit is at fault, not the engine or Launchway: it decides between `failure` and `error`.
+    pub fn is_of_the_commit(&self) -> bool {
+        !matches!(self, BuildError::NoBuildKit { .. } | BuildError::Cancelled | BuildError::Engine { .. })
+    }
+}
+
+fn at_step(step: Option<&str>) -> String {
+    step.map(|step| format!(", during {step}")).unwrap_or_default()
+}
+
+fn failed_text(step: Option<&str>, message: &str, last_lines: &[String]) -> String {
+    let mut text = match step {
+        Some(step) => format!("{step} failed: {message}"),
+        None => message.to_string(),
+    };
+    for line in last_lines {
+        text.push_str("\n  | ");
+        text.push_str(line);
+    }
+    text
+}

@@ -1,0 +1,28 @@
+//! Build contexts, content keys, BuildKit.
+//!
+//! A build reads its files from a commit's tree and nothing else. What goes in is decided here (`context`,
+//! `dockerignore`), named by a content key, and sent to the engine's BuildKit as it asks for it.
+
+mod archive;
+mod buildkit;
+mod content_key;
+mod context;
+mod dockerignore;
+mod engine_address;
+mod error;
+mod file_sync;
+mod lfs;
+mod pattern;
+mod progress;
+mod session;
+mod solve_request;
+
+pub use archive::{Archive, file_archive, folder_archive, text_archive};
+pub use buildkit::{BuildRequest, Builder, BuiltImage};
+pub use content_key::{ContentKeys, content_key};
+pub use context::{Context, ContextEntry, Dockerfile, follow, listing};
+pub use dockerignore::{Dockerignore, FolderMatch, InvalidPattern};
+pub use engine_address::EngineAddress;
+pub use error::BuildError;
+pub use progress::{BuildLine, BuildLineKind};
+pub use session::RegistryCredentials;

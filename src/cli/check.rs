@@ -1,0 +1,243 @@
+//! `launchway check`: what Launchway would make of a working copy, without a server.
+
+use crate::compose::{self, ReadRequest};
+use crate::model::{
+    ComponentName, EnvironmentName, Permissions, Place, Problem, ProjectName, RepoPath, Severity, Stack,
+};
+use crate::plan::{method, order};
+use crate::source::WorkingCopy;
+use anyhow::Context as _;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Check how a working copy would be deployed, without a server
+///
+/// Reads the Compose file (else the Dockerfile, else a template is chosen) as it would be committed: files that git
+/// ignores do not count. Prints the components in their order, with the method of each and why, and every problem with
+/// its file, line and key. What only launchway.toml can allow (paths of the host, privileged, ...) is refused here.
+/// Exits 0 without errors, 1 with.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The project's folder, or its Compose file
+    #[arg(default_value = ".")]
+    path: PathBuf,
+    /// Compose file, relative to the project's folder; several are merged in order
+    #[arg(long = "file", short, value_name = "FILE")]
+    files: Vec<String>,
+    /// The environment whose overrides in x-launchway count
+    #[arg(long, value_name = "NAME")]
+    environment: Option<EnvironmentName>,
+    /// A variable as launchway.toml would set it
+    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = variable)]
+    variables: Vec<(String, String)>,
+    /// A profile whose services count
+    #[arg(long = "profile", value_name = "NAME")]
+    profiles: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_string(), value.to_string())),
+        _ => Err("write NAME=VALUE".to_string()),
+    }
+}
+
+/// What was found; the JSON of `--json`.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    components: Vec<Row>,
+    /// Components of one level wait for nothing but earlier levels.
+    order: Vec<Vec<ComponentName>>,
+    problems: Vec<Finding>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    name: ComponentName,
+    dependencies: Vec<ComponentName>,
+    method: &'static str,
+    why: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    severity: Severity,
+    file: Option<String>,
+    line: Option<u32>,
+    key: Option<String>,
+    message: String,
+}
+
+/// Checks one working copy and prints what was found on standard output.
+///
+/// # Errors
+/// A folder that cannot be read. What is wrong with its files is part of the report.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let report = check(&args)?;
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print!("{}", report.text());
+    }
+    let failed = report.problems.iter().any(|problem| problem.severity == Severity::Error);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn check(args: &Args) -> anyhow::Result<Report> {
+    let place = place(&args.path)?;
+    let tree = WorkingCopy::open(&place.repository)?;
+    let project = project_name(&place);
+    let mut files: Vec<RepoPath> = place.file.into_iter().collect();
+    for file in &args.files {
+        files.push(place.folder.join(file).with_context(|| format!("--file {file}"))?);
+    }
+    let mut variables: BTreeMap<String, String> = args.variables.iter().cloned().collect();
+    // Only a server knows the commit; whatever stands here is as good as another one.
+    variables.entry("LAUNCHWAY_COMMIT".into()).or_insert_with(|| "0".repeat(40));
+    let reading = compose::read(&ReadRequest {
+        tree: &tree,
+        root: place.folder,
+        files,
+        project: &project,
+        compose_project: project.to_string(),
+        environment: args.environment.as_ref(),
+        profiles: args.profiles.clone(),
+        variables,
+        secret_values: Vec::new(),
+        outside_files: BTreeMap::new(),
+        allowed: Permissions::default(),
+    });
+    Ok(match reading {
+        Ok(reading) => Report::new(&reading.stack, reading.problems),
+        Err(problems) => Report { problems: problems.into_iter().map(Finding::from).collect(), ..Report::default() },
+    })
+}
+
+/// Where the project lies.
+struct Project {
+    /// The working copy's top folder, or the project's own where there is no git.
+    repository: PathBuf,
+    /// The project's folder in it.
+    folder: RepoPath,
+    /// The Compose file that was named instead of a folder.
+    file: Option<RepoPath>,
+}
+
+fn place(path: &Path) -> anyhow::Result<Project> {
+    let reading = || format!("cannot read {}", path.display());
+    let real = path.canonicalize().with_context(reading)?;
+    let is_file = real.is_file();
+    let folder = if is_file { real.parent().with_context(reading)? } else { &real };
+    let repository = folder.ancestors().find(|above| above.join(".git").exists()).unwrap_or(folder);
+    let inside = |path: &Path| -> anyhow::Result<RepoPath> {
+        let relative = path.strip_prefix(repository).with_context(reading)?;
+        let text = relative.to_str().with_context(|| format!("{} is not UTF-8", relative.display()))?;
+        RepoPath::new(text).with_context(reading)
+    };
+    Ok(Project {
+        repository: repository.to_path_buf(),
+        folder: inside(folder)?,
+        file: if is_file { Some(inside(&real)?) } else { None },
+    })
+}
+
+/// The folder's name, as far as a project can have it.
+fn project_name(place: &Project) -> ProjectName {
+    let folder = place.repository.join(place.folder.as_str());
+    let name = folder.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let allowed = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+    let slug: String = name.chars().map(allowed).take(63).collect();
+    let slug = slug.trim_start_matches(['-', '_']);
+    match ProjectName::new(slug).or_else(|_| ProjectName::new("project")) {
+        Ok(name) => name,
+        Err(error) => unreachable!("{error}"),
+    }
+}
+
+impl Report {
+    fn new(stack: &Stack, problems: Vec<Problem>) -> Self {
+        let mut problems: Vec<Finding> = problems.into_iter().map(Finding::from).collect();
+        let order = order::levels(stack).unwrap_or_else(|cycle| {
+            problems.push(Finding::from(Problem::error(None, "services", cycle.to_string())));
+            Vec::new()
+        });
+        let rows = order.iter().flatten().map(|name| {
+            let choice = method::choose(stack, name);
+            Row {
+                name: name.clone(),
+                dependencies: order::dependencies(stack, name).into_iter().collect(),
+                method: choice.method.word(),
+                why: choice.reason,
+            }
+        });
+        Self { components: rows.collect(), order, problems }
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        if !self.components.is_empty() {
+            // Cells are padded to the width of their column, the last one too.
+            let table = self.table().to_string();
+            table.lines().for_each(|line| text.push_str(&format!("{}\n", line.trim_end())));
+            text.push('\n');
+        }
+        for problem in &self.problems {
+            let _ = writeln!(text, "{problem}");
+        }
+        let count = |severity| self.problems.iter().filter(|problem| problem.severity == severity).count();
+        let counted = |number: usize, word: &str| match number {
+            1 => format!("1 {word}"),
+            number => format!("{number} {word}s"),
+        };
+        let _ = writeln!(
+            text,
+            "{}{}: {}, {}, {}",
+            if self.problems.is_empty() { "" } else { "\n" },
+            counted(self.components.len(), "component"),
+            counted(count(Severity::Error), "error"),
+            counted(count(Severity::Warning), "warning"),
+            counted(count(Severity::Note), "note"),
+        );
+        text
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(["order", "component", "waits for", "method", "why"]);
+        for row in &self.components {
+            let level = self.order.iter().position(|level| level.contains(&row.name)).map_or(0, |level| level + 1);
+            let dependencies: Vec<&str> = row.dependencies.iter().map(ComponentName::as_str).collect();
+            let dependencies = if dependencies.is_empty() { "-".into() } else { dependencies.join(", ") };
+            table.add_row([&level.to_string(), row.name.as_str(), &dependencies, row.method, &row.why]);
+        }
+        table
+    }
+}
+
+impl From<Problem> for Finding {
+    fn from(problem: Problem) -> Self {
+        let (file, line) = problem.place.map(|Place { file, line }| (file, line)).unzip();
+        Self { severity: problem.severity, file, line, key: problem.key, message: problem.message }
+    }
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        };
+        let place = self.file.clone().zip(self.line).map(|(file, line)| Place { file, line });
+        let problem = Problem { severity: self.severity, place, key: self.key.clone(), message: self.message.clone() };
+        write!(f, "{severity}: {problem}")
+    }
+}

@@ -1,0 +1,109 @@
+//! The command line's side of the control API: requests over the Unix socket in the data directory.
+
+use super::serve::SOCKET;
+use crate::config;
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A server that only reads its store answers at once.
+const READS_WITHIN: Duration = Duration::from_secs(30);
+/// Deploying and planning fetch from the forge first, for as long as the server's own limits allow.
+const ACTS_WITHIN: Duration = Duration::from_secs(20 * 60);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error(
+        "no Launchway answers at {socket} ({why}). Start it with `launchway serve`, or name its settings with --config: \
+         the socket is in their `data` directory"
+    )]
+    NoServer { socket: PathBuf, why: String },
+    #[error("you may not use {socket} ({why}). Run the command as the user who runs the server, or as root")]
+    Forbidden { socket: PathBuf, why: String },
+    /// The server's own words.
+    #[error("{detail}")]
+    Refused { status: u16, detail: String },
+    #[error("the server's answer is not understood: {0}. Are command and server of the same version?")]
+    NotUnderstood(String),
+}
+
+pub struct Client {
+    http: reqwest::Client,
+    socket: PathBuf,
+}
+
+impl Client {
+    /// For the server whose settings are at `config`; does not connect yet.
+    pub fn new(config: &Path) -> anyhow::Result<Self> {
+        Self::at(config::data_directory(config)?.join(SOCKET))
+    }
+
+    pub fn at(socket: PathBuf) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder().unix_socket(socket.clone()).no_proxy().build()?;
+        Ok(Self { http, socket })
+    }
+
+    pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, ClientError> {
+        let mut url = self.url(path)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.send(self.http.request(Method::GET, url).timeout(READS_WITHIN)).await
+    }
+
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        self.send(self.http.request(Method::POST, self.url(path)?).json(body).timeout(ACTS_WITHIN)).await
+    }
+
+    fn url(&self, path: &str) -> Result<url::Url, ClientError> {
+        let text = format!("http://launchway{path}");
+        url::Url::parse(&text).map_err(|error| ClientError::NotUnderstood(format!("{path}: {error}")))
+    }
+
+    async fn send<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, ClientError> {
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.unreachable(&error)),
+        };
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
+        if status != StatusCode::OK {
+            return Err(refused(status, &body));
+        }
+        serde_json::from_slice(&body).map_err(|error| ClientError::NotUnderstood(error.to_string()))
+    }
+
+    /// Why there was no answer. The socket itself tells it better than an error that has passed three libraries.
+    fn unreachable(&self, error: &reqwest::Error) -> ClientError {
+        let socket = self.socket.clone();
+        match UnixStream::connect(&self.socket) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                ClientError::Forbidden { socket, why: error.to_string() }
+            }
+            Err(error) => ClientError::NoServer { socket, why: error.to_string() },
+            Ok(_) if error.is_timeout() => {
+                ClientError::NoServer { socket, why: "it does not answer in time".to_string() }
+            }
+            Ok(_) => ClientError::NoServer { socket, why: error.to_string() },
+        }
+    }
+}
+
+fn refused(status: StatusCode, body: &[u8]) -> ClientError {
+    let problem = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
+    let detail = match problem.get("detail").and_then(|detail| detail.as_str()) {
+        Some(detail) => detail.to_string(),
+        // Such as axum's own words on a body that it cannot read.
+        None => format!("{status}: {}", String::from_utf8_lossy(body).trim()),
+    };
+    ClientError::Refused { status: status.as_u16(), detail }
+}
+
+/// Runs a command's work on a small runtime of its own.
+pub fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}

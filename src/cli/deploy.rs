@@ -1,0 +1,65 @@
+//! `launchway deploy`: deploys a commit now, and waits for the end.
+
+use super::client::{Client, block_on};
+use super::look::{self, Look};
+use super::{exit, wait, who};
+use crate::web::wire::{DeployRequest, DeploymentDetails};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Deploy a commit now
+///
+/// Without --commit it is the newest commit of the environment's branch. Waits for the end; Ctrl-C ends the waiting,
+/// not the deployment. A commit has to be on a branch or tag that deploys to the environment.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which project; not needed where only one is set
+    #[arg(short, long, value_name = "NAME")]
+    project: Option<String>,
+    /// Which environment; not needed where the project has only one
+    #[arg(short, long, value_name = "NAME")]
+    environment: Option<String>,
+    /// The commit: its full id, or at least 7 digits of it
+    #[arg(long, value_name = "COMMIT")]
+    commit: Option<String>,
+    /// Pull base images and build everything anew
+    #[arg(long)]
+    rebuild: bool,
+    /// Do not wait for the end
+    #[arg(long)]
+    no_wait: bool,
+    /// Print the deployment as JSON: once it has ended, or at once with --no-wait
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
+    block_on(async {
+        let client = Client::new(config)?;
+        let by = who::at_the_command_line();
+        let Args { project, environment, commit, rebuild, no_wait, json } = args;
+        let request = DeployRequest { project, environment, commit, rebuild, by };
+        let added = client.post("/v1/deploy", &request).await?;
+        follow(&client, added, no_wait, json).await
+    })
+}
+
+/// Shows a deployment that was asked for, to its end unless that is not wanted.
+pub async fn follow(client: &Client, added: DeploymentDetails, no_wait: bool, json: bool) -> anyhow::Result<ExitCode> {
+    if no_wait {
+        match json {
+            true => look::print_json(&added)?,
+            false => look::print(&wait::begins(&added))?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !json {
+        look::print(&wait::begins(&added))?;
+    }
+    let ended = wait::until_end(client, added).await?;
+    match json {
+        true => look::print_json(&ended)?,
+        false => look::print(&wait::ended(&ended, &Look::of_stdout()))?,
+    }
+    Ok(exit::of_state(ended.summary.state))
+}

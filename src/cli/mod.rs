@@ -1,0 +1,21 @@
+//! One file per command; the others are what they share.
+
+pub mod backup;
+pub mod cancel;
+pub mod check;
+pub mod client;
+pub mod deliveries;
+pub mod deploy;
+pub mod exit;
+pub mod health;
+pub mod logs;
+mod look;
+pub mod plan;
+mod plan_repository;
+pub mod rollback;
+pub mod serve;
+pub mod settings_file;
+pub mod status;
+mod wait;
+pub mod webhook_explain;
+mod who;

@@ -1,0 +1,91 @@
+//! `launchway plan --repository`: two commits of a local repository, compared without server and engine.
+
+use super::plan::Args;
+use crate::config::{self, Environment, Project};
+use crate::model::{EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RepoPath, Tree};
+use crate::run::compare;
+use crate::source::{CommitInfo, LocalRepository};
+use crate::web::plan_report;
+use crate::web::wire::PlanReport;
+use anyhow::Context;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+pub async fn plan(repository: &Path, commit: Option<&str>, args: &Args, config: &Path) -> anyhow::Result<PlanReport> {
+    let (mut project, environment) = match &args.project {
+        Some(name) => of_settings(config, name, args.environment.as_deref())?,
+        None => made_up(repository, args.environment.as_deref())?,
+    };
+    if let Some(path) = &args.project_path {
+        project.path = RepoPath::new(path).context("--project-path")?;
+    }
+    let local = LocalRepository::open(repository)?;
+    let new = local.commit(commit.unwrap_or("HEAD"))?;
+    let old = args.live.as_deref().map(|revision| local.commit(revision)).transpose()?;
+    let tree = |commit: &CommitInfo| anyhow::Ok(Arc::new(local.tree(commit)?) as Arc<dyn Tree>);
+    let old_side = match &old {
+        Some(old) => Some((&old.id, tree(old)?)),
+        None => None,
+    };
+    let comparison = compare(&project, &environment, old_side, (&new.id, tree(&new)?)).await?;
+    let against = old.map(|old| (None, old.id));
+    Ok(plan_report((&project, &environment), (&new, None), against, &comparison, None, Vec::new()))
+}
+
+/// A project as the server has it.
+fn of_settings(config: &Path, name: &str, environment: Option<&str>) -> anyhow::Result<(Project, Environment)> {
+    let config = config::load(config)?;
+    let project = config.projects.get(name).with_context(|| format!("there is no project {name:?} in the settings"))?;
+    let found = match environment {
+        Some(name) => project.environments.get(name),
+        None if project.environments.len() == 1 => project.environments.values().next(),
+        None => None,
+    };
+    let environment = found.with_context(|| {
+        let names: Vec<&str> = project.environments.keys().map(EnvironmentName::as_str).collect();
+        format!("name an environment of {name}: {}", names.join(", "))
+    })?;
+    Ok((project.clone(), environment.clone()))
+}
+
+/// A project that nothing is set for: named by its folder, with nothing allowed.
+fn made_up(repository: &Path, environment: Option<&str>) -> anyhow::Result<(Project, Environment)> {
+    let folder = std::path::absolute(repository)?;
+    let name = folder.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let name = name.trim_end_matches(".git");
+    let name = ProjectName::new(name).or_else(|_| ProjectName::new("project"))?;
+    let environment_name = EnvironmentName::new(environment.unwrap_or("production"))?;
+    let environment = Environment {
+        compose_project: format!("{name}-{environment_name}"),
+        name: environment_name,
+        branches: Vec::new(),
+        tags: Vec::new(),
+        compose: Vec::new(),
+        profiles: Vec::new(),
+        variables: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        files: BTreeMap::new(),
+        binds: BTreeMap::new(),
+        bake: None,
+    };
+    let project = Project {
+        name,
+        forge: ForgeKind::Plain,
+        repository: folder.display().to_string(),
+        full_name: String::new(),
+        api: None,
+        secret: None,
+        signing_token: None,
+        token: None,
+        credentials: GitCredentials::default(),
+        path: RepoPath::default(),
+        submodules: false,
+        submodule_hosts: Vec::new(),
+        public_logs: false,
+        allow: Permissions::default(),
+        environments: BTreeMap::new(),
+        line: 0,
+    };
+    Ok((project, environment))
+}

@@ -1,0 +1,235 @@
+//! `launchway serve`: receives deliveries and carries deployments out, until it is told to end.
+
+use crate::build::{Builder, EngineAddress};
+use crate::config::{self, Config};
+use crate::engine::{DockerEngine, Engine, EngineError};
+use crate::forge::statuses::StatusClients;
+use crate::run::{Deliveries, Deployer, Parts};
+use crate::store::Store;
+use crate::{receive, web};
+use anyhow::{Context, Result, bail};
+use std::fs::File;
+use std::io::IsTerminal;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// The control socket's name in the data directory.
+pub const SOCKET: &str = "launchway.sock";
+/// The settings are looked at this often for a change.
+const LOOK_AT_SETTINGS: Duration = Duration::from_secs(2);
+
+/// An engine that is away at the start is asked again this often.
+const ENGINE_AGAIN: Duration = Duration::from_secs(10);
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Write the log as JSON, one object a line.
+    #[arg(long)]
+    pub log_json: bool,
+}
+
+pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
+    start_log(args.log_json);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(config_path))
+}
+
+fn start_log(json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LAUNCHWAY_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // At debug, bollard writes whole requests, and with them the apps' secrets.
+    let filter = match "bollard=info".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt()
+        .with_ansi(colour)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    if json { log.json().init() } else { log.init() }
+}
+
+async fn serve(config_path: &Path) -> Result<ExitCode> {
+    // First of all: a SIGHUP while it starts would end it.
+    let signals = Signals::listen()?;
+    let config = Arc::new(config::load(config_path)?);
+    make_data_folder(&config.data)?;
+    let _lock = lock(&config.data)?;
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!(
+            "cannot listen on {} (`listen` in {}): another process may have the port",
+            config.listen,
+            config_path.display()
+        )
+    })?;
+    let engine = Arc::new(DockerEngine::connect(config.engine.as_deref())?);
+    let deployer = deployer(config.clone(), engine.clone()).await?;
+    let socket = control_socket(&config.data)?;
+
+    let intake = Arc::new(Deliveries::new(deployer.clone()));
+    let public = receive::routes(intake, receive::Limits::default())?.merge(web::routes(deployer.clone()));
+    let control = web::control(deployer.clone());
+    deployer.tasks.spawn(clear_unfinished(engine, deployer.stop.clone()));
+    deployer.start();
+    let stop = deployer.stop.clone();
+    let servers = [
+        tokio::spawn(
+            axum::serve(listener, public).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future(),
+        ),
+        tokio::spawn(axum::serve(socket, control).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future()),
+    ];
+    tracing::info!(
+        listen = %config.listen, public_url = config.public_url, data = %config.data.display(),
+        projects = config.projects.len(), "Launchway is ready"
+    );
+    until_told_to_end(&deployer, config_path, signals).await;
+    tracing::info!("Launchway ends; what runs goes on at the next start");
+    deployer.end().await;
+    for server in servers {
+        // Connections that hang are cut: the process ends now.
+        let _ = tokio::time::timeout(Duration::from_secs(2), server).await;
+    }
+    let _ = std::fs::remove_file(config.data.join(SOCKET));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn deployer(config: Arc<Config>, engine: Arc<DockerEngine>) -> Result<Arc<Deployer>> {
+    let store = Store::open(&config.data).await?;
+    let address = match &config.engine {
+        Some(text) => EngineAddress::parse(text),
+        None => EngineAddress::from_env(),
+    };
+    let address = address.map_err(anyhow::Error::msg)?;
+    let builder = Builder::new(engine.docker(), address);
+    match engine.info().await {
+        Ok(info) => tracing::info!(
+            engine.version = info.version,
+            engine.api = info.api,
+            engine.platform = info.platform,
+            "The engine answers"
+        ),
+        Err(error) => tracing::warn!(error = %error, "The engine does not answer yet; deployments wait for it"),
+    }
+    let parts = Parts { config, store, engine, builder, status_clients: StatusClients::new()? };
+    Ok(Deployer::new(parts)?)
+}
+
+/// Takes away what earlier processes left of volumes that they did not fill to the end.
+async fn clear_unfinished(engine: Arc<DockerEngine>, stop: CancellationToken) {
+    let cleared = async {
+        loop {
+            match engine.clear_unfinished().await {
+                Err(EngineError::Unavailable { .. }) => tokio::time::sleep(ENGINE_AGAIN).await,
+                cleared => return cleared,
+            }
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        cleared = cleared => match cleared {
+            Ok(volumes) if volumes.is_empty() => {}
+            Ok(volumes) => tracing::info!(volumes = volumes.join(", "), "Volumes that were not filled to the end are removed"),
+            Err(error) => tracing::warn!(error = %error, "Volumes that were not filled to the end could not be removed"),
+        },
+    }
+}
+
+fn make_data_folder(data: &Path) -> Result<()> {
+    // It holds secrets of environments and pages' keys: for nobody else.
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data)
+        .with_context(|| format!("cannot create the data directory {} (`data` in launchway.toml)", data.display()))
+}
+
+/// Two servers on one data directory would deploy everything twice.
+fn lock(data: &Path) -> Result<File> {
+    let path = data.join("launchway.lock");
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            bail!("another Launchway serves the data directory {}", data.display())
+        }
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+fn control_socket(data: &Path) -> Result<UnixListener> {
+    let path = data.join(SOCKET);
+    // The lock is ours, so a socket that is there is what a crash left.
+    if path.exists() {
+        std::fs::remove_file(&path).with_context(|| format!("cannot remove the stale {}", path.display()))?;
+    }
+    let listener = UnixListener::bind(&path).with_context(|| format!("cannot listen on {}", path.display()))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+async fn until_told_to_end(deployer: &Arc<Deployer>, config_path: &Path, mut signals: Signals) {
+    let mut seen = modified(config_path);
+    loop {
+        tokio::select! {
+            _ = signals.terminate.recv() => return,
+            _ = signals.interrupt.recv() => return,
+            _ = signals.hangup.recv() => {
+                seen = modified(config_path);
+                read_again(deployer, config_path).await;
+            }
+            () = tokio::time::sleep(LOOK_AT_SETTINGS) => {
+                let now = modified(config_path);
+                if now != seen && now.is_some() {
+                    seen = now;
+                    read_again(deployer, config_path).await;
+                }
+            }
+        }
+    }
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+}
+
+/// A bad file is refused while the old settings stay.
+async fn read_again(deployer: &Arc<Deployer>, path: &Path) {
+    match config::load(path) {
+        Ok(config) => {
+            tracing::info!(projects = config.projects.len(), "The settings were read again");
+            deployer.set_config(Arc::new(config));
+            deployer.try_again_what_waits().await;
+        }
+        Err(error) => tracing::error!(error = %error, "The settings were changed but are not right; the old ones stay"),
+    }
+}

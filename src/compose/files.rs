@@ -1,0 +1,144 @@
+//! The files of the commit as Compose files name them: relative paths, symlinks followed, nothing outside.
+
+use crate::model::{Entry, EntryKind, RepoPath, Tree, TreeError};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Larger files are no Compose or env files.
+const MAX_BYTES: usize = 1 << 20;
+const MAX_LINKS: usize = 40;
+
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error("{path} leads outside the repository, through the symbolic link {link} to {target:?}")]
+    LeadsOutside { path: RepoPath, link: RepoPath, target: String },
+    #[error("{0} leads in circles through its symbolic links")]
+    Circle(RepoPath),
+    #[error("{path} is {what}, not a file")]
+    NoFile { path: RepoPath, what: &'static str },
+    #[error(
+        "{path} is a submodule that was not brought along; set `submodules = true` for the project in launchway.toml"
+    )]
+    Submodule { path: RepoPath },
+    #[error("{0} is not text in UTF-8")]
+    NotText(RepoPath),
+    #[error("{path} has {bytes} bytes; {MAX_BYTES} at most are read")]
+    TooLarge { path: RepoPath, bytes: usize },
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+pub struct Files<'a> {
+    tree: &'a dyn Tree,
+    root: &'a RepoPath,
+    outside: &'a BTreeMap<String, Vec<u8>>,
+    read: RefCell<BTreeSet<RepoPath>>,
+}
+
+impl<'a> Files<'a> {
+    pub fn new(tree: &'a dyn Tree, root: &'a RepoPath, outside: &'a BTreeMap<String, Vec<u8>>) -> Self {
+        Self { tree, root, outside, read: RefCell::default() }
+    }
+
+    /// What stands at a path once symbolic links are followed; its `path` is then the real one. `None` where nothing
+    /// stands there.
+    ///
+    /// # Errors
+    /// Where a link leads outside the repository or in circles.
+    pub fn find(&self, path: &RepoPath) -> Result<Option<Entry>, FileError> {
+        let mut todo: VecDeque<String> = parts(path);
+        let mut at = RepoPath::root();
+        let mut found = Entry { path: at.clone(), kind: EntryKind::Directory, id: String::new() };
+        let mut links = 0;
+        if todo.is_empty() {
+            return Ok(self.tree.entry(&at)?);
+        }
+        while let Some(part) = todo.pop_front() {
+            if found.kind == EntryKind::Submodule {
+                return Err(FileError::Submodule { path: found.path });
+            }
+            if found.kind != EntryKind::Directory {
+                return Ok(None);
+            }
+            // The parts of a RepoPath are plain names, so this join cannot fail.
+            let Ok(next) = at.join(&part) else { return Ok(None) };
+            let Some(entry) = self.tree.entry(&next)? else { return Ok(None) };
+            if entry.kind == EntryKind::Symlink {
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(FileError::Circle(path.clone()));
+                }
+                let target = String::from_utf8_lossy(&self.tree.read(&next)?).into_owned();
+                let Ok(to) = at.join(&target) else {
+                    return Err(FileError::LeadsOutside { path: path.clone(), link: next, target });
+                };
+                let mut all = parts(&to);
+                all.append(&mut todo);
+                todo = all;
+                at = RepoPath::root();
+                found = Entry { path: at.clone(), kind: EntryKind::Directory, id: String::new() };
+                if todo.is_empty() {
+                    return Ok(self.tree.entry(&at)?);
+                }
+                continue;
+            }
+            at = next;
+            found = entry;
+        }
+        Ok(Some(found))
+    }
+
+    /// Whether a file (or a link to one) stands there.
+    pub fn is_file(&self, path: &RepoPath) -> Result<bool, FileError> {
+        Ok(self.find(path)?.is_some_and(|e| matches!(e.kind, EntryKind::File | EntryKind::Executable)))
+    }
+
+    /// A file's text, noted as read; `None` where nothing stands there.
+    pub fn text(&self, path: &RepoPath) -> Result<Option<String>, FileError> {
+        let Some(entry) = self.find(path)? else { return Ok(None) };
+        match entry.kind {
+            EntryKind::File | EntryKind::Executable => {}
+            EntryKind::Submodule => return Err(FileError::Submodule { path: entry.path }),
+            _ => return Err(FileError::NoFile { path: path.clone(), what: "a folder" }),
+        }
+        let bytes = self.tree.read(&entry.path)?;
+        let text = decode(path, bytes)?;
+        self.read.borrow_mut().insert(entry.path);
+        Ok(Some(text))
+    }
+
+    /// A file that the commit does not hold and that the server's settings give.
+    pub fn outside_bytes(&self, path: &RepoPath) -> Option<&'a [u8]> {
+        let seen = self.seen_from_root(path)?;
+        self.outside.iter().find(|(name, _)| RepoPath::new(name).is_ok_and(|p| p.as_str() == seen)).map(|(_, b)| &b[..])
+    }
+
+    /// A file's text from the commit, else from the server's settings.
+    pub fn text_or_outside(&self, path: &RepoPath) -> Result<Option<String>, FileError> {
+        match self.text(path)? {
+            Some(text) => Ok(Some(text)),
+            None => self.outside_bytes(path).map(|bytes| decode(path, bytes.to_vec())).transpose(),
+        }
+    }
+
+    /// The path as seen from the project's folder, as `files` in launchway.toml names it.
+    pub fn seen_from_root<'p>(&self, path: &'p RepoPath) -> Option<&'p str> {
+        path.relative_to(self.root)
+    }
+
+    /// Every file of the commit whose text was read.
+    pub fn all_read(&self) -> Vec<RepoPath> {
+        self.read.borrow().iter().cloned().collect()
+    }
+}
+
+fn decode(path: &RepoPath, bytes: Vec<u8>) -> Result<String, FileError> {
+    if bytes.len() > MAX_BYTES {
+        return Err(FileError::TooLarge { path: path.clone(), bytes: bytes.len() });
+    }
+    String::from_utf8(bytes).map_err(|_| FileError::NotText(path.clone()))
+}
+
+fn parts(path: &RepoPath) -> VecDeque<String> {
+    path.as_str().split('/').filter(|part| !part.is_empty()).map(str::to_string).collect()
+}

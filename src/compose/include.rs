@@ -1,0 +1,125 @@
+//! `include`: other Compose files of the repository, each with its own folder and variables.
+
+use super::load::{Loader, Origin, Variables};
+use super::problems::Problems;
+use super::view::View;
+use super::yaml::{Node, Value};
+use crate::model::RepoPath;
+
+const SECTIONS: [&str; 6] = ["services", "volumes", "networks", "secrets", "configs", "models"];
+
+/// The file with all that it includes. `chain` are the files on the way here, this one last.
+pub fn apply(loader: &Loader<'_>, mut file: Node, chain: &[RepoPath]) -> Option<Node> {
+    let Some(include) = file.remove("include") else { return Some(file) };
+    if include.is_null() {
+        return Some(file);
+    }
+    let view = View::new(&include, "include", loader.problems);
+    for item in view.items() {
+        let origin = origin(loader, &item)?;
+        if let Some(path) = origin.files.first().filter(|path| chain.contains(path)) {
+            let names: Vec<String> = chain.iter().chain([path]).map(RepoPath::to_string).collect();
+            item.error(format!("these files include one another in a circle: {}", names.join(" -> ")));
+            return None;
+        }
+        let included = loader.model(&origin, chain)?;
+        import(&mut file, included, &item, loader.problems);
+    }
+    Some(file)
+}
+
+fn origin(loader: &Loader<'_>, item: &View<'_>) -> Option<Origin> {
+    let base = &item.node.source.folder;
+    let outer = &item.node.source.variables;
+    if let Some(text) = item.node.text() {
+        let path = inside(item, base, text)?;
+        let folder = path.parent();
+        let variables = loader.with_dotenv(&folder, outer);
+        return Some(Origin { files: vec![path], folder, variables });
+    }
+    if !item.only(&["path", "project_directory", "env_file"]) {
+        return None;
+    }
+    let Some(path) = item.get("path") else {
+        item.error("needs `path:`, the file to include");
+        return None;
+    };
+    let files = paths(&path, base)?;
+    let folder = match item.get("project_directory") {
+        Some(view) => inside(&view, base, &view.text()?)?,
+        None => files.first()?.parent(),
+    };
+    let variables = match item.get("env_file") {
+        None => loader.with_dotenv(&folder, outer),
+        Some(view) => env_files(loader, &view, base, outer)?,
+    };
+    Some(Origin { files, folder, variables })
+}
+
+/// Later files win over earlier ones, and what the including file knows over all of them.
+fn env_files(loader: &Loader<'_>, view: &View<'_>, base: &RepoPath, outer: &Variables) -> Option<Variables> {
+    let mut merged = std::collections::BTreeMap::new();
+    for path in paths(view, base)? {
+        match loader.with_env_file(&path, outer) {
+            Some(variables) => merged.extend(variables.iter().map(|(k, v)| (k.clone(), v.clone()))),
+            None => view.error(format!("there is no file {path} in the commit")),
+        }
+    }
+    Some(std::sync::Arc::new(merged))
+}
+
+fn paths(view: &View<'_>, base: &RepoPath) -> Option<Vec<RepoPath>> {
+    let items = if view.node.text().is_some() { vec![view.clone()] } else { view.items() };
+    let paths: Option<Vec<RepoPath>> = items.iter().map(|item| inside(item, base, &item.text()?)).collect();
+    paths.filter(|paths| !paths.is_empty())
+}
+
+fn inside(view: &View<'_>, base: &RepoPath, text: &str) -> Option<RepoPath> {
+    if text.contains("://") || text.starts_with("git@") || text.starts_with("oci:") {
+        view.error(format!("{text:?} is not in the repository; only files of the repository can be included"));
+        return None;
+    }
+    match base.join(text) {
+        Ok(path) => Some(path),
+        Err(error) => {
+            view.error(format!("{error}; only files of the repository can be included"));
+            None
+        }
+    }
+}
+
+/// Takes over what the included model defines. The same thing twice is fine, two different ones are an error.
+fn import(file: &mut Node, included: Node, item: &View<'_>, problems: &Problems) {
+    if let Some(own) = included.get("x-launchway") {
+        let message = "`x-launchway` of an included file does not count; write it in the file that includes";
+        problems.warning(Some(own.place()), "x-launchway", message);
+    }
+    let Value::Map(sections) = included.value else { return };
+    for section in sections.into_iter().filter(|section| SECTIONS.contains(&section.key.as_str())) {
+        let Value::Map(entries) = section.node.value else { continue };
+        if file.get(&section.key).is_none_or(Node::is_null) {
+            let empty = item.node.beside(Value::Map(Vec::new()));
+            file.set(&section.key, empty);
+        }
+        let Some(target) = file.get_mut(&section.key) else { continue };
+        for entry in entries {
+            match target.get(&entry.key) {
+                Some(existing) if *existing == entry.node => {}
+                Some(existing) => {
+                    let message = format!(
+                        "{} is defined differently at {}; an included file cannot change it",
+                        entry.key,
+                        existing.place()
+                    );
+                    let place = crate::model::Place { file: entry.node.source.file.clone(), line: entry.line };
+                    problems.error(Some(place), format!("{}.{}", section.key, entry.key), message);
+                }
+                None => {
+                    if let Value::Map(existing) = &mut target.value {
+                        existing.push(entry);
+                    }
+                }
+            }
+        }
+    }
+}

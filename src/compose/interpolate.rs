@@ -1,0 +1,201 @@
+//! `$NAME`, `${NAME}`, `${NAME:-default}` and their relatives, as Compose substitutes them in values.
+
+/// The variables that a text may name.
+pub trait Lookup {
+    fn get(&self, name: &str) -> Option<String>;
+    /// Called for a variable that has no value and no default: it becomes empty.
+    fn missing(&self, name: &str);
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InterpolationError {
+    #[error("{0:?} is not a variable: write ${{NAME}}, ${{NAME:-default}} or ${{NAME:?why}}, and $$ for a plain $")]
+    Invalid(String),
+    #[error("variable {name} has no value{}", if .why.is_empty() { String::new() } else { format!(": {}", .why) })]
+    Required { name: String, why: String },
+    #[error("the defaults of its variables nest deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+}
+
+const MAX_DEPTH: usize = 32;
+
+/// The text with every variable replaced.
+///
+/// # Errors
+/// For what is no variable after a `$`, and for `${NAME:?why}` without a value.
+pub fn interpolate(text: &str, lookup: &dyn Lookup) -> Result<String, InterpolationError> {
+    substitute(text, lookup, 0)
+}
+
+fn substitute(text: &str, lookup: &dyn Lookup, depth: usize) -> Result<String, InterpolationError> {
+    if depth > MAX_DEPTH {
+        return Err(InterpolationError::TooDeep);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            out.push('$');
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix('{') {
+            let end = closing_brace(after).ok_or_else(|| InterpolationError::Invalid(format!("${rest}")))?;
+            out.push_str(&braced(&after[..end], lookup, depth)?);
+            rest = &after[end + 1..];
+        } else {
+            let name = &rest[..name_length(rest)];
+            if name.is_empty() {
+                // Compose leaves a `$` before anything else alone (`$1`, `$(cmd)`, a `$` at the end).
+                out.push('$');
+                continue;
+            }
+            out.push_str(&value_or_empty(name, lookup));
+            rest = &rest[name.len()..];
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// What stands between the braces: a name, and perhaps an operator with its word.
+fn braced(inside: &str, lookup: &dyn Lookup, depth: usize) -> Result<String, InterpolationError> {
+    let name = &inside[..name_length(inside)];
+    let tail = &inside[name.len()..];
+    let invalid = || InterpolationError::Invalid(format!("${{{inside}}}"));
+    if name.is_empty() {
+        return Err(invalid());
+    }
+    if tail.is_empty() {
+        return Ok(value_or_empty(name, lookup));
+    }
+    let (empty_counts_as_missing, tail) = match tail.strip_prefix(':') {
+        Some(tail) => (true, tail),
+        None => (false, tail),
+    };
+    let value = lookup.get(name).filter(|value| !(empty_counts_as_missing && value.is_empty()));
+    let mut chars = tail.chars();
+    let operator = chars.next();
+    let word = substitute_if(chars.as_str(), operator.is_some(), lookup, depth)?;
+    match (operator, value) {
+        (Some('-'), Some(value)) | (Some('?'), Some(value)) => Ok(value),
+        (Some('-'), None) => Ok(word),
+        (Some('+'), Some(_)) => Ok(word),
+        (Some('+'), None) => Ok(String::new()),
+        (Some('?'), None) => Err(InterpolationError::Required { name: name.to_string(), why: word }),
+        _ => Err(invalid()),
+    }
+}
+
+fn substitute_if(word: &str, wanted: bool, lookup: &dyn Lookup, depth: usize) -> Result<String, InterpolationError> {
+    if wanted { substitute(word, lookup, depth + 1) } else { Ok(String::new()) }
+}
+
+fn value_or_empty(name: &str, lookup: &dyn Lookup) -> String {
+    lookup.get(name).unwrap_or_else(|| {
+        lookup.missing(name);
+        String::new()
+    })
+}
+
+/// Bytes of the variable's name at the start: letters, digits and `_`, not starting with a digit.
+fn name_length(text: &str) -> usize {
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        return 0;
+    }
+    text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len())
+}
+
+/// Where the brace that was opened before `text` is closed; `${` inside opens another.
+fn closing_brace(text: &str) -> Option<usize> {
+    let mut depth = 1_usize;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::cell::RefCell;
+
+    #[derive(Default)]
+    struct Vars(RefCell<Vec<String>>);
+
+    impl Lookup for Vars {
+        fn get(&self, name: &str) -> Option<String> {
+            match name {
+                "SET" => Some("value".into()),
+                "EMPTY" => Some(String::new()),
+                "DOLLAR" => Some("$SET".into()),
+                _ => None,
+            }
+        }
+        fn missing(&self, name: &str) {
+            self.0.borrow_mut().push(name.to_string());
+        }
+    }
+
+    fn run(text: &str) -> String {
+        interpolate(text, &Vars::default()).unwrap_or_else(|error| format!("error: {error}"))
+    }
+
+    #[test]
+    fn every_form_of_compose() {
+        let cases = [
+            ("a $SET b", "a value b"),
+            ("${SET}x", "valuex"),
+            ("$SET_x", ""),
+            ("${EMPTY:-d}", "d"),
+            ("${EMPTY-d}", ""),
+            ("${UNSET-d}", "d"),
+            ("${UNSET:-${SET}-${EMPTY:-e}}", "value-e"),
+            ("${SET:+yes}", "yes"),
+            ("${EMPTY:+yes}", ""),
+            ("${EMPTY+yes}", "yes"),
+            ("${UNSET+yes}", ""),
+            ("${SET:?no}", "value"),
+            ("${EMPTY?no}", ""),
+            ("$$SET $${SET}", "$SET ${SET}"),
+            ("$DOLLAR", "$SET"),
+            ("cost: 5$", "cost: 5$"),
+            ("$1 $(cmd)", "$1 $(cmd)"),
+            ("${UNSET:-a:b-c?d}", "a:b-c?d"),
+            ("${UNSET:?set $SET first}", "error: variable UNSET has no value: set value first"),
+            ("${UNSET?}", "error: variable UNSET has no value"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(run(text), expected, "{text}");
+        }
+        for bad in ["${", "${}", "${SET", "${1}", "${SET!x}", "${SET:}", "${ SET}"] {
+            assert!(run(bad).starts_with("error: "), "{bad}: {}", run(bad));
+        }
+    }
+
+    #[test]
+    fn a_variable_without_a_value_is_told_and_empty() {
+        let vars = Vars::default();
+        assert_eq!(interpolate("<$GONE>", &vars).unwrap(), "<>");
+        assert_eq!(*vars.0.borrow(), ["GONE"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "[$\\{\\}:?+\\-a-zSET é]{0,60}") {
+            let _ = interpolate(&text, &Vars::default());
+        }
+        #[test]
+        fn text_without_a_dollar_stays(text in "[^$]{0,60}") {
+            prop_assert_eq!(interpolate(&text, &Vars::default()).unwrap(), text);
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! `x-launchway`: of a service, and of the whole file.
+
+use super::suggest;
+use super::units;
+use super::view::View;
+use crate::model::{
+    CanarySettings, Component, ComponentName, ComponentSettings, EnvironmentName, Freeze, Method, Route,
+    StrategySettings, Window,
+};
+use std::collections::BTreeMap;
+
+const KEY: &str = "x-launchway";
+const COMPONENT_KEYS: &[&str] = &[
+    "method",
+    "route",
+    "canary",
+    "paths",
+    "release-command",
+    "concurrent",
+    "shared-volumes",
+    "edge",
+    "front",
+    "run",
+    "job",
+    "ready-timeout",
+    "stay-up",
+    "environments",
+];
+const STRATEGY_KEYS: &[&str] = &["windows", "freeze", "bake", "on-newer", "environments"];
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// A mapping with what `environments.<name>` puts over it.
+struct Layers<'n> {
+    own: View<'n>,
+    of_environment: Option<View<'n>>,
+}
+
+impl<'n> Layers<'n> {
+    /// Also checks the keys, of every environment.
+    fn new(own: View<'n>, known: &[&str], environment: Option<&EnvironmentName>) -> Self {
+        own.only(known);
+        let inner: Vec<&str> = known.iter().copied().filter(|key| *key != "environments").collect();
+        let mut of_environment = None;
+        for (name, view) in own.get("environments").map(|v| v.entries()).unwrap_or_default() {
+            if let Err(error) = EnvironmentName::new(name) {
+                view.error(error.to_string());
+            }
+            if !view.node.is_null() && view.only(&inner) && environment.is_some_and(|e| e.as_str() == name) {
+                of_environment = Some(view);
+            }
+        }
+        Self { own, of_environment }
+    }
+
+    fn get(&self, key: &str) -> Option<View<'n>> {
+        self.of_environment.as_ref().and_then(|view| view.get(key)).or_else(|| self.own.get(key))
+    }
+}
+
+/// Any `x-...` key may stand in a Compose file, so a slip of the pen would go unseen.
+pub fn check_spelling(view: &View<'_>) {
+    for (key, value) in view.entries() {
+        if key != KEY && key.starts_with("x-") && suggest::closest(key, [KEY]).is_some() {
+            value.warning(format!("{key:?} is not read; did you mean {KEY:?}?"));
+        }
+    }
+}
+
+/// `x-launchway` of a service.
+pub fn component(service: &View<'_>, environment: Option<&EnvironmentName>) -> ComponentSettings {
+    let Some(own) = service.get(KEY) else { return ComponentSettings::default() };
+    let layers = Layers::new(own, COMPONENT_KEYS, environment);
+    let flag = |key: &str| layers.get(key).and_then(|v| v.bool());
+    let settings = ComponentSettings {
+        method: layers.get("method").and_then(|v| method(&v)).unwrap_or_default(),
+        route: layers.get("route").and_then(|v| route(&v)),
+        canary: layers.get("canary").and_then(|v| canary(&v)),
+        paths: layers.get("paths").map(|v| paths(&v)).unwrap_or_default(),
+        release_command: layers.get("release-command").and_then(|v| super::service::command(&v)),
+        concurrent: flag("concurrent").unwrap_or(false),
+        shared_volumes: layers.get("shared-volumes").map(|v| v.texts()).unwrap_or_default(),
+        edge: flag("edge"),
+        front: flag("front"),
+        every_release: layers.get("run").and_then(|v| v.word(&["every-release", "when-changed"]))
+            == Some("every-release".into()),
+        job: flag("job").unwrap_or(false),
+        ready_timeout: layers.get("ready-timeout").and_then(|v| v.duration()),
+        stay_up: layers.get("stay-up").and_then(|v| v.duration()),
+    };
+    if settings.release_command.as_ref().is_some_and(Vec::is_empty) {
+        layers.own.error("`release-command` is empty");
+    } else if let (Some(_), Some(view)) = (&settings.release_command, layers.get("release-command")) {
+        view.warning("release commands are not run by this version: run it by hand, or as a job that others wait for");
+    }
+    if let Some(canary) = layers.get("canary").filter(|_| settings.route.is_none()) {
+        canary.error("a canary needs a route: shares of traffic are shares of what the route sends");
+    }
+    if settings.method == Method::Canary && settings.route.is_none() {
+        let at = layers.get("method").unwrap_or(layers.own.clone());
+        at.error("`method: canary` needs a `route:`: shares of traffic are shares of what the route sends");
+    }
+    settings
+}
+
+fn method(view: &View<'_>) -> Option<Method> {
+    let word = view.word(&["auto", "recreate", "rolling", "blue-green", "canary"])?;
+    let method: Method = word.parse().ok()?;
+    if !matches!(method, Method::Auto | Method::Recreate) {
+        view.warning(format!("method {method} is not yet supported: recreate is used"));
+    }
+    Some(method)
+}
+
+fn route(view: &View<'_>) -> Option<Route> {
+    if !view.only(&["host", "path", "port"]) {
+        return None;
+    }
+    let host = view.get("host").and_then(|v| v.text().map(|text| (text, v)));
+    if let Some((host, at)) = &host
+        && (host.is_empty() || host.contains(['/', ':', ' ']))
+    {
+        at.error(format!("{host:?} is not a host name, such as shop.example.com"));
+    }
+    let path = view.get("path").and_then(|v| v.text().map(|text| (text, v)));
+    if let Some((path, at)) = &path
+        && !path.starts_with('/')
+    {
+        at.error(format!("{path:?} must begin with a slash"));
+    }
+    if host.is_none() && path.is_none() {
+        view.error("needs `host:` or `path:`");
+    }
+    let port = view.get("port").and_then(|v| v.number::<u16>("a port from 1 to 65535"));
+    Some(Route { host: host.map(|(host, _)| host), path: path.map(|(path, _)| path), port })
+}
+
+fn canary(view: &View<'_>) -> Option<CanarySettings> {
+    if !view.only(&["steps", "hold", "max-error-rate", "max-latency-ratio"]) {
+        return None;
+    }
+    let mut steps_percent = Vec::new();
+    for step in view.get("steps").map(|v| v.items()).unwrap_or_default() {
+        let text = step.scalar()?;
+        let percent = text.strip_suffix('%').and_then(|text| text.trim().parse::<u8>().ok());
+        let Some(percent) = percent.filter(|p| (1..=99).contains(p)) else {
+            step.error(format!("{text:?} is not a share of traffic from 1% to 99%"));
+            continue;
+        };
+        if steps_percent.last().is_some_and(|last| *last >= percent) {
+            step.error(format!("{percent}% does not grow: each step must be larger than the one before"));
+        }
+        steps_percent.push(percent);
+    }
+    let ratio = view.get("max-latency-ratio").and_then(|v| {
+        let ratio = v.number::<f64>("a number from 1 on, such as 1.3")?;
+        if !(ratio.is_finite() && ratio >= 1.0) {
+            v.error("must be a number from 1 on, such as 1.3");
+        }
+        Some(ratio)
+    });
+    Some(CanarySettings {
+        steps_percent,
+        hold: view.get("hold").and_then(|v| v.duration()),
+        max_error_rate: view.get("max-error-rate").and_then(|v| v.share()),
+        max_latency_ratio: ratio,
+    })
+}
+
+/// Glob patterns from the repository's root.
+fn paths(view: &View<'_>) -> Vec<String> {
+    for item in view.items() {
+        let Some(text) = item.text() else { continue };
+        if text.starts_with('/') || text.split('/').any(|part| part == "..") {
+            item.error(format!("{text:?} must be a pattern from the repository's root, such as \"proto/**\""));
+        } else if let Err(error) = globset::Glob::new(&text) {
+            item.error(format!("{text:?} is not a pattern: {}", error.kind()));
+        }
+    }
+    view.texts()
+}
+
+/// Top-level `x-launchway`.
+pub fn strategy(
+    file: &View<'_>,
+    environment: Option<&EnvironmentName>,
+    components: &BTreeMap<ComponentName, Component>,
+) -> StrategySettings {
+    check_shared_volumes(file, components);
+    let Some(own) = file.get(KEY) else { return StrategySettings::default() };
+    let layers = Layers::new(own, STRATEGY_KEYS, environment);
+    if let Some(on_newer) = layers.get("on-newer")
+        && on_newer.word(&["supersede", "wait"]).as_deref() == Some("wait")
+    {
+        on_newer.warning("`on-newer: wait` is not yet supported: a newer push supersedes");
+    }
+    for key in ["windows", "freeze"] {
+        if let Some(view) = layers.get(key) {
+            view.warning(format!("`{key}` is read, but this version does not wait for it: a push deploys at once"));
+        }
+    }
+    let windows = layers.get("windows").map(|v| v.items()).unwrap_or_default();
+    let freeze = layers.get("freeze").map(|v| v.items()).unwrap_or_default();
+    StrategySettings {
+        bake: layers.get("bake").and_then(|v| v.duration()),
+        windows: windows.iter().filter_map(window).collect(),
+        freeze: freeze.iter().filter_map(self::freeze).collect(),
+    }
+}
+
+fn check_shared_volumes(file: &View<'_>, components: &BTreeMap<ComponentName, Component>) {
+    for component in components.values() {
+        for key in &component.settings.shared_volumes {
+            let mounts = &component.container.mounts;
+            let mounted = mounts.iter().any(|mount| {
+                matches!(&mount.source, crate::model::MountSource::Volume { key: mounted, .. } if mounted == key)
+            });
+            let at = file.get("services").and_then(|s| s.get(component.name.as_str())).and_then(|s| s.get(KEY));
+            if let Some(at) = at.and_then(|own| own.get("shared-volumes")).filter(|_| !mounted) {
+                at.error(format!("the service mounts no volume {key:?}"));
+            }
+        }
+    }
+}
+
+fn window(view: &View<'_>) -> Option<Window> {
+    if !view.only(&["days", "from", "to", "timezone"]) {
+        return None;
+    }
+    let days = view.get("days").map(|v| if v.node.text().is_some() { vec![v] } else { v.items() }).unwrap_or_default();
+    let mut names = Vec::new();
+    for day in &days {
+        let text = day.text()?.to_ascii_lowercase();
+        let (first, last) = text.split_once('-').unwrap_or((&text, &text));
+        if !DAYS.contains(&first) || !DAYS.contains(&last) {
+            day.error(format!("{text:?} is not a day or a range of days: {}, or mon-fri", DAYS.join(", ")));
+        }
+        names.push(text);
+    }
+    if days.is_empty() {
+        names.push("mon-sun".into());
+    }
+    let timezone = view.get("timezone").and_then(|v| v.text().map(|text| (text, v)));
+    if let Some((name, at)) = &timezone {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+');
+        if name.is_empty() || !name.chars().all(plain) {
+            at.error(format!("{name:?} is not a time zone, such as Europe/Berlin or UTC"));
+        }
+    }
+    Some(Window {
+        days: names,
+        from: clock(view, "from")?,
+        to: clock(view, "to")?,
+        timezone: timezone.map(|(name, _)| name),
+    })
+}
+
+/// `09:00`, from 00:00 to 24:00.
+fn clock(view: &View<'_>, key: &str) -> Option<String> {
+    let Some(value) = view.get(key) else {
+        view.error(format!("needs `{key}:`, a time such as \"09:00\""));
+        return None;
+    };
+    let text = value.text()?;
+    let valid = text.split_once(':').is_some_and(|(hours, minutes)| {
+        let number = |text: &str| text.parse::<u16>().ok().filter(|_| text.len() == 2);
+        match (number(hours), number(minutes)) {
+            (Some(hours), Some(minutes)) => hours < 24 && minutes < 60 || (hours, minutes) == (24, 0),
+            _ => false,
+        }
+    });
+    if !valid {
+        value.error(format!("{text:?} is not a time of day, such as \"09:00\""));
+    }
+    Some(text)
+}
+
+fn freeze(view: &View<'_>) -> Option<Freeze> {
+    if !view.only(&["from", "to", "reason"]) {
+        return None;
+    }
+    let (from, to) = (date(view, "from")?, date(view, "to")?);
+    if from > to {
+        view.error(format!("ends on {to}, before it begins on {from}"));
+    }
+    Some(Freeze { from, to, reason: view.get("reason").and_then(|v| v.text()) })
+}
+
+fn date(view: &View<'_>, key: &str) -> Option<String> {
+    let Some(value) = view.get(key) else {
+        view.error(format!("needs `{key}:`, a date such as 2026-12-20"));
+        return None;
+    };
+    // A date needs no quotes here, although it is no text in YAML.
+    let text = value.node.scalar()?.text.clone();
+    if units::is_date(&text) {
+        return Some(text);
+    }
+    value.error(format!("{text:?} is not a date, such as 2026-12-20"));
+    None
+}

@@ -1,0 +1,131 @@
+//! From the files of a commit to a [`Stack`].
+
+use super::fallback;
+use super::files::Files;
+use super::find::{self, Found};
+use super::launchway;
+use super::load::{Loader, Origin, Variables};
+use super::networks;
+use super::problems::Problems;
+use super::service::Services;
+use super::view::View;
+use super::volumes;
+use super::yaml::Node;
+use crate::model::{EnvironmentName, Mask, Permissions, Place, Problem, ProjectName, RepoPath, Secret, Stack, Tree};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What to read, and all that the server knows about it.
+pub struct ReadRequest<'a> {
+    pub tree: &'a dyn Tree,
+    /// The project's folder in the repository.
+    pub root: RepoPath,
+    /// Compose files from the repository's root, merged as `docker compose -f a -f b` does. Empty: what the project's
+    /// folder has is taken (a Compose file, else a Dockerfile, else a template).
+    pub files: Vec<RepoPath>,
+    pub project: &'a ProjectName,
+    /// Prefix of names on the engine.
+    pub compose_project: String,
+    /// Whose overrides in `x-launchway.environments` count.
+    pub environment: Option<&'a EnvironmentName>,
+    pub profiles: Vec<String>,
+    /// Variables of the server's settings; they win over the repository's `.env`.
+    pub variables: BTreeMap<String, String>,
+    /// Values that must not be printed, nor become build arguments.
+    pub secret_values: Vec<Secret>,
+    /// Files that the commit does not hold, by path as seen from `root`.
+    pub outside_files: BTreeMap<String, Vec<u8>>,
+    pub allowed: Permissions,
+}
+
+#[derive(Debug, Clone)]
+pub struct Reading {
+    pub stack: Stack,
+    /// Notes and warnings.
+    pub problems: Vec<Problem>,
+    /// Every file of the commit that was read: Compose files, included and extended ones, env files.
+    pub files: Vec<RepoPath>,
+}
+
+/// Reads the Compose file of a commit.
+///
+/// # Errors
+/// All problems that were found, at least one of them an error, each with file, line and key where it has one.
+pub fn read(request: &ReadRequest<'_>) -> Result<Reading, Vec<Problem>> {
+    let problems = Problems::default();
+    let files = Files::new(request.tree, &request.root, &request.outside_files);
+    let stack = stack(request, &files, &problems);
+    let failed = problems.has_errors();
+    let problems = problems.into_sorted(&Mask::new(&request.secret_values));
+    match stack {
+        Some(stack) if !failed => Ok(Reading { stack, problems, files: files.all_read() }),
+        _ => Err(problems),
+    }
+}
+
+fn stack(request: &ReadRequest<'_>, files: &Files<'_>, problems: &Problems) -> Option<Stack> {
+    match find::find(&request.files, &request.root, files, problems)? {
+        Found::Compose(paths) => compose(request, paths, files, problems),
+        Found::Dockerfile(path) => fallback::from_dockerfile(request, path, problems),
+        Found::Nothing => fallback::from_template(request, files, problems),
+    }
+}
+
+fn compose(request: &ReadRequest<'_>, paths: Vec<RepoPath>, files: &Files<'_>, problems: &Problems) -> Option<Stack> {
+    let loader = Loader::new(files, problems);
+    let folder = paths.first()?.parent();
+    let mut outer = request.variables.clone();
+    outer.insert("COMPOSE_PROJECT_NAME".into(), request.compose_project.clone());
+    let variables = loader.with_dotenv(&folder, &Arc::new(outer));
+    if variables.contains_key("COMPOSE_FILE") && !request.variables.contains_key("COMPOSE_FILE") {
+        let place = folder.join(".env").ok().map(|path| Place { file: path.to_string(), line: 1 });
+        let message = "COMPOSE_FILE is not read; name the files under the environment's `compose` in launchway.toml";
+        problems.warning(place, "COMPOSE_FILE", message);
+    }
+    let mut profiles = request.profiles.clone();
+    if let Some(more) = variables.get("COMPOSE_PROFILES") {
+        profiles.extend(more.split(',').map(str::trim).filter(|p| !p.is_empty()).map(str::to_string));
+    }
+    let model = loader.model(&Origin { files: paths, folder, variables: variables.clone() }, &[])?;
+    Some(read_model(request, &model, &profiles, &loader, &variables))
+}
+
+const SECTIONS: &[&str] =
+    &["version", "name", "include", "services", "networks", "volumes", "secrets", "configs", "models"];
+
+/// Reads the merged tree. What is wrong goes to the problems; the stack is then not used.
+fn read_model(
+    request: &ReadRequest<'_>,
+    model: &Node,
+    profiles: &[String],
+    loader: &Loader<'_>,
+    variables: &Variables,
+) -> Stack {
+    let file = View::new(model, "", loader.problems);
+    file.only(SECTIONS);
+    launchway::check_spelling(&file);
+    if let Some(version) = file.get("version") {
+        version.note("`version:` is obsolete; Compose ignores it, and so does Launchway");
+    }
+    if let Some(name) = file.get("name").and_then(|view| Some((view.text()?, view)))
+        && name.0 != request.compose_project
+    {
+        name.1.note(format!(
+            "`name: {}` is not used; this environment's containers, networks and volumes are named {}_... \
+                 (`compose-project` in launchway.toml)",
+            name.0, request.compose_project
+        ));
+    }
+    if let Some(models) = file.get("models") {
+        models.error("models are not supported: Launchway runs containers only");
+    }
+    let services = Services::new(request, &file, profiles, loader, variables);
+    let components = services.read();
+    Stack {
+        compose_project: request.compose_project.clone(),
+        networks: networks::read(request, &file, &components),
+        volumes: volumes::read(request, &file, &components),
+        settings: launchway::strategy(&file, request.environment, &components),
+        components,
+    }
+}

@@ -1,0 +1,114 @@
+//! `deploy`, and the older keys that say the same: `scale`, `cpus`, `mem_limit`, ...
+
+use crate::compose::view::View;
+use crate::model::{Resources, UpdateConfig};
+
+const KEYS: &[&str] = &[
+    "mode",
+    "endpoint_mode",
+    "replicas",
+    "labels",
+    "rollback_config",
+    "update_config",
+    "resources",
+    "restart_policy",
+    "placement",
+];
+
+/// How many containers; checks the keys of `deploy` on the way.
+pub fn replicas(view: &View<'_>) -> u32 {
+    let wanted = "a whole number from 0 on";
+    let scale: Option<u32> = view.get("scale").and_then(|v| v.number(wanted));
+    let Some(deploy) = view.get("deploy").filter(|deploy| deploy.only(KEYS)) else { return scale.unwrap_or(1) };
+    if let Some(mode) = deploy.get("mode") {
+        match mode.word(&["replicated", "global", "replicated-job", "global-job"]).as_deref() {
+            Some("replicated") | None => {}
+            Some(word) => mode.error(format!("`mode: {word}` is understood but not supported; accepted: replicated")),
+        }
+    }
+    for key in ["placement", "endpoint_mode", "labels", "rollback_config"] {
+        if let Some(value) = deploy.get(key) {
+            value.note(format!("`{key}` counts in a Swarm only and is ignored on one host"));
+        }
+    }
+    let replicas: Option<u32> = deploy.get("replicas").and_then(|v| v.number(wanted));
+    if let (Some(scale), Some(replicas)) = (scale, replicas)
+        && scale != replicas
+    {
+        deploy.get("replicas").unwrap_or(deploy).error(format!("`replicas: {replicas}` and `scale: {scale}` differ"));
+    }
+    scale.or(replicas).unwrap_or(1)
+}
+
+pub fn update(view: &View<'_>) -> UpdateConfig {
+    let Some(config) = view.get("deploy").and_then(|deploy| deploy.get("update_config")) else {
+        return UpdateConfig::default();
+    };
+    if !config.only(&["parallelism", "delay", "failure_action", "monitor", "max_failure_ratio", "order"]) {
+        return UpdateConfig::default();
+    }
+    let word = |key: &str, words: &[&str]| config.get(key).and_then(|v| v.word(words));
+    UpdateConfig {
+        parallelism: config.get("parallelism").and_then(|v| v.number("a whole number from 0 on")),
+        delay: config.get("delay").and_then(|v| v.duration()),
+        monitor: config.get("monitor").and_then(|v| v.duration()),
+        failure_action: word("failure_action", &["pause", "continue", "rollback"]),
+        max_failure_ratio: config.get("max_failure_ratio").and_then(|v| v.share()),
+        order: word("order", &["start-first", "stop-first"]),
+    }
+}
+
+pub fn resources(view: &View<'_>) -> Resources {
+    let mut resources = Resources {
+        cpu_limit_millis: view.get("cpus").and_then(|v| v.cpu_millis()).filter(|millis| *millis > 0),
+        memory_limit_bytes: view.get("mem_limit").and_then(|v| v.bytes()).filter(|bytes| *bytes > 0),
+        memory_reservation_bytes: view.get("mem_reservation").and_then(|v| v.bytes()).filter(|bytes| *bytes > 0),
+        memory_swap_bytes: view.get("memswap_limit").and_then(|v| swap(&v)),
+        cpu_shares: view.get("cpu_shares").and_then(|v| v.number("a whole number")),
+        pids_limit: view.get("pids_limit").and_then(|v| v.number("a whole number (-1 for unlimited)")),
+        ..Resources::default()
+    };
+    let Some(of_deploy) = view.get("deploy").and_then(|deploy| deploy.get("resources")) else { return resources };
+    if !of_deploy.only(&["limits", "reservations"]) {
+        return resources;
+    }
+    if let Some(limits) = of_deploy.get("limits").filter(|limits| limits.only(&["cpus", "memory", "pids"])) {
+        let cpus = limits.get("cpus").and_then(|v| v.cpu_millis());
+        agree(&limits, "cpus", &mut resources.cpu_limit_millis, cpus, "cpus");
+        let memory = limits.get("memory").and_then(|v| v.bytes());
+        agree(&limits, "memory", &mut resources.memory_limit_bytes, memory, "mem_limit");
+        let pids = limits.get("pids").and_then(|v| v.number("a whole number"));
+        agree(&limits, "pids", &mut resources.pids_limit, pids, "pids_limit");
+    }
+    let keys = &["cpus", "memory", "generic_resources", "devices"];
+    if let Some(reservations) = of_deploy.get("reservations").filter(|reservations| reservations.only(keys)) {
+        for key in ["generic_resources", "devices"] {
+            if let Some(value) = reservations.get(key) {
+                value
+                    .error(format!("`{key}` is understood but not supported: Launchway hands out CPU and memory only"));
+            }
+        }
+        resources.cpu_reservation_millis = reservations.get("cpus").and_then(|v| v.cpu_millis());
+        let memory = reservations.get("memory").and_then(|v| v.bytes());
+        agree(&reservations, "memory", &mut resources.memory_reservation_bytes, memory, "mem_reservation");
+    }
+    resources
+}
+
+/// Two keys that say the same must not say different things.
+fn agree<T: PartialEq + Copy>(view: &View<'_>, key: &str, old: &mut Option<T>, new: Option<T>, old_key: &str) {
+    match (*old, new) {
+        (Some(a), Some(b)) if a != b => {
+            view.get(key).unwrap_or(view.clone()).error(format!("differs from `{old_key}` of the service"));
+        }
+        _ => *old = new.or(*old),
+    }
+}
+
+/// Memory and swap together; -1 is unlimited.
+fn swap(view: &View<'_>) -> Option<i64> {
+    match view.node.scalar().map(|scalar| scalar.text.as_str()) {
+        Some("-1") => Some(-1),
+        _ => view.bytes(),
+    }
+}

@@ -1,0 +1,23 @@
+//! One service of the Compose file becomes one [`Component`](crate::model::Component).
+
+mod build;
+mod component;
+mod container;
+mod dependencies;
+mod deploy;
+mod environment;
+mod health;
+mod labels;
+pub mod mounts;
+mod namespaces;
+mod networks;
+mod ports;
+mod restart;
+pub mod security;
+mod services;
+
+pub use component::Context;
+pub use container::command;
+pub use environment::inside;
+pub use labels::labels;
+pub use services::Services;

@@ -1,0 +1,91 @@
+//! `network_mode`, `pid`, `ipc`, `uts`, `userns_mode` and `cgroup`: whose namespaces a container shares.
+
+use super::component::Context;
+use super::security::allowed_by;
+use crate::compose::suggest;
+use crate::compose::view::View;
+use crate::model::{ComponentName, NetworkMode};
+
+pub fn network_mode(context: &Context<'_>, view: &View<'_>) -> NetworkMode {
+    // Two keys that only ever name the host's: read here so that none is forgotten.
+    let _ = read(context, view, "cgroup");
+    let Some(mode) = view.get("network_mode") else { return NetworkMode::Networks };
+    let Some(text) = mode.text() else { return NetworkMode::Networks };
+    match text.split_once(':') {
+        None => match text.as_str() {
+            "none" => NetworkMode::None,
+            "bridge" => NetworkMode::Bridge,
+            "host" => {
+                if !context.request.allowed.host_namespaces {
+                    refuse_host(&mode, "the host's network");
+                }
+                NetworkMode::Host
+            }
+            _ => {
+                mode.error(format!("{text:?} is not one of none, bridge, host, service:NAME, container:NAME"));
+                NetworkMode::Networks
+            }
+        },
+        Some(("service", name)) => match service(context, &mode, name) {
+            Some(name) => NetworkMode::Component(name),
+            None => NetworkMode::Networks,
+        },
+        Some(("container", name)) => {
+            if !context.request.allowed.host_namespaces {
+                refuse_container(&mode, "the network");
+            }
+            NetworkMode::Container(name.to_string())
+        }
+        Some(_) => {
+            mode.error(format!("{text:?} is not one of none, bridge, host, service:NAME, container:NAME"));
+            NetworkMode::Networks
+        }
+    }
+}
+
+/// The other namespaces, as the engine takes them.
+pub fn read(context: &Context<'_>, view: &View<'_>, key: &str) -> Option<String> {
+    let value = view.get(key)?;
+    let text = value.text()?;
+    let allowed = context.request.allowed.host_namespaces;
+    match text.split_once(':') {
+        Some(("container", _)) if !allowed => refuse_container(&value, &format!("the {key} namespace")),
+        Some(("service", _)) => {
+            value.error(format!("sharing the {key} namespace of another service is understood but not supported"));
+        }
+        _ if text == "host" && !allowed => refuse_host(&value, &format!("the host's {key} namespace")),
+        _ => {}
+    }
+    let words: &[&str] = match key {
+        "ipc" => &["host", "private", "shareable", "none", ""],
+        "cgroup" => &["host", "private"],
+        _ => &["host", ""],
+    };
+    if !text.contains(':') && !words.contains(&text.as_str()) {
+        let words: Vec<&str> = words.iter().filter(|word| !word.is_empty()).copied().collect();
+        value.error(format!("{text:?} is not one of {}, container:NAME", words.join(", ")));
+    }
+    if key == "cgroup" && text == "host" && allowed {
+        value.error("`cgroup: host` is understood but not supported");
+    }
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn service(context: &Context<'_>, view: &View<'_>, name: &str) -> Option<ComponentName> {
+    if !context.active.contains(name) {
+        let hint = suggest::hint(name, context.active.iter().copied());
+        view.error(format!("there is no service {name:?} to share the network with{hint}"));
+        return None;
+    }
+    ComponentName::new(name).ok()
+}
+
+fn refuse_host(view: &View<'_>, what: &str) {
+    view.error(format!("{what} is refused; {}", allowed_by("host-namespaces = true")));
+}
+
+fn refuse_container(view: &View<'_>, what: &str) {
+    let message =
+        format!("sharing {what} of a container of somebody else is refused; {}", allowed_by("host-namespaces = true"));
+    view.error(message);
+}

@@ -1,0 +1,69 @@
+//! Reading whole projects.
+
+use super::memory_tree::MemoryTree;
+use super::{ReadRequest, read};
+use crate::model::{Permissions, ProjectName, RepoPath, Severity};
+use std::collections::BTreeMap;
+
+mod fallback;
+mod launchway;
+mod messages;
+mod mounts;
+mod permissions;
+mod properties;
+mod stack;
+mod truth;
+
+/// A request for a tree with nothing allowed and nothing set.
+fn request<'a>(tree: &'a MemoryTree, project: &'a ProjectName) -> ReadRequest<'a> {
+    ReadRequest {
+        tree,
+        root: RepoPath::root(),
+        files: Vec::new(),
+        project,
+        compose_project: "shop-production".into(),
+        environment: None,
+        profiles: Vec::new(),
+        variables: BTreeMap::new(),
+        secret_values: Vec::new(),
+        outside_files: BTreeMap::new(),
+        allowed: Permissions::default(),
+    }
+}
+
+fn shop() -> ProjectName {
+    ProjectName::new("shop").unwrap()
+}
+
+/// Reads one Compose file beside some other files; problems as people read them.
+fn read_one(compose: &str, others: &[(&str, &str)]) -> Result<crate::model::Stack, String> {
+    let files = others.iter().copied().chain([("compose.yaml", compose)]);
+    let (tree, project) = (MemoryTree::new(files), shop());
+    read(&request(&tree, &project)).map(|reading| reading.stack).map_err(|problems| show(&problems))
+}
+
+fn show(problems: &[crate::model::Problem]) -> String {
+    let line = |problem: &crate::model::Problem| match problem.severity {
+        Severity::Error => problem.to_string(),
+        Severity::Warning => format!("warning: {problem}"),
+        Severity::Note => format!("note: {problem}"),
+    };
+    problems.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// All that is said about a project: notes and warnings where it is read, everything where it is not.
+fn messages(compose: &str, others: &[(&str, &str)]) -> String {
+    let files = others.iter().copied().chain([("compose.yaml", compose)]);
+    let (tree, project) = (MemoryTree::new(files), shop());
+    said(&request(&tree, &project))
+}
+
+fn said(request: &ReadRequest<'_>) -> String {
+    match read(request) {
+        Ok(reading) => show(&reading.problems),
+        Err(problems) => {
+            assert!(problems.iter().any(crate::model::Problem::is_error), "{problems:?}");
+            show(&problems)
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `x-launchway`.
+
+use super::*;
+use crate::model::{EnvironmentName, Method};
+use insta::{assert_json_snapshot, assert_snapshot};
+use std::time::Duration;
+
+const EVERYTHING: &str = r#"
+services:
+  api:
+    image: x
+    volumes: ["data:/data"]
+    x-launchway:
+      method: recreate
+      route: { host: shop.example.com, path: /api, port: 8080 }
+      canary: { steps: [5%, 25%, 50%], hold: 2m, max-error-rate: 1%, max-latency-ratio: 1.3 }
+      paths: ["proto/**"]
+      release-command: ["/api", "migrate"]
+      concurrent: true
+      shared-volumes: [data]
+      edge: false
+      front: true
+      run: every-release
+      job: true
+      ready-timeout: 90s
+      stay-up: 1m30s
+      environments:
+        staging: { method: auto, ready-timeout: 5m, release-command: /api migrate --all }
+        other:
+volumes: { data: }
+x-launchway:
+  windows: [{ days: [mon-thu, sat], from: "09:00", to: "17:00", timezone: Europe/Berlin }]
+  freeze: [{ from: 2026-12-20, to: 2027-01-03, reason: "holidays" }]
+  bake: 60s
+  on-newer: supersede
+  environments: { staging: { bake: 0s, windows: [] } }
+"#;
+
+#[test]
+fn every_key_is_read() {
+    let stack = read_one(EVERYTHING, &[]).unwrap();
+    assert_json_snapshot!((&stack.components["api"].settings, &stack.settings));
+}
+
+#[test]
+fn an_environment_overrides_any_key() {
+    let (tree, project) = (MemoryTree::new([("compose.yaml", EVERYTHING)]), shop());
+    let staging = EnvironmentName::new("staging").unwrap();
+    let stack = read(&ReadRequest { environment: Some(&staging), ..request(&tree, &project) }).unwrap().stack;
+    let api = &stack.components["api"].settings;
+    assert_eq!(api.method, Method::Auto);
+    assert_eq!(api.ready_timeout, Some(Duration::from_secs(300)));
+    assert_eq!(api.release_command.as_deref().unwrap(), ["/api", "migrate", "--all"]);
+    assert!(api.concurrent);
+    assert_eq!(stack.settings.bake, Some(Duration::ZERO));
+    assert!(stack.settings.windows.is_empty());
+    assert_eq!(stack.settings.freeze.len(), 1);
+}
+
+#[test]
+fn mistakes_say_what_would_be_accepted() {
+    let compose = r#"
+services:
+  api:
+    image: x
+    x-launchway:
+      metod: canary
+      canary: { steps: [25%, 10%, 200%, 5], hold: forever, max-error-rate: 2, max-latency-ratio: 0.5 }
+      paths: ["../x", "a[", "/abs"]
+      release-command: []
+      shared-volumes: [data]
+      run: sometimes
+      environments: { "Bad Name": {}, staging: { metod: x } }
+  b: { image: x, x-launchway: { method: canary } }
+  c: { image: x, x-launchway: { method: rolling, route: { host: "http://x", path: api, port: 0x } } }
+  d: { image: x, x-launchway: { method: blue, route: {} } }
+x-launchway:
+  windows: [{ days: [monday], from: "9:00", timezone: "Mars, North" }, { from: "25:00", to: "24:00" }]
+  freeze: [{ from: 2026-13-01, to: 2026-01-01 }, { from: 2026-12-31, to: 2026-12-01 }]
+  bake: 60
+  on-newer: wait
+  freez: []
+"#;
+    assert_snapshot!(messages(compose, &[]), @r#"
+    compose.yaml:5: services.api.x-launchway: `release-command` is empty
+    compose.yaml:6: services.api.x-launchway.metod: "metod" is not a key here; did you mean "method"?
+    compose.yaml:7: services.api.x-launchway.canary.steps[1]: 10% does not grow: each step must be larger than the one before
+    compose.yaml:7: services.api.x-launchway.canary.steps[2]: "200%" is not a share of traffic from 1% to 99%
+    compose.yaml:7: services.api.x-launchway.canary.steps[3]: "5" is not a share of traffic from 1% to 99%
+    compose.yaml:7: services.api.x-launchway.canary.max-latency-ratio: must be a number from 1 on, such as 1.3
+    compose.yaml:7: services.api.x-launchway.canary.hold: must be a duration with its unit, such as 30s, 1m30s or 2h, not "forever"
+    compose.yaml:7: services.api.x-launchway.canary.max-error-rate: must be a share, such as 1% or 0.01, not "2"
+    compose.yaml:7: services.api.x-launchway.canary: a canary needs a route: shares of traffic are shares of what the route sends
+    compose.yaml:8: services.api.x-launchway.paths[0]: "../x" must be a pattern from the repository's root, such as "proto/**"
+    compose.yaml:8: services.api.x-launchway.paths[1]: "a[" is not a pattern: unclosed character class; missing ']'
+    compose.yaml:8: services.api.x-launchway.paths[2]: "/abs" must be a pattern from the repository's root, such as "proto/**"
+    compose.yaml:10: services.api.x-launchway.shared-volumes: the service mounts no volume "data"
+    compose.yaml:11: services.api.x-launchway.run: "sometimes" is not one of every-release, when-changed
+    compose.yaml:12: services.api.x-launchway.environments.Bad Name: "Bad Name" is not a environment name: lower-case letters, digits, '-' and '_', 63 at most, starting with a letter or digit
+    compose.yaml:12: services.api.x-launchway.environments.staging.metod: "metod" is not a key here; did you mean "method"?
+    warning: compose.yaml:13: services.b.x-launchway.method: method canary is not yet supported: recreate is used
+    compose.yaml:13: services.b.x-launchway.method: `method: canary` needs a `route:`: shares of traffic are shares of what the route sends
+    warning: compose.yaml:14: services.c.x-launchway.method: method rolling is not yet supported: recreate is used
+    compose.yaml:14: services.c.x-launchway.route.host: "http://x" is not a host name, such as shop.example.com
+    compose.yaml:14: services.c.x-launchway.route.path: "api" must begin with a slash
+    compose.yaml:14: services.c.x-launchway.route.port: must be a port from 1 to 65535, not "0x"
+    compose.yaml:15: services.d.x-launchway.method: "blue" is not one of auto, recreate, rolling, blue-green, canary
+    compose.yaml:15: services.d.x-launchway.route: needs `host:` or `path:`
+    warning: compose.yaml:17: x-launchway.windows: `windows` is read, but this version does not wait for it: a push deploys at once
+    compose.yaml:17: x-launchway.windows[0].days[0]: "monday" is not a day or a range of days: mon, tue, wed, thu, fri, sat, sun, or mon-fri
+    compose.yaml:17: x-launchway.windows[0].timezone: "Mars, North" is not a time zone, such as Europe/Berlin or UTC
+    compose.yaml:17: x-launchway.windows[0].from: "9:00" is not a time of day, such as "09:00"
+    compose.yaml:17: x-launchway.windows[0]: needs `to:`, a time such as "09:00"
+    compose.yaml:17: x-launchway.windows[1].from: "25:00" is not a time of day, such as "09:00"
+    warning: compose.yaml:18: x-launchway.freeze: `freeze` is read, but this version does not wait for it: a push deploys at once
+    compose.yaml:18: x-launchway.freeze[0].from: "2026-13-01" is not a date, such as 2026-12-20
+    compose.yaml:18: x-launchway.freeze[1]: ends on 2026-12-01, before it begins on 2026-12-31
+    compose.yaml:19: x-launchway.bake: must be a duration with its unit, such as 30s, 1m30s or 2h, not "60"
+    warning: compose.yaml:20: x-launchway.on-newer: `on-newer: wait` is not yet supported: a newer push supersedes
+    compose.yaml:21: x-launchway.freez: "freez" is not a key here; did you mean "freeze"?
+    "#);
+}
+
+#[test]
+fn a_slip_in_its_name_is_noticed() {
+    let compose = "services: {web: {image: x, x-lauchway: {}}}\nx-other: 1\nx-launchwya: {}\n";
+    assert_snapshot!(messages(compose, &[]), @r#"
+    warning: compose.yaml:1: services.web.x-lauchway: "x-lauchway" is not read; did you mean "x-launchway"?
+    warning: compose.yaml:3: x-launchwya: "x-launchwya" is not read; did you mean "x-launchway"?
+    "#);
+    let others = [("b.yaml", "services: {b: {image: x}}\nx-launchway: {bake: 5s}\n")];
+    assert_snapshot!(messages("include: [b.yaml]\nservices: {a: {image: x}}\n", &others), @"warning: b.yaml:2: x-launchway: `x-launchway` of an included file does not count; write it in the file that includes");
+}

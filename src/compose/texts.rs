@@ -1,0 +1,166 @@
+//! Top-level `configs` and `secrets`, and how services mount them.
+
+use super::service::Context;
+use super::service::mounts;
+use super::suggest;
+use super::view::View;
+use crate::model::{Mount, MountSource, Secret};
+
+/// A `configs` or `secrets` item of a service (in its long form).
+pub fn mount(context: &Context<'_>, section: &str, item: &View<'_>) -> Option<Mount> {
+    if !item.only(&["source", "target", "uid", "gid", "mode"]) {
+        return None;
+    }
+    let (key, entry) = declared(context, section, item)?;
+    let text = |key: &str| item.get(key).and_then(|v| v.scalar());
+    let (folder, target) = match (section, text("target")) {
+        ("secrets", target) => ("/run/secrets/", target),
+        (_, target) => ("/", target),
+    };
+    let target = match target {
+        Some(target) if target.starts_with('/') => target,
+        Some(target) => format!("{folder}{target}"),
+        None => format!("{folder}{key}"),
+    };
+    let mode = item.get("mode").and_then(|v| mode(&v));
+    let source = match source(context, section, &key, &entry)? {
+        MountSource::Text { key, text: content, .. } => {
+            MountSource::Text { key, text: content, uid: text("uid"), gid: text("gid"), mode }
+        }
+        other => {
+            if ["uid", "gid", "mode"].iter().any(|key| item.get(key).is_some()) {
+                item.note("uid, gid and mode have no effect on a file of the commit, as in Compose");
+            }
+            other
+        }
+    };
+    Some(Mount { target, source, read_only: true })
+}
+
+/// `0440` is octal in YAML already, and a text is read as octal.
+fn mode(view: &View<'_>) -> Option<u32> {
+    match view.node.text() {
+        Some(text) => {
+            let mode = u32::from_str_radix(text.trim_start_matches("0o"), 8).ok();
+            if mode.is_none() {
+                view.error(format!("{text:?} are no permission bits, such as \"0440\""));
+            }
+            mode
+        }
+        None => view.number("permission bits, such as 0440"),
+    }
+}
+
+/// The key and its top-level entry; reported where there is none.
+fn declared<'n>(context: &Context<'n>, section: &str, item: &View<'n>) -> Option<(String, View<'n>)> {
+    let Some(source) = item.get("source") else {
+        item.error(format!("needs `source:`, a key of top-level `{section}`"));
+        return None;
+    };
+    let key = source.text()?;
+    let top = context.file.get(section);
+    let Some(entry) = top.as_ref().and_then(|top| top.get(&key)) else {
+        let known = top.iter().filter_map(|top| top.node.entries()).flatten().map(|entry| entry.key.as_str());
+        let singular = section.trim_end_matches('s');
+        let hint = suggest::hint(&key, known);
+        source.error(format!("there is no {singular} {key:?}; declare it under top-level `{section}`{hint}"));
+        return None;
+    };
+    Some((key, entry))
+}
+
+const KEYS: &[&str] =
+    &["name", "content", "environment", "file", "external", "labels", "template_driver", "driver", "driver_opts"];
+
+/// What an entry takes its text from: the value of its one key out of `file`, `environment` and `content`. Reported
+/// where it is not well-formed.
+fn way<'n>(section: &str, entry: &View<'n>) -> Option<View<'n>> {
+    let is_config = section == "configs";
+    let known: Vec<&str> = KEYS.iter().copied().filter(|key| is_config || *key != "content").collect();
+    if !entry.only(&known) {
+        return None;
+    }
+    let accepted = if is_config { "`file:`, `environment:` or `content:`" } else { "`file:` or `environment:`" };
+    for unsupported in ["external", "template_driver", "driver", "driver_opts"] {
+        if let Some(value) = entry.get(unsupported).filter(|v| v.node.scalar().is_none_or(|s| s.text != "false")) {
+            value.error(format!("`{unsupported}` needs a Swarm and is not supported; accepted: {accepted}"));
+            return None;
+        }
+    }
+    let mut ways = ["file", "environment", "content"].iter().filter_map(|key| entry.get(key));
+    match (ways.next(), ways.next()) {
+        (Some(way), None) => Some(way),
+        _ => {
+            entry.error(format!("needs exactly one of {accepted}"));
+            None
+        }
+    }
+}
+
+/// Reports what is wrong with entries that no service mounts: Compose refuses them too.
+pub fn check_unused(context: &Context<'_>) {
+    for section in ["configs", "secrets"] {
+        for (_, entry) in context.file.get(section).map(|top| top.entries()).unwrap_or_default() {
+            way(section, &entry);
+        }
+    }
+}
+
+/// What a top-level entry stands for.
+fn source(context: &Context<'_>, section: &str, key: &str, entry: &View<'_>) -> Option<MountSource> {
+    let way = way(section, entry)?;
+    let text = way.text()?;
+    let as_text = |text: String| {
+        Some(MountSource::Text { key: key.to_string(), text: Secret::new(text), uid: None, gid: None, mode: None })
+    };
+    if way.path.ends_with(".content") {
+        return as_text(text);
+    }
+    if way.path.ends_with(".environment") {
+        return match way.node.source.variables.get(&text) {
+            Some(value) => as_text(value.clone()),
+            None => {
+                way.error(format!(
+                    "variable {text} has no value; set it under the environment's `secrets` in launchway.toml"
+                ));
+                None
+            }
+        };
+    }
+    file(context, &way, &text)
+}
+
+fn file(context: &Context<'_>, view: &View<'_>, text: &str) -> Option<MountSource> {
+    if text.starts_with('/') {
+        let path = super::service::security::host_path(&context.request.allowed, view, text)?;
+        return Some(MountSource::Host { path, propagation: None, create: false });
+    }
+    let path = super::service::inside(view, text)?;
+    mounts::repository(context, view, &path).unwrap_or_else(|| {
+        let seen = context.loader.files.seen_from_root(&path).unwrap_or(path.as_str()).to_string();
+        view.error(format!(
+            "{path} is not in the commit; give it to the environment in launchway.toml:\n    \
+             files = {{ {seen:?} = \"/path/on/the/server\" }}"
+        ));
+        None
+    })
+}
+
+/// The value of a top-level secret, for a build.
+pub fn secret_value(context: &Context<'_>, item: &View<'_>) -> Option<Secret> {
+    let (key, entry) = declared(context, "secrets", item)?;
+    match source(context, "secrets", &key, &entry)? {
+        MountSource::Text { text, .. } => Some(text),
+        MountSource::Repository { path, folder: false, .. } => match context.loader.files.text(&path) {
+            Ok(text) => text.map(Secret::new),
+            Err(error) => {
+                entry.error(error.to_string());
+                None
+            }
+        },
+        _ => {
+            entry.error("a build secret must be a file of the commit or of launchway.toml's `files`, or a variable");
+            None
+        }
+    }
+}

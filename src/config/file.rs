@@ -1,0 +1,98 @@
+//! The file's shape, as it is written.
+
+use super::value::Source;
+use crate::model::Permissions;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::Spanned;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct File {
+    pub listen: Option<Spanned<String>>,
+    pub public_url: Option<Spanned<String>>,
+    pub data: Option<String>,
+    pub engine: Option<String>,
+    #[serde(default)]
+    pub limits: FileLimits,
+    #[serde(default)]
+    pub projects: BTreeMap<Spanned<String>, Spanned<FileProject>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct FileLimits {
+    pub builds: Option<Spanned<usize>>,
+    pub deployments: Option<Spanned<usize>>,
+    pub fetch: Option<Spanned<String>>,
+    pub prepare: Option<Spanned<String>>,
+    pub build: Option<Spanned<String>>,
+    pub deploy: Option<Spanned<String>>,
+    pub catch_up: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FileProject {
+    pub forge: Option<Spanned<String>>,
+    pub repository: Option<Spanned<String>>,
+    pub name: Option<Spanned<String>>,
+    pub api: Option<Spanned<String>>,
+    pub secret: Option<Spanned<Source>>,
+    pub signing_token: Option<Spanned<Source>>,
+    pub token: Option<Spanned<Source>>,
+    pub username: Option<String>,
+    pub ssh_key: Option<String>,
+    pub known_hosts: Option<String>,
+    pub path: Option<Spanned<String>>,
+    pub compose: Option<Spanned<OneOrMore>>,
+    #[serde(default)]
+    pub submodules: bool,
+    #[serde(default)]
+    pub submodule_hosts: Vec<String>,
+    #[serde(default)]
+    pub public_logs: bool,
+    #[serde(default)]
+    pub allow: Permissions,
+    #[serde(default)]
+    pub environments: BTreeMap<Spanned<String>, Spanned<FileEnvironment>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FileEnvironment {
+    pub branch: Option<Spanned<OneOrMore>>,
+    pub tag: Option<Spanned<OneOrMore>>,
+    pub compose_project: Option<Spanned<String>>,
+    pub compose: Option<Spanned<OneOrMore>>,
+    #[serde(default)]
+    pub profiles: Vec<String>,
+    #[serde(default)]
+    pub variables: BTreeMap<String, Spanned<Source>>,
+    #[serde(default)]
+    pub variable_files: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub secrets: BTreeMap<String, Spanned<Source>>,
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    #[serde(default)]
+    pub binds: BTreeMap<String, Spanned<String>>,
+    pub bake: Option<Spanned<String>>,
+}
+
+/// `"main"`, or `["main", "release/*"]`.
+#[derive(Deserialize, Clone)]
+#[serde(untagged)]
+pub enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    pub fn list(&self) -> Vec<String> {
+        match self {
+            OneOrMore::One(text) => vec![text.clone()],
+            OneOrMore::More(list) => list.clone(),
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! From the file's text to checked settings.
+
+use super::file::{File, FileEnvironment, FileProject, OneOrMore};
+use super::value::{Source, duration, variable_lines};
+use super::{Config, Environment, Limits, Pattern, Project};
+use crate::model::{EnvironmentName, ForgeKind, GitCredentials, Place, Problem, ProjectName, RepoPath, Secret};
+use globset::GlobBuilder;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::Spanned;
+
+/// Where everything is kept that the settings do not put elsewhere.
+pub(super) const DEFAULT_DATA: &str = "/var/lib/launchway";
+
+/// Everything that is wrong with the settings, each with its line.
+#[derive(Debug)]
+pub struct ConfigError {
+    pub problems: Vec<Problem>,
+}
+
+impl std::error::Error for ConfigError {}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.problems.iter().map(Problem::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+/// Reads and checks the file at `path`, and the files that it names.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("{} cannot be read: {error}. Name another file with --config.", path.display());
+        ConfigError {
+            problems: vec![Problem { severity: crate::model::Severity::Error, place: None, key: None, message }],
+        }
+    })?;
+    parse(&text, path)
+}
+
+/// Checks the text of a settings file; `path` names it in messages and is what relative paths start from.
+pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
+    let mut check = Check { text, file: path.display().to_string(), folder, problems: Vec::new() };
+    let file: File = match toml::from_str(text) {
+        Ok(file) => file,
+        Err(error) => {
+            let place = error.span().map(|span| check.place_at(span.start));
+            let problem = Problem::error(place, "", error.message().to_string());
+            return Err(ConfigError { problems: vec![problem] });
+        }
+    };
+    let config = check.config(file);
+    if check.problems.is_empty() { Ok(config) } else { Err(ConfigError { problems: check.problems }) }
+}
+
+struct Check<'a> {
+    text: &'a str,
+    file: String,
+    folder: PathBuf,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn place_at(&self, offset: usize) -> Place {
+        let before = self.text.get(..offset).unwrap_or_default();
+        Place { file: self.file.clone(), line: before.matches('\n').count() as u32 + 1 }
+    }
+
+    fn wrong(&mut self, offset: usize, key: &str, message: impl Into<String>) {
+        let place = self.place_at(offset);
+        self.problems.push(Problem::error(Some(place), key, message));
+    }
+
+    /// The parsed value of an optional text, or a problem.
+    fn parsed<T>(
+        &mut self,
+        value: Option<&Spanned<String>>,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = value?;
+        match parse(value.as_ref()) {
+            Ok(parsed) => Some(parsed),
+            Err(message) => {
+                self.wrong(value.span().start, key, message);
+                None
+            }
+        }
+    }
+
+    fn config(&mut self, file: File) -> Config {
+        let address = |text: &str| {
+            text.parse().map_err(|_| format!("{text:?} is not an address with a port, such as 127.0.0.1:8080"))
+        };
+        let listen = self.parsed(file.listen.as_ref(), "listen", address).unwrap_or(([127, 0, 0, 1], 8080).into());
+        let public_url = self
+            .parsed(file.public_url.as_ref(), "public-url", web_url)
+            .map(|url| url.as_str().trim_end_matches('/').to_string())
+            .unwrap_or_else(|| format!("http://{listen}"));
+        let data = self.folder.join(file.data.as_deref().unwrap_or(DEFAULT_DATA));
+        let limits = self.limits(&file.limits);
+        let mut projects = BTreeMap::new();
+        if file.projects.is_empty() {
+            self.wrong(
+                0,
+                "projects",
+                "no project is set. Add a [projects.NAME] with `forge`, `repository` and `secret`.",
+            );
+        }
+        for (name, project) in file.projects {
+            let start = name.span().start;
+            match ProjectName::new(name.get_ref().clone()) {
+                Ok(name) => {
+                    let line = self.place_at(start).line;
+                    let project = self.project(&name, line, start, project.get_ref());
+                    projects.insert(name, project);
+                }
+                Err(error) => self.wrong(start, "projects", error.to_string()),
+            }
+        }
+        let mut seen: BTreeMap<String, String> = BTreeMap::new();
+        for project in projects.values() {
+            for environment in project.environments.values() {
+                let here = format!("{} {}", project.name, environment.name);
+                if let Some(other) = seen.insert(environment.compose_project.clone(), here.clone()) {
+                    let message = format!(
+                        "{other} and {here} would have the same containers: both have compose-project {}. Give one of them another `compose-project`.",
+                        environment.compose_project
+                    );
+                    let place = Place { file: self.file.clone(), line: project.line };
+                    self.problems.push(Problem::error(Some(place), format!("projects.{}", project.name), message));
+                }
+            }
+        }
+        Config { listen, public_url, data, engine: file.engine, limits, projects }
+    }
+
+    fn limits(&mut self, file: &super::file::FileLimits) -> Limits {
+        let mut at_least_one = |value: &Option<Spanned<usize>>, key: &str, usual: usize| match value {
+            Some(value) if *value.get_ref() == 0 => {
+                self.wrong(value.span().start, key, "0 would mean that nothing is ever done; at least 1");
+                usual
+            }
+            Some(value) => *value.get_ref(),
+            None => usual,
+        };
+        let builds = at_least_one(&file.builds, "limits.builds", 2);
+        let deployments = at_least_one(&file.deployments, "limits.deployments", 4);
+        let mut time = |value: &Option<Spanned<String>>, key: &str, usual: u64| {
+            self.parsed(value.as_ref(), key, duration).unwrap_or(Duration::from_secs(usual))
+        };
+        Limits {
+            builds,
+            deployments,
+            fetch: time(&file.fetch, "limits.fetch", 300),
+            prepare: time(&file.prepare, "limits.prepare", 900),
+            build: time(&file.build, "limits.build", 3600),
+            deploy: time(&file.deploy, "limits.deploy", 3600),
+            catch_up: time(&file.catch_up, "limits.catch-up", 300),
+        }
+    }
+
+    fn secret(&mut self, source: Option<&Spanned<Source>>, key: &str) -> Option<Secret> {
+        let source = source?;
+        match source.get_ref().read(&self.folder) {
+            Ok(text) if text.is_empty() => {
+                self.wrong(source.span().start, key, "it is empty");
+                None
+            }
+            Ok(text) => Some(Secret::new(text)),
+            Err(message) => {
+                self.wrong(source.span().start, key, message);
+                None
+            }
+        }
+    }
+
+    fn repo_paths(&mut self, list: Option<&Spanned<OneOrMore>>, key: &str) -> Vec<RepoPath> {
+        let Some(list) = list else { return Vec::new() };
+        let mut paths = Vec::new();
+        for text in list.get_ref().list() {
+            match RepoPath::new(&text) {
+                Ok(path) => paths.push(path),
+                Err(error) => self.wrong(list.span().start, key, error.to_string()),
+            }
+        }
+        paths
+    }
+
+    fn project(&mut self, name: &ProjectName, line: u32, start: usize, file: &FileProject) -> Project {
+        let key = |part: &str| format!("projects.{name}.{part}");
+        let forge = match &file.forge {
+            Some(_) => self.parsed(file.forge.as_ref(), &key("forge"), |text| text.parse::<ForgeKind>()),
+            None => {
+                self.wrong(start, &key("forge"), "it is missing: github, gitlab, gitea, forgejo or plain");
+                None
+            }
+        };
+        if file.repository.is_none() {
+            self.wrong(start, &key("repository"), "it is missing: the URL or path that the repository is cloned from");
+        }
+        let repository = file.repository.as_ref().map(|r| r.get_ref().clone()).unwrap_or_default();
+        let secret = self.secret(file.secret.as_ref(), &key("secret"));
+        let signing_token = self.secret(file.signing_token.as_ref(), &key("signing-token"));
+        if file.secret.is_none() && file.signing_token.is_none() {
+            let message = "it is missing: without it anybody could start a deployment. Set the secret of the repository's webhook, such as secret = { file = \"hook.secret\" } (make one with `openssl rand -hex 32`).";
+            self.wrong(start, &key("secret"), message);
+        }
+        let token = self.secret(file.token.as_ref(), &key("token"));
+        let full_name = match &file.name {
+            Some(name) => name.get_ref().clone(),
+            None => full_name_of(&repository),
+        };
+        let path = self.parsed(file.path.as_ref(), &key("path"), |text| RepoPath::new(text).map_err(|e| e.to_string()));
+        let compose = self.repo_paths(file.compose.as_ref(), &key("compose"));
+        let folder = self.folder.clone();
+        let beside = |file: &String| folder.join(file);
+        let credentials = GitCredentials {
+            username: file.username.clone(),
+            token: token.clone(),
+            ssh_key: file.ssh_key.as_ref().map(beside),
+            known_hosts: file.known_hosts.as_ref().map(beside),
+        };
+        if file.environments.is_empty() {
+            let message =
+                format!("no environment is set. Add [projects.{name}.environments.production] with branch = \"main\".");
+            self.wrong(start, &key("environments"), message);
+        }
+        let mut environments = BTreeMap::new();
+        for (environment, settings) in &file.environments {
+            match EnvironmentName::new(environment.get_ref().clone()) {
+                Ok(environment_name) => {
+                    let at = environment.span().start;
+                    let read = self.environment(name, &environment_name, at, settings.get_ref(), &compose);
+                    environments.insert(environment_name, read);
+                }
+                Err(error) => self.wrong(environment.span().start, &key("environments"), error.to_string()),
+            }
+        }
+        Project {
+            name: name.clone(),
+            forge: forge.unwrap_or(ForgeKind::Plain),
+            repository,
+            full_name,
+            api: self.parsed(file.api.as_ref(), &key("api"), web_url),
+            secret,
+            signing_token,
+            token,
+            credentials,
+            path: path.unwrap_or_default(),
+            submodules: file.submodules,
+            submodule_hosts: file.submodule_hosts.clone(),
+            public_logs: file.public_logs,
+            allow: file.allow.clone(),
+            environments,
+            line,
+        }
+    }
+
+    fn environment(
+        &mut self,
+        project: &ProjectName,
+        name: &EnvironmentName,
+        start: usize,
+        file: &FileEnvironment,
+        project_compose: &[RepoPath],
+    ) -> Environment {
+        let key = |part: &str| format!("projects.{project}.environments.{name}.{part}");
+        let branches = self.patterns(file.branch.as_ref(), &key("branch"));
+        let tags = self.patterns(file.tag.as_ref(), &key("tag"));
+        if file.branch.is_none() && file.tag.is_none() {
+            self.wrong(start, &key("branch"), "nothing deploys here: set branch = \"main\" or tag = \"v*\"");
+        }
+        let mut variables = BTreeMap::new();
+        for file in &file.variable_files {
+            let path = self.folder.join(file.get_ref());
+            match std::fs::read_to_string(&path) {
+                Ok(text) => match variable_lines(&text) {
+                    Ok(found) => variables.extend(found),
+                    Err((line, message)) => {
+                        let place = Place { file: path.display().to_string(), line };
+                        self.problems.push(Problem::error(Some(place), key("variable-files"), message));
+                    }
+                },
+                Err(error) => {
+                    let message = format!("the file {} cannot be read: {error}", path.display());
+                    self.wrong(file.span().start, &key("variable-files"), message);
+                }
+            }
+        }
+        for (variable, source) in &file.variables {
+            match source.get_ref().read(&self.folder) {
+                Ok(text) => {
+                    variables.insert(variable.clone(), text);
+                }
+                Err(message) => self.wrong(source.span().start, &key(&format!("variables.{variable}")), message),
+            }
+        }
+        let mut secrets = BTreeMap::new();
+        for (secret, source) in &file.secrets {
+            if let Some(value) = self.secret(Some(source), &key(&format!("secrets.{secret}"))) {
+                secrets.insert(secret.clone(), value);
+            }
+        }
+        let mut binds = BTreeMap::new();
+        for (source, path) in &file.binds {
+            if path.get_ref().starts_with('/') {
+                binds.insert(source.clone(), path.get_ref().clone());
+            } else {
+                let message = format!("{:?} is not an absolute path of the host", path.get_ref());
+                self.wrong(path.span().start, &key("binds"), message);
+            }
+        }
+        let compose = match self.repo_paths(file.compose.as_ref(), &key("compose")) {
+            own if own.is_empty() => project_compose.to_vec(),
+            own => own,
+        };
+        let compose_project = self
+            .parsed(file.compose_project.as_ref(), &key("compose-project"), |text| {
+                ProjectName::new(text).map(|name| name.to_string()).map_err(|error| error.to_string())
+            })
+            .unwrap_or_else(|| format!("{project}-{name}"));
+        Environment {
+            name: name.clone(),
+            branches,
+            tags,
+            compose_project,
+            compose,
+            profiles: file.profiles.clone(),
+            variables,
+            secrets,
+            files: file.files.iter().map(|(path, file)| (path.clone(), self.folder.join(file))).collect(),
+            binds,
+            bake: self.parsed(file.bake.as_ref(), &key("bake"), duration),
+        }
+    }
+
+    fn patterns(&mut self, list: Option<&Spanned<OneOrMore>>, key: &str) -> Vec<Pattern> {
+        let Some(list) = list else { return Vec::new() };
+        let mut patterns = Vec::new();
+        for text in list.get_ref().list() {
+            match GlobBuilder::new(&text).literal_separator(true).build() {
+                Ok(glob) => patterns.push(Pattern { glob: glob.compile_matcher(), text }),
+                Err(error) => self.wrong(list.span().start, key, format!("{text:?} is not a pattern: {error}")),
+            }
+        }
+        patterns
+    }
+}
+
+fn web_url(text: &str) -> Result<url::Url, String> {
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
+        _ => Err(format!("{text:?} is not an http or https URL")),
+    }
+}
+
+/// `owner/name` of a URL or path: what follows the host, or the last two parts, without `.git`.
+fn full_name_of(repository: &str) -> String {
+    let path = match url::Url::parse(repository) {
+        Ok(url) if url.has_host() => url.path().to_string(),
+        _ => match repository.split_once(':') {
+            Some((before, after)) if !before.contains('/') => after.to_string(),
+            _ => {
+                let mut last: Vec<&str> = repository.trim_end_matches('/').rsplit('/').take(2).collect();
+                last.reverse();
+                last.join("/")
+            }
+        },
+    };
+    let path = path.trim_matches('/');
+    path.strip_suffix(".git").unwrap_or(path).to_string()
+}
+
+#[cfg(test)]
+mod tests;

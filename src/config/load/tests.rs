@@ -1,0 +1,102 @@
+use super::*;
+use crate::model::RefName;
+
+const GOOD: &str = r#"
+listen = "127.0.0.1:9000"
+public-url = "https://deploy.example.com/"
+data = "/srv/launchway"
+
+[limits]
+builds = 1
+catch-up = "1m"
+
+[projects.shop]
+forge = "github"
+repository = "https://github.com/acme/shop.git"
+secret = "It's a Secret"
+token = { env = "PATH" }
+
+[projects.shop.environments.production]
+branch = ["main", "release/*"]
+tag = "v*"
+variables = { REGION = "eu" }
+secrets = { DB_PASSWORD = "hunter2" }
+"#;
+
+fn problems(text: &str) -> String {
+    parse(text, Path::new("launchway.toml")).unwrap_err().to_string()
+}
+
+#[test]
+fn a_good_file_is_read_whole() {
+    let config = parse(GOOD, Path::new("launchway.toml")).unwrap();
+    assert_eq!(config.public_url, "https://deploy.example.com");
+    assert_eq!(config.limits.catch_up, Duration::from_secs(60));
+    let shop = config.projects.values().next().unwrap();
+    assert_eq!(shop.full_name, "acme/shop");
+    let production = shop.environments.values().next().unwrap();
+    assert_eq!(production.compose_project, "shop-production");
+    assert_eq!(production.values()["DB_PASSWORD"], "hunter2");
+    for (reference, wanted) in [
+        ("refs/heads/main", true),
+        ("refs/heads/release/1.0", true),
+        ("refs/heads/release/1.0/fix", false),
+        ("refs/heads/other", false),
+        ("refs/tags/v1", true),
+        ("refs/tags/main", false),
+    ] {
+        assert_eq!(production.wants(&RefName::new(reference).unwrap()), wanted, "{reference}");
+    }
+}
+
+#[test]
+fn the_full_name_is_taken_from_any_form_of_url() {
+    for (url, name) in [
+        ("https://github.com/acme/shop.git", "acme/shop"),
+        ("git@gitlab.com:group/sub/shop.git", "group/sub/shop"),
+        ("ssh://git@host:2222/acme/shop", "acme/shop"),
+        ("/srv/git/shop.git", "git/shop"),
+    ] {
+        assert_eq!(full_name_of(url), name);
+    }
+}
+
+#[test]
+fn a_project_without_a_secret_is_refused() {
+    let text = "[projects.shop]\nforge = \"github\"\nrepository = \"https://github.com/acme/shop.git\"\n[projects.shop.environments.production]\nbranch = \"main\"\n";
+    insta::assert_snapshot!(problems(text), @r#"launchway.toml:1: projects.shop.secret: it is missing: without it anybody could start a deployment. Set the secret of the repository's webhook, such as secret = { file = "hook.secret" } (make one with `openssl rand -hex 32`)."#);
+}
+
+#[test]
+fn every_mistake_is_named_with_its_line() {
+    let text = r#"
+listen = "here"
+[projects.shop]
+forge = "githup"
+repository = "https://github.com/acme/shop.git"
+secret = { file = "/nowhere/secret" }
+path = "../other"
+[projects.shop.environments.production]
+bake = "soon"
+"#;
+    insta::assert_snapshot!(problems(text), @r#"
+    launchway.toml:2: listen: "here" is not an address with a port, such as 127.0.0.1:8080
+    launchway.toml:4: projects.shop.forge: "githup" is not a forge: github, gitlab, gitea, forgejo or plain
+    launchway.toml:6: projects.shop.secret: the file /nowhere/secret cannot be read: No such file or directory (os error 2)
+    launchway.toml:7: projects.shop.path: "../other" leaves the repository
+    launchway.toml:8: projects.shop.environments.production.branch: nothing deploys here: set branch = "main" or tag = "v*"
+    launchway.toml:9: projects.shop.environments.production.bake: "soon" is not a duration: 30s, 2m, 1m30s, 1h or 500ms
+    "#);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line() {
+    insta::assert_snapshot!(problems("listen = \"127.0.0.1:1\"\nlissten = 1\n"), @"launchway.toml:2: unknown field `lissten`, expected one of `listen`, `public-url`, `data`, `engine`, `limits`, `projects`");
+}
+
+#[test]
+fn two_environments_cannot_have_the_same_compose_project() {
+    let text = GOOD.to_string()
+        + "compose-project = \"one\"\n[projects.shop.environments.staging]\nbranch = \"dev\"\ncompose-project = \"one\"\n";
+    insta::assert_snapshot!(problems(&text), @"launchway.toml:10: projects.shop: shop production and shop staging would have the same containers: both have compose-project one. Give one of them another `compose-project`.");
+}

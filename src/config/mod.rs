@@ -1,0 +1,173 @@
+//! `launchway.toml`: parsed and validated, every error with its line.
+
+mod data;
+mod file;
+mod load;
+mod value;
+
+pub use data::data_directory;
+pub use load::{ConfigError, load, parse};
+
+use crate::model::{EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RefName, RepoPath, Secret};
+use globset::GlobMatcher;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use url::Url;
+
+/// The server's settings, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub listen: SocketAddr,
+    /// Where people and forges reach it; without a trailing slash.
+    pub public_url: String,
+    /// Absolute.
+    pub data: PathBuf,
+    /// `unix:///...` or `tcp://...`; absent: `DOCKER_HOST`, else the usual socket.
+    pub engine: Option<String>,
+    pub limits: Limits,
+    pub projects: BTreeMap<ProjectName, Project>,
+}
+
+/// How much at once, and how long each stage may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Builds at once over all projects.
+    pub builds: usize,
+    /// Deployments at once over all environments.
+    pub deployments: usize,
+    pub fetch: Duration,
+    pub prepare: Duration,
+    pub build: Duration,
+    pub deploy: Duration,
+    /// How often the tips of deployed refs are compared with what was received.
+    pub catch_up: Duration,
+}
+
+/// A repository that Launchway deploys.
+#[derive(Debug, Clone)]
+pub struct Project {
+    pub name: ProjectName,
+    pub forge: ForgeKind,
+    /// The only URL that is ever cloned.
+    pub repository: String,
+    /// `owner/name` on the forge.
+    pub full_name: String,
+    /// The forge's API; absent: derived from the repository's URL.
+    pub api: Option<Url>,
+    pub secret: Option<Secret>,
+    /// GitLab's signing token; where set, the plain token is not accepted.
+    pub signing_token: Option<Secret>,
+    /// For statuses, and for fetching over https where no other credentials are set.
+    pub token: Option<Secret>,
+    pub credentials: GitCredentials,
+    /// The folder of the repository that holds the Compose file.
+    pub path: RepoPath,
+    pub submodules: bool,
+    /// Hosts besides the repository's own that submodules may come from.
+    pub submodule_hosts: Vec<String>,
+    /// Whether the page of a deployment, which anybody with its link can read, shows the log.
+    pub public_logs: bool,
+    pub allow: Permissions,
+    pub environments: BTreeMap<EnvironmentName, Environment>,
+    /// The file's line, for messages.
+    pub line: u32,
+}
+
+/// A place that branches or tags deploy to.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    pub name: EnvironmentName,
+    pub branches: Vec<Pattern>,
+    pub tags: Vec<Pattern>,
+    /// The Compose project's name on the engine.
+    pub compose_project: String,
+    /// Compose files relative to the project's `path`; empty: the usual names.
+    pub compose: Vec<RepoPath>,
+    pub profiles: Vec<String>,
+    /// Plain values, with those of `variable-files`, the last one winning.
+    pub variables: BTreeMap<String, String>,
+    /// Masked wherever text leaves the process.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Files that the commit does not hold (`.env`), by their path as the Compose file names it.
+    pub files: BTreeMap<String, PathBuf>,
+    /// A relative source that the commit does not hold -> a path of the host.
+    pub binds: BTreeMap<String, String>,
+    pub bake: Option<Duration>,
+}
+
+/// A branch or tag name, or a glob such as `release/*` (`*` stays within a `/`, `**` does not).
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    pub text: String,
+    glob: GlobMatcher,
+}
+
+impl Environment {
+    /// Whether a push to this ref deploys here.
+    pub fn wants(&self, reference: &RefName) -> bool {
+        let any = |patterns: &[Pattern], name: &str| patterns.iter().any(|pattern| pattern.glob.is_match(name));
+        match (reference.branch(), reference.tag()) {
+            (Some(branch), _) => any(&self.branches, branch),
+            (_, Some(tag)) => any(&self.tags, tag),
+            _ => false,
+        }
+    }
+
+    /// All values for interpolation: plain ones and secrets.
+    pub fn values(&self) -> BTreeMap<String, String> {
+        let secrets = self.secrets.iter().map(|(name, secret)| (name.clone(), secret.expose().to_string()));
+        self.variables.clone().into_iter().chain(secrets).collect()
+    }
+}
+
+impl Project {
+    /// Environments that a push to this ref deploys to.
+    pub fn wanting(&self, reference: &RefName) -> impl Iterator<Item = &Environment> {
+        self.environments.values().filter(|environment| environment.wants(reference))
+    }
+}
+
+impl Config {
+    /// Every secret that the settings hold, for masking.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.projects.values().flat_map(|project| {
+            let own = [&project.secret, &project.signing_token, &project.token, &project.credentials.token];
+            own.into_iter().flatten().chain(project.environments.values().flat_map(|e| e.secrets.values()))
+        })
+    }
+
+    /// Projects whose repository is the same as this one's, itself included, where its own path and environments differ.
+    pub fn sharing_repository(&self, project: &Project) -> impl Iterator<Item = &Project> {
+        let (forge, name, url) = (project.forge, project.full_name.to_lowercase(), project.repository.clone());
+        self.projects.values().filter(move |other| {
+            other.forge == forge && (other.full_name.to_lowercase() == name && other.host() == host_of(&url))
+        })
+    }
+
+    /// The context under which an environment's statuses appear.
+    pub fn status_context(&self, project: &Project, environment: &EnvironmentName) -> String {
+        if self.sharing_repository(project).count() > 1 {
+            format!("launchway/{environment} ({})", project.name)
+        } else {
+            format!("launchway/{environment}")
+        }
+    }
+}
+
+impl Project {
+    /// The host of the repository's URL, `None` for a path.
+    pub fn host(&self) -> Option<String> {
+        host_of(&self.repository)
+    }
+}
+
+fn host_of(repository: &str) -> Option<String> {
+    if let Ok(url) = Url::parse(repository) {
+        return url.host_str().map(str::to_lowercase);
+    }
+    // scp-like: git@host:owner/name.git
+    let (before, _) = repository.split_once(':')?;
+    (!before.contains('/')).then(|| before.rsplit('@').next().unwrap_or(before).to_lowercase())
+}

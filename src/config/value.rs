@@ -1,0 +1,98 @@
+//! Where a value comes from: the text itself, a file, or a variable of the server's process.
+
+use serde::Deserialize;
+use std::path::Path;
+use std::time::Duration;
+
+/// `"text"`, `{ file = "/run/secrets/hook" }` or `{ env = "HOOK_SECRET" }`.
+#[derive(Deserialize, Clone)]
+#[serde(untagged, expecting = "expected a text, { file = \"...\" } or { env = \"...\" }")]
+pub enum Source {
+    Text(String),
+    Named(Named),
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Named {
+    File(String),
+    Env(String),
+}
+
+impl Source {
+    /// The value. Files are read relative to `folder` (the settings' own), and lose the line break at their end.
+    pub fn read(&self, folder: &Path) -> Result<String, String> {
+        match self {
+            Source::Text(text) => Ok(text.clone()),
+            Source::Named(Named::File(file)) => {
+                let path = folder.join(file);
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|error| format!("the file {} cannot be read: {error}", path.display()))?;
+                Ok(text.trim_end_matches(['\n', '\r']).to_string())
+            }
+            Source::Named(Named::Env(name)) => std::env::var(name)
+                .map_err(|_| format!("the variable {name} is not set in the environment of Launchway's own process")),
+        }
+    }
+}
+
+/// `30s`, `2m`, `1m30s`, `1h`, `500ms`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a duration: 30s, 2m, 1m30s, 1h or 500ms");
+    let mut total = Duration::ZERO;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
+        rest = &rest[digits..];
+        let unit_end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let millis = match &rest[..unit_end] {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return Err(wrong()),
+        };
+        total += Duration::from_millis(number.checked_mul(millis).ok_or_else(wrong)?);
+        rest = &rest[unit_end..];
+    }
+    Ok(total)
+}
+
+/// `KEY=value` lines; blank lines and `#` comments are skipped, `export ` and one pair of quotes are taken off.
+pub fn variable_lines(text: &str) -> Result<Vec<(String, String)>, (u32, String)> {
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let Some((key, value)) = line.split_once('=') else {
+            return Err((index as u32 + 1, format!("{line:?} is not KEY=value")));
+        };
+        let value = value.trim();
+        let quoted = |quote: char| value.len() >= 2 && value.starts_with(quote) && value.ends_with(quote);
+        let value = if quoted('"') || quoted('\'') { &value[1..value.len() - 1] } else { value };
+        found.push((key.trim().to_string(), value.to_string()));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_with_their_units() {
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for bad in ["", "5", "s", "5x", "-5s", "99999999999999999999s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Images: looked up, pulled.
+
+use super::answer::{Denied, in_path};
+use super::connect::DockerEngine;
+use super::credentials;
+use crate::engine::{EngineError, Image};
+use bollard::models::{CreateImageInfo, ImageInspect};
+use bollard::query_parameters::CreateImageOptionsBuilder;
+use futures_util::StreamExt;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// A registry from which nothing comes for so long does not answer.
+const STALLED: Duration = Duration::from_secs(180);
+
+/// How often progress is told.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+impl DockerEngine {
+    pub(super) async fn find_image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
+        self.api().await?;
+        let asked = self.client().inspect_image(in_path(reference)?);
+        match self.query(format!("look at image {reference}"), asked).await {
+            Ok(found) => Ok(Some(image(found))),
+            Err(denied) if denied.is_not_found() => Ok(None),
+            Err(denied) => Err(denied.into()),
+        }
+    }
+
+    pub(super) async fn pull_image(
+        &self,
+        reference: &str,
+        progress: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<Image, EngineError> {
+        in_path(reference)?;
+        self.api().await?;
+        let registry = registry_of(reference);
+        let credentials = match credentials::of_registry(self.docker_config.as_deref(), &registry).await {
+            Ok(credentials) => credentials,
+            Err(error) => {
+                progress(&format!("pulling without credentials: {error:#}"));
+                None
+            }
+        };
+        let signed_in = credentials.is_some();
+        let (name, tag) = split(reference);
+        let options = CreateImageOptionsBuilder::new().from_image(name).tag(tag).build();
+        // Nothing is answered before the registry was: its time is watched below.
+        let patient = self.docker().with_timeout(Duration::from_secs(24 * 3600));
+        let mut stream = Box::pin(patient.create_image(Some(options), None, credentials));
+        let mut layers = Layers::default();
+        let mut told: Option<Instant> = None;
+        loop {
+            let attempted = format!("pull image {reference}");
+            let next = tokio::time::timeout(STALLED, stream.next()).await;
+            match next {
+                Err(_) => {
+                    let why = format!("its registry {registry} sent nothing for {} s", STALLED.as_secs());
+                    return Err(EngineError::ImageMissing { reference: reference.into(), why });
+                }
+                Ok(None) => break,
+                Ok(Some(Ok(event))) => {
+                    layers.take(event);
+                    if told.is_none_or(|at| at.elapsed() >= TOLD_EVERY) {
+                        told = Some(Instant::now());
+                        progress(&layers.sentence(reference));
+                    }
+                }
+                Ok(Some(Err(error))) => {
+                    let denied = Denied::new(self.endpoint(), attempted, error);
+                    return Err(pull_failed(reference, &registry, signed_in, denied));
+                }
+            }
+        }
+        progress(&layers.sentence(reference));
+        self.find_image(reference).await?.ok_or_else(|| EngineError::ImageMissing {
+            reference: reference.to_string(),
+            why: "it was pulled, and is not there afterwards".into(),
+        })
+    }
+}
+
+fn image(found: ImageInspect) -> Image {
+    let config = found.config.unwrap_or_default();
+    let test = config.healthcheck.and_then(|check| check.test).unwrap_or_default();
+    Image {
+        id: found.id.unwrap_or_default(),
+        repo_digests: found.repo_digests.unwrap_or_default(),
+        tags: found.repo_tags.unwrap_or_default(),
+        exposed: sorted(config.exposed_ports),
+        volumes: sorted(config.volumes),
+        has_healthcheck: test.first().is_some_and(|kind| kind != "NONE"),
+        labels: config.labels.unwrap_or_default().into_iter().collect(),
+        size_bytes: found.size.unwrap_or_default(),
+    }
+}
+
+fn sorted(list: Option<Vec<String>>) -> Vec<String> {
+    let mut list = list.unwrap_or_default();
+    list.sort();
+    list
+}
+
+/// Name, and tag or digest: without a tag the engine would pull every one that there is.
+fn split(reference: &str) -> (&str, &str) {
+    if let Some((name, digest)) = reference.split_once('@') {
+        // A tag beside a digest says nothing more.
+        return (without_tag(name).0, digest);
+    }
+    let (name, tag) = without_tag(reference);
+    (name, tag.unwrap_or("latest"))
+}
+
+/// The last colon begins a tag only behind the last slash: `localhost:5000/app` has none.
+fn without_tag(name: &str) -> (&str, Option<&str>) {
+    match name.rsplit_once(':') {
+        Some((before, tag)) if !tag.contains('/') => (before, Some(tag)),
+        _ => (name, None),
+    }
+}
+
+/// Docker's rule: the first part is a registry when it has a dot or colon or is `localhost`; else it is Docker Hub.
+fn registry_of(reference: &str) -> String {
+    match reference.split_once('/') {
+        Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => first.to_string(),
+        _ => credentials::DOCKER_HUB.to_string(),
+    }
+}
+
+fn pull_failed(reference: &str, registry: &str, signed_in: bool, denied: Denied) -> EngineError {
+    let message = denied.message().to_string();
+    let lower = message.to_ascii_lowercase();
+    let refused = ["denied", "unauthorized", "authentication required", "no basic auth"];
+    let unknown = ["manifest unknown", "not found", "manifest for"];
+    let hint = if refused.iter().any(|word| lower.contains(word)) && !signed_in {
+        format!(
+            ". Nobody is signed in to {registry} here: `docker login {registry}` as the user whom Launchway runs as"
+        )
+    } else if refused.iter().any(|word| lower.contains(word)) {
+        format!(". The credentials for {registry} in Docker's config.json were used and do not suffice")
+    } else if unknown.iter().any(|word| lower.contains(word)) {
+        ". Is its name or tag misspelt?".to_string()
+    } else if ["no such host", "i/o timeout", "connection refused", "no route"].iter().any(|word| lower.contains(word))
+    {
+        format!(". The engine cannot reach {registry}; it, not Launchway, needs the way there (DNS, proxy, mirror)")
+    } else {
+        String::new()
+    };
+    match EngineError::from(denied) {
+        unavailable @ EngineError::Unavailable { .. } => unavailable,
+        _ => EngineError::ImageMissing {
+            reference: reference.to_string(),
+            why: format!("pulling it failed: {message}{hint}"),
+        },
+    }
+}
+
+/// What the engine tells of the layers that it fetches.
+#[derive(Debug, Default)]
+struct Layers {
+    /// Layer -> (bytes that are here, bytes in all, done).
+    layers: BTreeMap<String, (i64, i64, bool)>,
+    status: String,
+}
+
+impl Layers {
+    fn take(&mut self, event: CreateImageInfo) {
+        let status = event.status.unwrap_or_default();
+        let is_layer = ["Pulling fs layer", "Waiting", "Downloading", "Verifying", "Download complete", "Extracting"];
+        let done = matches!(status.as_str(), "Pull complete" | "Already exists");
+        match event.id {
+            Some(id) if done || is_layer.iter().any(|begin| status.starts_with(begin)) => {
+                let layer = self.layers.entry(id).or_default();
+                layer.2 |= done;
+                if let Some(detail) = event.progress_detail.filter(|_| status == "Downloading") {
+                    layer.0 = detail.current.unwrap_or(layer.0);
+                    layer.1 = detail.total.unwrap_or(layer.1).max(layer.1);
+                }
+                if status == "Download complete" || done {
+                    layer.0 = layer.1;
+                }
+            }
+            _ => self.status = status,
+        }
+    }
+
+    fn sentence(&self, reference: &str) -> String {
+        if self.layers.is_empty() {
+            return format!("pulling {reference}: {}", self.status).trim_end_matches([' ', ':']).to_string();
+        }
+        let done = self.layers.values().filter(|layer| layer.2).count();
+        let mib = |bytes: i64| bytes as f64 / (1024.0 * 1024.0);
+        let here: i64 = self.layers.values().map(|layer| layer.0).sum();
+        let all: i64 = self.layers.values().map(|layer| layer.1).sum();
+        format!("pulling {reference}: {done} of {} layers, {:.1} of {:.1} MiB", self.layers.len(), mib(here), mib(all))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_pulled_by_one_tag_or_digest() {
+        assert_eq!(split("nginx"), ("nginx", "latest"));
+        assert_eq!(split("nginx:1.27"), ("nginx", "1.27"));
+        assert_eq!(split("localhost:5000/app"), ("localhost:5000/app", "latest"));
+        assert_eq!(split("ghcr.io/a/b:c@sha256:0a"), ("ghcr.io/a/b", "sha256:0a"));
+    }
+
+    #[test]
+    fn a_registry_is_told_from_a_folder_of_docker_hub() {
+        assert_eq!(registry_of("nginx"), credentials::DOCKER_HUB);
+        assert_eq!(registry_of("library/nginx"), credentials::DOCKER_HUB);
+        assert_eq!(registry_of("localhost/app"), "localhost");
+        assert_eq!(registry_of("localhost:5000/app"), "localhost:5000");
+        assert_eq!(registry_of("ghcr.io/a/b"), "ghcr.io");
+    }
+
+    #[test]
+    fn progress_is_one_line_for_all_layers() {
+        let event = |id: &str, status: &str, current, total| CreateImageInfo {
+            id: Some(id.into()),
+            status: Some(status.into()),
+            progress_detail: Some(bollard::models::ProgressDetail { current, total }),
+            ..Default::default()
+        };
+        let mut layers = Layers::default();
+        layers.take(event("latest", "Pulling from library/nginx", None, None));
+        insta::assert_snapshot!(layers.sentence("nginx"), @"pulling nginx: Pulling from library/nginx");
+        layers.take(event("a", "Pulling fs layer", None, None));
+        layers.take(event("b", "Downloading", Some(1 << 20), Some(4 << 20)));
+        layers.take(event("a", "Already exists", None, None));
+        insta::assert_snapshot!(layers.sentence("nginx"), @"pulling nginx: 1 of 2 layers, 1.0 of 4.0 MiB");
+        layers.take(event("b", "Pull complete", None, None));
+        insta::assert_snapshot!(layers.sentence("nginx"), @"pulling nginx: 2 of 2 layers, 4.0 of 4.0 MiB");
+    }
+}

@@ -1,0 +1,28 @@
+//! Docker: the [`Engine`](super::Engine) trait over one Docker Engine, from API 1.41 on.
+
+mod answer;
+mod connect;
+mod containers;
+mod content;
+mod credentials;
+mod endpoints;
+mod host_ports;
+mod images;
+mod lines;
+mod mounts;
+mod networks;
+mod observe;
+mod observed;
+mod ports;
+mod probe;
+mod ready;
+mod request;
+mod rewrite;
+mod service;
+mod settings;
+mod stop;
+mod upload;
+mod volumes;
+mod watch;
+
+pub use connect::DockerEngine;

@@ -1,0 +1,108 @@
+//! Networks.
+
+use super::connect::DockerEngine;
+use crate::engine::{EngineError, Outcome};
+use crate::model::label;
+use crate::plan::NetworkSpec;
+use bollard::models::{Ipam, IpamConfig, Network, NetworkCreateRequest};
+use bollard::query_parameters::ListNetworksOptionsBuilder;
+use std::collections::{BTreeMap, HashMap};
+
+impl DockerEngine {
+    pub(super) async fn create_network(&self, spec: &NetworkSpec) -> Result<Outcome, EngineError> {
+        let name = &spec.network.name;
+        let _held = self.hold(&format!("network {name}")).await;
+        if let Some(found) = self.networks_named(name).await?.first() {
+            return accepted(spec, found);
+        }
+        if spec.network.external {
+            return Err(EngineError::NotFound {
+                what: format!("the external network {name} (create it with `docker network create {name}`)"),
+            });
+        }
+        let asked = self.client().create_network(create_request(spec));
+        let created = match self.change(format!("create network {name}"), asked).await {
+            Ok(created) => created.id,
+            Err(denied) if denied.is_conflict() => match self.networks_named(name).await?.first() {
+                Some(found) => return accepted(spec, found),
+                None => return Err(denied.into()),
+            },
+            Err(denied) if denied.says("overlap") && !denied.says("non-overlapping") => {
+                return Err(denied.hint("Another network has this subnet; `docker network ls` and `docker network inspect` show which. Choose another `subnet` under `ipam`").into());
+            }
+            Err(denied) if denied.says("non-overlapping") => {
+                return Err(denied.hint("The engine's address pools are used up: `docker network prune` removes networks that nothing uses, `default-address-pools` in its daemon.json adds more").into());
+            }
+            Err(denied) => return Err(denied.into()),
+        };
+        // Before API 1.44 two networks may have one name, and somebody else may have been as quick: the older one stays.
+        let mut all = self.networks_named(name).await?;
+        all.sort_by_key(|network| network.created);
+        if let Some(first) = all.first().filter(|first| first.id.as_deref() != Some(&created)) {
+            let removed = self.client().remove_network(&created);
+            self.change(format!("remove the second network {name}"), removed).await?;
+            return accepted(spec, first);
+        }
+        Ok(Outcome::default())
+    }
+
+    async fn networks_named(&self, name: &str) -> Result<Vec<Network>, EngineError> {
+        let filters = HashMap::from([("name".to_string(), vec![name.to_string()])]);
+        let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
+        let asked = self.client().list_networks(Some(options));
+        let mut found = self.query(format!("look for network {name}"), asked).await?;
+        // The engine's filter matches parts of names.
+        found.retain(|network| network.name.as_deref() == Some(name));
+        Ok(found)
+    }
+}
+
+fn create_request(spec: &NetworkSpec) -> NetworkCreateRequest {
+    let network = &spec.network;
+    let pools: Vec<IpamConfig> = network
+        .ipam
+        .iter()
+        .map(|pool| IpamConfig {
+            subnet: pool.subnet.clone(),
+            ip_range: pool.ip_range.clone(),
+            gateway: pool.gateway.clone(),
+            auxiliary_addresses: None,
+        })
+        .collect();
+    let ipam =
+        Ipam { driver: network.ipam_driver.clone(), config: (!pools.is_empty()).then_some(pools), options: None };
+    NetworkCreateRequest {
+        name: network.name.clone(),
+        driver: network.driver.clone(),
+        internal: Some(network.internal),
+        attachable: Some(network.attachable),
+        enable_ipv6: network.enable_ipv6,
+        ipam: (ipam != Ipam::default()).then_some(ipam),
+        options: (!network.driver_opts.is_empty()).then(|| network.driver_opts.clone().into_iter().collect()),
+        labels: Some(spec.labels.clone().into_iter().collect()),
+        ..Default::default()
+    }
+}
+
+fn accepted(spec: &NetworkSpec, found: &Network) -> Result<Outcome, EngineError> {
+    let labels = found.labels.clone().unwrap_or_default();
+    let name = &spec.network.name;
+    if spec.network.external || belongs(&spec.labels, &labels) {
+        return Ok(Outcome::default());
+    }
+    Err(EngineError::NameTaken {
+        kind: "network",
+        name: name.clone(),
+        why: format!(
+            "it carries no label of this environment. Remove it with `docker network rm {name}`, or declare it `external: true`"
+        ),
+    })
+}
+
+/// Whether what is there is what these labels describe: ours of the same environment, or Compose's of the same project.
+pub(super) fn belongs(wanted: &BTreeMap<String, String>, there: &HashMap<String, String>) -> bool {
+    let same = |key: &str| there.contains_key(key) && there.get(key) == wanted.get(key);
+    let ours = same(label::PROJECT) && same(label::ENVIRONMENT);
+    let composes = same(label::COMPOSE_PROJECT) && !there.contains_key(label::PROJECT);
+    ours || composes
+}

@@ -1,0 +1,82 @@
+//! A snapshot of what is there.
+
+use super::connect::DockerEngine;
+use super::content::filled_by;
+use super::observed::{component_of, foreign, is_oneoff, observed};
+use crate::engine::{EngineError, Scope};
+use crate::model::{Observed, ObservedNetwork, ObservedVolume, label};
+use bollard::models::{ContainerSummary, Network, Volume};
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptions, ListVolumesOptions};
+use futures_util::{StreamExt, TryStreamExt};
+use std::collections::HashSet;
+
+/// How many containers are asked about at once.
+const AT_ONCE: usize = 16;
+
+impl DockerEngine {
+    pub(super) async fn snapshot(&self, scope: &Scope) -> Result<Observed, EngineError> {
+        self.api().await?;
+        let every = ListContainersOptionsBuilder::new().all(true).build();
+        let (listed, networks, volumes) = tokio::try_join!(
+            self.query("list the containers", self.client().list_containers(Some(every))),
+            self.query("list the networks", self.client().list_networks(None::<ListNetworksOptions>)),
+            self.query("list the volumes", self.client().list_volumes(None::<ListVolumesOptions>)),
+        )?;
+        let incomplete: HashSet<String> =
+            listed.iter().filter_map(|container| filled_by(container.labels.as_ref()).cloned()).collect();
+        let listed = listed.into_iter().filter(|container| filled_by(container.labels.as_ref()).is_none());
+        let (own, others): (Vec<_>, Vec<_>) = listed.partition(|container| is_own(container, scope));
+        let ids: Vec<String> = own.into_iter().filter_map(|container| container.id).collect();
+        // One that went away between the list and now is simply not there.
+        let inspected: Vec<_> = futures_util::stream::iter(ids)
+            .map(|id| async move { self.look_up(&id).await })
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let mut containers: Vec<_> = inspected.into_iter().flatten().filter_map(|found| observed(&found)).collect();
+        containers.sort_by(|a, b| (&a.component, a.replica, &a.name).cmp(&(&b.component, b.replica, &b.name)));
+        Ok(Observed {
+            containers,
+            networks: networks.into_iter().filter_map(network).collect(),
+            volumes: volumes
+                .volumes
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|volume| !incomplete.contains(&volume.name))
+                .map(volume)
+                .collect(),
+            listening: if self.local { super::host_ports::listening() } else { Vec::new() },
+            foreign: others.iter().filter_map(foreign).collect(),
+        })
+    }
+}
+
+/// Ours of this environment, or Compose's of the same Compose project, started by hand.
+fn is_own(listed: &ContainerSummary, scope: &Scope) -> bool {
+    let Some(labels) = &listed.labels else { return false };
+    if is_oneoff(labels) || component_of(labels).is_none() {
+        return false;
+    }
+    match (labels.get(label::PROJECT), labels.get(label::ENVIRONMENT)) {
+        (None, None) => labels.get(label::COMPOSE_PROJECT) == Some(&scope.compose_project),
+        (project, environment) => {
+            project.map(String::as_str) == Some(scope.project.as_str())
+                && environment.map(String::as_str) == Some(scope.environment.as_str())
+        }
+    }
+}
+
+fn network(found: Network) -> Option<(String, ObservedNetwork)> {
+    let observed = ObservedNetwork {
+        id: found.id.unwrap_or_default(),
+        labels: found.labels.unwrap_or_default().into_iter().collect(),
+        driver: found.driver.unwrap_or_default(),
+        internal: found.internal.unwrap_or_default(),
+    };
+    Some((found.name?, observed))
+}
+
+fn volume(found: Volume) -> (String, ObservedVolume) {
+    let observed = ObservedVolume { labels: found.labels.into_iter().collect(), driver: found.driver };
+    (found.name, observed)
+}

@@ -1,0 +1,166 @@
+//! The [`Engine`] trait, handed on to the file that does the work.
+
+use super::answer::in_path;
+use super::connect::DockerEngine;
+use super::containers::name_of;
+use crate::engine::{Engine, EngineError, EngineInfo, Image, Outcome, Scope, Supplies};
+use crate::model::Observed;
+use crate::plan::{Action, Target};
+use async_trait::async_trait;
+use std::future::Future;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long a cancelled deployment waits for the answer to a change that was already asked for.
+const ANSWER_AFTER_CANCEL: Duration = Duration::from_secs(3);
+
+#[async_trait]
+impl Engine for DockerEngine {
+    async fn info(&self) -> Result<EngineInfo, EngineError> {
+        let api = self.api().await?;
+        let info = self.query("ask what it is", self.client().info()).await?;
+        let containerd = |pair: &Vec<String>| {
+            pair.first().is_some_and(|key| key == "driver-type")
+                && pair.get(1).is_some_and(|value| value.starts_with("io.containerd.snapshotter"))
+        };
+        Ok(EngineInfo {
+            name: info.name.unwrap_or_default(),
+            version: info.server_version.unwrap_or_default(),
+            api: api.to_string(),
+            cpus: info.ncpu.and_then(|count| u32::try_from(count).ok()).unwrap_or_default(),
+            memory_bytes: info.mem_total.unwrap_or_default(),
+            platform: platform(&info.os_type.unwrap_or_default(), &info.architecture.unwrap_or_default()),
+            containerd_images: info.driver_status.unwrap_or_default().iter().any(containerd),
+        })
+    }
+
+    async fn observe(&self, scope: &Scope) -> Result<Observed, EngineError> {
+        self.snapshot(scope).await
+    }
+
+    async fn act(
+        &self,
+        action: &Action,
+        supplies: &dyn Supplies,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, EngineError> {
+        match action {
+            // Cleans up behind itself when it is cancelled.
+            Action::FillVolume(volume) => self.fill_volume(volume, supplies, cancel).await,
+            // It changes nothing, so it may end anywhere.
+            Action::WaitReady { .. } => until(cancel, self.carry_out(action, supplies, cancel)).await,
+            // The container would die later, when somebody has already looked and seen it run.
+            Action::StopContainer { .. } if !cancel.is_cancelled() => self.carry_out(action, supplies, cancel).await,
+            other => until_answered(cancel, self.carry_out(other, supplies, cancel)).await,
+        }
+    }
+
+    async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
+        self.find_image(reference).await
+    }
+
+    async fn pull(
+        &self,
+        reference: &str,
+        progress: &(dyn for<'a> Fn(&'a str) + Send + Sync),
+        cancel: &CancellationToken,
+    ) -> Result<Image, EngineError> {
+        until(cancel, self.pull_image(reference, progress)).await
+    }
+
+    async fn last_lines(&self, container: &str, count: usize) -> Result<Vec<String>, EngineError> {
+        self.lines(container, count).await
+    }
+}
+
+impl DockerEngine {
+    async fn carry_out(
+        &self,
+        action: &Action,
+        supplies: &dyn Supplies,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, EngineError> {
+        match action {
+            Action::CreateNetwork(network) => self.create_network(network).await,
+            Action::CreateVolume(volume) => self.create_volume(volume).await,
+            Action::FillVolume(volume) => self.fill_volume(volume, supplies, cancel).await,
+            Action::CreateContainer(spec) => self.create_container(spec).await,
+            Action::StartContainer(target) => self.start_container(self.existing(target).await?).await,
+            Action::StopContainer { target, grace } => self.stop_container(self.existing(target).await?, *grace).await,
+            Action::RenameContainer { target, name } => self.rename_container(self.existing(target).await?, name).await,
+            Action::RemoveContainer(target) => self.remove_container(self.existing(target).await?).await,
+            Action::WaitReady { target, readiness } => {
+                self.wait_ready(self.existing(target).await?, readiness, supplies).await
+            }
+        }
+    }
+
+    /// A target's id, and its name for people: of what a plan created just now, only the id is known.
+    async fn existing<'a>(&self, target: &'a Target) -> Result<Existing<'a>, EngineError> {
+        match target {
+            Target::Existing { id, name } => {
+                let id = in_path(id)?;
+                if name != id || id.len() < 64 {
+                    return Ok(Existing { id, name: name.clone() });
+                }
+                let found = self.look_up(id).await?;
+                let name = found.map_or_else(|| id[..12].to_string(), |found| name_of(&found).to_string());
+                Ok(Existing { id, name })
+            }
+            Target::Created { step } => Err(EngineError::Refused {
+                attempted: format!("act on the container of step {step}"),
+                why: "its id was not filled in: that step has not run".into(),
+            }),
+        }
+    }
+}
+
+/// A container that is there.
+#[derive(Debug)]
+pub(super) struct Existing<'a> {
+    pub id: &'a str,
+    pub name: String,
+}
+
+/// The work, unless the deployment is cancelled first.
+async fn until<T>(
+    cancel: &CancellationToken,
+    work: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(EngineError::Cancelled),
+        done = work => done,
+    }
+}
+
+/// The same for a change that the engine makes quickly: what it was asked for goes on there by itself, so whoever looks
+/// next should find it done, if that does not take long.
+async fn until_answered<T>(
+    cancel: &CancellationToken,
+    work: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    if cancel.is_cancelled() {
+        return Err(EngineError::Cancelled);
+    }
+    tokio::pin!(work);
+    tokio::select! {
+        biased;
+        done = &mut work => return done,
+        () = cancel.cancelled() => {}
+    }
+    tokio::time::timeout(ANSWER_AFTER_CANCEL, work).await.unwrap_or(Err(EngineError::Cancelled))
+}
+
+/// The engine says `x86_64` where images say `amd64`.
+fn platform(os: &str, architecture: &str) -> String {
+    let architecture = match architecture {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "armv7l" => "arm/v7",
+        "armv6l" => "arm/v6",
+        "i386" | "i686" => "386",
+        other => other,
+    };
+    format!("{os}/{architecture}")
+}

@@ -1,0 +1,137 @@
+//! What runs containers: observe what is there, act on it. Knows nothing of forges or HTTP routes.
+
+mod docker;
+
+pub use docker::DockerEngine;
+
+use crate::model::{EnvironmentName, Observed, ProjectName};
+use crate::plan::{Action, VolumeContent};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use std::collections::BTreeMap;
+use tokio_util::sync::CancellationToken;
+
+/// Which containers, networks and volumes an observation is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    /// The Compose project's name: what Compose started by hand under it counts as the environment's own.
+    pub compose_project: String,
+}
+
+/// An image as the engine has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Image {
+    /// As this engine says it of the image; comparable with `ObservedContainer::image_id` of the same engine only.
+    pub id: String,
+    /// `name@sha256:...`, as far as known.
+    pub repo_digests: Vec<String>,
+    pub tags: Vec<String>,
+    /// `8080/tcp`.
+    pub exposed: Vec<String>,
+    /// Paths of `VOLUME`.
+    pub volumes: Vec<String>,
+    pub has_healthcheck: bool,
+    pub labels: BTreeMap<String, String>,
+    pub size_bytes: i64,
+}
+
+/// What the engine is and has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EngineInfo {
+    pub name: String,
+    pub version: String,
+    /// Negotiated, such as `1.41`.
+    pub api: String,
+    pub cpus: u32,
+    pub memory_bytes: i64,
+    /// `linux/amd64`.
+    pub platform: String,
+    /// The containerd image store is in use.
+    pub containerd_images: bool,
+}
+
+/// What a step may need from outside the engine.
+#[async_trait]
+pub trait Supplies: Send + Sync {
+    /// A tar archive with the content (`plan::CONTENT_FILE` for a single file), owners and modes set.
+    async fn archive(
+        &self,
+        content: &VolumeContent,
+    ) -> anyhow::Result<BoxStream<'static, Result<Bytes, std::io::Error>>>;
+    /// A line for the deployment's log, about the step that runs.
+    fn progress(&self, line: &str);
+}
+
+/// Why the engine did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// It does not answer: stopped, restarting, the socket refuses. Worth trying again.
+    #[error(
+        "the Docker Engine at {endpoint} does not answer while trying to {attempted}: {why}. Is it running? `docker info` tells."
+    )]
+    Unavailable { endpoint: String, attempted: String, why: String },
+    #[error("{what} is not there")]
+    NotFound { what: String },
+    /// Somebody else holds the name.
+    #[error("the name {name} is taken by another {kind}: {why}")]
+    NameTaken { kind: &'static str, name: String, why: String },
+    #[error("port {port} is taken: {why}")]
+    PortTaken { port: String, why: String },
+    #[error("the engine has no image {reference}: {why}")]
+    ImageMissing { reference: String, why: String },
+    /// The container did not become ready; `why` is a sentence, `last_lines` what it said last (at most 20 lines).
+    #[error("{container} {why}")]
+    NotReady { container: String, why: String, last_lines: Vec<String> },
+    /// The engine cannot begin to run it, by what its image and settings say.
+    #[error("{container} cannot run: {why}")]
+    CannotRun { container: String, why: String },
+    #[error("cancelled")]
+    Cancelled,
+    #[error("could not {attempted}: {why}")]
+    Refused { attempted: String, why: String },
+}
+
+/// What acting gave.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// Of a container that was created.
+    pub container_id: Option<String>,
+    /// A sentence worth telling, such as how readiness was found.
+    pub note: Option<String>,
+}
+
+/// What runs containers: one Docker engine.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    async fn info(&self) -> Result<EngineInfo, EngineError>;
+
+    /// A snapshot of what is there.
+    async fn observe(&self, scope: &Scope) -> Result<Observed, EngineError>;
+
+    /// Carries one step out. Idempotent: what is already as asked is success (a network that exists with our labels, a
+    /// container that already runs, or is already stopped, renamed or gone). `action`'s targets are all `Existing`:
+    /// the executor has put ids in the place of steps. Returns soon after `cancel` fires.
+    async fn act(
+        &self,
+        action: &Action,
+        supplies: &dyn Supplies,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, EngineError>;
+
+    /// The image under a tag, digest or id, or `None`.
+    async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError>;
+
+    /// Pulls a reference, with the server's registry credentials, and returns what came.
+    async fn pull(
+        &self,
+        reference: &str,
+        progress: &(dyn for<'a> Fn(&'a str) + Send + Sync),
+        cancel: &CancellationToken,
+    ) -> Result<Image, EngineError>;
+
+    /// The last lines that a container wrote (stdout and stderr together, oldest first).
+    async fn last_lines(&self, container: &str, count: usize) -> Result<Vec<String>, EngineError>;
+}

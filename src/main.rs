@@ -1,0 +1,61 @@
+use clap::{Parser, Subcommand};
+use launchway::cli;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "launchway", version, about, after_help = cli::exit::HELP)]
+struct Cli {
+    /// The settings' file [default: launchway.toml here, else /etc/launchway/launchway.toml]
+    #[arg(long, global = true, env = "LAUNCHWAY_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Check(cli::check::Args),
+    /// Receive deliveries and deploy
+    Serve(cli::serve::Args),
+    Plan(cli::plan::Args),
+    Deploy(cli::deploy::Args),
+    Status(cli::status::Args),
+    Logs(cli::logs::Args),
+    Rollback(cli::rollback::Args),
+    Cancel(cli::cancel::Args),
+    Deliveries(cli::deliveries::Args),
+    /// Debug webhooks
+    #[command(subcommand)]
+    Webhook(Webhook),
+    Backup(cli::backup::Args),
+    Health(cli::health::Args),
+}
+
+#[derive(Subcommand)]
+enum Webhook {
+    Explain(cli::webhook_explain::Args),
+}
+
+fn main() -> ExitCode {
+    // bollard and reqwest bring two providers of cryptography; rustls wants to be told which.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    launchway::run::set_up_failpoints();
+    let Cli { config, command } = Cli::parse();
+    let config = cli::settings_file::settings_file(config);
+    let done = match command {
+        Command::Check(args) => cli::check::run(args),
+        Command::Serve(args) => cli::serve::run(&config, args),
+        Command::Plan(args) => cli::plan::run(&config, args),
+        Command::Deploy(args) => cli::deploy::run(&config, args),
+        Command::Status(args) => cli::status::run(&config, args),
+        Command::Logs(args) => cli::logs::run(&config, args),
+        Command::Rollback(args) => cli::rollback::run(&config, args),
+        Command::Cancel(args) => cli::cancel::run(&config, args),
+        Command::Deliveries(args) => cli::deliveries::run(&config, args),
+        Command::Webhook(Webhook::Explain(args)) => cli::webhook_explain::run(args),
+        Command::Health(args) => cli::health::run(&config, args),
+        Command::Backup(args) => cli::backup::run(&config, args),
+    };
+    done.unwrap_or_else(|error| cli::exit::of_error(&error))
+}

@@ -1,0 +1,35 @@
+//! What things are. Pure: no I/O, no clock, and no import of another room.
+
+mod component;
+mod credentials;
+mod deployment;
+mod event;
+mod forge;
+mod ids;
+mod mount;
+mod observed;
+mod permissions;
+mod place;
+mod release;
+mod secret;
+mod settings;
+mod stack;
+mod status;
+mod tree;
+
+pub use component::*;
+pub use credentials::*;
+pub use deployment::*;
+pub use event::*;
+pub use forge::*;
+pub use ids::*;
+pub use mount::*;
+pub use observed::*;
+pub use permissions::*;
+pub use place::*;
+pub use release::*;
+pub use secret::*;
+pub use settings::*;
+pub use stack::*;
+pub use status::*;
+pub use tree::*;

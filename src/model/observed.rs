@@ -1,0 +1,138 @@
+//! What runs, as the engine says it.
+
+use super::{ComponentName, DeploymentId, EnvironmentName, Fingerprint, ProjectName, Protocol, ReleaseId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A snapshot of the engine for one environment, plus what others hold that the environment may want.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Observed {
+    /// Containers of the environment: by our labels, or by Compose's for the same Compose project. No one-offs.
+    pub containers: Vec<ObservedContainer>,
+    /// Names of every network on the engine, with whether it carries our or Compose's labels for this project.
+    pub networks: BTreeMap<String, ObservedNetwork>,
+    /// Every volume on the engine by name.
+    pub volumes: BTreeMap<String, ObservedVolume>,
+    /// Containers of others: their names and published ports may stand in the way.
+    pub foreign: Vec<ForeignContainer>,
+    /// Ports of the host on which anybody listens, containers' published ones too; empty where that is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listening: Vec<PublishedPort>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObservedContainer {
+    pub id: String,
+    /// Without the leading slash.
+    pub name: String,
+    pub component: ComponentName,
+    /// From `com.docker.compose.container-number`; 1 where absent.
+    pub replica: u32,
+    /// Ours, absent on what Compose started by hand.
+    pub fingerprint: Option<Fingerprint>,
+    pub project: Option<ProjectName>,
+    pub environment: Option<EnvironmentName>,
+    pub release: Option<ReleaseId>,
+    /// The deployment that created it.
+    pub deployment: Option<DeploymentId>,
+    pub state: ContainerState,
+    pub health: Health,
+    /// The image's id as this engine says it of the container.
+    pub image_id: String,
+    /// RFC 3339, as the engine has it.
+    pub created_at: String,
+    pub restart_count: u64,
+    pub oom_killed: bool,
+    /// Volumes mounted: name -> path in the container.
+    pub volumes: BTreeMap<String, String>,
+    /// Those of `volumes` that nobody named, path in the container -> volume name.
+    pub anonymous_volumes: BTreeMap<String, String>,
+    /// Network name -> IPv4 address there; empty where it has none now.
+    pub networks: BTreeMap<String, String>,
+    pub published: Vec<PublishedPort>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "state")]
+pub enum ContainerState {
+    Created,
+    Running,
+    Paused,
+    Restarting,
+    Exited {
+        code: i64,
+    },
+    /// The engine could not start or remove it.
+    Dead,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// No health check.
+    None,
+    Starting,
+    Healthy,
+    Unhealthy,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PublishedPort {
+    /// `0.0.0.0`, `::`, `127.0.0.1`, ...
+    pub host_ip: String,
+    pub port: u16,
+    pub protocol: Protocol,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ObservedNetwork {
+    pub id: String,
+    pub labels: BTreeMap<String, String>,
+    pub driver: String,
+    pub internal: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ObservedVolume {
+    pub labels: BTreeMap<String, String>,
+    pub driver: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignContainer {
+    pub id: String,
+    pub name: String,
+    pub running: bool,
+    pub labels: BTreeMap<String, String>,
+    pub published: Vec<PublishedPort>,
+}
+
+impl ObservedContainer {
+    pub fn is_running(&self) -> bool {
+        matches!(self.state, ContainerState::Running)
+    }
+}
+
+/// Labels that say what a container, network, volume or image is, so that it can be recognised after a restart.
+pub mod label {
+    pub const PROJECT: &str = "launchway.project";
+    pub const ENVIRONMENT: &str = "launchway.environment";
+    pub const COMPONENT: &str = "launchway.component";
+    /// The release that created it: for people and for collecting; never compared.
+    pub const RELEASE: &str = "launchway.release";
+    pub const DEPLOYMENT: &str = "launchway.deployment";
+    pub const COMMIT: &str = "launchway.commit";
+    pub const FINGERPRINT: &str = "launchway.fingerprint";
+    pub const CONTENT_KEY: &str = "launchway.content-key";
+    /// On volumes that hold files of a commit: the tree or blob id.
+    pub const CONTENT: &str = "launchway.content";
+
+    pub const COMPOSE_PROJECT: &str = "com.docker.compose.project";
+    pub const COMPOSE_SERVICE: &str = "com.docker.compose.service";
+    pub const COMPOSE_NUMBER: &str = "com.docker.compose.container-number";
+    pub const COMPOSE_ONEOFF: &str = "com.docker.compose.oneoff";
+    pub const COMPOSE_CONFIG_HASH: &str = "com.docker.compose.config-hash";
+    pub const COMPOSE_NETWORK: &str = "com.docker.compose.network";
+    pub const COMPOSE_VOLUME: &str = "com.docker.compose.volume";
+    pub const COMPOSE_VERSION: &str = "com.docker.compose.version";
+}

@@ -1,0 +1,55 @@
+//! A release: a commit's images and settings, immutable.
+
+use super::{CommitId, ComponentName, ContentKey, EnvironmentName, ProjectName, ReleaseId, Stack};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Release {
+    pub id: ReleaseId,
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    pub commit: CommitId,
+    pub stack: Stack,
+    /// One entry for each component of the stack.
+    pub parts: BTreeMap<ComponentName, ReleasePart>,
+}
+
+/// What makes one component's containers what they are in this release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleasePart {
+    pub image: ImageIdentity,
+    pub fingerprint: Fingerprint,
+}
+
+/// Which image, so that a release that is put back is the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "from")]
+pub enum ImageIdentity {
+    /// Built from the commit; `tag` holds the content key, such as `launchway/shop/api:3f2a...`.
+    Built { key: ContentKey, tag: String },
+    /// Pulled; `reference` as the Compose file has it, `pinned` the same by digest or image id, as this engine says it.
+    Pulled { reference: String, pinned: String },
+}
+
+impl ImageIdentity {
+    /// What to give to the engine when a container is created.
+    pub fn reference(&self) -> &str {
+        match self {
+            ImageIdentity::Built { tag, .. } => tag,
+            ImageIdentity::Pulled { pinned, .. } => pinned,
+        }
+    }
+}
+
+/// A versioned hash of all that makes a component's containers what they are: equal means untouched.
+/// Written `v1:<64 hex digits>` in labels.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(pub String);
+
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}

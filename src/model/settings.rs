@@ -1,0 +1,138 @@
+//! `x-launchway`: what Compose cannot say.
+
+use super::mount::is_false;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::Duration;
+
+/// `x-launchway` of one service.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ComponentSettings {
+    pub method: Method,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanarySettings>,
+    /// Glob patterns relative to the repository's root, added to what always counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+    /// One-off container of the new image before any traffic moves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_command: Option<Vec<String>>,
+    /// Two of it may run at once although nothing routes to it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub concurrent: bool,
+    /// Keys of volumes that two replicas may write at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shared_volumes: Vec<String>,
+    /// `edge: false` leaves the ports to the engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edge: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub front: Option<bool>,
+    /// `run: every-release` of a job.
+    #[serde(skip_serializing_if = "is_false")]
+    pub every_release: bool,
+    /// It is meant to end: exit code 0 is success although nothing waits for it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub job: bool,
+    /// How long it may take from start to ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_timeout: Option<Duration>,
+    /// How long it must stay up where neither a health check nor a port tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stay_up: Option<Duration>,
+}
+
+/// How a component goes from the old release to the new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    #[default]
+    Auto,
+    Recreate,
+    Rolling,
+    BlueGreen,
+    Canary,
+}
+
+impl Method {
+    pub fn word(self) -> &'static str {
+        match self {
+            Method::Auto => "auto",
+            Method::Recreate => "recreate",
+            Method::Rolling => "rolling",
+            Method::BlueGreen => "blue-green",
+            Method::Canary => "canary",
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl std::str::FromStr for Method {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Auto, Self::Recreate, Self::Rolling, Self::BlueGreen, Self::Canary]
+            .into_iter()
+            .find(|method| method.word() == text)
+            .ok_or_else(|| format!("{text:?} is not a method: auto, recreate, rolling, blue-green or canary"))
+    }
+}
+
+/// Which requests reach a component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    pub host: Option<String>,
+    pub path: Option<String>,
+    /// Port in the container.
+    pub port: Option<u16>,
+}
+
+/// Shares of traffic in whole percent, each larger than the one before.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct CanarySettings {
+    pub steps_percent: Vec<u8>,
+    pub hold: Option<Duration>,
+    /// 0.0 to 1.0.
+    pub max_error_rate: Option<f64>,
+    pub max_latency_ratio: Option<f64>,
+}
+
+/// Top-level `x-launchway`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StrategySettings {
+    /// Watch this long after the last step before it counts as succeeded; 30 s where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bake: Option<Duration>,
+    /// Deploy windows, checked for form when read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<Freeze>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// `mon`, or `mon-thu`.
+    pub days: Vec<String>,
+    /// `09:00`.
+    pub from: String,
+    pub to: String,
+    /// An IANA name, such as `Europe/Berlin`.
+    pub timezone: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// `2026-12-20`.
+    pub from: String,
+    pub to: String,
+    pub reason: Option<String>,
+}

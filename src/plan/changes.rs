@@ -1,0 +1,210 @@
+//! Which components would change between what is live and a new release, and why.
+
+use super::method::{self, MethodChoice};
+use crate::model::{
+    Component, ComponentName, ContainerSettings, ImageIdentity, MountSource, Release, ReleasePart, RepoPath, Stack,
+    Tree,
+};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    New,
+    Changed,
+    Unchanged,
+    /// The Compose file no longer has it.
+    Removed,
+}
+
+impl ChangeKind {
+    pub fn word(self) -> &'static str {
+        match self {
+            ChangeKind::New => "new",
+            ChangeKind::Changed => "changed",
+            ChangeKind::Unchanged => "unchanged",
+            ChangeKind::Removed => "removed",
+        }
+    }
+}
+
+/// What happens to one component, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentChange {
+    pub component: ComponentName,
+    pub kind: ChangeKind,
+    /// Parts of a sentence: `its context api changed`, `environment LOG_LEVEL changed`. Empty when unchanged.
+    pub reasons: Vec<String>,
+    /// Absent for what is removed.
+    pub method: Option<MethodChoice>,
+}
+
+/// What a new release is made of.
+pub struct Candidate<'a> {
+    pub stack: &'a Stack,
+    pub parts: &'a BTreeMap<ComponentName, ReleasePart>,
+    pub tree: Option<&'a dyn Tree>,
+}
+
+/// Compares a new release with the live one (and, where it is at hand, the live commit's tree), in the order of names;
+/// what is removed comes last.
+pub fn changes(live: Option<(&Release, Option<&dyn Tree>)>, new: &Candidate) -> Vec<ComponentChange> {
+    let mut found: Vec<ComponentChange> = Vec::new();
+    for (name, component) in &new.stack.components {
+        let method = Some(method::choose(new.stack, name));
+        let before = live.and_then(|(release, tree)| {
+            Some((release.stack.components.get(name)?, release.parts.get(name)?, &release.stack, tree))
+        });
+        let Some((old, old_part, old_stack, old_tree)) = before else {
+            let kind = ChangeKind::New;
+            found.push(ComponentChange { component: name.clone(), kind, reasons: vec!["it is new".into()], method });
+            continue;
+        };
+        let same = new.parts.get(name).is_some_and(|part| part.fingerprint == old_part.fingerprint);
+        let mut reasons = Vec::new();
+        if !same {
+            if let Some(part) = new.parts.get(name) {
+                image_reasons((old, old_part, old_tree), (component, part, new.tree), &mut reasons);
+            }
+            settings_reasons(&old.container, &component.container, &mut reasons);
+            names_reasons(old_stack, new.stack, component, &mut reasons);
+            if reasons.is_empty() {
+                reasons.push("what x-launchway.paths names changed".into());
+            }
+        }
+        if old.replicas != component.replicas {
+            reasons.push(format!("replicas changed from {} to {}", old.replicas, component.replicas));
+        }
+        let kind = if reasons.is_empty() { ChangeKind::Unchanged } else { ChangeKind::Changed };
+        found.push(ComponentChange { component: name.clone(), kind, reasons, method });
+    }
+    if let Some((release, _)) = live {
+        for name in release.stack.components.keys().filter(|name| !new.stack.components.contains_key(*name)) {
+            found.push(ComponentChange {
+                component: name.clone(),
+                kind: ChangeKind::Removed,
+                reasons: vec!["the Compose file no longer has it; its volumes stay".into()],
+                method: None,
+            });
+        }
+    }
+    found
+}
+
+type Side<'a> = (&'a Component, &'a ReleasePart, Option<&'a dyn Tree>);
+
+fn image_reasons(old: Side, new: Side, reasons: &mut Vec<String>) {
+    match (&old.1.image, &new.1.image) {
+        (a, b) if a == b => {}
+        (ImageIdentity::Built { key: a, .. }, ImageIdentity::Built { key: b, .. }) if a == b => {}
+        (ImageIdentity::Built { .. }, ImageIdentity::Built { .. }) => {
+            let before = reasons.len();
+            build_reasons(old, new, reasons);
+            if reasons.len() == before {
+                reasons.push("what it is built from changed".into());
+            }
+        }
+        (ImageIdentity::Pulled { reference: a, pinned: old }, ImageIdentity::Pulled { reference: b, pinned: new }) => {
+            reasons.push(match a == b {
+                true => format!("image {a} is now {new}, was {old}"),
+                false => format!("image changed from {a} to {b}"),
+            });
+        }
+        (ImageIdentity::Pulled { reference, .. }, ImageIdentity::Built { .. }) => {
+            reasons.push(format!("it is built now, was image {reference}"));
+        }
+        (ImageIdentity::Built { .. }, ImageIdentity::Pulled { reference, .. }) => {
+            reasons.push(format!("it is image {reference} now, was built"));
+        }
+    }
+}
+
+fn build_reasons((old, _, old_tree): Side, (new, _, new_tree): Side, reasons: &mut Vec<String>) {
+    let (Some(old), Some(new)) = (&old.build, &new.build) else { return };
+    let id =
+        |tree: Option<&dyn Tree>, path: &RepoPath| tree.and_then(|tree| tree.entry(path).ok().flatten()).map(|e| e.id);
+    if let (Some(old_tree), Some(new_tree)) = (old_tree, new_tree) {
+        let differs = |a: &RepoPath, b: &RepoPath| id(Some(old_tree), a) != id(Some(new_tree), b);
+        if differs(&old.dockerfile, &new.dockerfile) && new.dockerfile_inline.is_none() {
+            reasons.push(format!("{} changed", new.dockerfile));
+        } else if differs(&old.context, &new.context) {
+            reasons.push(format!("its context {} changed", new.context));
+        }
+    }
+    if old.context != new.context {
+        reasons.push(format!("build.context moved from {} to {}", old.context, new.context));
+    }
+    map_reasons("build.args", &old.args, &new.args, reasons);
+    let parts: [(&str, bool); 6] = [
+        ("build.target", old.target == new.target),
+        ("build.dockerfile_inline", old.dockerfile_inline == new.dockerfile_inline),
+        ("build.labels", old.labels == new.labels),
+        ("build.platform", old.platform == new.platform),
+        ("build.additional_contexts", old.additional_contexts == new.additional_contexts),
+        ("build.network", old.network == new.network),
+    ];
+    reasons.extend(parts.iter().filter(|(_, same)| !same).map(|(key, _)| format!("{key} changed")));
+}
+
+fn settings_reasons(old: &ContainerSettings, new: &ContainerSettings, reasons: &mut Vec<String>) {
+    map_reasons("environment", &old.environment, &new.environment, reasons);
+    map_reasons("labels", &old.labels, &new.labels, reasons);
+    for mount in &new.mounts {
+        let before = old.mounts.iter().find(|before| before.target == mount.target);
+        match (before.map(|mount| &mount.source), &mount.source) {
+            (None, _) => reasons.push(format!("a mount at {} is new", mount.target)),
+            (Some(MountSource::Repository { id: a, .. }), MountSource::Repository { id: b, path, .. }) if a != b => {
+                reasons.push(format!("{path}, which it mounts, changed"));
+            }
+            (Some(a), b) if a != b => reasons.push(format!("the mount at {} changed", mount.target)),
+            _ => {}
+        }
+    }
+    for mount in old.mounts.iter().filter(|old| !new.mounts.iter().any(|mount| mount.target == old.target)) {
+        reasons.push(format!("the mount at {} is gone", mount.target));
+    }
+    // All other keys, by their name in the serialised form.
+    let as_object = |settings: &ContainerSettings| match serde_json::to_value(settings) {
+        Ok(serde_json::Value::Object(object)) => object,
+        _ => Default::default(),
+    };
+    let (old, new) = (as_object(old), as_object(new));
+    let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    for key in keys.into_iter().filter(|key| !matches!(key.as_str(), "environment" | "labels" | "mounts")) {
+        if old.get(key) != new.get(key) {
+            reasons.push(format!("{key} changed"));
+        }
+    }
+}
+
+fn names_reasons(old: &Stack, new: &Stack, component: &Component, reasons: &mut Vec<String>) {
+    for key in component.container.networks.keys() {
+        let name = |stack: &Stack| stack.networks.get(key).map(|network| network.name.clone());
+        if name(old) != name(new) {
+            reasons.push(format!("network {key} has another name"));
+        }
+    }
+    for mount in &component.container.mounts {
+        let MountSource::Volume { key, .. } = &mount.source else { continue };
+        let name = |stack: &Stack| stack.volumes.get(key).map(|volume| volume.name.clone());
+        if name(old) != name(new) {
+            reasons.push(format!("volume {key} has another name"));
+        }
+    }
+}
+
+/// Names the keys that changed, never their values: they may be secret.
+fn map_reasons(what: &str, old: &BTreeMap<String, String>, new: &BTreeMap<String, String>, reasons: &mut Vec<String>) {
+    let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    for key in keys {
+        match (old.get(key), new.get(key)) {
+            (None, Some(_)) => reasons.push(format!("{what} {key} is new")),
+            (Some(_), None) => reasons.push(format!("{what} {key} is gone")),
+            (a, b) if a != b => reasons.push(format!("{what} {key} changed")),
+            _ => {}
+        }
+    }
+}

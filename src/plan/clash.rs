@@ -1,0 +1,147 @@
+//! What stands in the way of a release and can be known before anything starts.
+
+use super::container::container_name;
+use super::converge::Wanted;
+use crate::model::{
+    Component, ContainerState, Observed, ObservedContainer, Port, Problem, PublishedPort, Release, label,
+};
+use std::collections::BTreeMap;
+
+/// Names, ports, networks and volumes that somebody else holds. Each message says who, and how to free it.
+pub fn find(wanted: &Wanted, observed: &Observed) -> Vec<Problem> {
+    let Some(release) = wanted.release else { return Vec::new() };
+    let mut problems = Vec::new();
+    for component in release.stack.components.values() {
+        names(release, component, observed, &mut problems);
+        ports(component, observed, &mut problems);
+    }
+    for (key, network) in &release.stack.networks {
+        let found = observed.networks.get(&network.name);
+        let labels = found.map(|network| &network.labels);
+        let place = network.place.clone();
+        check_shared(release, "network", key, &network.name, network.external, labels, place, &mut problems);
+    }
+    for (key, volume) in &release.stack.volumes {
+        let labels = observed.volumes.get(&volume.name).map(|volume| &volume.labels);
+        let place = volume.place.clone();
+        check_shared(release, "volume", key, &volume.name, volume.external, labels, place, &mut problems);
+    }
+    problems
+}
+
+fn names(release: &Release, component: &Component, observed: &Observed, problems: &mut Vec<Problem>) {
+    for replica in 1..=component.replicas {
+        let name = container_name(release, component, replica);
+        if let Some(holder) = observed.foreign.iter().find(|foreign| foreign.name == name) {
+            let message = format!(
+                "the container name {name} is held by a container that is not this environment's{}. Rename it (`docker rename {name} OTHER`) or remove it (`docker rm -f {name}`).",
+                owner(&holder.labels)
+            );
+            problems.push(Problem::error(
+                Some(component.place.clone()),
+                format!("services.{}", component.name),
+                message,
+            ));
+        }
+    }
+}
+
+fn ports(component: &Component, observed: &Observed, problems: &mut Vec<Problem>) {
+    for port in &component.container.ports {
+        let Some(published) = port.published else { continue };
+        let holder = observed
+            .foreign
+            .iter()
+            .find(|foreign| foreign.running && foreign.published.iter().any(|held| overlaps(port, published, held)));
+        if let Some(holder) = holder {
+            let message = format!(
+                "port {published} of the host is held by container {}{}. Stop it (`docker stop {}`) or publish another port.",
+                holder.name,
+                owner(&holder.labels),
+                holder.name
+            );
+            let key = format!("services.{}.ports", component.name);
+            problems.push(Problem::error(Some(component.place.clone()), key, message));
+        } else if is_held_by_a_process(port, published, observed) {
+            let message = format!(
+                "port {published} of the host is held by a process. `sudo ss -lntp 'sport = :{published}'` shows which; stop it, or publish another port."
+            );
+            let key = format!("services.{}.ports", component.name);
+            problems.push(Problem::error(Some(component.place.clone()), key, message));
+        }
+    }
+}
+
+/// Somebody listens there, and it is none of the environment's own containers.
+fn is_held_by_a_process(port: &Port, published: u16, observed: &Observed) -> bool {
+    let is_own = |container: &ObservedContainer| {
+        container.state != ContainerState::Created && container.published.iter().any(|held| held.port == published)
+    };
+    // A listener on all of IPv6 may have IPv4 or not: only who wants all addresses is sure to meet it.
+    let is_sure =
+        |held: &PublishedPort| held.host_ip != "::" || port.host_ip.as_deref().is_none_or(|ip| ip.contains(':'));
+    !observed.containers.iter().any(is_own)
+        && observed.listening.iter().any(|held| is_sure(held) && overlaps(port, published, held))
+}
+
+fn overlaps(port: &Port, published: u16, held: &PublishedPort) -> bool {
+    held.port == published
+        && held.protocol == port.protocol
+        && share_an_address(port.host_ip.as_deref().unwrap_or(""), &held.host_ip)
+}
+
+/// Whether two addresses of the host, as ports are published on, have one in common.
+pub(super) fn share_an_address(one: &str, other: &str) -> bool {
+    let any = |ip: &str| ip.is_empty() || ip == "0.0.0.0" || ip == "::";
+    any(one) || any(other) || one == other
+}
+
+/// ` (project shop, environment production)` or what Compose's labels say.
+fn owner(labels: &BTreeMap<String, String>) -> String {
+    match (labels.get(label::PROJECT), labels.get(label::ENVIRONMENT), labels.get(label::COMPOSE_PROJECT)) {
+        (Some(project), Some(environment), _) => format!(" (project {project}, environment {environment})"),
+        (_, _, Some(project)) => format!(" (Compose project {project})"),
+        _ => String::new(),
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+fn check_shared(
+    release: &Release,
+    kind: &str,
+    key: &str,
+    name: &str,
+    external: bool,
+    labels: Option<&BTreeMap<String, String>>,
+    place: Option<crate::model::Place>,
+    problems: &mut Vec<Problem>,
+) {
+    let path = format!("{kind}s.{key}");
+    match labels {
+        None if external => {
+            let message = format!(
+                "the external {kind} {name} is not on the engine. Create it (`docker {kind} create {name}`) or drop `external: true`."
+            );
+            problems.push(Problem::error(place, path, message));
+        }
+        Some(labels) if !external => {
+            let other = match (labels.get(label::PROJECT), labels.get(label::ENVIRONMENT)) {
+                (Some(project), Some(environment)) => {
+                    project.as_str() != release.project.as_str() || environment.as_str() != release.environment.as_str()
+                }
+                _ => {
+                    let project = labels.get(label::COMPOSE_PROJECT);
+                    project.is_some_and(|project| *project != release.stack.compose_project)
+                }
+            };
+            if other {
+                let message = format!(
+                    "the {kind} {name} belongs to somebody else{}: two environments must not meet. Give it another `name:`, or declare it `external: true` if it is meant to be shared.",
+                    owner(labels)
+                );
+                problems.push(Problem::error(place, path, message));
+            }
+        }
+        _ => {}
+    }
+}

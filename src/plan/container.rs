@@ -1,0 +1,205 @@
+//! From a component of a release to what the engine needs to create one container of it.
+
+use super::{ContainerSpec, ContentVolume, EngineMount, EngineNetwork, EngineNetworkMode, Target, VolumeContent};
+use crate::model::{
+    Component, ComponentName, DeploymentId, Logging, MountSource, NetworkMode, ObservedContainer, Release, label,
+};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// The name of a component's container: what Compose would give it.
+pub fn container_name(release: &Release, component: &Component, replica: u32) -> String {
+    match &component.container.container_name {
+        Some(name) => name.clone(),
+        None => format!("{}-{}-{replica}", release.stack.compose_project, component.name),
+    }
+}
+
+/// Labels by which a container is recognised after a restart: ours, and Compose's own.
+fn labels(
+    release: &Release,
+    deployment: Option<DeploymentId>,
+    component: &Component,
+    replica: u32,
+) -> BTreeMap<String, String> {
+    let mut labels = component.container.labels.clone();
+    let mut set = |key: &str, value: String| {
+        labels.insert(key.to_string(), value);
+    };
+    set(label::PROJECT, release.project.to_string());
+    set(label::ENVIRONMENT, release.environment.to_string());
+    set(label::COMPONENT, component.name.to_string());
+    set(label::RELEASE, release.id.to_string());
+    set(label::COMMIT, release.commit.to_string());
+    if let Some(deployment) = deployment {
+        set(label::DEPLOYMENT, deployment.to_string());
+    }
+    if let Some(part) = release.parts.get(&component.name) {
+        set(label::FINGERPRINT, part.fingerprint.0.clone());
+        set(label::COMPOSE_CONFIG_HASH, part.fingerprint.0.trim_start_matches("v1:").to_string());
+    }
+    set(label::COMPOSE_PROJECT, release.stack.compose_project.clone());
+    set(label::COMPOSE_SERVICE, component.name.to_string());
+    set(label::COMPOSE_NUMBER, replica.to_string());
+    set(label::COMPOSE_ONEOFF, "False".to_string());
+    labels
+}
+
+/// The content volumes that a component mounts.
+pub fn content_volumes(component: &Component) -> Vec<ContentVolume> {
+    component.container.mounts.iter().filter_map(|mount| content_volume(&mount.source)).collect()
+}
+
+/// Named by what is in it, so that equal content is one volume, whoever mounts it.
+fn content_volume(source: &MountSource) -> Option<ContentVolume> {
+    let (name, id, content) = match source {
+        MountSource::Repository { path, folder: true, id } => {
+            (format!("launchway-folder-{id}"), id.clone(), VolumeContent::Folder { path: path.clone() })
+        }
+        MountSource::Repository { path, folder: false, id } => {
+            (format!("launchway-file-{id}"), id.clone(), VolumeContent::File { path: path.clone() })
+        }
+        MountSource::Text { text, uid, gid, mode, .. } => {
+            let number = |text: &Option<String>| text.as_deref().and_then(|t| t.parse().ok()).unwrap_or(0);
+            let (uid, gid, mode) = (number(uid), number(gid), mode.unwrap_or(0o444));
+            let mut hash = Sha256::new();
+            hash.update(format!("{uid}:{gid}:{mode:o}:"));
+            hash.update(text.expose());
+            let id = hex::encode(hash.finalize());
+            (format!("launchway-text-{}", &id[..40]), id, VolumeContent::Text { text: text.clone(), uid, gid, mode })
+        }
+        _ => return None,
+    };
+    Some(ContentVolume { name, content, labels: BTreeMap::from([(label::CONTENT.to_string(), id)]) })
+}
+
+/// One container of a component. `predecessor` is the container whose unnamed volumes are handed on;
+/// `shared_network` is the container whose network it shares, where its `network_mode` says so.
+pub fn container_spec(
+    release: &Release,
+    deployment: Option<DeploymentId>,
+    component: &Component,
+    replica: u32,
+    predecessor: Option<&ObservedContainer>,
+    shared_network: Option<Target>,
+) -> ContainerSpec {
+    ContainerSpec {
+        name: container_name(release, component, replica),
+        image: release.parts.get(&component.name).map(|part| part.image.reference().to_string()).unwrap_or_default(),
+        settings: component.container.clone(),
+        mounts: mounts(release, component, predecessor),
+        network: network(release, component, shared_network),
+        labels: labels(release, deployment, component, replica),
+        logging: component.container.logging.clone().unwrap_or_else(rotating_logs),
+    }
+}
+
+/// Where the file has no `logging:`, logs rotate, so that they cannot fill the disk.
+fn rotating_logs() -> Logging {
+    Logging {
+        driver: Some("json-file".into()),
+        options: BTreeMap::from([("max-size".into(), "20m".into()), ("max-file".into(), "5".into())]),
+    }
+}
+
+fn mounts(release: &Release, component: &Component, predecessor: Option<&ObservedContainer>) -> Vec<EngineMount> {
+    let inherited = predecessor.map(|container| container.anonymous_volumes.clone()).unwrap_or_default();
+    let mut mounts: Vec<EngineMount> = Vec::new();
+    let mut taken: Vec<&str> = Vec::new();
+    for mount in &component.container.mounts {
+        let (target, read_only) = (mount.target.clone(), mount.read_only);
+        taken.push(&mount.target);
+        mounts.push(match &mount.source {
+            MountSource::Volume { key, no_copy, subpath } => EngineMount::Volume {
+                name: release.stack.volumes.get(key).map(|volume| volume.name.clone()).unwrap_or_else(|| key.clone()),
+                target,
+                read_only,
+                no_copy: *no_copy,
+                subpath: subpath.clone(),
+            },
+            MountSource::Anonymous => match inherited.get(&mount.target) {
+                Some(name) => inherited_volume(name, &mount.target, read_only),
+                None => EngineMount::Anonymous { target, read_only },
+            },
+            MountSource::Host { path, propagation, create } => EngineMount::Host {
+                path: path.clone(),
+                target,
+                read_only,
+                propagation: propagation.clone(),
+                create: *create,
+            },
+            MountSource::Tmpfs { size_bytes, mode, options } => {
+                EngineMount::Tmpfs { target, size_bytes: *size_bytes, mode: *mode, options: options.clone(), read_only }
+            }
+            source @ (MountSource::Repository { .. } | MountSource::Text { .. }) => {
+                let volume = content_volume(source).map(|volume| volume.name).unwrap_or_default();
+                match source {
+                    MountSource::Repository { folder: true, .. } => {
+                        EngineMount::Volume { name: volume, target, read_only: true, no_copy: true, subpath: None }
+                    }
+                    _ => EngineMount::ContentFile { volume, target },
+                }
+            }
+        });
+    }
+    // The image's own VOLUMEs: they are not in the Compose file, and hold data all the same.
+    for (target, name) in inherited.iter().filter(|(target, _)| !taken.contains(&target.as_str())) {
+        mounts.push(inherited_volume(name, target, false));
+    }
+    mounts
+}
+
+fn inherited_volume(name: &str, target: &str, read_only: bool) -> EngineMount {
+    EngineMount::Volume { name: name.into(), target: target.into(), read_only, no_copy: false, subpath: None }
+}
+
+fn network(release: &Release, component: &Component, shared: Option<Target>) -> EngineNetworkMode {
+    match &component.container.network_mode {
+        NetworkMode::None => EngineNetworkMode::None,
+        NetworkMode::Host => EngineNetworkMode::Host,
+        NetworkMode::Bridge => EngineNetworkMode::Bridge,
+        NetworkMode::Container(name) => EngineNetworkMode::ForeignContainer(name.clone()),
+        NetworkMode::Component(other) => match shared {
+            Some(target) => EngineNetworkMode::Container(target),
+            None => EngineNetworkMode::ForeignContainer(other.to_string()),
+        },
+        NetworkMode::Networks => EngineNetworkMode::Networks(networks(release, component)),
+    }
+}
+
+fn networks(release: &Release, component: &Component) -> Vec<EngineNetwork> {
+    let mut by_priority: Vec<_> = component.container.networks.iter().collect();
+    by_priority.sort_by_key(|(key, attachment)| (std::cmp::Reverse(attachment.priority.unwrap_or(0)), key.as_str()));
+    by_priority
+        .into_iter()
+        .filter_map(|(key, attachment)| {
+            let network = release.stack.networks.get(key)?;
+            let mut aliases = vec![component.name.to_string()];
+            aliases.extend(attachment.aliases.iter().cloned());
+            aliases.extend(link_aliases(&release.stack.components, &component.name));
+            aliases.dedup();
+            Some(EngineNetwork {
+                name: network.name.clone(),
+                aliases,
+                ipv4_address: attachment.ipv4_address.clone(),
+                ipv6_address: attachment.ipv6_address.clone(),
+                mac_address: attachment.mac_address.clone(),
+                driver_opts: attachment.driver_opts.clone(),
+            })
+        })
+        .collect()
+}
+
+/// `links: ["db:database"]` of others: the name by which they reach this component, given as an alias of it.
+fn link_aliases(components: &BTreeMap<ComponentName, Component>, name: &ComponentName) -> Vec<String> {
+    let mut aliases: Vec<String> = components
+        .values()
+        .flat_map(|component| component.container.links.iter())
+        .filter_map(|link| link.split_once(':'))
+        .filter(|(target, alias)| *target == name.as_str() && *alias != name.as_str())
+        .map(|(_, alias)| alias.to_string())
+        .collect();
+    aliases.sort();
+    aliases.dedup();
+    aliases
+}

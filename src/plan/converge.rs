@@ -1,0 +1,342 @@
+//! From what runs to what is wanted: the one planner behind a first deployment, an update, a rollback, a repair and the
+//! settling after a crash. A plan for a state that is already right is empty.
+
+use super::clash;
+use super::container::container_name;
+use super::draft::Draft;
+use super::order::{dependencies, levels};
+use super::readiness::readiness;
+use super::slots::{Matching, Slot, match_containers};
+use super::{Action, Phase, Plan, Target};
+use crate::model::{
+    Component, ComponentName, Condition, DeploymentId, Fingerprint, MountSource, NetworkMode, Observed,
+    ObservedContainer, Problem, Release, Stack,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+mod additions;
+
+/// What should run.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// `None`: nothing of the environment should run (its first deployment is put back).
+    pub release: Option<&'a Release>,
+    /// Fingerprints of earlier versions of Launchway that mean the same as the release's own.
+    pub accepted: BTreeMap<ComponentName, BTreeSet<Fingerprint>>,
+    pub deployment: Option<DeploymentId>,
+    pub goal: Goal,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// Forwards: jobs run.
+    Deploy,
+    /// Backwards, or mending what died: jobs never run.
+    PutBack,
+}
+
+/// The steps from `observed` to `wanted`, or what stands in the way: problems that are found before anything starts.
+pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Problem>> {
+    let problems = clash::find(wanted, observed);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mut draft = Draft::default();
+    let Some(release) = wanted.release else {
+        remove_all(&mut draft, observed.containers.iter(), "nothing was live before");
+        return Ok(draft.finish());
+    };
+    let order = levels(&release.stack)
+        .map_err(|cycle| vec![Problem::error(None, "depends_on", cycle.to_string())])?
+        .into_iter()
+        .flatten();
+    let components: Vec<&Component> = order.filter_map(|name| release.stack.components.get(&name)).collect();
+
+    let mut matchings: BTreeMap<&ComponentName, Matching> = BTreeMap::new();
+    for component in &components {
+        let mut matching = match_containers(wanted, release, component, observed);
+        if let NetworkMode::Component(other) = &component.container.network_mode
+            && matchings.get(other).is_some_and(|other| other.has_missing())
+        {
+            // Its network goes with the container that is replaced.
+            matching.replace_all();
+        }
+        let replaced = |name: &ComponentName| matchings.get(name).is_some_and(|m| m.is_replaced());
+        matching.restart = component.depends_on.iter().any(|(name, d)| d.restart && replaced(name));
+        matchings.insert(&component.name, matching);
+    }
+
+    let mut planner = Planner { wanted, release, observed, draft, ends: BTreeMap::new(), stops: BTreeMap::new() };
+    planner.networks_and_volumes(&components, &matchings);
+    let created = planner.creates(&components, &matchings);
+    planner.make_room(&components, &matchings);
+    for component in &components {
+        planner.deploy(component, &matchings[&component.name], &created);
+    }
+    planner.clean(&matchings);
+    Ok(planner.draft.finish())
+}
+
+/// The steps after which a component counts as started, and as ready.
+#[derive(Debug, Clone, Default)]
+struct Ends {
+    started: Vec<u32>,
+    ready: Vec<u32>,
+}
+
+struct Planner<'a> {
+    wanted: &'a Wanted<'a>,
+    release: &'a Release,
+    observed: &'a Observed,
+    draft: Draft,
+    ends: BTreeMap<ComponentName, Ends>,
+    /// The step that stops a container, by its id.
+    stops: BTreeMap<String, u32>,
+}
+
+impl Planner<'_> {
+    /// What another component needs is let go first: a name, a port, or a volume that moves from one component to
+    /// another. All else is stopped when its own turn comes, and what the release no longer has is stopped last.
+    fn make_room(&mut self, components: &[&Component], matchings: &BTreeMap<&ComponentName, Matching>) {
+        let names: BTreeSet<String> = components
+            .iter()
+            .flat_map(|c| (1..=c.replicas).map(|replica| container_name(self.release, c, replica)))
+            .collect();
+        let leaving = self.observed.containers.iter().filter(|container| match matchings.get(&container.component) {
+            Some(matching) => matching.obsolete().any(|old| old.id == container.id),
+            None => true,
+        });
+        for container in leaving {
+            let wanted_by_another = components.iter().any(|component| {
+                component.name != container.component
+                    && !self.needs(component, &container.component).is_disjoint(&holds(container))
+            });
+            let mut waits = Vec::new();
+            if wanted_by_another && is_up(container) {
+                waits.push(self.stop(container, "another component needs what it holds", Vec::new()));
+            }
+            if names.contains(&container.name) && !matchings.contains_key(&container.component) {
+                self.rename_away(container, waits);
+            }
+        }
+    }
+
+    /// Ports and volumes that only one of two components can have: a volume which both mount in the release is shared
+    /// on purpose.
+    fn needs(&self, component: &Component, holder: &ComponentName) -> BTreeSet<String> {
+        let stack = &self.release.stack;
+        let shared = stack.components.get(holder).map(|holder| volumes(stack, holder)).unwrap_or_default();
+        let ports = component.container.ports.iter().filter_map(|port| port.published);
+        ports.map(|port| format!("port {port}")).chain(volumes(stack, component).difference(&shared).cloned()).collect()
+    }
+
+    fn deploy(
+        &mut self,
+        component: &Component,
+        matching: &Matching,
+        created: &BTreeMap<(ComponentName, u32), (u32, String)>,
+    ) {
+        let waits = self.dependencies_done(component);
+        let mut cleared = waits.clone();
+        cleared.extend(self.hand_names_over(component, matching, created, &waits));
+        // All that takes time is done: what is down from here on is down only for stop and start.
+        let named = cleared.clone();
+        for container in matching.obsolete().filter(|c| is_up(c)) {
+            cleared.push(match self.stops.get(&container.id) {
+                Some(step) => *step,
+                None => self.stop(container, &format!("release {} replaces it", self.release.id), named.clone()),
+            });
+        }
+        let mut ends = Ends { started: waits.clone(), ready: waits };
+        for (replica, slot) in matching.slots() {
+            let (target, mut cause) = match slot {
+                Slot::Missing { .. } => match created.get(&(component.name.clone(), replica)) {
+                    Some((step, _)) => (Target::Created { step: *step }, "new container"),
+                    None => continue,
+                },
+                Slot::Kept(container) => (existing(container), "it is not running"),
+            };
+            let subject = subject(component, replica);
+            let mut before = cleared.clone();
+            let mut must_start = true;
+            if let Slot::Kept(container) = slot
+                && is_up(container)
+            {
+                must_start = matching.restart;
+                if matching.restart {
+                    cause = "depends_on says restart";
+                    before.push(self.stop(container, cause, before.clone()));
+                } else if !matching.must_wait(container) {
+                    continue;
+                }
+            }
+            if must_start {
+                before.extend(self.stops_in_the_way(component));
+                let action = Action::StartContainer(target.clone());
+                before = vec![self.draft.add(Some(&component.name), &subject, action, cause, Phase::Deploy, before)];
+            }
+            let action = Action::WaitReady { target, readiness: readiness(&self.release.stack, component) };
+            let cause = if must_start { "" } else { "it runs, but is not ready" };
+            let ready = self.draft.add(Some(&component.name), &subject, action, cause, Phase::Deploy, before.clone());
+            ends.started.extend(before);
+            ends.ready.push(ready);
+        }
+        self.ends.insert(component.name.clone(), ends);
+    }
+
+    /// Gives the names of the component's containers to those that serve from now on; a container that runs does not
+    /// notice. Returns the steps.
+    fn hand_names_over(
+        &mut self,
+        component: &Component,
+        matching: &Matching,
+        created: &BTreeMap<(ComponentName, u32), (u32, String)>,
+        waits: &[u32],
+    ) -> Vec<u32> {
+        let mut steps: Vec<u32> = Vec::new();
+        let so_far = |steps: &[u32]| waits.iter().chain(steps).copied().collect::<Vec<u32>>();
+        let wanted_names: BTreeSet<String> =
+            (1..=component.replicas).map(|replica| container_name(self.release, component, replica)).collect();
+        for container in matching.obsolete().filter(|c| wanted_names.contains(&c.name)) {
+            let mut before = so_far(&steps);
+            // The engine does not rename what it is about to restart; nor is it needed any more, whatever becomes of it.
+            if is_up(container) && (keeps_ending(container) || self.wanted.goal == Goal::PutBack) {
+                before.push(match self.stops.get(&container.id) {
+                    Some(step) => *step,
+                    None => self.stop(container, &format!("release {} replaces it", self.release.id), before.clone()),
+                });
+            }
+            let step = self.rename_away(container, before);
+            steps.push(step);
+        }
+        for (replica, slot) in matching.slots() {
+            let (target, name) = match slot {
+                Slot::Missing { .. } => match created.get(&(component.name.clone(), replica)) {
+                    Some((step, name)) => (Target::Created { step: *step }, name.clone()),
+                    None => continue,
+                },
+                Slot::Kept(container) => (existing(container), container.name.clone()),
+            };
+            let right_name = container_name(self.release, component, replica);
+            if name != right_name {
+                let action = Action::RenameContainer { target, name: right_name };
+                let (subject, cause) = (subject(component, replica), "it takes the name over");
+                let waits = so_far(&steps);
+                steps.push(self.draft.add(Some(&component.name), &subject, action, cause, Phase::Deploy, waits));
+            }
+        }
+        steps
+    }
+
+    /// Steps to wait for before anything of the component is stopped or started.
+    fn dependencies_done(&self, component: &Component) -> Vec<u32> {
+        let mut waits: Vec<u32> = Vec::new();
+        for name in dependencies(&self.release.stack, &component.name) {
+            let Some(ends) = self.ends.get(&name) else { continue };
+            let condition = component.depends_on.get(&name).map(|dependency| dependency.condition);
+            waits.extend(match condition {
+                Some(Condition::ServiceStarted) | None => &ends.started,
+                Some(_) => &ends.ready,
+            });
+        }
+        waits
+    }
+
+    /// Stops of other components' containers that hold what this one needs.
+    fn stops_in_the_way(&self, component: &Component) -> Vec<u32> {
+        let stopped = self.observed.containers.iter().filter(|c| c.component != component.name);
+        stopped
+            .filter(|c| !self.needs(component, &c.component).is_disjoint(&holds(c)))
+            .filter_map(|c| self.stops.get(&c.id).copied())
+            .collect()
+    }
+
+    fn clean(&mut self, matchings: &BTreeMap<&ComponentName, Matching>) {
+        for matching in matchings.values() {
+            for container in matching.obsolete() {
+                let subject = container.name.clone();
+                let cause = format!("release {} has replaced it", self.release.id);
+                let action = Action::RemoveContainer(existing(container));
+                self.draft.add(Some(&container.component), &subject, action, &cause, Phase::Clean, []);
+            }
+        }
+        let dropped = self.observed.containers.iter().filter(|c| !matchings.contains_key(&c.component));
+        let (stopped, up): (Vec<_>, Vec<_>) = dropped.partition(|c| self.stops.contains_key(&c.id) || !is_up(c));
+        let cause = "the Compose file no longer has it; its volumes stay";
+        remove_all(&mut self.draft, up.into_iter(), cause);
+        for container in stopped {
+            let action = Action::RemoveContainer(existing(container));
+            self.draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, []);
+        }
+    }
+
+    fn stop(&mut self, container: &ObservedContainer, cause: &str, waits: Vec<u32>) -> u32 {
+        let action = Action::StopContainer { target: existing(container), grace: None };
+        let step = self.draft.add(Some(&container.component), &container.name, action, cause, Phase::Deploy, waits);
+        self.stops.insert(container.id.clone(), step);
+        step
+    }
+
+    fn rename_away(&mut self, container: &ObservedContainer, waits: Vec<u32>) -> u32 {
+        let short = container.id.get(..8).unwrap_or(&container.id);
+        let action =
+            Action::RenameContainer { target: existing(container), name: format!("{}.old-{short}", container.name) };
+        self.draft.add(Some(&container.component), &container.name, action, "its name is wanted", Phase::Deploy, waits)
+    }
+}
+
+/// Names on the engine of the volumes that a component may write to.
+fn volumes(stack: &Stack, component: &Component) -> BTreeSet<String> {
+    let keys =
+        component.container.mounts.iter().filter(|mount| !mount.read_only).filter_map(|mount| match &mount.source {
+            MountSource::Volume { key, .. } => stack.volumes.get(key),
+            _ => None,
+        });
+    keys.map(|volume| format!("volume {}", volume.name)).collect()
+}
+
+/// Ports and volumes that a container has as long as it runs.
+fn holds(container: &ObservedContainer) -> BTreeSet<String> {
+    let ports = container.published.iter().map(|published| format!("port {}", published.port));
+    ports.chain(container.volumes.keys().map(|name| format!("volume {name}"))).collect()
+}
+
+fn remove_all<'a>(draft: &mut Draft, containers: impl Iterator<Item = &'a ObservedContainer>, cause: &str) {
+    for container in containers {
+        let mut waits = Vec::new();
+        if is_up(container) {
+            let action = Action::StopContainer { target: existing(container), grace: None };
+            waits.push(draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, []));
+        }
+        let action = Action::RemoveContainer(existing(container));
+        draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, waits);
+    }
+}
+
+fn is_up(container: &ObservedContainer) -> bool {
+    use crate::model::ContainerState::{Paused, Restarting, Running};
+    matches!(container.state, Running | Paused | Restarting)
+}
+
+fn keeps_ending(container: &ObservedContainer) -> bool {
+    container.state == crate::model::ContainerState::Restarting || container.restart_count > 0
+}
+
+fn existing(container: &ObservedContainer) -> Target {
+    Target::Existing { id: container.id.clone(), name: container.name.clone() }
+}
+
+fn subject(component: &Component, replica: u32) -> String {
+    format!("{}-{replica}", component.name)
+}
+
+fn replaces(old: &ObservedContainer) -> String {
+    let what = format!("{}-{}", old.component, old.replica);
+    match (old.release, &old.fingerprint) {
+        (Some(release), _) => format!("replaces {what} of release {release}"),
+        (None, _) => format!("takes over {}, which Compose started", old.name),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! The part of a plan that only adds: networks, volumes, and containers beside those that run.
+
+use super::{Goal, Planner, existing, replaces, subject};
+use crate::model::{Component, ComponentName, NetworkMode, label};
+use crate::plan::container::{container_spec, content_volumes};
+use crate::plan::slots::Matching;
+use crate::plan::{Action, NetworkSpec, Phase, Target, VolumeSpec};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Planner<'_> {
+    pub(super) fn networks_and_volumes(
+        &mut self,
+        components: &[&Component],
+        matchings: &BTreeMap<&ComponentName, Matching>,
+    ) {
+        let stack = &self.release.stack;
+        let own = |kind: &str, key: &str| {
+            BTreeMap::from([
+                (label::PROJECT.to_string(), self.release.project.to_string()),
+                (label::ENVIRONMENT.to_string(), self.release.environment.to_string()),
+                (label::COMPOSE_PROJECT.to_string(), stack.compose_project.clone()),
+                (kind.to_string(), key.to_string()),
+            ])
+        };
+        for (key, network) in &stack.networks {
+            if network.external || self.observed.networks.contains_key(&network.name) {
+                continue;
+            }
+            let mut labels = network.labels.clone();
+            labels.extend(own(label::COMPOSE_NETWORK, key));
+            let spec = NetworkSpec { network: network.clone(), labels };
+            let subject = format!("network {}", network.name);
+            self.draft.add(
+                None,
+                &subject,
+                Action::CreateNetwork(Box::new(spec)),
+                "it is not there yet",
+                Phase::Prepare,
+                [],
+            );
+        }
+        for (key, volume) in &stack.volumes {
+            if volume.external || self.observed.volumes.contains_key(&volume.name) {
+                continue;
+            }
+            let mut labels = volume.labels.clone();
+            labels.extend(own(label::COMPOSE_VOLUME, key));
+            let spec = VolumeSpec { volume: volume.clone(), labels };
+            let subject = format!("volume {}", volume.name);
+            self.draft.add(
+                None,
+                &subject,
+                Action::CreateVolume(Box::new(spec)),
+                "it is not there yet",
+                Phase::Prepare,
+                [],
+            );
+        }
+        let mut filled: BTreeSet<String> = BTreeSet::new();
+        for component in components.iter().filter(|c| matchings[&c.name].has_missing()) {
+            for volume in content_volumes(component) {
+                if filled.insert(volume.name.clone()) {
+                    let subject = format!("volume {}", volume.name);
+                    let cause = format!("{} mounts files of the commit", component.name);
+                    let action = Action::FillVolume(Box::new(volume));
+                    self.draft.add(Some(&component.name), &subject, action, &cause, Phase::Prepare, []);
+                }
+            }
+        }
+    }
+
+    /// Creates what is missing, beside what runs. Returns the step that created each replica.
+    pub(super) fn creates(
+        &mut self,
+        components: &[&Component],
+        matchings: &BTreeMap<&ComponentName, Matching>,
+    ) -> BTreeMap<(ComponentName, u32), (u32, String)> {
+        let prepared: Vec<u32> = self.draft.ids();
+        let mut created = BTreeMap::new();
+        for component in components {
+            for (replica, predecessor) in matchings[&component.name].missing() {
+                let shared = match &component.container.network_mode {
+                    NetworkMode::Component(other) => self.shared_network(other, &created, matchings),
+                    _ => None,
+                };
+                let mut waits = prepared.clone();
+                if let Some(Target::Created { step }) = &shared {
+                    waits.push(*step);
+                }
+                let mut spec =
+                    container_spec(self.release, self.wanted.deployment, component, replica, predecessor, shared);
+                spec.name = self.free_name(&spec.name);
+                let name = spec.name.clone();
+                let cause = match predecessor {
+                    Some(old) => replaces(old),
+                    None => "it is not there yet".to_string(),
+                };
+                let subject = subject(component, replica);
+                let action = Action::CreateContainer(Box::new(spec));
+                let step = self.draft.add(Some(&component.name), &subject, action, &cause, Phase::Prepare, waits);
+                created.insert((component.name.clone(), replica), (step, name));
+            }
+        }
+        created
+    }
+
+    fn shared_network(
+        &self,
+        other: &ComponentName,
+        created: &BTreeMap<(ComponentName, u32), (u32, String)>,
+        matchings: &BTreeMap<&ComponentName, Matching>,
+    ) -> Option<Target> {
+        match created.get(&(other.clone(), 1)) {
+            Some((step, _)) => Some(Target::Created { step: *step }),
+            None => matchings.get(other)?.kept().next().map(|(_, container)| existing(container)),
+        }
+    }
+
+    /// The wanted name where nobody holds it, else one beside it that nobody holds.
+    fn free_name(&self, name: &str) -> String {
+        let held = |name: &str| self.observed.containers.iter().any(|c| c.name == name);
+        if !held(name) {
+            return name.to_string();
+        }
+        let way = if self.wanted.goal == Goal::Deploy { "new" } else { "back" };
+        let id = self.wanted.deployment.map_or(self.release.id.0, |deployment| deployment.0);
+        let base = format!("{name}.{way}-{id}");
+        std::iter::once(base.clone())
+            .chain((2..).map(|n| format!("{base}-{n}")))
+            .find(|name| !held(name))
+            .unwrap_or(base)
+    }
+}

@@ -1,0 +1,21 @@
+//! What to do: changes, order, method, steps. Pure: time, randomness and facts come in as arguments.
+
+pub mod changes;
+mod clash;
+pub mod container;
+pub mod converge;
+mod draft;
+pub mod fingerprint;
+pub mod method;
+pub mod neighbours;
+pub mod order;
+pub mod paths;
+mod readiness;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod simulation;
+mod slots;
+mod step;
+
+pub use step::*;

@@ -1,0 +1,74 @@
+use super::*;
+use crate::model::{CommitId, EnvironmentName, ProjectName, ReleaseId, Stack};
+use crate::plan::sample::{component, stack};
+use std::collections::BTreeMap;
+
+/// A release of `shop` in an environment, with the names that the environment gives.
+fn release(environment: &str, mut stack: Stack) -> Release {
+    stack.compose_project = format!("shop-{environment}");
+    for (key, volume) in &mut stack.volumes {
+        volume.name = format!("shop-{environment}_{key}");
+    }
+    stack.networks.get_mut("default").unwrap().name = format!("shop-{environment}_default");
+    Release {
+        id: ReleaseId(1),
+        project: ProjectName::new("shop").unwrap(),
+        environment: EnvironmentName::new(environment).unwrap(),
+        commit: CommitId::new("1".repeat(40)).unwrap(),
+        stack,
+        parts: BTreeMap::new(),
+    }
+}
+
+fn messages(one: &Release, other: &Release) -> Vec<String> {
+    clashes(one, other).into_iter().map(|problem| problem.message).collect()
+}
+
+#[test]
+fn two_environments_of_one_file_do_not_meet() {
+    let web = || stack([component("web").volume("data", "/data").publishes(8080, 80)]);
+    let (production, mut staging) = (release("production", web()), release("staging", web()));
+    for component in staging.stack.components.values_mut() {
+        component.container.ports[0].published = Some(8081);
+    }
+    assert_eq!(messages(&staging, &production), Vec::<String>::new());
+}
+
+#[test]
+fn a_release_does_not_stand_in_its_own_way() {
+    let web = || stack([component("web").publishes(8080, 80)]);
+    assert_eq!(messages(&release("production", web()), &release("production", web())), Vec::<String>::new());
+}
+
+#[test]
+fn equal_names_and_ports_are_refused_and_both_are_named() {
+    let web = || {
+        let mut web = component("web").volume("data", "/data").publishes(8080, 80);
+        web.0.container.container_name = Some("shop".into());
+        stack([web])
+    };
+    let (production, mut staging) = (release("production", web()), release("staging", web()));
+    staging.stack.volumes.get_mut("data").unwrap().name = "shop-production_data".into();
+    insta::assert_snapshot!(messages(&staging, &production).join("\n"), @r#"
+    shop/staging and shop/production both want the container name shop: two environments must not meet. Drop `container_name`, or let it differ by a variable of the environment.
+    shop/staging and shop/production both want port 8080 of the host: two environments must not meet. Let it differ by a variable of the environment, such as "${PORT}:8080".
+    shop/staging and shop/production both want the volume shop-production_data: two environments must not meet. Drop its `name:`, or declare it `external: true` if it is meant to be shared.
+    "#);
+    staging.stack.volumes.get_mut("data").unwrap().external = true;
+    assert_eq!(messages(&staging, &production).len(), 2);
+}
+
+#[test]
+fn a_port_is_free_on_another_address_and_for_another_protocol() {
+    let with = |ip: Option<&str>, protocol| {
+        let mut web = component("web").publishes(8080, 80);
+        web.0.container.ports[0].host_ip = ip.map(Into::into);
+        web.0.container.ports[0].protocol = protocol;
+        stack([web])
+    };
+    use crate::model::Protocol::{Tcp, Udp};
+    let production = release("production", with(Some("127.0.0.1"), Tcp));
+    assert!(messages(&release("staging", with(Some("127.0.0.2"), Tcp)), &production).is_empty());
+    assert!(messages(&release("staging", with(Some("127.0.0.1"), Udp)), &production).is_empty());
+    assert_eq!(messages(&release("staging", with(None, Tcp)), &production).len(), 1);
+}

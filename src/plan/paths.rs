@@ -1,0 +1,67 @@
+//! What `x-launchway.paths` matches, as one hash.
+
+use crate::model::{EntryKind, RepoPath, Tree, TreeError};
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use sha2::{Digest, Sha256};
+
+/// A hash over (path, kind, id) of everything that the patterns match; `None` without patterns. Patterns are relative
+/// to `root`, the project's folder.
+pub fn paths_hash(tree: &dyn Tree, root: &RepoPath, patterns: &[String]) -> Result<Option<String>, TreeError> {
+    if patterns.is_empty() {
+        return Ok(None);
+    }
+    let bad = |pattern: &str, why: String| TreeError::Read {
+        path: root.clone(),
+        message: format!("the pattern {pattern:?}: {why}"),
+    };
+    let mut set = GlobSetBuilder::new();
+    let mut starts: Vec<RepoPath> = Vec::new();
+    for pattern in patterns {
+        set.add(Glob::new(pattern).map_err(|error| bad(pattern, error.to_string()))?);
+        starts.push(root.join(&literal_start(pattern)).map_err(|error| bad(pattern, error.to_string()))?);
+    }
+    let set = set.build().map_err(|error| bad(&patterns.join(", "), error.to_string()))?;
+    // A folder that lies in another one is walked with it.
+    starts.sort();
+    starts.dedup();
+    let all = starts.clone();
+    starts.retain(|start| !all.iter().any(|other| other != start && start.relative_to(other).is_some()));
+    let mut hash = Sha256::new();
+    for start in starts {
+        match tree.entry(&start)? {
+            Some(entry) if entry.kind == EntryKind::Directory => walk(tree, root, &start, &set, &mut hash)?,
+            Some(entry) => add(root, &entry.path, &entry.id, entry.kind, &set, &mut hash),
+            None => {}
+        }
+    }
+    Ok(Some(hex::encode(hash.finalize())))
+}
+
+/// The folders before the first part with a wildcard: `proto` of `proto/**`.
+fn literal_start(pattern: &str) -> String {
+    let literal = |part: &&str| !part.contains(['*', '?', '[', '{']);
+    pattern.split('/').take_while(literal).collect::<Vec<_>>().join("/")
+}
+
+fn walk(
+    tree: &dyn Tree,
+    root: &RepoPath,
+    folder: &RepoPath,
+    set: &GlobSet,
+    hash: &mut Sha256,
+) -> Result<(), TreeError> {
+    for entry in tree.list(folder)? {
+        match entry.kind {
+            EntryKind::Directory => walk(tree, root, &entry.path, set, hash)?,
+            kind => add(root, &entry.path, &entry.id, kind, set, hash),
+        }
+    }
+    Ok(())
+}
+
+fn add(root: &RepoPath, path: &RepoPath, id: &str, kind: EntryKind, set: &GlobSet, hash: &mut Sha256) {
+    let Some(relative) = path.relative_to(root) else { return };
+    if set.is_match(relative) {
+        hash.update(format!("{}:{relative}\0{kind:?} {id}\n", relative.len()));
+    }
+}

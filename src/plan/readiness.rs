@@ -1,0 +1,68 @@
+//! When a component's container counts as ready, and how long that may take.
+
+use super::{Readiness, ReadyGoal};
+use crate::model::{Component, HealthCheck, HealthTest, Protocol, Stack};
+use std::time::Duration;
+
+/// How long a container must stay up where neither a health check nor a port tells.
+const STAY_UP: Duration = Duration::from_secs(5);
+/// Where nothing says how long starting may take.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+/// Jobs (migrations, seeds) may take long.
+const JOB_WITHIN: Duration = Duration::from_secs(30 * 60);
+
+pub fn readiness(stack: &Stack, component: &Component) -> Readiness {
+    let is_job = stack.is_job(&component.name) || component.settings.job;
+    let usual = match (&component.container.healthcheck, is_job) {
+        (_, true) => JOB_WITHIN,
+        (Some(check), _) if check.test != HealthTest::Disabled => patience(check).max(Duration::from_secs(60)),
+        _ => READY_WITHIN,
+    };
+    let exposed = component.container.expose.iter().filter_map(|text| {
+        let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        (protocol == "tcp").then(|| port.parse().ok()).flatten()
+    });
+    let published = component.container.ports.iter().filter(|p| p.protocol == Protocol::Tcp).map(|p| p.target);
+    let routed = component.settings.route.iter().filter_map(|route| route.port);
+    let mut ports: Vec<u16> = routed.chain(published).chain(exposed).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    Readiness {
+        goal: if is_job { ReadyGoal::Completed } else { ReadyGoal::Ready },
+        stay_up: component.settings.stay_up.unwrap_or(STAY_UP),
+        deadline: component.settings.ready_timeout.unwrap_or(usual),
+        ports,
+    }
+}
+
+/// How long the engine itself would take at most to call it unhealthy, and one interval more.
+/// Absent times are the engine's defaults (30 s, 30 s, 3 retries; docs.docker.com, "HEALTHCHECK").
+fn patience(check: &HealthCheck) -> Duration {
+    let interval = check.interval.unwrap_or(Duration::from_secs(30));
+    let timeout = check.timeout.unwrap_or(Duration::from_secs(30));
+    let retries = check.retries.unwrap_or(3);
+    check.start_period.unwrap_or_default() + (interval + timeout) * retries + interval
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::sample::{component, stack};
+
+    #[test]
+    fn a_slow_health_check_gets_the_time_that_it_asks_for() {
+        let check = HealthCheck {
+            test: HealthTest::Shell("true".into()),
+            interval: Some(Duration::from_secs(10)),
+            timeout: Some(Duration::from_secs(5)),
+            start_period: Some(Duration::from_secs(300)),
+            start_interval: None,
+            retries: Some(2),
+        };
+        let mut sample = component("a");
+        sample.0.container.healthcheck = Some(check);
+        let name = sample.name();
+        let stack = stack([sample]);
+        assert_eq!(readiness(&stack, &stack.components[&name]).deadline, Duration::from_secs(340));
+    }
+}

@@ -1,0 +1,141 @@
+//! An engine made of data, on which plans are tried out step by step.
+
+use super::{Action, EngineMount, Phase, Plan, Target};
+use crate::model::*;
+use std::collections::BTreeMap;
+
+#[derive(Debug, Clone, Default)]
+pub struct Simulation {
+    pub observed: Observed,
+    clock: u32,
+    created: BTreeMap<u32, String>,
+}
+
+impl Simulation {
+    /// Carries out the steps of the given phases, at most `limit` of them, in their order.
+    pub fn carry_out(&mut self, plan: &Plan, phases: &[Phase], limit: usize) -> usize {
+        let mut done = 0;
+        for phase in [Phase::Prepare, Phase::Deploy, Phase::Clean].iter().filter(|p| phases.contains(p)) {
+            for step in plan.steps.iter().filter(|step| step.phase == *phase) {
+                if done == limit {
+                    return done;
+                }
+                self.act(step.id, &step.action);
+                done += 1;
+            }
+        }
+        done
+    }
+
+    fn find(&mut self, target: &Target) -> &mut ObservedContainer {
+        let id = match target {
+            Target::Existing { id, .. } => id.clone(),
+            Target::Created { step } => self.created[step].clone(),
+        };
+        self.observed.containers.iter_mut().find(|c| c.id == id).expect("a container that is there")
+    }
+
+    fn act(&mut self, step: u32, action: &Action) {
+        match action {
+            Action::CreateNetwork(spec) => {
+                let network = ObservedNetwork { labels: spec.labels.clone(), ..Default::default() };
+                self.observed.networks.insert(spec.network.name.clone(), network);
+            }
+            Action::CreateVolume(spec) => {
+                let volume = ObservedVolume { labels: spec.labels.clone(), ..Default::default() };
+                self.observed.volumes.insert(spec.volume.name.clone(), volume);
+            }
+            Action::FillVolume(spec) => {
+                let volume = ObservedVolume { labels: spec.labels.clone(), ..Default::default() };
+                self.observed.volumes.insert(spec.name.clone(), volume);
+            }
+            Action::CreateContainer(spec) => {
+                assert!(self.observed.containers.iter().all(|c| c.name != spec.name), "name {} is taken", spec.name);
+                self.clock += 1;
+                let id = format!("{:08}id", self.clock);
+                self.created.insert(step, id.clone());
+                let get = |key: &str| spec.labels.get(key).cloned();
+                let number = |key: &str| get(key).and_then(|text| text.parse().ok());
+                let volumes = spec.mounts.iter().filter_map(|mount| match mount {
+                    EngineMount::Volume { name, target, .. } => Some((name.clone(), target.clone())),
+                    EngineMount::Anonymous { target, .. } => Some((format!("anonymous-{id}"), target.clone())),
+                    _ => None,
+                });
+                let volumes: BTreeMap<String, String> = volumes.collect();
+                let unnamed = |name: &str| name.starts_with("anonymous-");
+                self.observed.containers.push(ObservedContainer {
+                    id,
+                    name: spec.name.clone(),
+                    component: ComponentName::new(get(label::COMPOSE_SERVICE).unwrap()).unwrap(),
+                    replica: number(label::COMPOSE_NUMBER).unwrap() as u32,
+                    fingerprint: get(label::FINGERPRINT).map(Fingerprint),
+                    project: get(label::PROJECT).and_then(|p| ProjectName::new(p).ok()),
+                    environment: get(label::ENVIRONMENT).and_then(|p| EnvironmentName::new(p).ok()),
+                    release: number(label::RELEASE).map(ReleaseId),
+                    deployment: number(label::DEPLOYMENT).map(DeploymentId),
+                    state: ContainerState::Created,
+                    health: Health::None,
+                    image_id: spec.image.clone(),
+                    created_at: format!("{:08}", self.clock),
+                    restart_count: 0,
+                    oom_killed: false,
+                    anonymous_volumes: volumes
+                        .iter()
+                        .filter(|(name, _)| unnamed(name))
+                        .map(|(name, target)| (target.clone(), name.clone()))
+                        .collect(),
+                    volumes,
+                    networks: BTreeMap::new(),
+                    published: vec![],
+                });
+                let ports = spec.settings.ports.iter().filter_map(|port| {
+                    let port = PublishedPort { host_ip: String::new(), port: port.published?, protocol: port.protocol };
+                    Some(port)
+                });
+                self.observed.containers.last_mut().unwrap().published = ports.collect();
+            }
+            Action::StartContainer(target) => {
+                let id = self.find(target).id.clone();
+                let container = self.find(target).clone();
+                for other in self.observed.containers.iter().filter(|c| c.id != id && c.is_running()) {
+                    let clash = other.published.iter().any(|p| container.published.contains(p));
+                    assert!(!clash, "{} and {} publish the same port", other.name, container.name);
+                    let writes = |c: &ObservedContainer| c.volumes.keys().cloned().collect::<Vec<_>>();
+                    let both = writes(other).into_iter().any(|v| writes(&container).contains(&v));
+                    assert!(!both, "{} and {} write to the same volume", other.name, container.name);
+                }
+                self.find(target).state = ContainerState::Running;
+            }
+            Action::StopContainer { target, .. } => self.find(target).state = ContainerState::Exited { code: 143 },
+            Action::RenameContainer { target, name } => {
+                assert!(self.observed.containers.iter().all(|c| c.name != *name), "name {name} is taken");
+                self.find(target).name = name.clone();
+            }
+            Action::RemoveContainer(target) => {
+                assert!(!self.find(target).is_running(), "a running container is removed");
+                let id = self.find(target).id.clone();
+                self.observed.containers.retain(|c| c.id != id);
+            }
+            Action::WaitReady { target, readiness } => {
+                let container = self.find(target);
+                assert!(container.is_running(), "{} is not running", container.name);
+                match readiness.goal {
+                    super::ReadyGoal::Completed => container.state = ContainerState::Exited { code: 0 },
+                    super::ReadyGoal::Ready => container.health = Health::Healthy,
+                }
+            }
+        }
+    }
+
+    /// `web-1 running release 2`, sorted by name.
+    pub fn picture(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self
+            .observed
+            .containers
+            .iter()
+            .map(|c| format!("{} {:?} release {}", c.name, c.state, c.release.map_or(0, |r| r.0)))
+            .collect();
+        lines.sort();
+        lines
+    }
+}

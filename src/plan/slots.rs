@@ -1,0 +1,159 @@
+//! Which of the containers that are there serve as which replica of the wanted release.
+
+use super::converge::{Goal, Wanted};
+use crate::model::{Component, ContainerState, Fingerprint, Health, Observed, ObservedContainer, Release};
+use std::collections::BTreeMap;
+
+/// One replica of a component.
+#[derive(Debug, Clone)]
+pub enum Slot<'a> {
+    /// A container that is what it should be, whether it runs or not.
+    Kept(&'a ObservedContainer),
+    /// To be created; `predecessor` hands its unnamed volumes on.
+    Missing { predecessor: Option<&'a ObservedContainer> },
+}
+
+/// A component's containers beside its replicas.
+#[derive(Debug, Clone, Default)]
+pub struct Matching<'a> {
+    slots: BTreeMap<u32, Slot<'a>>,
+    obsolete: Vec<&'a ObservedContainer>,
+    /// Restart what is kept, because a dependency was replaced.
+    pub restart: bool,
+    is_job: bool,
+}
+
+impl<'a> Matching<'a> {
+    pub fn slots(&self) -> impl Iterator<Item = (u32, &Slot<'a>)> {
+        self.slots.iter().map(|(replica, slot)| (*replica, slot)).filter(|(_, slot)| !self.is_done(slot))
+    }
+    pub fn missing(&self) -> impl Iterator<Item = (u32, Option<&'a ObservedContainer>)> {
+        self.slots.iter().filter_map(|(replica, slot)| match slot {
+            Slot::Missing { predecessor } => Some((*replica, *predecessor)),
+            Slot::Kept(_) => None,
+        })
+    }
+    pub fn kept(&self) -> impl Iterator<Item = (u32, &'a ObservedContainer)> {
+        self.slots.iter().filter_map(|(replica, slot)| match slot {
+            Slot::Kept(container) => Some((*replica, *container)),
+            Slot::Missing { .. } => None,
+        })
+    }
+    pub fn obsolete(&self) -> impl Iterator<Item = &'a ObservedContainer> {
+        self.obsolete.iter().copied()
+    }
+    pub fn has_missing(&self) -> bool {
+        self.missing().next().is_some()
+    }
+    /// Whether a container takes another's place, so that what depends on it may have to restart.
+    pub fn is_replaced(&self) -> bool {
+        self.has_missing() && !self.obsolete.is_empty()
+    }
+    /// A container that runs and is not healthy yet, or a job that has not ended.
+    pub fn must_wait(&self, container: &ObservedContainer) -> bool {
+        self.is_job || !container.is_running() || matches!(container.health, Health::Starting | Health::Unhealthy)
+    }
+    /// Gives up what would have been kept: every replica is created anew.
+    pub fn replace_all(&mut self) {
+        for slot in self.slots.values_mut() {
+            if let Slot::Kept(container) = *slot {
+                self.obsolete.push(container);
+                *slot = Slot::Missing { predecessor: Some(container) };
+            }
+        }
+    }
+    fn is_done(&self, slot: &Slot) -> bool {
+        self.is_job && matches!(slot, Slot::Kept(c) if c.state == (ContainerState::Exited { code: 0 }))
+    }
+}
+
+/// Matches the containers of one component with its replicas.
+pub fn match_containers<'a>(
+    wanted: &Wanted,
+    release: &Release,
+    component: &Component,
+    observed: &'a Observed,
+) -> Matching<'a> {
+    let is_job = release.stack.is_job(&component.name) || component.settings.job;
+    let mut all: Vec<&ObservedContainer> =
+        observed.containers.iter().filter(|container| container.component == component.name).collect();
+    // The best first: what serves, then what runs, then the rest; among equals the newest.
+    all.sort_by_key(|c| (usefulness(c), c.created_at.clone()));
+    all.reverse();
+
+    let rerun = is_job && wanted.goal == Goal::Deploy && must_rerun(wanted, release, component, observed);
+    let fits = |container: &ObservedContainer| {
+        let same = container.fingerprint.as_ref().is_some_and(|f| is_accepted(wanted, release, component, f));
+        let usable = !matches!(container.state, ContainerState::Dead | ContainerState::Paused);
+        let job_fits = !is_job || job_counts(wanted, container, rerun);
+        same && usable && job_fits
+    };
+    let (mut fitting, mut obsolete): (Vec<_>, Vec<_>) = all.into_iter().partition(|container| fits(container));
+
+    let mut slots: BTreeMap<u32, Slot> = BTreeMap::new();
+    // First each to the number that it has, then the rest to what is free.
+    fitting.retain(|container| {
+        let free = (1..=component.replicas).contains(&container.replica) && !slots.contains_key(&container.replica);
+        if free {
+            slots.insert(container.replica, Slot::Kept(container));
+        }
+        !free
+    });
+    let mut rest = fitting.into_iter();
+    for replica in 1..=component.replicas {
+        if slots.contains_key(&replica) {
+            continue;
+        }
+        match rest.next() {
+            Some(container) => slots.insert(replica, Slot::Kept(container)),
+            None if is_job && wanted.goal == Goal::PutBack => None,
+            None => {
+                let predecessor = obsolete.iter().copied().find(|old| old.replica == replica);
+                slots.insert(replica, Slot::Missing { predecessor })
+            }
+        };
+    }
+    obsolete.extend(rest);
+    obsolete.sort_by(|a, b| a.name.cmp(&b.name));
+    if is_job && wanted.goal == Goal::PutBack {
+        // Backwards no job runs: what ended stays as it is.
+        slots.clear();
+    }
+    Matching { slots, obsolete, restart: false, is_job }
+}
+
+fn usefulness(container: &ObservedContainer) -> u8 {
+    match (container.state, container.health) {
+        (ContainerState::Running, Health::Healthy | Health::None) => 3,
+        (ContainerState::Running, _) => 2,
+        (ContainerState::Restarting, _) => 1,
+        _ => 0,
+    }
+}
+
+fn is_accepted(wanted: &Wanted, release: &Release, component: &Component, found: &Fingerprint) -> bool {
+    release.parts.get(&component.name).is_some_and(|part| part.fingerprint == *found)
+        || wanted.accepted.get(&component.name).is_some_and(|accepted| accepted.contains(found))
+}
+
+/// Whether a job's container still counts: it ran for this deployment, or need not run again.
+fn job_counts(wanted: &Wanted, container: &ObservedContainer, rerun: bool) -> bool {
+    let of_this_deployment = wanted.deployment.is_some() && container.deployment == wanted.deployment;
+    match container.state {
+        ContainerState::Exited { code: 0 } => !rerun || of_this_deployment,
+        ContainerState::Exited { .. } => wanted.goal == Goal::PutBack,
+        _ => of_this_deployment || wanted.goal == Goal::PutBack,
+    }
+}
+
+/// A job runs again when it is asked to with every release, or when something that waits for it is replaced.
+fn must_rerun(wanted: &Wanted, release: &Release, job: &Component, observed: &Observed) -> bool {
+    job.settings.every_release
+        || release.stack.components.values().filter(|c| c.depends_on.contains_key(&job.name)).any(|dependant| {
+            let current = observed.containers.iter().filter(|c| {
+                c.component == dependant.name
+                    && c.fingerprint.as_ref().is_some_and(|f| is_accepted(wanted, release, dependant, f))
+            });
+            (current.count() as u32) < dependant.replicas
+        })
+}

@@ -1,0 +1,277 @@
+//! A plan: a graph of small steps, each one call to the engine.
+
+use crate::model::{ComponentName, ContainerSettings, Secret};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// What is to be done, in which order. A plan for a state that is already right is empty.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    /// By id, ascending; every step waits only for steps before it.
+    pub steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Counts from 1 within the plan.
+    pub id: u32,
+    /// Steps that must have succeeded first.
+    pub waits_for: Vec<u32>,
+    pub component: Option<ComponentName>,
+    /// What it acts on, for people: `api-2`, `network shop-production_default`.
+    pub subject: String,
+    pub action: Action,
+    /// Why it is needed: `replaces api-1 of release 41`.
+    pub cause: String,
+    pub phase: Phase,
+}
+
+/// When a step may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Adds things; what runs does not notice.
+    Prepare,
+    /// Changes what runs. Begins only when every step of `Prepare` has succeeded.
+    Deploy,
+    /// Takes away what is no longer needed; only after the new release counts as good.
+    Clean,
+}
+
+/// One call to the engine. Targets that the same plan creates are named by their step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    CreateNetwork(Box<NetworkSpec>),
+    CreateVolume(Box<VolumeSpec>),
+    /// A volume with files of the commit: created, and filled by archive upload.
+    FillVolume(Box<ContentVolume>),
+    CreateContainer(Box<ContainerSpec>),
+    StartContainer(Target),
+    /// `grace`: time between the stop signal and SIGKILL; `None` is the container's own.
+    StopContainer {
+        target: Target,
+        grace: Option<Duration>,
+    },
+    RenameContainer {
+        target: Target,
+        name: String,
+    },
+    /// Removes a stopped container; never its volumes.
+    RemoveContainer(Target),
+    WaitReady {
+        target: Target,
+        readiness: Readiness,
+    },
+}
+
+/// A container: one that is there, or the one that a step of this plan creates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    Existing { id: String, name: String },
+    Created { step: u32 },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkSpec {
+    pub network: crate::model::Network,
+    pub labels: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeSpec {
+    pub volume: crate::model::Volume,
+    pub labels: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContentVolume {
+    pub name: String,
+    pub content: VolumeContent,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What a content volume holds. Paths are inside the repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VolumeContent {
+    /// The folder's files at the volume's root.
+    Folder { path: crate::model::RepoPath },
+    /// One file, at the volume's root, under [`CONTENT_FILE`].
+    File { path: crate::model::RepoPath },
+    /// One file with this text, under [`CONTENT_FILE`].
+    Text { text: Secret, uid: u32, gid: u32, mode: u32 },
+}
+
+/// The name of the only file in a content volume that holds a single file.
+pub const CONTENT_FILE: &str = "content";
+
+/// All that the engine needs to create one container.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContainerSpec {
+    pub name: String,
+    /// A tag, digest or id that the engine has.
+    pub image: String,
+    /// The component's settings. Their `mounts`, `networks`, `network_mode`, `labels` and `logging` are not to be read:
+    /// the resolved ones below count.
+    pub settings: ContainerSettings,
+    pub mounts: Vec<EngineMount>,
+    pub network: EngineNetworkMode,
+    pub labels: BTreeMap<String, String>,
+    pub logging: crate::model::Logging,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EngineNetworkMode {
+    /// The first is the one that the container is created with (default route by priority, as Compose orders them).
+    Networks(Vec<EngineNetwork>),
+    None,
+    Host,
+    Bridge,
+    Container(Target),
+    /// `container:NAME` of somebody else's.
+    ForeignContainer(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineNetwork {
+    /// The network's name on the engine.
+    pub name: String,
+    pub aliases: Vec<String>,
+    pub ipv4_address: Option<String>,
+    pub ipv6_address: Option<String>,
+    pub mac_address: Option<String>,
+    pub driver_opts: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EngineMount {
+    Volume {
+        name: String,
+        target: String,
+        read_only: bool,
+        no_copy: bool,
+        subpath: Option<String>,
+    },
+    /// A new volume without a name.
+    Anonymous {
+        target: String,
+        read_only: bool,
+    },
+    /// The single file [`CONTENT_FILE`] of a content volume at `target`, read-only.
+    ContentFile {
+        volume: String,
+        target: String,
+    },
+    Host {
+        path: String,
+        target: String,
+        read_only: bool,
+        propagation: Option<String>,
+        create: bool,
+    },
+    Tmpfs {
+        target: String,
+        size_bytes: Option<i64>,
+        mode: Option<u32>,
+        options: Option<String>,
+        read_only: bool,
+    },
+}
+
+/// When a container counts as ready, and how long that may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    pub goal: ReadyGoal,
+    /// How long it must stay up where neither a health check nor a port tells.
+    pub stay_up: Duration,
+    /// From now on; then the component has failed.
+    pub deadline: Duration,
+    /// TCP ports in the container that the Compose file names: one of them must answer where there is no health check.
+    pub ports: Vec<u16>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadyGoal {
+    /// Healthy by its health check, else a port answers, else it stayed up.
+    Ready,
+    /// Ended with exit code 0.
+    Completed,
+}
+
+impl Target {
+    /// The engine's id of a container that was there when the plan was made.
+    pub fn existing(&self) -> Option<&str> {
+        match self {
+            Target::Existing { id, .. } => Some(id),
+            Target::Created { .. } => None,
+        }
+    }
+}
+
+impl Action {
+    /// The verb in a plan's text.
+    pub fn verb(&self) -> String {
+        match self {
+            Action::CreateNetwork(_) => "create network".into(),
+            Action::CreateVolume(_) => "create volume".into(),
+            Action::FillVolume(_) => "fill volume with files of the commit".into(),
+            Action::CreateContainer(_) => "create container".into(),
+            Action::StartContainer(_) => "start container".into(),
+            Action::StopContainer { .. } => "stop container".into(),
+            Action::RenameContainer { name, .. } => format!("rename container to {name}"),
+            Action::RemoveContainer(_) => "remove container".into(),
+            Action::WaitReady { readiness, .. } => match readiness.goal {
+                ReadyGoal::Ready => "wait until ready".into(),
+                ReadyGoal::Completed => "wait until it has ended well".into(),
+            },
+        }
+    }
+
+    /// How it is undone when the deployment is put back.
+    pub fn undo(&self) -> &'static str {
+        match self {
+            Action::CreateNetwork(_) | Action::CreateVolume(_) | Action::FillVolume(_) => "stays: nobody uses it",
+            Action::CreateContainer(_) => "remove it",
+            Action::StartContainer(_) => "stop it",
+            Action::StopContainer { .. } => "start it",
+            Action::RenameContainer { .. } => "rename it back",
+            Action::RemoveContainer(_) => "create it from its release",
+            Action::WaitReady { .. } => "nothing to undo",
+        }
+    }
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+    pub fn step(&self, id: u32) -> Option<&Step> {
+        self.steps.get(id.checked_sub(1)? as usize)
+    }
+}
+
+/// `[1,2] -> #3 api-2, start container, replaces api-1 of release 41`
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.waits_for.is_empty() {
+            let ids: Vec<String> = self.waits_for.iter().map(u32::to_string).collect();
+            write!(f, "[{}] -> ", ids.join(","))?;
+        }
+        write!(f, "#{} {}, {}", self.id, self.subject, self.action.verb())?;
+        if !self.cause.is_empty() {
+            write!(f, ", {}", self.cause)?;
+        }
+        Ok(())
+    }
+}
+
+/// One line a step.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for step in &self.steps {
+            writeln!(f, "{step}")?;
+        }
+        Ok(())
+    }
+}

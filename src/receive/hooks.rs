@@ -1,0 +1,228 @@
+//! `POST /hooks/{project}`: verify, hand over, answer.
+
+use super::body::{BodyLimits, BodyReader};
+use super::intake::{Answer, Expected, Intake, Outcome, Verified};
+use super::problem::Problem;
+use super::request_id::{self, RequestId};
+use crate::forge::{self, Proof, SignatureVerdict};
+use crate::model::{ForgeKind, ProjectName, Secret};
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Extension, Json, Router, middleware};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument as _;
+
+/// What the receiver may cost.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub body: BodyLimits,
+    /// How long a verified delivery may wait to be stored. Gitea gives up on the whole request after 5 s.
+    pub stored_within: Duration,
+    /// Deliveries that are checked and stored at one time; others wait their turn within `stored_within`.
+    pub at_once: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body: BodyLimits::default(), stored_within: Duration::from_secs(8), at_once: 512 }
+    }
+}
+
+/// Checking this many bytes takes about a millisecond; more of them would hold up the other requests of a thread.
+const CHECKED_IN_PLACE: usize = 256 * 1024;
+
+struct Receiver {
+    intake: Arc<dyn Intake>,
+    bodies: BodyReader,
+    turns: Semaphore,
+    stored_within: Duration,
+    /// What requests for unknown projects are checked against, so that they take the same work.
+    nobody: Expected,
+}
+
+/// The routes of the receiver, to be merged into the server's.
+///
+/// # Errors
+/// The system has no randomness to offer.
+pub fn routes(intake: Arc<dyn Intake>, limits: Limits) -> anyhow::Result<Router> {
+    let receiver = Receiver {
+        intake,
+        bodies: BodyReader::new(limits.body),
+        turns: Semaphore::new(limits.at_once),
+        stored_within: limits.stored_within,
+        nobody: nobody()?,
+    };
+    Ok(Router::new()
+        .route("/hooks/{project}", post(receive).fallback(only_post))
+        .with_state(Arc::new(receiver))
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Launchway failed on this request; its log says where")
+                .into_response()
+        }))
+        .layer(middleware::from_fn(request_id::assign)))
+}
+
+fn nobody() -> anyhow::Result<Expected> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
+    Ok(Expected {
+        project: ProjectName::new("nobody")?,
+        forge: ForgeKind::GitHub,
+        proof: Proof { secret: Some(Secret::new(hex::encode(random))), signing_token: None },
+    })
+}
+
+async fn only_post() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "a webhook is sent with POST").with_header(header::ALLOW, "POST")
+}
+
+/// Unknown project, missing signature, wrong signature: one answer, so that nobody learns which projects exist.
+fn not_proven() -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "no project of this name, or the delivery's signature is missing or wrong: compare the secret on both sides",
+    )
+    .with_header(header::WWW_AUTHENTICATE, "Webhook-Signature")
+}
+
+async fn receive(
+    State(receiver): State<Arc<Receiver>>,
+    Extension(request_id): Extension<RequestId>,
+    name: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    // A name that cannot be read is a name that no project has.
+    let name = name.map(|Path(name)| name).unwrap_or_default();
+    let span = tracing::info_span!("delivery", request.id = %request_id, project = name.get(..63).unwrap_or(&name));
+    receiver.answer(&name, headers, body, request_id).instrument(span).await.unwrap_or_else(Problem::into_response)
+}
+
+impl Receiver {
+    async fn answer(
+        self: Arc<Self>,
+        name: &str,
+        headers: HeaderMap,
+        body: Body,
+        request_id: RequestId,
+    ) -> Result<Response, Problem> {
+        let encoded = headers.get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
+        if encoded || forge::content_type(&headers).is_none() {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "set the webhook's content type to application/json (or application/x-www-form-urlencoded), uncompressed",
+            ));
+        }
+        let body = self.bodies.read(&headers, body).await?;
+        let busy = || Problem::try_again("Launchway is busy: try again in a moment");
+        let _turn = timeout(self.stored_within, self.turns.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())?;
+        let expected = self.intake.expected(name);
+        let known = expected.is_some();
+        let expected = expected.unwrap_or_else(|| self.nobody.clone());
+        let (project, forge) = (expected.project.clone(), expected.forge);
+        let delivery = match checked(expected, headers, body.bytes.clone(), request_id).await? {
+            (Some(delivery), _) if known => delivery,
+            (_, verdict) => {
+                let reason = if known { verdict_reason(&verdict) } else { "no such project" };
+                tracing::warn!(reason, "a delivery was refused");
+                if known {
+                    self.intake.refused(&project, forge, reason);
+                }
+                return Err(not_proven());
+            }
+        };
+        let answer = self.store(delivery).await;
+        // Until now what is stored shared the body's memory.
+        drop(body);
+        answer
+    }
+
+    async fn store(&self, delivery: Verified) -> Result<Response, Problem> {
+        let (id, invalid) = (delivery.id.clone(), delivery.event.as_ref().err().cloned());
+        let answer = match timeout(self.stored_within, self.intake.accept(delivery)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                tracing::error!(delivery.id = %id, error = format!("{error:#}"), "a delivery could not be stored");
+                return Err(Problem::try_again("the delivery could not be stored: send it again"));
+            }
+            Err(_) => {
+                tracing::error!(delivery.id = %id, "storing a delivery took too long");
+                return Err(Problem::try_again("storing the delivery took too long: send it again"));
+            }
+        };
+        if let Some(invalid) = invalid {
+            tracing::warn!(delivery.id = %id, reason = invalid.reason, "a delivery is invalid");
+            let mut problem = Problem::new(StatusCode::BAD_REQUEST, invalid.reason);
+            problem.url = answer.url;
+            return Err(problem);
+        }
+        tracing::info!(delivery.id = %id, outcome = ?answer.outcome, "{}", answer.message);
+        let status = match answer.outcome {
+            Outcome::Accepted => StatusCode::ACCEPTED,
+            Outcome::Known | Outcome::Ignored | Outcome::Pong => StatusCode::OK,
+        };
+        Ok((status, Json(Told { delivery: id.as_str(), answer: &answer })).into_response())
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Told<'a> {
+    delivery: &'a str,
+    #[serde(flatten)]
+    answer: &'a Answer,
+}
+
+fn verdict_reason(verdict: &SignatureVerdict) -> &str {
+    match verdict {
+        SignatureVerdict::Invalid { reason } => reason,
+        other => other.word(),
+    }
+}
+
+/// Verifies, and only then reads. Large bodies are checked on a thread of their own.
+async fn checked(
+    expected: Expected,
+    headers: HeaderMap,
+    body: Bytes,
+    request_id: RequestId,
+) -> Result<(Option<Verified>, SignatureVerdict), Problem> {
+    if body.len() <= CHECKED_IN_PLACE {
+        return Ok(check(expected, &headers, body, request_id));
+    }
+    tokio::task::spawn_blocking(move || check(expected, &headers, body, request_id)).await.map_err(|error| {
+        tracing::error!(%error, "checking a delivery failed");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Launchway failed on this request; its log says where")
+    })
+}
+
+fn check(
+    expected: Expected,
+    headers: &HeaderMap,
+    body: Bytes,
+    request_id: RequestId,
+) -> (Option<Verified>, SignatureVerdict) {
+    let Expected { project, forge, proof } = expected;
+    let verdict = forge::verify(forge, headers, &body, &proof, jiff::Timestamp::now());
+    if verdict != SignatureVerdict::Valid {
+        return (None, verdict);
+    }
+    let delivery = Verified {
+        project,
+        forge,
+        id: forge::delivery_id(forge, headers, &body),
+        event_name: forge::event_name(forge, headers).unwrap_or_default().to_string(),
+        event: forge::read(forge, headers, &body),
+        kept: forge::kept(forge, headers, &body, &proof),
+        request_id: request_id.to_string(),
+    };
+    (Some(delivery), verdict)
+}

@@ -1,0 +1,315 @@
+//! The sentences that people read beside a commit. The most important words come first, because forges cut the end;
+//! each final says what is live now, and that end is kept whole.
+
+use crate::model::{CommitId, ComponentName, DeploymentId, ReleaseId, Stage, StatusState};
+use std::time::Duration;
+
+/// What GitHub shows of a description, the shortest of all forges.
+pub const SHORTEST_LIMIT: usize = 140;
+
+/// Where a deployment is, with what is worth saying of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Situation<'a> {
+    Waiting(WaitsFor<'a>),
+    Preparing,
+    /// `number` counts from 1.
+    Building {
+        component: &'a ComponentName,
+        number: usize,
+        of: usize,
+    },
+    Deploying {
+        component: &'a ComponentName,
+        number: usize,
+        of: usize,
+    },
+    /// Everything runs; it is watched this much longer.
+    Monitoring {
+        left: Duration,
+    },
+    PuttingBack {
+        why: &'a str,
+        live: Live<'a>,
+    },
+    Succeeded(Success<'a>),
+    /// It ended, and what runs was never touched, or could not be put back. `live` is what runs now.
+    Failed {
+        fault: Fault,
+        what: &'a str,
+        last_line: Option<&'a str>,
+        live: Live<'a>,
+    },
+    /// The old release was put back.
+    RolledBack {
+        fault: Fault,
+        what: &'a str,
+        last_line: Option<&'a str>,
+        release_command_ran: bool,
+        live: Live<'a>,
+    },
+    /// `during` is absent where it still waited.
+    Cancelled {
+        by: Option<&'a str>,
+        during: Option<Stage>,
+        live: Live<'a>,
+    },
+    Superseded {
+        by: &'a CommitId,
+        live: Live<'a>,
+    },
+    /// The newest commit says that it is not to be deployed: `mark` is what it says, such as `[skip ci]`. To be
+    /// sent only where the commit was told that it waits: nobody wants a mark on a commit that asks to be left alone.
+    Skipped {
+        mark: &'a str,
+        live: Live<'a>,
+    },
+    /// On the commit that a rollback left.
+    LeftByRollback {
+        by: Option<&'a str>,
+        release_command_ran: bool,
+        live: Live<'a>,
+    },
+}
+
+/// Why it has not begun.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WaitsFor<'a> {
+    /// Another deployment of the environment; `ahead` counts those that come first, the running one included.
+    Deployment {
+        running: DeploymentId,
+        ahead: usize,
+    },
+    /// A deploy window, opening then, as text for people.
+    Window {
+        opens: &'a str,
+    },
+    Freeze {
+        until: &'a str,
+        reason: Option<&'a str>,
+    },
+    /// The host has not enough of it now: `memory (needs 512 MB, 200 MB are free)`.
+    Room {
+        of: &'a str,
+    },
+    /// Its turn, in a moment.
+    Turn,
+}
+
+/// Whose fault an end is: a commit's is a failure, anything else an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    Commit,
+    /// Launchway, the host, the engine, the network.
+    Host,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Success<'a> {
+    pub release: ReleaseId,
+    pub replaced: &'a [ComponentName],
+    pub removed: &'a [ComponentName],
+    pub unchanged: &'a [ComponentName],
+    pub took: Duration,
+    /// A rollback: an older release that is live again, and who asked for it.
+    pub put_back_by: Option<&'a str>,
+    /// The forge never delivered the push.
+    pub found_by_catching_up: bool,
+}
+
+/// What is live now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Live<'a> {
+    Nothing,
+    Release(ReleaseId),
+    /// That release, but these components of it do not run.
+    Degraded {
+        release: ReleaseId,
+        down: &'a [ComponentName],
+    },
+    /// Nobody knows, because the engine does not answer; as soon as it does, that release (or nothing) is put back.
+    OnceTheEngineAnswers(Option<ReleaseId>),
+}
+
+impl Situation<'_> {
+    /// The state that goes with the sentence.
+    pub fn state(&self) -> StatusState {
+        use Situation::*;
+        match self {
+            Waiting(_) | Preparing | Building { .. } | Deploying { .. } | Monitoring { .. } | PuttingBack { .. } => {
+                StatusState::Pending
+            }
+            Succeeded(_) => StatusState::Success,
+            Failed { fault: Fault::Commit, .. } | RolledBack { fault: Fault::Commit, .. } | LeftByRollback { .. } => {
+                StatusState::Failure
+            }
+            Failed { .. } | RolledBack { .. } | Superseded { .. } | Skipped { .. } => StatusState::Error,
+            Cancelled { .. } => StatusState::Cancelled,
+        }
+    }
+
+    /// One line of at most [`SHORTEST_LIMIT`] characters.
+    pub fn sentence(&self) -> String {
+        use Situation::*;
+        match self {
+            Waiting(why) => fit(&waits(why), "", ""),
+            Preparing => "Preparing: reading the commit and planning".into(),
+            Building { component, number, of } => fit("Building ", component.as_str(), &format!(" ({number} of {of})")),
+            Deploying { component, number, of } => {
+                fit("Deploying ", component.as_str(), &format!(" ({number} of {of})"))
+            }
+            Monitoring { left } if left.is_zero() => "Running; checking what the engine says of it".into(),
+            Monitoring { left } => format!("Running; watched for {} more", duration(*left)),
+            PuttingBack { why, live } => fit("Putting back: ", why, &format!("; {}", was(*live))),
+            Succeeded(success) => succeeded(success),
+            Failed { what, last_line, live, .. } => ended(what, *last_line, &now(*live, "still")),
+            RolledBack { what, last_line, release_command_ran, live, .. } => {
+                ended(what, *last_line, &(now(*live, "again") + command_ran(*release_command_ran)))
+            }
+            Cancelled { by, during, live } => {
+                let during = during.map_or_else(|| " while it waited".to_string(), |s| format!(" during {}", stage(s)));
+                fit("Cancelled", &by_whom(*by), &format!("{during}; {}", now(*live, "")))
+            }
+            Superseded { by, live } => format!("Superseded by {}; {}", by.short(), now(*live, "")),
+            Skipped { mark, live } => fit("Skipped: the commit says ", mark, &format!("; {}", now(*live, ""))),
+            LeftByRollback { by, release_command_ran, live } => {
+                fit("Rolled back", &by_whom(*by), &format!("; {}{}", now(*live, ""), command_ran(*release_command_ran)))
+            }
+        }
+    }
+}
+
+fn waits(why: &WaitsFor<'_>) -> String {
+    match why {
+        WaitsFor::Deployment { running, ahead: 0 | 1 } => format!("Waiting for deployment {running} to end"),
+        WaitsFor::Deployment { running, ahead } => {
+            format!("Waiting behind {ahead} deployments; deployment {running} is running")
+        }
+        WaitsFor::Window { opens } => format!("Waiting for the deploy window, which opens {opens}"),
+        WaitsFor::Freeze { until, reason: Some(reason) } => format!("Waiting until {until}: frozen for {reason}"),
+        WaitsFor::Freeze { until, reason: None } => format!("Waiting until {until}: deployments are frozen"),
+        WaitsFor::Room { of } => format!("Waiting for room on the host: {of}"),
+        WaitsFor::Turn => "Waiting for its turn".into(),
+    }
+}
+
+fn succeeded(success: &Success<'_>) -> String {
+    let took = duration(success.took);
+    let head = match success.put_back_by {
+        Some(by) => format!("Release {} is live again, put back by {by}", success.release),
+        None => format!("Release {} is live", success.release),
+    };
+    let mut parts = Vec::new();
+    if !success.replaced.is_empty() {
+        parts.push(format!("{} replaced in {took}", names(success.replaced)));
+    }
+    if !success.removed.is_empty() {
+        parts.push(format!("{} removed", names(success.removed)));
+    }
+    match (parts.is_empty(), success.unchanged.is_empty()) {
+        (true, _) => parts.push("nothing had to change".into()),
+        (false, false) => parts.push(format!("{} unchanged", names(success.unchanged))),
+        (false, true) => {}
+    }
+    let found = if success.found_by_catching_up { "; found by catching up" } else { "" };
+    fit(&format!("{head}: "), &parts.join("; "), found)
+}
+
+/// `what: last line; release 41 is still live`, the last line being what gives way.
+fn ended(what: &str, last_line: Option<&str>, live: &str) -> String {
+    let tail = format!("; {live}");
+    match last_line.map(str::trim).filter(|line| !line.is_empty()) {
+        Some(line) => {
+            let head = fit(what, "", "");
+            let with_line = fit(&format!("{head}: "), line, &tail);
+            // Too little of the line to mean anything.
+            let room = SHORTEST_LIMIT.saturating_sub(head.chars().count() + 2 + tail.chars().count());
+            if room < 8 && line.chars().count() > room { fit("", what, &tail) } else { with_line }
+        }
+        None => fit("", what, &tail),
+    }
+}
+
+fn now(live: Live<'_>, how: &str) -> String {
+    let is_live = match how {
+        "still" => "is still live",
+        "again" => "is live again",
+        _ => "is live",
+    };
+    match live {
+        Live::Nothing => "nothing is live yet".into(),
+        Live::Release(release) => format!("release {release} {is_live}"),
+        Live::Degraded { release, down } => format!("release {release} {is_live}, but without {}", names(down)),
+        Live::OnceTheEngineAnswers(Some(release)) => format!("release {release} comes back once the engine answers"),
+        Live::OnceTheEngineAnswers(None) => "what was started is removed once the engine answers".into(),
+    }
+}
+
+fn was(live: Live<'_>) -> String {
+    match live {
+        Live::Nothing | Live::OnceTheEngineAnswers(None) => "nothing was live before".into(),
+        Live::Release(release) | Live::Degraded { release, .. } | Live::OnceTheEngineAnswers(Some(release)) => {
+            format!("release {release} comes back")
+        }
+    }
+}
+
+fn command_ran(ran: bool) -> &'static str {
+    if ran { "; the release command ran and is not undone" } else { "" }
+}
+
+fn by_whom(by: Option<&str>) -> String {
+    by.map(|by| format!(" by {by}")).unwrap_or_default()
+}
+
+fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Prepare => "preparation",
+        Stage::Build => "the build",
+        Stage::Deploy => "the deploy",
+        Stage::Monitor => "monitoring",
+    }
+}
+
+/// `api, web`, or `api, web, db and 4 more`.
+fn names(components: &[ComponentName]) -> String {
+    let shown = if components.len() <= 4 { components.len() } else { 3 };
+    let list = components[..shown].iter().map(ComponentName::as_str).collect::<Vec<_>>().join(", ");
+    if shown < components.len() { format!("{list} and {} more", components.len() - shown) } else { list }
+}
+
+/// `0.8 s`, `12 s`, `2 min 5 s`, `1 h 3 min`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..10 if time.subsec_millis() >= 50 => format!("{:.1} s", time.as_secs_f64()),
+        0..60 => format!("{seconds} s"),
+        60..3600 if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// `head`, `middle` and `tail` in one line within the limit. Where it is too long, `middle` gives way first, then `head`.
+fn fit(head: &str, middle: &str, tail: &str) -> String {
+    let clean = |text: &str| -> String { text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect() };
+    let (head, middle, tail) = (clean(head), clean(middle), clean(tail));
+    let room = SHORTEST_LIMIT.saturating_sub(tail.chars().count());
+    let tail = cut(&tail, SHORTEST_LIMIT);
+    let head = cut(&head, room);
+    let middle = cut(&middle, room - head.chars().count());
+    format!("{head}{middle}{tail}")
+}
+
+fn cut(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_string();
+    }
+    let Some(kept) = limit.checked_sub(1) else { return String::new() };
+    let mut short: String = text.chars().take(kept).collect();
+    short.truncate(short.trim_end().len());
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+use super::*;
+use proptest::prelude::*;
+
+fn named(names: &[&str]) -> Vec<ComponentName> {
+    names.iter().map(|name| ComponentName::new(*name).unwrap()).collect()
+}
+
+const LIVE: Live<'static> = Live::Release(ReleaseId(41));
+
+#[test]
+fn every_situation_reads_as_a_sentence() {
+    let api = ComponentName::new("api").unwrap();
+    let (api_web, db, many) = (named(&["api", "web"]), named(&["db"]), named(&["a", "b", "c", "d", "e", "f"]));
+    let commit = CommitId::new("0123456789".repeat(4)).unwrap();
+    let seconds = Duration::from_secs;
+    let success = Success {
+        release: ReleaseId(42),
+        replaced: &api_web,
+        removed: &[],
+        unchanged: &db,
+        took: seconds(12),
+        put_back_by: None,
+        found_by_catching_up: false,
+    };
+    let deadlock = Some("panicked at 'no DATABASE_URL', src/main.rs:12");
+    let unhealthy = "api did not become healthy";
+    let situations = [
+        Situation::Waiting(WaitsFor::Deployment { running: DeploymentId(7), ahead: 1 }),
+        Situation::Waiting(WaitsFor::Deployment { running: DeploymentId(7), ahead: 3 }),
+        Situation::Waiting(WaitsFor::Window { opens: "Monday 09:00 Europe/Berlin" }),
+        Situation::Waiting(WaitsFor::Freeze { until: "2027-01-03", reason: Some("holidays") }),
+        Situation::Waiting(WaitsFor::Freeze { until: "2027-01-03", reason: None }),
+        Situation::Waiting(WaitsFor::Room { of: "memory (needs 512 MB, 200 MB are free)" }),
+        Situation::Waiting(WaitsFor::Turn),
+        Situation::Preparing,
+        Situation::Building { component: &api, number: 1, of: 2 },
+        Situation::Deploying { component: &api, number: 2, of: 3 },
+        Situation::Monitoring { left: seconds(30) },
+        Situation::Monitoring { left: Duration::ZERO },
+        Situation::PuttingBack { why: unhealthy, live: LIVE },
+        Situation::Succeeded(success.clone()),
+        Situation::Succeeded(Success {
+            replaced: &many,
+            removed: &db,
+            unchanged: &[],
+            took: seconds(125),
+            ..success.clone()
+        }),
+        Situation::Succeeded(Success { replaced: &[], found_by_catching_up: true, ..success.clone() }),
+        Situation::Succeeded(Success {
+            release: ReleaseId(41),
+            put_back_by: Some("ada"),
+            took: Duration::from_millis(830),
+            ..success
+        }),
+        Situation::Failed {
+            fault: Fault::Commit,
+            what: "api did not build",
+            last_line: Some("error: expected `;`"),
+            live: LIVE,
+        },
+        Situation::Failed {
+            fault: Fault::Host,
+            what: "the engine did not answer within 30 s",
+            last_line: None,
+            live: Live::Nothing,
+        },
+        Situation::Failed {
+            fault: Fault::Commit,
+            what: unhealthy,
+            last_line: deadlock,
+            live: Live::Degraded { release: ReleaseId(41), down: &db },
+        },
+        Situation::RolledBack {
+            fault: Fault::Commit,
+            what: unhealthy,
+            last_line: deadlock,
+            release_command_ran: false,
+            live: LIVE,
+        },
+        Situation::RolledBack {
+            fault: Fault::Commit,
+            what: unhealthy,
+            last_line: deadlock,
+            release_command_ran: true,
+            live: LIVE,
+        },
+        Situation::Cancelled { by: Some("ada"), during: Some(Stage::Build), live: LIVE },
+        Situation::Cancelled { by: None, during: None, live: LIVE },
+        Situation::Superseded { by: &commit, live: LIVE },
+        Situation::Skipped { mark: "[skip ci]", live: LIVE },
+        Situation::LeftByRollback { by: Some("ada"), release_command_ran: true, live: LIVE },
+    ];
+    let lines: Vec<String> =
+        situations.iter().map(|situation| format!("{}: {}", situation.state().word(), situation.sentence())).collect();
+    insta::assert_snapshot!(lines.join("\n"), @"
+    pending: Waiting for deployment 7 to end
+    pending: Waiting behind 3 deployments; deployment 7 is running
+    pending: Waiting for the deploy window, which opens Monday 09:00 Europe/Berlin
+    pending: Waiting until 2027-01-03: frozen for holidays
+    pending: Waiting until 2027-01-03: deployments are frozen
+    pending: Waiting for room on the host: memory (needs 512 MB, 200 MB are free)
+    pending: Waiting for its turn
+    pending: Preparing: reading the commit and planning
+    pending: Building api (1 of 2)
+    pending: Deploying api (2 of 3)
+    pending: Running; watched for 30 s more
+    pending: Running; checking what the engine says of it
+    pending: Putting back: api did not become healthy; release 41 comes back
+    success: Release 42 is live: api, web replaced in 12 s; db unchanged
+    success: Release 42 is live: a, b, c and 3 more replaced in 2 min 5 s; db removed
+    success: Release 42 is live: nothing had to change; found by catching up
+    success: Release 41 is live again, put back by ada: api, web replaced in 0.8 s; db unchanged
+    failure: api did not build: error: expected `;`; release 41 is still live
+    error: the engine did not answer within 30 s; nothing is live yet
+    failure: api did not become healthy: panicked at 'no DATABASE_URL', src/main.rs:12; release 41 is still live, but without db
+    failure: api did not become healthy: panicked at 'no DATABASE_URL', src/main.rs:12; release 41 is live again
+    failure: api did not become healthy: panicked at 'no DATABASE_URL', src/main.rs…; release 41 is live again; the release command ran and is not undone
+    cancelled: Cancelled by ada during the build; release 41 is live
+    cancelled: Cancelled while it waited; release 41 is live
+    error: Superseded by 012345678901; release 41 is live
+    error: Skipped: the commit says [skip ci]; release 41 is live
+    failure: Rolled back by ada; release 41 is live; the release command ran and is not undone
+    ");
+    for (situation, line) in situations.iter().zip(&lines) {
+        assert!(situation.sentence().chars().count() <= SHORTEST_LIMIT, "{line}");
+        let says_what_is_live = line.contains(" live") || line.contains("nothing is live");
+        assert!(!situation.state().is_final() || says_what_is_live, "{line}");
+    }
+}
+
+#[test]
+fn a_long_last_line_gives_way_to_what_is_live() {
+    let line = "x".repeat(500);
+    let situation = Situation::Failed { fault: Fault::Commit, what: "api exited", last_line: Some(&line), live: LIVE };
+    let sentence = situation.sentence();
+    assert_eq!(sentence.chars().count(), SHORTEST_LIMIT);
+    assert!(
+        sentence.starts_with("api exited: xxx") && sentence.ends_with("xxx…; release 41 is still live"),
+        "{sentence}"
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_sentence_is_longer_than_the_limit_or_loses_its_end(what in ".{0,300}", line in ".{0,300}", ran in any::<bool>()) {
+        let live = Live::Release(ReleaseId(i64::MAX));
+        let (fault, last_line) = (Fault::Commit, Some(line.as_str()));
+        for situation in [
+            Situation::Failed { fault, what: &what, last_line, live },
+            Situation::RolledBack { fault, what: &what, last_line, release_command_ran: ran, live },
+            Situation::Cancelled { by: last_line, during: None, live },
+            Situation::Skipped { mark: &what, live },
+            Situation::LeftByRollback { by: Some(&what), release_command_ran: ran, live },
+        ] {
+            let sentence = situation.sentence();
+            prop_assert!(sentence.chars().count() <= SHORTEST_LIMIT, "{}", sentence);
+            prop_assert!(sentence.contains(" live"), "{}", sentence);
+            prop_assert!(!sentence.chars().any(char::is_control));
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What a delivery asks for that is done already, as far as can be known without asking the repository.
+
+use super::deployer::Deployer;
+use crate::config::Project;
+use crate::model::{CommitId, ProjectName, RefChange};
+use crate::store::StoreError;
+use std::collections::HashSet;
+use std::sync::{PoisonError, RwLock};
+
+/// Commits that were ever deployed or waited for it. Most deliveries name a commit that is new, and must not wait for
+/// more than being stored.
+#[derive(Default)]
+pub struct DeployedCommits(RwLock<HashSet<(ProjectName, CommitId)>>);
+
+impl DeployedCommits {
+    pub fn note(&self, commits: impl IntoIterator<Item = (ProjectName, CommitId)>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).extend(commits);
+    }
+
+    fn has(&self, project: &ProjectName, commit: &CommitId) -> bool {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.contains(&(project.clone(), commit.clone()))
+    }
+}
+
+impl Deployer {
+    /// Why nothing will start for a change in any environment of the project: its commit is live, or older than what
+    /// is live. A force push back to an older commit is not older: its tip is the newest.
+    pub async fn already(&self, project: &Project, change: &RefChange) -> Result<Option<String>, StoreError> {
+        if !self.deployed_commits.has(&project.name, &change.commit) {
+            return Ok(None);
+        }
+        let open = self.store.open_deployments().await?;
+        let mut reasons = Vec::new();
+        for environment in project.wanting(&change.reference) {
+            if open.iter().any(|d| d.project == project.name && d.environment == environment.name) {
+                return Ok(None);
+            }
+            let Some(live) = self.store.live(&project.name, &environment.name).await? else { return Ok(None) };
+            let Some(release) = self.store.release(live.release).await? else { return Ok(None) };
+            let commit = change.commit.short();
+            if release.commit == change.commit {
+                reasons.push(format!("{commit} is live already in {} (release {})", environment.name, release.id));
+            } else if self.is_older(project, change, &release.commit).await {
+                reasons.push(format!(
+                    "{commit} is older than {}, which is live in {} (release {})",
+                    release.commit.short(),
+                    environment.name,
+                    release.id
+                ));
+            } else {
+                return Ok(None);
+            }
+        }
+        Ok((!reasons.is_empty()).then(|| reasons.join("; ")))
+    }
+
+    /// Whether the change went forwards to a commit that lies behind the live one.
+    async fn is_older(&self, project: &Project, change: &RefChange, live: &CommitId) -> bool {
+        let Some(before) = change.before.clone() else { return false };
+        let (mirrors, project, change, live) =
+            (self.mirrors.clone(), project.name.clone(), change.clone(), live.clone());
+        let older = move || {
+            Ok::<_, crate::source::MirrorError>(
+                mirrors.is_ancestor(&project, &change.commit, &live)?
+                    && mirrors.contains(&project, &change.reference, &live)?
+                    && mirrors.is_ancestor(&project, &before, &change.commit)?,
+            )
+        };
+        matches!(tokio::task::spawn_blocking(older).await, Ok(Ok(true)))
+    }
+}

@@ -1,0 +1,52 @@
+//! From a deployment's situation to the status that its commit shows.
+
+use super::deployer::Deployer;
+use crate::model::CommitStatus;
+use crate::report::texts::{Live, Situation};
+use crate::store::{self, Deployment, NewStatus, StatusFor};
+
+impl Deployer {
+    /// The page of a deployment.
+    pub fn page(&self, page_key: &str) -> String {
+        format!("{}/deployments/{page_key}", self.config().public_url)
+    }
+
+    /// The page of a delivery.
+    pub fn delivery_page(&self, page_key: &str) -> String {
+        format!("{}/deliveries/{page_key}", self.config().public_url)
+    }
+
+    /// The status that says a situation, on the deployment's commit.
+    pub fn status(&self, deployment: &Deployment, situation: &Situation) -> Option<NewStatus> {
+        self.says(situation)(deployment)
+    }
+
+    /// The status for whatever deployment a transaction turns out to be about.
+    pub fn says(&self, situation: &Situation) -> StatusFor {
+        let (state, sentence) = (situation.state(), self.mask().apply(&situation.sentence()));
+        let (config, url) = (self.config(), self.config().public_url.clone());
+        Box::new(move |deployment| {
+            let project = config.projects.get(&deployment.project)?;
+            Some(NewStatus {
+                project: deployment.project.clone(),
+                deployment: Some(deployment.id),
+                status: CommitStatus {
+                    commit: deployment.commit.clone(),
+                    context: config.status_context(project, &deployment.environment),
+                    state,
+                    description: sentence.clone(),
+                    target_url: Some(format!("{url}/deployments/{}", deployment.page_key)),
+                    reference: deployment.reference.as_ref().map(|reference| reference.short().to_string()),
+                },
+            })
+        })
+    }
+
+    /// What is live in the deployment's environment, for the end of a sentence.
+    pub async fn live_in(&self, deployment: &Deployment) -> Live<'static> {
+        match self.store.live(&deployment.project, &deployment.environment).await {
+            Ok(Some(store::Live { release, .. })) => Live::Release(release),
+            _ => Live::Nothing,
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Stage build: every image that the release needs and the engine does not have. The same content is never built twice.
+
+use super::deployer::Deployer;
+use super::failpoint::failpoint;
+use super::images::base_components;
+use super::log::DeploymentLog;
+use super::prepare::Prepared;
+use super::setback::Setback;
+use crate::build::{BuildError, BuildLine, BuildLineKind, BuildRequest};
+use crate::engine::EngineError;
+use crate::model::{ComponentName, ImageIdentity, Mask, label};
+use crate::store::Deployment;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What the build stage tells while it goes on.
+pub type Progress<'a> = dyn Fn(&ComponentName, usize, usize) + Send + Sync + 'a;
+
+/// Builds side by side, as many as the settings allow over all projects. The first failure stops the others.
+pub async fn build(
+    deployer: &Arc<Deployer>,
+    deployment: &Deployment,
+    prepared: &Prepared,
+    log: &DeploymentLog,
+    cancel: &CancellationToken,
+    progress: &Progress<'_>,
+) -> Result<(), Setback> {
+    let missing = missing(deployer, deployment, prepared, log, cancel).await?;
+    let total = missing.len();
+    let stop = cancel.child_token();
+    let mut waiting: Vec<ComponentName> = missing.into_iter().collect();
+    let mut done: BTreeSet<ComponentName> = BTreeSet::new();
+    let mut building: JoinSet<(ComponentName, Result<(), Setback>)> = JoinSet::new();
+    let mut failed: Option<Setback> = None;
+    loop {
+        // Images that others are built from come first.
+        while failed.is_none() {
+            let ready = waiting.iter().position(|name| {
+                let bases = prepared.release.stack.components.get(name).map(base_components).unwrap_or_default();
+                !bases.iter().any(|base| waiting.contains(base)) && bases.iter().all(|b| is_built(b, prepared, &done))
+            });
+            let Some(index) = ready else { break };
+            let name = waiting.remove(index);
+            let job = Job::new(deployer, deployment, prepared, &name, log, &stop)?;
+            progress(&name, done.len() + building.len() + 1, total);
+            building.spawn(async move {
+                let result = job.run().await;
+                (name, result)
+            });
+        }
+        let Some(joined) = building.join_next().await else { break };
+        let (name, result) = match joined {
+            Ok(ended) => ended,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        match result {
+            Ok(()) => {
+                done.insert(name);
+            }
+            Err(error) => {
+                stop.cancel();
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    match failed {
+        Some(error) => Err(error),
+        None if waiting.is_empty() => Ok(()),
+        None => Err(Setback::commit(format!(
+            "{} are built from each other's images",
+            waiting.iter().map(ComponentName::as_str).collect::<Vec<_>>().join(", ")
+        ))),
+    }
+}
+
+/// Whether a base image is there: it was not missing, or has been built meanwhile.
+fn is_built(name: &ComponentName, prepared: &Prepared, done: &BTreeSet<ComponentName>) -> bool {
+    done.contains(name) || prepared.release.parts.contains_key(name)
+}
+
+/// Components whose image the engine does not have. What was pulled and pruned is pulled again.
+async fn missing(
+    deployer: &Deployer,
+    deployment: &Deployment,
+    prepared: &Prepared,
+    log: &DeploymentLog,
+    cancel: &CancellationToken,
+) -> Result<BTreeSet<ComponentName>, Setback> {
+    let mut missing = BTreeSet::new();
+    for (name, part) in &prepared.release.parts {
+        let there = deployer.engine.image(part.image.reference()).await?.is_some();
+        match &part.image {
+            ImageIdentity::Built { .. } if deployment.rebuild || !there => {
+                missing.insert(name.clone());
+            }
+            ImageIdentity::Built { tag, .. } => log.line(Some(name), &format!("{tag} is built already")),
+            ImageIdentity::Pulled { reference, pinned } if !there => {
+                log.line(Some(name), &format!("pulling {reference} again: the engine lost {pinned}"));
+                let progress = |line: &str| log.line(Some(name), line);
+                deployer.engine.pull(pinned, &progress, cancel).await?;
+            }
+            ImageIdentity::Pulled { .. } => {}
+        }
+    }
+    Ok(missing)
+}
+
+/// `[2/3]` of `[2/3] RUN make`.
+fn number_of(step: &str) -> &str {
+    step.split_inclusive(']').next().filter(|number| number.starts_with('[')).unwrap_or(step)
+}
+
+async fn is_away(deployer: &Deployer) -> bool {
+    matches!(deployer.engine.info().await, Err(EngineError::Unavailable { .. }))
+}
+
+/// A line of the build's output for the log: `[2/3] RUN make | cc -o main`.
+fn text_of(line: &BuildLine) -> String {
+    let BuildLine { step, kind, text, .. } = line;
+    match kind {
+        BuildLineKind::Output => format!("{step} | {text}"),
+        BuildLineKind::Started => step.clone(),
+        BuildLineKind::Cached => format!("{step}: cached"),
+        BuildLineKind::Done => format!("{step}: done {text}").trim_end().to_string(),
+        BuildLineKind::Failed => format!("{step}: failed: {text}"),
+        BuildLineKind::Warning => format!("{step}: warning: {text}"),
+    }
+}
+
+/// One image to build.
+struct Job {
+    deployer: Arc<Deployer>,
+    name: ComponentName,
+    request: BuildRequest,
+    log: DeploymentLog,
+    stop: CancellationToken,
+}
+
+impl Job {
+    fn new(
+        deployer: &Arc<Deployer>,
+        deployment: &Deployment,
+        prepared: &Prepared,
+        name: &ComponentName,
+        log: &DeploymentLog,
+        stop: &CancellationToken,
+    ) -> Result<Self, Setback> {
+        let release = &prepared.release;
+        let component = release.stack.components.get(name);
+        let part = release.parts.get(name);
+        let (Some(component), Some(part)) = (component, part) else {
+            return Err(Setback::host(format!("{name} is not in release {}", release.id)));
+        };
+        let (Some(mut spec), ImageIdentity::Built { key, tag }) = (component.build.clone(), part.image.clone()) else {
+            return Err(Setback::host(format!("{name} of release {} is not built", release.id)));
+        };
+        let tree = prepared.tree.clone().ok_or_else(|| {
+            let why = format!(
+                "{name}: its image {tag} is gone from the engine, and its commit cannot be read to build it anew"
+            );
+            Setback::Host { why }
+        })?;
+        // The commit is for people; the content key is what counts.
+        let repository = tag.rsplit_once(':').map_or(tag.as_str(), |(repository, _)| repository);
+        spec.tags.push(format!("{repository}:commit-{}", release.commit.short()));
+        spec.tags.extend(component.image.clone());
+        let labels = BTreeMap::from([
+            (label::PROJECT.to_string(), release.project.to_string()),
+            (label::COMPONENT.to_string(), name.to_string()),
+            (label::COMMIT.to_string(), release.commit.to_string()),
+            (label::CONTENT_KEY.to_string(), key.to_string()),
+        ]);
+        let images = base_components(component)
+            .into_iter()
+            .filter_map(|base| release.parts.get(&base).map(|part| (base.clone(), part.image.reference().to_string())))
+            .collect();
+        let environment_secrets = deployer
+            .config()
+            .projects
+            .get(&release.project)
+            .and_then(|project| project.environments.get(&release.environment))
+            .map(|environment| environment.secrets.values().cloned().collect::<Vec<_>>())
+            .unwrap_or_default();
+        let output = {
+            let (log, name) = (log.clone(), name.clone());
+            Arc::new(move |line: BuildLine| log.line(Some(&name), &text_of(&line)))
+        };
+        let request = BuildRequest {
+            tree,
+            spec,
+            tag,
+            labels,
+            images,
+            registries: BTreeMap::new(),
+            mask: Mask::new(&environment_secrets),
+            pull: deployment.rebuild,
+            no_cache: deployment.rebuild,
+            cancel: stop.clone(),
+            deadline: Instant::now() + deployer.config().limits.build,
+            output,
+        };
+        Ok(Self { deployer: deployer.clone(), name: name.clone(), request, log: log.clone(), stop: stop.clone() })
+    }
+
+    async fn run(mut self) -> Result<(), Setback> {
+        let slots = self.deployer.build_slots.clone();
+        let slot = tokio::select! {
+            slot = slots.acquire_owned() => slot.map_err(Setback::host)?,
+            () = self.stop.cancelled() => return Err(Setback::Cancelled),
+        };
+        self.request.deadline = Instant::now() + self.deployer.config().limits.build;
+        self.log.line(Some(&self.name), &format!("building {}", self.request.tag));
+        let start = Instant::now();
+        let built = self.deployer.builder.build(self.request).await;
+        drop(slot);
+        let took = start.elapsed().as_secs_f64();
+        match built {
+            Ok(image) => {
+                failpoint("build.built");
+                let how = if image.cached { "built, every step from the cache" } else { "built" };
+                self.log.line(Some(&self.name), &format!("{how} in {took:.1} s: {}", image.id));
+                for (base, digest) in &image.bases {
+                    self.log.line(Some(&self.name), &format!("based on {base} ({digest})"));
+                }
+                Ok(())
+            }
+            Err(BuildError::Cancelled) => Err(Setback::Cancelled),
+            Err(error) => {
+                self.log.line(Some(&self.name), &error.to_string());
+                let last_lines = match &error {
+                    BuildError::Failed { last_lines, .. } => last_lines.clone(),
+                    _ => Vec::new(),
+                };
+                let what = match &error {
+                    // What it printed last says more than BuildKit does.
+                    BuildError::Failed { step: Some(step), last_lines, .. } if !last_lines.is_empty() => {
+                        format!("building {} failed at {}", self.name, number_of(step))
+                    }
+                    BuildError::Failed { step, message, .. } => {
+                        let step = step.as_deref().map(|step| format!(" at {step}")).unwrap_or_default();
+                        format!("building {} failed{step}: {message}", self.name)
+                    }
+                    other => format!("{}: {other}", self.name),
+                };
+                match error.is_of_the_commit() {
+                    true => Err(Setback::Commit { component: Some(self.name.clone()), why: what, last_lines }),
+                    // Where it broke off because the engine went away, the build is tried again once that is back.
+                    false if is_away(&self.deployer).await => Err(Setback::EngineAway { why: what }),
+                    false => Err(Setback::Host { why: what }),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Stage deploy: observe, plan, execute, until what runs is what is wanted. The same code deploys, rolls back, puts
+//! back and settles after a crash.
+
+use super::deployer::Deployer;
+use super::engine_away::Patience;
+use super::executor::{Watch, execute};
+use super::log::DeploymentLog;
+use super::setback::{Limit, Setback, within};
+use super::supplies::CommitFiles;
+use super::watch::LogSteps;
+use crate::config::{Environment, Project};
+use crate::engine::Supplies;
+use crate::model::{Health, Observed, ObservedContainer, Release, Tree};
+use crate::plan::converge::{Wanted, converge};
+use crate::plan::{Action, Phase, Plan, ReadyGoal, Step, Target};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// More rounds than that bring nothing: something undoes what is done.
+const MOST_ROUNDS: usize = 5;
+/// Taking away what is old is no reason to hold up the end of a deployment for longer.
+const CLEAN: Duration = Duration::from_secs(180);
+
+/// Told once, before the first step is carried out.
+#[async_trait::async_trait]
+pub trait Beginning: Send + Sync {
+    async fn begins(&self, plan: &Plan) -> Result<(), Setback>;
+}
+
+/// Brings an environment from what runs to what is wanted.
+pub struct Convergence<'a> {
+    pub deployer: &'a Deployer,
+    pub project: &'a Project,
+    pub environment: &'a Environment,
+    pub wanted: Wanted<'a>,
+    pub tree: Option<Arc<dyn Tree>>,
+    pub log: &'a DeploymentLog,
+    pub cancel: &'a CancellationToken,
+}
+
+impl Convergence<'_> {
+    /// Carries out what has to be done before the new release counts as good, then reads back what runs. Waits for an
+    /// engine that is away; the caller sets the deadline.
+    pub async fn converge(&self, beginning: Option<&dyn Beginning>) -> Result<(), Setback> {
+        let mut begun = false;
+        // Whether every step of the last plan has just succeeded.
+        let mut walked = false;
+        let mut rounds = 0;
+        while rounds < MOST_ROUNDS {
+            let observed = self.observe().await?;
+            let plan = self.plan(&observed)?;
+            let is_open = |step: &&Step| step.phase != Phase::Clean && !(walked && is_counted_ready(step, &observed));
+            if plan.steps.iter().find(is_open).is_none() {
+                match self.read_back(&observed).await {
+                    Err(Setback::EngineAway { why }) => self.patience(self.cancel).wait(&why).await?,
+                    read_back => return read_back,
+                }
+                continue;
+            }
+            if !begun {
+                if let Some(beginning) = beginning {
+                    beginning.begins(&plan).await?;
+                }
+                begun = true;
+            } else {
+                self.log.line(None, "looking again at what runs:");
+                for line in plan.to_string().lines() {
+                    self.log.line(None, line);
+                }
+            }
+            match self.execute(&plan, &[Phase::Prepare, Phase::Deploy], self.cancel).await {
+                Ok(()) => {
+                    walked = true;
+                    rounds += 1;
+                }
+                Err(Setback::EngineAway { why }) => {
+                    walked = false;
+                    self.patience(self.cancel).wait(&why).await?;
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        Err(Setback::host(
+            "what was started does not stay as it was started: something else changes the environment's containers",
+        ))
+    }
+
+    /// Takes away what the release no longer needs. Failing is no reason to put anything back, and nobody cancels it:
+    /// only the end of the process stops it.
+    pub async fn clean(&self) {
+        let stop = self.deployer.stop.child_token();
+        let cleaned = async {
+            // A second look finds what the engine was still busy with at the first.
+            for _ in 0..MOST_ROUNDS {
+                let plan = self.plan(&self.patience(&stop).observe(self.project, self.environment).await?)?;
+                if !plan.steps.iter().any(|step| step.phase == Phase::Clean) {
+                    return Ok(());
+                }
+                match self.execute(&plan, &[Phase::Clean], &stop).await {
+                    Err(Setback::EngineAway { why }) => self.patience(&stop).wait(&why).await?,
+                    executed => executed?,
+                }
+            }
+            Err(Setback::host("it comes again as often as it is removed"))
+        };
+        let limit = Limit { what: "removing what is old", time: CLEAN, rest: Duration::from_secs(3) };
+        if let Err(error) = within(limit, &stop, cleaned).await {
+            self.log
+                .line(None, &format!("not everything old could be removed, the next deployment tries again: {error}"));
+        }
+    }
+
+    pub async fn observe(&self) -> Result<Observed, Setback> {
+        self.patience(self.cancel).observe(self.project, self.environment).await
+    }
+
+    pub fn patience<'b>(&'b self, cancel: &'b CancellationToken) -> Patience<'b> {
+        Patience { deployer: self.deployer, log: self.log, cancel }
+    }
+
+    fn plan(&self, observed: &Observed) -> Result<Plan, Setback> {
+        converge(&self.wanted, observed).map_err(|problems| {
+            for problem in &problems {
+                self.log.line(None, &problem.to_string());
+            }
+            Setback::problems(&problems)
+        })
+    }
+
+    async fn execute(&self, plan: &Plan, phases: &[Phase], cancel: &CancellationToken) -> Result<(), Setback> {
+        let supplies: Arc<dyn Supplies> = Arc::new(CommitFiles { tree: self.tree.clone(), log: self.log.clone() });
+        let watch: Arc<dyn Watch> = Arc::new(LogSteps { log: self.log.clone() });
+        Ok(execute(plan, phases, &self.deployer.engine, &supplies, &watch, cancel).await?)
+    }
+
+    /// Success is said only after this: every container runs the image that the release names. That its settings and
+    /// health are right, the empty plan has shown.
+    async fn read_back(&self, observed: &Observed) -> Result<(), Setback> {
+        let Some(release) = self.wanted.release else { return Ok(()) };
+        for (name, part) in &release.parts {
+            let containers = observed.containers.iter().filter(|c| c.component == *name && c.is_running());
+            let Some(image) = self.deployer.engine.image(part.image.reference()).await? else { continue };
+            for container in containers.filter(|c| is_current(c, release)) {
+                if container.image_id != image.id {
+                    return Err(Setback::host(format!(
+                        "{} runs image {}, not {} ({})",
+                        container.name,
+                        container.image_id,
+                        part.image.reference(),
+                        image.id
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A container that was seen to be ready while the engine, whose first look comes only after a whole interval, still
+/// calls it starting.
+fn is_counted_ready(step: &Step, observed: &Observed) -> bool {
+    let Action::WaitReady { target: Target::Existing { id, .. }, readiness } = &step.action else { return false };
+    let is_starting = |c: &ObservedContainer| c.id == *id && c.is_running() && c.health == Health::Starting;
+    readiness.goal == ReadyGoal::Ready && observed.containers.iter().any(is_starting)
+}
+
+/// Whether the release itself created the container; one that an older release left untouched may have been built
+/// under a name that has moved on since.
+fn is_current(container: &ObservedContainer, release: &Release) -> bool {
+    container.release == Some(release.id)
+}

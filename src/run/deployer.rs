@@ -1,0 +1,166 @@
+//! What all parts of the flow share: settings, store, engine, mirrors, and who runs where.
+
+use super::already::DeployedCommits;
+use super::log::Logs;
+use crate::build::{Builder, ContentKeys};
+use crate::config::{Config, Environment, Project};
+use crate::engine::{Engine, Scope};
+use crate::forge::statuses::StatusClients;
+use crate::model::{DeploymentId, EnvironmentName, Mask, ProjectName};
+use crate::source::Mirrors;
+use crate::store::Store;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// One server's working parts.
+pub struct Deployer {
+    config: RwLock<Arc<Config>>,
+    pub store: Store,
+    pub engine: Arc<dyn Engine>,
+    /// BuildKit on the same engine.
+    pub builder: Builder,
+    pub content_keys: ContentKeys,
+    pub mirrors: Mirrors,
+    pub logs: Logs,
+    pub status_clients: StatusClients,
+    running: Mutex<HashMap<(ProjectName, EnvironmentName), Control>>,
+    pub deployed_commits: DeployedCommits,
+    /// Held while a deployment makes sure that no other environment wants what it is about to take.
+    pub claiming: tokio::sync::Mutex<()>,
+    /// Deliveries wait to be judged.
+    pub to_judge: Notify,
+    /// Deployments wait to be begun.
+    pub to_begin: Notify,
+    /// Statuses wait to be sent.
+    pub to_send: Notify,
+    /// Tips are to be compared with what was received.
+    pub to_compare: Notify,
+    pub build_slots: Arc<Semaphore>,
+    pub deployment_slots: Arc<Semaphore>,
+    /// Fires when the process is to end: no new work is begun, and nothing is put back because of it.
+    pub stop: CancellationToken,
+    pub tasks: TaskTracker,
+}
+
+/// By which others reach a running deployment.
+#[derive(Clone)]
+pub struct Control {
+    pub id: DeploymentId,
+    /// Somebody cancelled it, or the process ends.
+    pub cancel: CancellationToken,
+    /// A newer push waits: do not watch any longer than needed.
+    pub hurry: CancellationToken,
+}
+
+/// The parts that a deployer is made of.
+pub struct Parts {
+    pub config: Arc<Config>,
+    pub store: Store,
+    pub engine: Arc<dyn Engine>,
+    pub builder: Builder,
+    pub status_clients: StatusClients,
+}
+
+impl Deployer {
+    pub fn new(parts: Parts) -> std::io::Result<Arc<Self>> {
+        let Parts { config, store, engine, builder, status_clients } = parts;
+        Ok(Arc::new(Self {
+            mirrors: Mirrors::new(config.data.join("mirrors")),
+            logs: Logs::new(&config.data)?,
+            build_slots: Arc::new(Semaphore::new(config.limits.builds)),
+            deployment_slots: Arc::new(Semaphore::new(config.limits.deployments)),
+            config: RwLock::new(config),
+            store,
+            engine,
+            builder,
+            content_keys: ContentKeys::default(),
+            status_clients,
+            running: Mutex::default(),
+            deployed_commits: DeployedCommits::default(),
+            claiming: tokio::sync::Mutex::default(),
+            to_judge: Notify::new(),
+            to_begin: Notify::new(),
+            to_send: Notify::new(),
+            to_compare: Notify::new(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }))
+    }
+
+    /// The settings as they are now.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Settings that were read again. Address, data directory and limits stay until the next start.
+    pub fn set_config(&self, config: Arc<Config>) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        self.to_begin.notify_one();
+        self.to_judge.notify_one();
+        self.to_send.notify_one();
+    }
+
+    /// Somebody has put something right: what failed for a reason that others must remove is not put off any longer.
+    pub async fn try_again_what_waits(&self) {
+        if let Err(error) = self.store.put_off_no_longer().await {
+            tracing::error!(error = %error, "What was put off cannot be tried again now");
+        }
+        self.to_judge.notify_one();
+        self.to_send.notify_one();
+        self.to_compare.notify_one();
+    }
+
+    pub fn mask(&self) -> Mask {
+        Mask::new(self.config().secrets())
+    }
+
+    /// Takes the environment for a deployment; `None` while another one runs there.
+    pub fn occupy(&self, place: (ProjectName, EnvironmentName), id: DeploymentId) -> Option<Control> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.contains_key(&place) {
+            return None;
+        }
+        let control = Control { id, cancel: self.stop.child_token(), hurry: CancellationToken::new() };
+        running.insert(place, control.clone());
+        Some(control)
+    }
+
+    pub fn leave(&self, place: &(ProjectName, EnvironmentName)) {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
+        self.to_begin.notify_one();
+    }
+
+    /// The deployment that runs in an environment.
+    pub fn running_in(&self, place: &(ProjectName, EnvironmentName)) -> Option<Control> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).get(place).cloned()
+    }
+
+    pub fn running(&self, id: DeploymentId) -> Option<Control> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.values().find(|control| control.id == id).cloned()
+    }
+}
+
+/// What the engine is asked about for an environment.
+pub fn scope(project: &Project, environment: &Environment) -> Scope {
+    Scope {
+        project: project.name.clone(),
+        environment: environment.name.clone(),
+        compose_project: environment.compose_project.clone(),
+    }
+}
+
+/// Milliseconds since 1970 (UTC).
+pub fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// 32 hex digits that nobody can guess: the unguessable part of a page's address.
+pub fn new_key() -> anyhow::Result<String> {
+    let mut bytes = [0u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
+    Ok(hex::encode(bytes))
+}

@@ -1,0 +1,150 @@
+//! Walks a plan's graph, independent steps side by side. It decides nothing: what fails or is cancelled is told to the
+//! caller, who observes and plans again.
+
+use super::failpoint::failpoint;
+use crate::engine::{Engine, EngineError, Outcome, Supplies};
+use crate::model::ComponentName;
+use crate::plan::{Action, EngineNetworkMode, Phase, Plan, Step, Target};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Steps carried out at once; more would only queue up in the engine.
+const AT_ONCE: usize = 8;
+
+/// The step that did not succeed.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct StepFailed {
+    pub step: u32,
+    pub component: Option<ComponentName>,
+    pub subject: String,
+    #[source]
+    pub error: EngineError,
+}
+
+/// What the executor tells while it walks.
+pub trait Watch: Send + Sync {
+    fn began(&self, step: &Step);
+    fn ended(&self, step: &Step, took: Duration, outcome: &Result<Outcome, EngineError>);
+}
+
+/// Carries out the steps of the given phases, each phase only after the whole one before it. Stops beginning new steps
+/// at the first failure, waits for those under way, and returns that failure.
+pub async fn execute(
+    plan: &Plan,
+    phases: &[Phase],
+    engine: &Arc<dyn Engine>,
+    supplies: &Arc<dyn Supplies>,
+    watch: &Arc<dyn Watch>,
+    cancel: &CancellationToken,
+) -> Result<(), StepFailed> {
+    let mut created: BTreeMap<u32, String> = BTreeMap::new();
+    for phase in phases {
+        let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.phase == *phase).collect();
+        walk(&steps, &mut created, engine, supplies, watch, cancel).await?;
+    }
+    Ok(())
+}
+
+async fn walk(
+    steps: &[&Step],
+    created: &mut BTreeMap<u32, String>,
+    engine: &Arc<dyn Engine>,
+    supplies: &Arc<dyn Supplies>,
+    watch: &Arc<dyn Watch>,
+    cancel: &CancellationToken,
+) -> Result<(), StepFailed> {
+    let mut open: BTreeSet<u32> = steps.iter().map(|step| step.id).collect();
+    let mut waiting: Vec<&Step> = steps.to_vec();
+    let mut running: JoinSet<(Step, Duration, Result<Outcome, EngineError>)> = JoinSet::new();
+    // A step that fails stops those that run beside it too: nobody needs them any more.
+    let stop = cancel.child_token();
+    let mut failed: Option<StepFailed> = None;
+    loop {
+        while failed.is_none() && running.len() < AT_ONCE {
+            let ready = waiting.iter().position(|step| step.waits_for.iter().all(|wait| !open.contains(wait)));
+            let Some(index) = ready else { break };
+            let step = waiting.remove(index);
+            match resolve(step, created) {
+                Ok(action) => {
+                    watch.began(step);
+                    let (engine, supplies, stop, step) = (engine.clone(), supplies.clone(), stop.clone(), step.clone());
+                    running.spawn(async move {
+                        let start = std::time::Instant::now();
+                        failpoint("step.begins");
+                        let outcome = match stop.is_cancelled() {
+                            true => Err(EngineError::Cancelled),
+                            false => engine.act(&action, supplies.as_ref(), &stop).await,
+                        };
+                        failpoint("step.ended");
+                        (step, start.elapsed(), outcome)
+                    });
+                }
+                Err(error) => failed = Some(failure(step, error)),
+            }
+        }
+        let Some(joined) = running.join_next().await else { break };
+        let (step, took, outcome) = match joined {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        watch.ended(&step, took, &outcome);
+        match outcome {
+            Ok(outcome) => {
+                open.remove(&step.id);
+                if let Some(id) = outcome.container_id {
+                    created.insert(step.id, id);
+                }
+            }
+            Err(error) => {
+                stop.cancel();
+                // The first failure is the cause; what was stopped because of it is not.
+                if failed.is_none() {
+                    failed = Some(failure(&step, error));
+                }
+            }
+        }
+    }
+    match failed {
+        Some(failed) => Err(failed),
+        None => Ok(()),
+    }
+}
+
+fn failure(step: &Step, error: EngineError) -> StepFailed {
+    StepFailed { step: step.id, component: step.component.clone(), subject: step.subject.clone(), error }
+}
+
+/// The step's action with the ids of created containers in the place of steps.
+fn resolve(step: &Step, created: &BTreeMap<u32, String>) -> Result<Action, EngineError> {
+    let resolve = |target: &Target| match target {
+        Target::Existing { .. } => Ok(target.clone()),
+        Target::Created { step: creating } => match created.get(creating) {
+            // A container goes by several names while it is handed over; people know it as the step calls it.
+            Some(id) => Ok(Target::Existing { id: id.clone(), name: step.subject.clone() }),
+            None => Err(EngineError::NotFound { what: format!("the container of step #{creating}") }),
+        },
+    };
+    Ok(match &step.action {
+        Action::StartContainer(target) => Action::StartContainer(resolve(target)?),
+        Action::StopContainer { target, grace } => Action::StopContainer { target: resolve(target)?, grace: *grace },
+        Action::RenameContainer { target, name } => {
+            Action::RenameContainer { target: resolve(target)?, name: name.clone() }
+        }
+        Action::RemoveContainer(target) => Action::RemoveContainer(resolve(target)?),
+        Action::WaitReady { target, readiness } => {
+            Action::WaitReady { target: resolve(target)?, readiness: readiness.clone() }
+        }
+        Action::CreateContainer(spec) => {
+            let mut spec = spec.clone();
+            if let EngineNetworkMode::Container(target) = &spec.network {
+                spec.network = EngineNetworkMode::Container(resolve(target)?);
+            }
+            Action::CreateContainer(spec)
+        }
+        other => other.clone(),
+    })
+}

@@ -1,0 +1,372 @@
+//! The flow of one deployment: prepare, build, deploy, monitor; and back, when something goes wrong.
+
+use super::build;
+use super::deploy::{Beginning, Convergence};
+use super::deployer::{Control, Deployer, now_ms};
+use super::engine_away::Patience;
+use super::failpoint::failpoint;
+use super::log::DeploymentLog;
+use super::monitor;
+use super::prepare::{self, Prepared};
+use super::setback::{Limit, Setback, within};
+use crate::config::{Environment, Project};
+use crate::model::{ComponentName, DeploymentState, Mask, Stage, Transition};
+use crate::plan::changes::ChangeKind;
+use crate::plan::converge::Wanted;
+use crate::plan::{Action, Plan};
+use crate::report::texts::{Fault, Live, Situation, Success};
+use crate::store::{self, Deployment, Trigger};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long stopped work may take to come to rest. What a step asked of the engine is answered in that time.
+const SHORT_REST: Duration = Duration::from_secs(5);
+/// A container that was told to stop is waited for.
+pub(super) const LONG_REST: Duration = Duration::from_secs(60);
+
+/// Carries one deployment to its end, from wherever a crash or restart left it. Returns early, with nothing put back,
+/// when the process is to end.
+pub async fn carry_out(deployer: Arc<Deployer>, deployment: Deployment, control: Control) {
+    let flow = match Flow::new(&deployer, deployment, control) {
+        Ok(flow) => flow,
+        Err(error) => {
+            tracing::error!(error = %error, "A deployment cannot be begun");
+            return;
+        }
+    };
+    let id = flow.deployment.id;
+    let span_text = format!("{}/{}", flow.deployment.project, flow.deployment.environment);
+    tracing::info!(deployment.id = %id, environment = span_text, commit = %flow.deployment.commit, "A deployment begins");
+    if let Err(error) = flow.run().await {
+        // Only the store itself can fail here; the next start takes the deployment up again.
+        tracing::error!(deployment.id = %id, error = %error, "A deployment could not be carried to its end");
+    }
+}
+
+pub(super) struct Flow {
+    pub deployer: Arc<Deployer>,
+    pub deployment: Deployment,
+    pub control: Control,
+    pub log: DeploymentLog,
+    started_ms: i64,
+}
+
+/// How a deployment that did not succeed came to its end.
+pub(super) struct Failure {
+    pub setback: Setback,
+    pub stage: Stage,
+}
+
+impl Flow {
+    pub fn new(deployer: &Arc<Deployer>, deployment: Deployment, control: Control) -> anyhow::Result<Self> {
+        let log = deployer.logs.open(deployment.id, deployer.mask())?;
+        let started_ms = deployment.started_ms.unwrap_or_else(now_ms);
+        Ok(Self { deployer: deployer.clone(), deployment, control, log, started_ms })
+    }
+
+    async fn run(mut self) -> anyhow::Result<()> {
+        let Some((project, environment)) = self.settings() else {
+            let why = "its environment is no longer in launchway.toml".to_string();
+            return self.end_failed(Fault::Host, &why, None).await;
+        };
+        if self.is_live().await? {
+            self.log.line(None, "taken up again after a restart: its release is live already");
+            return self.finish(&project, &environment).await;
+        }
+        if self.deployment.state == DeploymentState::PuttingBack {
+            self.log.line(None, "taken up again after a restart: going on to put back");
+            let failure = Failure { setback: self.noted_setback(), stage: Stage::Deploy };
+            return self.go_back(&project, &environment, failure).await;
+        }
+        if self.deployment.state != DeploymentState::Waiting {
+            self.log.line(None, "taken up again after a restart");
+        }
+        match self.forwards(&project, &environment).await {
+            Ok(()) => Ok(()),
+            // The process ends: what runs stands in the store, and the next start goes on with it.
+            Err(_) if self.deployer.stop.is_cancelled() => Ok(()),
+            Err(failure) => self.go_back(&project, &environment, failure).await,
+        }
+    }
+
+    /// The project and environment as they are set now; what is secret there is masked from now on.
+    pub fn settings(&self) -> Option<(Project, Environment)> {
+        let config = self.deployer.config();
+        let project = config.projects.get(&self.deployment.project)?.clone();
+        let environment = project.environments.get(&self.deployment.environment)?.clone();
+        self.log.set_mask(Mask::new(config.secrets().chain(environment.secrets.values())));
+        Some((project, environment))
+    }
+
+    /// Whether its release was noted as live before the process ended: then only the end is missing.
+    async fn is_live(&self) -> anyhow::Result<bool> {
+        let live = self.deployer.store.live(&self.deployment.project, &self.deployment.environment).await?;
+        Ok(live.is_some_and(|live| live.deployment == self.deployment.id))
+    }
+
+    async fn finish(&self, project: &Project, environment: &Environment) -> anyhow::Result<()> {
+        let prepared = prepare::noted(&self.deployer, &self.deployment).await?;
+        self.convergence(project, environment, &prepared, &self.deployer.stop).clean().await;
+        if self.deployer.stop.is_cancelled() {
+            return Ok(());
+        }
+        let replaced = prepared.changed(&[ChangeKind::New, ChangeKind::Changed]);
+        self.end_succeeded(&prepared, &replaced).await
+    }
+
+    async fn forwards(&mut self, project: &Project, environment: &Environment) -> Result<(), Failure> {
+        let deployer = self.deployer.clone();
+        let limits = deployer.config().limits.clone();
+        // Fires when somebody cancels, when the process ends, and when a stage takes longer than it may.
+        let cancel = self.control.cancel.child_token();
+        let patience = |log| Patience { deployer: &deployer, log, cancel: &cancel };
+
+        self.enter(Stage::Prepare, Transition::Prepare, &Situation::Preparing).await?;
+        let work = patience(&self.log)
+            .carry_out(|| prepare::prepare(&deployer, &self.deployment, project, environment, &self.log, &cancel));
+        let limit = Limit { what: "preparing", time: limits.prepare, rest: SHORT_REST };
+        let prepared = within(limit, &cancel, work).await.map_err(|s| at(Stage::Prepare, s))?;
+        failpoint("prepare.planned");
+        self.deployment.previous = prepared.previous.as_ref().map(|release| release.id);
+        self.deployment.release = Some(prepared.release.id);
+
+        self.build(&prepared, limits.build, &cancel).await?;
+
+        let convergence = self.convergence(project, environment, &prepared, &cancel);
+        let replaced = self.deploy(&convergence, &prepared, limits.deploy).await?;
+        failpoint("deploy.converged");
+
+        let bake = match replaced.is_empty() {
+            true => Duration::ZERO,
+            false => environment.bake.or(prepared.release.stack.settings.bake).unwrap_or(monitor::BAKE),
+        };
+        self.enter(Stage::Monitor, Transition::Monitor, &Situation::Monitoring { left: bake }).await?;
+        let work = monitor::watch(&convergence, &replaced, bake, &self.control.hurry);
+        let limit = Limit { what: "watching", time: bake + limits.deploy, rest: SHORT_REST };
+        within(limit, &cancel, work).await.map_err(|s| at(Stage::Monitor, s))?;
+        failpoint("live.before");
+
+        // From here on the new release counts: it is noted as live before anything of the old one is taken away.
+        let live = store::Live { release: prepared.release.id, deployment: self.deployment.id };
+        let set = self.deployer.store.set_live(&self.deployment.project, &self.deployment.environment, live).await;
+        set.map_err(|error| at(Stage::Monitor, error.into()))?;
+        failpoint("live.set");
+        convergence.clean().await;
+        if deployer.stop.is_cancelled() {
+            return Err(at(Stage::Monitor, Setback::Cancelled));
+        }
+        failpoint("clean.ended");
+        self.end_succeeded(&prepared, &replaced).await.map_err(|error| at(Stage::Monitor, Setback::host(error)))
+    }
+
+    async fn build(&mut self, prepared: &Prepared, limit: Duration, cancel: &CancellationToken) -> Result<(), Failure> {
+        self.enter_silently(Stage::Build, Transition::Build).await?;
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel::<(ComponentName, usize, usize)>();
+        let progress = move |name: &ComponentName, number: usize, of: usize| {
+            let _ = tell.send((name.clone(), number, of));
+        };
+        let work = async {
+            let patience = Patience { deployer: &self.deployer, log: &self.log, cancel };
+            let building = patience
+                .carry_out(|| build::build(&self.deployer, &self.deployment, prepared, &self.log, cancel, &progress));
+            tokio::pin!(building);
+            loop {
+                tokio::select! {
+                    result = &mut building => return result,
+                    Some((component, number, of)) = told.recv() => {
+                        self.say(&Situation::Building { component: &component, number, of }).await;
+                    }
+                }
+            }
+        };
+        // Each build has the limit for itself; here it only stops what hangs outside of them.
+        let limit = Limit { what: "building", time: limit * 4, rest: SHORT_REST };
+        within(limit, cancel, work).await.map_err(|s| at(Stage::Build, s))
+    }
+
+    fn convergence<'a>(
+        &'a self,
+        project: &'a Project,
+        environment: &'a Environment,
+        prepared: &'a Prepared,
+        cancel: &'a CancellationToken,
+    ) -> Convergence<'a> {
+        Convergence {
+            deployer: &self.deployer,
+            project,
+            environment,
+            wanted: Wanted {
+                release: Some(&prepared.release),
+                accepted: prepared.accepted.clone(),
+                deployment: Some(self.deployment.id),
+                goal: prepare::goal(&self.deployment),
+            },
+            tree: prepared.tree.clone(),
+            log: &self.log,
+            cancel,
+        }
+    }
+
+    /// Returns the components of which a container was started.
+    async fn deploy(
+        &self,
+        convergence: &Convergence<'_>,
+        prepared: &Prepared,
+        limit: Duration,
+    ) -> Result<Vec<ComponentName>, Failure> {
+        self.enter_silently(Stage::Deploy, Transition::Deploy).await?;
+        let touch = Touch { flow: self, started: Mutex::default() };
+        let work = convergence.converge(Some(&touch));
+        let limit = Limit { what: "deploying", time: limit, rest: LONG_REST };
+        within(limit, convergence.cancel, work).await.map_err(|s| at(Stage::Deploy, s))?;
+        let mut started = touch.started.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // Taken up again after a crash, some of it may run already; it is watched all the same.
+        if self.deployment.touched {
+            started.extend(prepared.changed(&[ChangeKind::New, ChangeKind::Changed]));
+            started.sort();
+            started.dedup();
+        }
+        Ok(started)
+    }
+
+    async fn enter(&self, stage: Stage, transition: Transition, situation: &Situation<'_>) -> Result<(), Failure> {
+        self.begin(stage, transition, situation.sentence(), Some(situation)).await
+    }
+
+    /// Enters a stage that says something of itself only when there is something to say.
+    async fn enter_silently(&self, stage: Stage, transition: Transition) -> Result<(), Failure> {
+        self.begin(stage, transition, format!("In stage {stage}"), None).await
+    }
+
+    async fn begin(
+        &self,
+        stage: Stage,
+        transition: Transition,
+        description: String,
+        situation: Option<&Situation<'_>>,
+    ) -> Result<(), Failure> {
+        let begun = async {
+            let now = now_ms();
+            self.deployer.store.end_stages(self.deployment.id, "done", now).await?;
+            let offset = self.log.enter(stage);
+            self.advance(transition, description, situation).await?;
+            self.deployer.store.begin_stage(self.deployment.id, stage, offset, now).await?;
+            anyhow::Ok(())
+        };
+        begun.await.map_err(|error| at(stage, Setback::host(format!("{error:#}"))))
+    }
+
+    pub async fn advance(
+        &self,
+        transition: Transition,
+        description: String,
+        situation: Option<&Situation<'_>>,
+    ) -> anyhow::Result<()> {
+        let status: store::StatusFor = match situation {
+            Some(situation) => self.deployer.says(situation),
+            None => Box::new(|_| None),
+        };
+        let description = self.log.masked(&description);
+        let advanced =
+            self.deployer.store.advance(self.deployment.id, transition, description, status, now_ms()).await??;
+        failpoint(if advanced.state.is_end() { "end.said" } else { "stage.said" });
+        self.deployer.to_send.notify_one();
+        Ok(())
+    }
+
+    /// A further pending in the same state.
+    pub async fn say(&self, situation: &Situation<'_>) {
+        if let Some(status) = self.deployer.status(&self.deployment, situation) {
+            if let Err(error) = self.deployer.store.queue_status(status, now_ms()).await {
+                tracing::warn!(deployment.id = %self.deployment.id, error = %error, "A status could not be queued");
+            }
+            self.deployer.to_send.notify_one();
+        }
+        let sentence = self.log.masked(&situation.sentence());
+        if let Err(error) = self.deployer.store.describe(self.deployment.id, sentence).await {
+            tracing::warn!(deployment.id = %self.deployment.id, error = %error, "A deployment could not be described");
+        }
+    }
+
+    async fn end_succeeded(&self, prepared: &Prepared, replaced: &[ComponentName]) -> anyhow::Result<()> {
+        let removed = prepared.changed(&[ChangeKind::Removed]);
+        let mut unchanged = prepared.changed(&[ChangeKind::Unchanged]);
+        unchanged.retain(|name| !replaced.contains(name));
+        let by = self.deployment.asked_by.clone();
+        let situation = Situation::Succeeded(Success {
+            release: prepared.release.id,
+            replaced,
+            removed: &removed,
+            unchanged: &unchanged,
+            took: Duration::from_millis((now_ms() - self.started_ms).max(0) as u64),
+            put_back_by: (self.deployment.trigger == Trigger::Rollback).then_some(by.as_str()),
+            found_by_catching_up: self.deployment.trigger == Trigger::Found,
+        });
+        if self.deployment.trigger == Trigger::Rollback {
+            self.tell_the_commit_that_was_left(prepared, &by).await;
+        }
+        self.log.line(None, &situation.sentence());
+        failpoint("end.before");
+        tracing::info!(deployment.id = %self.deployment.id, release.id = %prepared.release.id, "A deployment succeeded");
+        self.advance(Transition::Succeed, situation.sentence(), Some(&situation)).await
+    }
+
+    /// After a rollback the commit that it left shows that it is no longer live.
+    async fn tell_the_commit_that_was_left(&self, prepared: &Prepared, by: &str) {
+        let Some(previous) = prepared.previous.as_ref().filter(|old| old.commit != prepared.release.commit) else {
+            return;
+        };
+        let live = Live::Release(prepared.release.id);
+        let situation = Situation::LeftByRollback { by: Some(by), release_command_ran: false, live };
+        let left = Deployment { commit: previous.commit.clone(), ..self.deployment.clone() };
+        if let Some(status) = self.deployer.status(&left, &situation)
+            && let Err(error) = self.deployer.store.queue_status(status, now_ms()).await
+        {
+            tracing::error!(deployment.id = %self.deployment.id, error = %error, "A status could not be queued");
+        }
+    }
+
+    pub async fn end_failed(&self, fault: Fault, what: &str, last_line: Option<String>) -> anyhow::Result<()> {
+        let live = self.deployer.live_in(&self.deployment).await;
+        let last_line = last_line.as_deref();
+        let situation = Situation::Failed { fault, what, last_line, live };
+        self.log.line(None, &situation.sentence());
+        tracing::warn!(deployment.id = %self.deployment.id, why = self.log.masked(what), "A deployment failed");
+        self.advance(Transition::Fail, situation.sentence(), Some(&situation)).await
+    }
+
+    pub async fn end_cancelled(&self, during: Option<Stage>) -> anyhow::Result<()> {
+        let live = self.deployer.live_in(&self.deployment).await;
+        let by = self.deployment.cancelled_by.as_deref();
+        let situation = Situation::Cancelled { by, during, live };
+        self.log.line(None, &situation.sentence());
+        self.advance(Transition::Cancel, situation.sentence(), Some(&situation)).await
+    }
+}
+
+/// Notes, before the first step, that what runs is about to change, and which components are started.
+struct Touch<'a> {
+    flow: &'a Flow,
+    started: Mutex<Vec<ComponentName>>,
+}
+
+#[async_trait::async_trait]
+impl Beginning for Touch<'_> {
+    async fn begins(&self, plan: &Plan) -> Result<(), Setback> {
+        let starts = plan.steps.iter().filter(|step| matches!(step.action, Action::StartContainer(_)));
+        let names: BTreeSet<ComponentName> = starts.filter_map(|step| step.component.clone()).collect();
+        if let Some(first) = names.first() {
+            self.flow.say(&Situation::Deploying { component: first, number: 1, of: names.len() }).await;
+        }
+        self.flow.deployer.store.note_touched(self.flow.deployment.id).await?;
+        failpoint("deploy.touched");
+        *self.started.lock().unwrap_or_else(PoisonError::into_inner) = names.into_iter().collect();
+        Ok(())
+    }
+}
+
+fn at(stage: Stage, setback: Setback) -> Failure {
+    Failure { setback, stage }
+}

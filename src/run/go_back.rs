@@ -1,0 +1,209 @@
+//! Going back: whatever was begun is taken back, so that the environment is one release again.
+
+use super::deploy::Convergence;
+use super::deployer::{Control, Deployer};
+use super::engine_away::Patience;
+use super::failpoint::failpoint;
+use super::flow::{Failure, Flow, LONG_REST};
+use super::prepare;
+use super::setback::{Limit, Setback, within};
+use crate::config::{Environment, Project};
+use crate::model::{Release, Stage, Transition};
+use crate::plan::converge::{Goal, Wanted};
+use crate::report::texts::{Fault, Live, Situation};
+use crate::store::Deployment;
+use std::sync::Arc;
+
+impl Flow {
+    /// After a restart in the middle of going back, the reason is what the store has of it.
+    pub fn noted_setback(&self) -> Setback {
+        let why = self.deployment.description.clone();
+        match &self.deployment.cancelled_by {
+            Some(_) => Setback::Cancelled,
+            None if self.deployment.host_fault => Setback::Host { why },
+            None => Setback::Commit { component: None, why, last_lines: Vec::new() },
+        }
+    }
+
+    /// Takes back whatever was begun, so that the environment is one release again, and ends the deployment.
+    pub async fn go_back(
+        mut self,
+        project: &Project,
+        environment: &Environment,
+        failure: Failure,
+    ) -> anyhow::Result<()> {
+        let Failure { setback, stage } = failure;
+        let fresh = self.deployer.store.deployment(self.deployment.id).await?;
+        if let Some(fresh) = fresh {
+            self.deployment = fresh;
+        }
+        let (fault, what, last_line) = told(&setback, stage);
+        match &setback {
+            Setback::Cancelled => self.log.line(None, "cancelled"),
+            other => self.log.line(None, &format!("failed: {other}")),
+        }
+        let is_cancelled = matches!(setback, Setback::Cancelled);
+        if !self.deployment.touched {
+            return match is_cancelled {
+                true => self.end_cancelled(Some(stage)).await,
+                false => self.end_failed(fault, &what, last_line).await,
+            };
+        }
+        let previous = match prepare::previous_release(&self.deployer, &self.deployment).await {
+            Ok(previous) => previous,
+            Err(error) => return self.end_failed(Fault::Host, &format!("{what}; and {error}"), None).await,
+        };
+        let live = live(previous.as_ref());
+        let situation = Situation::PuttingBack { why: &what, live };
+        let noted = last_line.as_ref().map_or_else(|| what.clone(), |line| format!("{what}: {line}"));
+        self.deployer.store.note_fault(self.deployment.id, fault == Fault::Host).await?;
+        self.advance(Transition::PutBack, noted, Some(&situation)).await?;
+        failpoint("back.begins");
+        match self.put_back(project, environment, previous.as_ref()).await {
+            Ok(()) if is_cancelled => self.end_cancelled(Some(stage)).await,
+            Ok(()) => {
+                let last_line = last_line.as_deref();
+                let situation =
+                    Situation::RolledBack { fault, what: &what, last_line, release_command_ran: false, live };
+                self.log.line(None, &situation.sentence());
+                self.advance(Transition::RollBack, situation.sentence(), Some(&situation)).await
+            }
+            Err(_) if self.deployer.stop.is_cancelled() => Ok(()),
+            Err(Setback::EngineAway { why }) => {
+                let live = Live::OnceTheEngineAnswers(previous.as_ref().map(|release| release.id));
+                let situation = Situation::Failed { fault: Fault::Host, what: &what, last_line: None, live };
+                self.log.line(None, &situation.sentence());
+                self.advance(Transition::Fail, situation.sentence(), Some(&situation)).await?;
+                self.settle(project, environment, previous.as_ref(), &what, &why).await
+            }
+            Err(error) => {
+                let what = format!("{what}; putting back failed too: {error}");
+                self.end_failed(Fault::Host, &what, None).await
+            }
+        }
+    }
+
+    /// Back to the old release, or to nothing. Only the end of the process interrupts it.
+    async fn put_back(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        previous: Option<&Release>,
+    ) -> Result<(), Setback> {
+        let stop = self.deployer.stop.child_token();
+        let tree = previous.and_then(|release| self.deployer.mirrors.tree(&project.name, &release.commit).ok());
+        let convergence = Convergence {
+            deployer: &self.deployer,
+            project,
+            environment,
+            wanted: Wanted {
+                release: previous,
+                accepted: previous.map(|release| prepare::accepted(Some(release), release)).unwrap_or_default(),
+                deployment: Some(self.deployment.id),
+                goal: Goal::PutBack,
+            },
+            tree: tree.map(|tree| Arc::new(tree) as Arc<dyn crate::model::Tree>),
+            log: &self.log,
+            cancel: &stop,
+        };
+        self.log.line(
+            None,
+            &match previous {
+                Some(release) => format!("putting release {} back", release.id),
+                None => "removing what was started: nothing was live before".to_string(),
+            },
+        );
+        let time = self.deployer.config().limits.deploy;
+        let limit = Limit { what: "putting back", time, rest: LONG_REST };
+        // Where nothing was live before, all that is to be done is to take away.
+        let work = async {
+            let patience = Patience { deployer: &self.deployer, log: &self.log, cancel: &stop };
+            patience.observe(project, environment).await?;
+            convergence.converge(None).await
+        };
+        within(limit, &stop, work).await?;
+        failpoint("back.converged");
+        convergence.clean().await;
+        if self.deployer.stop.is_cancelled() {
+            return Err(Setback::Cancelled);
+        }
+        failpoint("back.cleaned");
+        Ok(())
+    }
+
+    /// The deployment has ended, and its environment could not be put back because the engine was away: that is done
+    /// as soon as it answers, unless a newer deployment comes first.
+    async fn settle(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        previous: Option<&Release>,
+        what: &str,
+        why: &str,
+    ) -> anyhow::Result<()> {
+        let patience = Patience { deployer: &self.deployer, log: &self.log, cancel: &self.deployer.stop };
+        let mut why = why.to_string();
+        loop {
+            tokio::select! {
+                biased;
+                () = self.control.hurry.cancelled() => {
+                    self.log.line(None, "a newer deployment waits and will put the environment right");
+                    return Ok(());
+                }
+                waited = patience.wait(&why) => if waited.is_err() { return Ok(()) },
+            }
+            match self.put_back(project, environment, previous).await {
+                Ok(()) => break,
+                Err(Setback::EngineAway { why: again }) => why = again,
+                Err(_) if self.deployer.stop.is_cancelled() => return Ok(()),
+                Err(error) => {
+                    self.log.line(None, &format!("putting back failed: {error}"));
+                    return Ok(());
+                }
+            }
+        }
+        let situation = Situation::RolledBack {
+            fault: Fault::Host,
+            what,
+            last_line: None,
+            release_command_ran: false,
+            live: live(previous),
+        };
+        self.log.line(None, &situation.sentence());
+        self.deployer.store.note_settled(self.deployment.id, self.log.masked(&situation.sentence())).await?;
+        self.say(&situation).await;
+        Ok(())
+    }
+}
+
+/// Puts an environment right whose last deployment ended without being put back, because the engine stayed away or
+/// the process ended before it came back.
+pub async fn settle(deployer: Arc<Deployer>, deployment: Deployment, control: Control) -> anyhow::Result<()> {
+    let flow = Flow::new(&deployer, deployment, control)?;
+    let Some((project, environment)) = flow.settings() else { return Ok(()) };
+    let previous = prepare::previous_release(&deployer, &flow.deployment).await?;
+    flow.log.line(None, "taken up again after a restart: the environment was not put back");
+    let (sentence, why) = (flow.deployment.description.clone(), "Launchway was started again");
+    let what = sentence.rsplit_once("; ").map_or(sentence.as_str(), |(what, _)| what);
+    flow.settle(&project, &environment, previous.as_ref(), what, why).await
+}
+
+fn live(release: Option<&Release>) -> Live<'static> {
+    release.map_or(Live::Nothing, |release| Live::Release(release.id))
+}
+
+/// Whose fault, what happened, and the last line that tells most.
+fn told(setback: &Setback, stage: Stage) -> (Fault, String, Option<String>) {
+    match setback {
+        Setback::Commit { why, last_lines, .. } => {
+            // Problems of the Compose file are told whole in the log; the first is the sentence.
+            let last = last_lines.iter().rev().find(|line| !line.trim().is_empty()).cloned();
+            let last = if stage == Stage::Prepare { None } else { last };
+            // The app's own last line says more than what its health check said of it.
+            let what = if last.is_some() { why.split("; ").next().unwrap_or(why) } else { why };
+            (Fault::Commit, what.to_string(), last)
+        }
+        Setback::Host { why } | Setback::EngineAway { why } => (Fault::Host, why.clone(), None),
+        Setback::Cancelled => (Fault::Host, "Cancelled".to_string(), None),
+    }
+}

@@ -1,0 +1,226 @@
+//! Which image each component of a release has, so that a release that is put back is the same bytes.
+
+use super::log::DeploymentLog;
+use super::setback::Setback;
+use crate::build::ContentKeys;
+use crate::engine::{Engine, Image};
+use crate::model::{
+    Component, ComponentName, ContentKey, Fingerprint, ImageIdentity, ProjectName, PullPolicy, Release, ReleasePart,
+    RepoPath, Stack, Tree,
+};
+use crate::plan::fingerprint::fingerprint;
+use crate::plan::order::levels;
+use crate::plan::paths::paths_hash;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// What settling the images of a stack needs.
+pub struct Settling<'a> {
+    pub project: &'a ProjectName,
+    pub stack: &'a Stack,
+    pub tree: &'a Arc<dyn Tree>,
+    /// The project's folder, which `paths` are relative to.
+    pub root: &'a RepoPath,
+    pub live: Option<&'a Release>,
+    /// Such as `linux/amd64`.
+    pub platform: &'a str,
+    pub content_keys: &'a ContentKeys,
+    pub resolve: Resolve<'a>,
+}
+
+/// How far to go for an image that the Compose file only names.
+#[derive(Clone, Copy)]
+pub enum Resolve<'a> {
+    /// As the engine has it; what it does not have is pulled.
+    Pull { engine: &'a Arc<dyn Engine>, log: &'a DeploymentLog, cancel: &'a CancellationToken },
+    /// As the engine has it; what would be pulled keeps its name, and is noted.
+    Look { engine: &'a Arc<dyn Engine>, to_pull: &'a Mutex<BTreeSet<String>> },
+    /// No engine is asked: the name counts.
+    Name,
+}
+
+/// The parts of a release: each component's image (a content key for what is built, a digest for what is pulled) and
+/// its fingerprint. Builds nothing, and pulls only as far as [`Resolve`] says.
+pub async fn settle(settling: &Settling<'_>) -> Result<BTreeMap<ComponentName, ReleasePart>, Setback> {
+    let order = levels(settling.stack).map_err(|cycle| Setback::commit(cycle.to_string()))?;
+    let mut parts: BTreeMap<ComponentName, ReleasePart> = BTreeMap::new();
+    let mut fingerprints: BTreeMap<ComponentName, Fingerprint> = BTreeMap::new();
+    for name in build_order(settling.stack, order.into_iter().flatten().collect()) {
+        let component = &settling.stack.components[&name];
+        let paths = paths_hash(settling.tree.as_ref(), settling.root, &component.settings.paths)
+            .map_err(|error| Setback::commit(format!("{name}: {error}")))?;
+        let image = match &component.build {
+            Some(_) => built(settling, component, paths.as_deref(), &parts)?,
+            None => pulled(settling, component).await?,
+        };
+        let fingerprint = fingerprint(settling.stack, component, &image, paths.as_deref(), &fingerprints);
+        fingerprints.insert(name.clone(), fingerprint.clone());
+        parts.insert(name, ReleasePart { image, fingerprint });
+    }
+    Ok(parts)
+}
+
+/// Components in an order in which each comes after those whose images it is built from and whose network it shares.
+fn build_order(stack: &Stack, order: Vec<ComponentName>) -> Vec<ComponentName> {
+    let mut done: Vec<ComponentName> = Vec::new();
+    let mut left = order;
+    while !left.is_empty() {
+        let is_ready = |name: &ComponentName| base_components(&stack.components[name]).iter().all(|b| done.contains(b));
+        // A ring of images cannot be built; BuildKit will say so, and nothing here waits for ever.
+        let index = left.iter().position(is_ready).unwrap_or(0);
+        done.push(left.remove(index));
+    }
+    done
+}
+
+/// Components whose images this one is built from.
+pub fn base_components(component: &Component) -> Vec<ComponentName> {
+    let contexts = component.build.iter().flat_map(|build| build.additional_contexts.values());
+    contexts
+        .filter_map(|context| match context {
+            crate::model::AdditionalContext::Component(name) => Some(name.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn built(
+    settling: &Settling<'_>,
+    component: &Component,
+    paths: Option<&str>,
+    parts: &BTreeMap<ComponentName, ReleasePart>,
+) -> Result<ImageIdentity, Setback> {
+    let Some(spec) = &component.build else { return Err(Setback::commit("nothing to build")) };
+    let bases: BTreeMap<ComponentName, String> = base_components(component)
+        .into_iter()
+        .filter_map(|name| parts.get(&name).map(|part| (name.clone(), part.image.reference().to_string())))
+        .collect();
+    let key = settling
+        .content_keys
+        .key(settling.tree.as_ref(), spec, settling.platform, &bases)
+        .map_err(|error| in_component(&component.name, error))?;
+    let key = with_paths(key, paths)?;
+    let tag = format!("{}:{}", repository(settling.project, &component.name), &key.as_str()[..24]);
+    Ok(ImageIdentity::Built { key, tag })
+}
+
+fn in_component(name: &ComponentName, error: impl std::fmt::Display) -> Setback {
+    Setback::Commit { component: Some(name.clone()), why: format!("{name}: {error}"), last_lines: Vec::new() }
+}
+
+/// What `x-launchway.paths` names counts like the context.
+fn with_paths(key: ContentKey, paths: Option<&str>) -> Result<ContentKey, Setback> {
+    let Some(paths) = paths else { return Ok(key) };
+    let mut hash = Sha256::new();
+    hash.update(key.as_str());
+    hash.update(paths);
+    ContentKey::new(hex::encode(hash.finalize())).map_err(Setback::host)
+}
+
+/// `launchway/shop/api`; what an image's name may not hold becomes `-`, told apart by a short hash.
+pub fn repository(project: &ProjectName, component: &ComponentName) -> String {
+    let clean = |text: &str| {
+        let lower = text.to_lowercase();
+        let kept: String =
+            lower.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' }).collect();
+        let kept = kept.trim_matches('-').to_string();
+        let kept = if kept.is_empty() { "x".to_string() } else { kept };
+        if kept == text { kept } else { format!("{kept}-{}", &hex::encode(Sha256::digest(text))[..6]) }
+    };
+    format!("launchway/{}/{}", clean(project.as_str()), clean(component.as_str()))
+}
+
+/// The tag is resolved when the release is made, and stays until the reference changes: nothing restarts because
+/// somebody else pulled.
+async fn pulled(settling: &Settling<'_>, component: &Component) -> Result<ImageIdentity, Setback> {
+    let Some(reference) = component.image.clone() else {
+        return Err(Setback::commit(format!("{}: neither image nor build", component.name)));
+    };
+    let before = settling.live.and_then(|release| release.parts.get(&component.name)).map(|part| &part.image);
+    if let Some(ImageIdentity::Pulled { reference: old, pinned }) = before
+        && *old == reference
+        && component.pull != PullPolicy::Always
+    {
+        return Ok(ImageIdentity::Pulled { reference, pinned: pinned.clone() });
+    }
+    let engine = match settling.resolve {
+        Resolve::Pull { engine, .. } | Resolve::Look { engine, .. } => engine,
+        Resolve::Name => return Ok(ImageIdentity::Pulled { pinned: reference.clone(), reference }),
+    };
+    let known = engine.image(&reference).await?;
+    let image = match (component.pull, known) {
+        (PullPolicy::Missing | PullPolicy::Never | PullPolicy::Build, Some(image)) => image,
+        (PullPolicy::Never, None) => {
+            let why = format!("{}: the engine has no image {reference}, and pull_policy is never", component.name);
+            return Err(Setback::Commit { component: Some(component.name.clone()), why, last_lines: Vec::new() });
+        }
+        _ => match settling.resolve {
+            Resolve::Pull { engine, log, cancel } => pull(engine, log, cancel, component, &reference).await?,
+            Resolve::Look { to_pull, .. } => {
+                to_pull.lock().unwrap_or_else(PoisonError::into_inner).insert(reference.clone());
+                return Ok(ImageIdentity::Pulled { pinned: reference.clone(), reference });
+            }
+            Resolve::Name => return Ok(ImageIdentity::Pulled { pinned: reference.clone(), reference }),
+        },
+    };
+    let pinned = pin(&reference, &image);
+    Ok(ImageIdentity::Pulled { reference, pinned })
+}
+
+async fn pull(
+    engine: &Arc<dyn Engine>,
+    log: &DeploymentLog,
+    cancel: &CancellationToken,
+    component: &Component,
+    reference: &str,
+) -> Result<Image, Setback> {
+    log.line(Some(&component.name), &format!("pulling {reference}"));
+    let log = log.clone();
+    let name = component.name.clone();
+    let progress = move |line: &str| log.line(Some(&name), line);
+    engine.pull(reference, &progress, cancel).await.map_err(|error| match Setback::from(error) {
+        Setback::Host { why } => in_component(&component.name, why),
+        other => other,
+    })
+}
+
+/// By digest where the registry gave one, so that it can be pulled again; else by the engine's own id.
+fn pin(reference: &str, image: &Image) -> String {
+    let name = reference.split('@').next().unwrap_or(reference);
+    // A tag follows the last slash; a colon before that is a registry's port.
+    let name = match name.rfind(':') {
+        Some(colon) if colon > name.rfind('/').unwrap_or(0) => &name[..colon],
+        _ => name,
+    };
+    let of_this_name = image.repo_digests.iter().find(|digest| {
+        let repository = digest.split('@').next().unwrap_or_default();
+        repository == name
+            || repository == format!("docker.io/library/{name}")
+            || repository == format!("docker.io/{name}")
+    });
+    of_this_name.cloned().unwrap_or_else(|| image.id.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_pinned_by_its_digest_where_the_registry_gave_one() {
+        let image =
+            Image { id: "sha256:1".into(), repo_digests: vec!["host:5000/a/b@sha256:2".into()], ..Default::default() };
+        assert_eq!(pin("host:5000/a/b:3", &image), "host:5000/a/b@sha256:2");
+        assert_eq!(pin("other", &image), "sha256:1");
+    }
+
+    #[test]
+    fn any_component_name_gives_a_proper_image_name() {
+        let name =
+            |component: &str| repository(&ProjectName::new("shop").unwrap(), &ComponentName::new(component).unwrap());
+        assert_eq!(name("api"), "launchway/shop/api");
+        assert!(name("My_Api").starts_with("launchway/shop/my-api-"), "{}", name("My_Api"));
+        assert_ne!(name("a.b"), name("a-b"));
+    }
+}

@@ -1,0 +1,317 @@
+//! What becomes of a delivery that is verified: stored durably, judged by what the settings want, and answered.
+
+use super::deployer::{Deployer, new_key, now_ms};
+use super::failpoint::failpoint;
+use super::skip;
+use crate::config::{Config, Project};
+use crate::forge::Proof;
+use crate::model::{
+    DeliveryId, DeploymentState, Event, EventKind, ForgeKind, Mask, ProjectName, RefChange, RepositoryRef,
+};
+use crate::receive::{Answer, Expected, Intake, Outcome, Started, Verified};
+use crate::store::{Arrival, Delivery, DeliveryOutcome, Deployment, NewDelivery};
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Refused requests kept to be seen; they come from anybody.
+const REFUSALS_KEPT: u32 = 200;
+
+/// The receiver's way into the flow.
+pub struct Deliveries {
+    pub deployer: Arc<Deployer>,
+    last_refusal_ms: AtomicI64,
+}
+
+impl Deliveries {
+    pub fn new(deployer: Arc<Deployer>) -> Self {
+        Self { deployer, last_refusal_ms: AtomicI64::new(0) }
+    }
+}
+
+#[async_trait]
+impl Intake for Deliveries {
+    fn expected(&self, project: &str) -> Option<Expected> {
+        let config = self.deployer.config();
+        let project = config.projects.get(project)?;
+        Some(Expected { project: project.name.clone(), forge: project.forge, proof: proof(project) })
+    }
+
+    async fn accept(&self, delivery: Verified) -> anyhow::Result<Answer> {
+        let config = self.deployer.config();
+        let project = config.projects.get(&delivery.project);
+        let project = project.ok_or_else(|| anyhow::anyhow!("the project was removed from launchway.toml just now"))?;
+        let event = match &delivery.event {
+            Ok(event) => masked(event.clone(), &self.deployer.mask()),
+            Err(invalid) => {
+                let new = self.new_delivery(&delivery, None, DeliveryOutcome::Invalid, &invalid.reason)?;
+                let reason = new.reason.clone();
+                return Ok(answer(Outcome::Ignored, reason, Some(self.keep(new).await?)));
+            }
+        };
+        if let Some(reason) = self.not_ours(project, &event).await? {
+            return self.ignore(&delivery, event, reason).await;
+        }
+        match event.kind.clone() {
+            EventKind::Ping => {
+                let message = greeting(project);
+                let new = self.new_delivery(&delivery, Some(event), DeliveryOutcome::Ignored, &message)?;
+                let url = self.keep(new).await?;
+                Ok(answer(Outcome::Pong, message, Some(url)))
+            }
+            EventKind::Ignored { reason } => self.ignore(&delivery, event, reason).await,
+            EventKind::Delete { reference, .. } => {
+                let reason = format!("{} was deleted: nothing is deployed for that", reference.short());
+                self.ignore(&delivery, event, reason).await
+            }
+            EventKind::Push(change) | EventKind::Tag(change) => {
+                self.take(&config, project, &delivery, event, &change).await
+            }
+        }
+    }
+
+    fn refused(&self, project: &ProjectName, forge: ForgeKind, reason: &str) {
+        // One in a second is enough to see what is wrong, and too little to hurt.
+        let now = now_ms();
+        let last = self.last_refusal_ms.load(Ordering::Relaxed);
+        let is_turn = now - last >= 1_000
+            && self.last_refusal_ms.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        let (Ok(key), true) = (new_key(), is_turn) else { return };
+        let Ok(id) = DeliveryId::new(format!("refused-{now}-{}", &key[..8])) else { return };
+        let new = NewDelivery {
+            project: project.clone(),
+            id,
+            forge,
+            event_name: String::new(),
+            kind: "refused".into(),
+            event: None,
+            found: false,
+            outcome: DeliveryOutcome::Refused,
+            reason: self.deployer.mask().apply(reason),
+            page_key: key,
+        };
+        let store = self.deployer.store.clone();
+        self.deployer.tasks.spawn(async move {
+            let kept = async {
+                store.add_delivery(new, now).await?;
+                store.forget_old_refusals(REFUSALS_KEPT).await
+            };
+            if let Err(error) = kept.await {
+                tracing::warn!(error = %error, "A refused delivery could not be noted");
+            }
+        });
+    }
+}
+
+fn proof(project: &Project) -> Proof {
+    Proof { secret: project.secret.clone(), signing_token: project.signing_token.clone() }
+}
+
+fn answer(outcome: Outcome, message: String, url: Option<String>) -> Answer {
+    Answer { outcome, message, url, deployments: Vec::new() }
+}
+
+/// An event without secrets: what people write and call themselves is theirs, and goes into the store and the log.
+fn masked(mut event: Event, mask: &Mask) -> Event {
+    event.sender = event.sender.map(|sender| mask.apply(&sender));
+    match &mut event.kind {
+        EventKind::Push(change) | EventKind::Tag(change) => {
+            change.message = change.message.take().map(|message| mask.apply(&message));
+        }
+        EventKind::Ignored { reason } => *reason = mask.apply(reason),
+        EventKind::Delete { .. } | EventKind::Ping => {}
+    }
+    event
+}
+
+/// What will happen for a change, as far as its payload tells.
+fn foreseen(project: &Project, change: &RefChange) -> String {
+    let (short, commit) = (change.reference.short(), change.commit.short());
+    let names: Vec<&str> = project.wanting(&change.reference).map(|e| e.name.as_str()).collect();
+    let environments = names.join(", ");
+    match change.message.as_deref().is_some_and(skip::is_marked) {
+        true => format!(
+            "{short} {commit} of {} is marked to be skipped: the newest commit before it that is not will be deployed to {environments}, unless it is live",
+            project.name
+        ),
+        false => format!("{short} {commit} of {} will be deployed to {environments}", project.name),
+    }
+}
+
+/// What a forge shows to the person who has just set up the hook.
+fn greeting(project: &Project) -> String {
+    let wants: Vec<String> = project
+        .environments
+        .values()
+        .map(|e| {
+            let patterns: Vec<&str> = e.branches.iter().chain(&e.tags).map(|p| p.text.as_str()).collect();
+            format!("{} deploys to {}", patterns.join(", "), e.name)
+        })
+        .collect();
+    format!(
+        "The hook of project {} works: {}. The next push deploys; `launchway deploy` deploys what is there now.",
+        project.name,
+        wants.join("; ")
+    )
+}
+
+impl Deliveries {
+    fn new_delivery(
+        &self,
+        delivery: &Verified,
+        event: Option<Event>,
+        outcome: DeliveryOutcome,
+        reason: &str,
+    ) -> anyhow::Result<NewDelivery> {
+        Ok(NewDelivery {
+            project: delivery.project.clone(),
+            id: delivery.id.clone(),
+            forge: delivery.forge,
+            event_name: self.deployer.mask().apply(&delivery.event_name).chars().take(100).collect(),
+            kind: event.as_ref().map_or("invalid", |event| event.kind.word()).to_string(),
+            event,
+            found: false,
+            outcome,
+            reason: self.deployer.mask().apply(reason),
+            page_key: new_key()?,
+        })
+    }
+
+    /// Stores what deploys nothing; what came before under the same id is judged afresh. Returns its page.
+    async fn keep(&self, new: NewDelivery) -> anyhow::Result<String> {
+        let key = new.page_key.clone();
+        match self.deployer.store.add_delivery(new.clone(), now_ms()).await? {
+            Arrival::New(_) => Ok(self.deployer.delivery_page(&key)),
+            Arrival::Again(before) => {
+                let deployed = matches!(before.outcome, DeliveryOutcome::Received | DeliveryOutcome::Deploys);
+                if !deployed {
+                    self.deployer.store.renew_delivery(before.number, new).await?;
+                }
+                Ok(self.deployer.delivery_page(&before.page_key))
+            }
+        }
+    }
+
+    async fn ignore(&self, delivery: &Verified, event: Event, reason: String) -> anyhow::Result<Answer> {
+        let new = self.new_delivery(delivery, Some(event), DeliveryOutcome::Ignored, &reason)?;
+        let url = self.keep(new).await?;
+        Ok(answer(Outcome::Ignored, reason, Some(url)))
+    }
+
+    /// Why an event is of another repository, if it is: by the forge's numeric id once that is known, since
+    /// repositories are renamed; else by name without case.
+    async fn not_ours(&self, project: &Project, event: &Event) -> anyhow::Result<Option<String>> {
+        let Some(repository) = &event.repository else { return Ok(None) };
+        // A plain repository has no name but its folder's, which differs between machines; the secret proves it.
+        if project.forge == ForgeKind::Plain {
+            return Ok(None);
+        }
+        let known = self.deployer.store.repository_id(&project.name).await?;
+        let same = match (known, repository.id) {
+            (Some(known), Some(id)) => known == id,
+            _ => repository.full_name.eq_ignore_ascii_case(&project.full_name),
+        };
+        if !same {
+            return Ok(Some(format!(
+                "it is for {}, and project {} deploys {}",
+                repository.full_name, project.name, project.full_name
+            )));
+        }
+        self.note_id(project, known, repository).await?;
+        Ok(None)
+    }
+
+    async fn note_id(&self, project: &Project, known: Option<i64>, repository: &RepositoryRef) -> anyhow::Result<()> {
+        if let (None, Some(id)) = (known, repository.id) {
+            self.deployer.store.note_repository_id(&project.name, id).await?;
+        }
+        Ok(())
+    }
+
+    /// A push or tag: stored for every project of the same repository whose secret the delivery proves.
+    async fn take(
+        &self,
+        config: &Config,
+        project: &Project,
+        delivery: &Verified,
+        event: Event,
+        change: &RefChange,
+    ) -> anyhow::Result<Answer> {
+        let same_proof =
+            |other: &&Project| other.secret == project.secret && other.signing_token == project.signing_token;
+        let wanting: Vec<&Project> = config
+            .sharing_repository(project)
+            .filter(same_proof)
+            .filter(|other| other.wanting(&change.reference).next().is_some())
+            .collect();
+        if wanting.is_empty() {
+            let reason = format!("no environment wants {}", change.reference.short());
+            return self.ignore(delivery, event, reason).await;
+        }
+        let mut will: Vec<String> = Vec::new();
+        let mut will_not: Vec<String> = Vec::new();
+        let mut deployments: Vec<Deployment> = Vec::new();
+        let mut url = None;
+        for other in wanting {
+            failpoint("delivery.came");
+            let mut new = self.new_delivery(delivery, Some(event.clone()), DeliveryOutcome::Received, "")?;
+            new.project = other.name.clone();
+            let key = match self.deployer.store.add_delivery(new.clone(), now_ms()).await? {
+                Arrival::New(_) => new.page_key,
+                Arrival::Again(before) => {
+                    if let Some((standing, reason)) = self.still_stands(&before).await? {
+                        deployments.extend(standing);
+                        will_not.push(reason);
+                        url.get_or_insert(self.deployer.delivery_page(&before.page_key));
+                        continue;
+                    }
+                    self.deployer.store.renew_delivery(before.number, new).await?;
+                    before.page_key
+                }
+            };
+            url.get_or_insert(self.deployer.delivery_page(&key));
+            // It is judged by the ref as fetched, whatever is foreseen here from the payload.
+            match self.deployer.already(other, change).await? {
+                Some(reason) => will_not.push(reason),
+                None => will.push(foreseen(other, change)),
+            }
+        }
+        failpoint("delivery.stored");
+        self.deployer.to_judge.notify_one();
+        if !will.is_empty() {
+            return Ok(answer(Outcome::Accepted, will.join("; "), url));
+        }
+        let deployments: Vec<Started> = deployments
+            .iter()
+            .map(|d| Started {
+                id: d.id,
+                environment: d.environment.clone(),
+                url: Some(self.deployer.page(&d.page_key)),
+            })
+            .collect();
+        let url = deployments.first().and_then(|started| started.url.clone()).or(url);
+        Ok(Answer { outcome: Outcome::Known, message: will_not.join("; "), url, deployments })
+    }
+
+    /// Whether a delivery that came before need not be judged again: what it asked for waits, runs or is live. What
+    /// failed, was put back or cancelled is tried again, and what was ignored or refused is judged afresh.
+    async fn still_stands(&self, before: &Delivery) -> anyhow::Result<Option<(Vec<Deployment>, String)>> {
+        match before.outcome {
+            DeliveryOutcome::Received => {
+                Ok(Some((Vec::new(), "this delivery came before and is being looked at".into())))
+            }
+            DeliveryOutcome::Deploys => {
+                let deployments = self.deployer.store.deployments_of_delivery(before.number).await?;
+                let stands = |state: DeploymentState| !state.is_end() || state == DeploymentState::Succeeded;
+                let all_stand = deployments.iter().all(|d| stands(d.state));
+                // Of several tries the newest counts.
+                let newest_stands = deployments.last().is_some_and(|d| stands(d.state));
+                let names: Vec<String> =
+                    deployments.iter().map(|d| format!("deployment {} is {}", d.id, d.state)).collect();
+                let reason = format!("this delivery came before: {}", names.join("; "));
+                Ok((all_stand || newest_stands).then_some((deployments, reason)))
+            }
+            _ => Ok(None),
+        }
+    }
+}

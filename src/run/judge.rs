@@ -1,0 +1,298 @@
+//! From deliveries to deployments: fetch what the push names, look the commit up in the fetched ref, and queue the
+//! newest commit that is not marked to be skipped.
+
+use super::checkout::fetch;
+use super::deployer::{Deployer, new_key, now_ms};
+use super::failpoint::failpoint;
+use super::lanes::Lanes;
+use super::skip;
+use crate::config::Project;
+use crate::model::{CommitId, CommitStatus, ProjectName, RefChange, StatusState};
+use crate::report::texts::{Fault, Live, Situation};
+use crate::source::{CommitInfo, FetchError};
+use crate::store::{Delivery, DeliveryOutcome, Deployment, NewDeployment, NewStatus, Trigger};
+use anyhow::Context;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A ref that cannot be fetched is tried this often before the delivery counts as failed; the comparison of tips goes
+/// on trying after that.
+const MOST_ATTEMPTS: i64 = 8;
+
+/// Judges deliveries until the process ends: those of one project in their order, projects side by side, so that a
+/// repository that does not answer holds up only its own.
+pub async fn judge_deliveries(deployer: Arc<Deployer>) {
+    let mut judging: Lanes<ProjectName> = Lanes::new();
+    while !deployer.stop.is_cancelled() {
+        let wait = match begin_judging(&deployer, &mut judging).await {
+            Ok(wait) => wait,
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "Deliveries cannot be judged");
+                Duration::from_secs(5)
+            }
+        };
+        tokio::select! {
+            () = deployer.stop.cancelled() => {}
+            () = deployer.to_judge.notified() => {}
+            () = judging.ended() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+    judging.all_ended().await;
+}
+
+/// Returns when to look again, unless something happens before.
+async fn begin_judging(deployer: &Arc<Deployer>, judging: &mut Lanes<ProjectName>) -> anyhow::Result<Duration> {
+    let (due, later) = deployer.store.deliveries_to_judge(now_ms()).await?;
+    let mut by_project: BTreeMap<ProjectName, Vec<Delivery>> = BTreeMap::new();
+    for delivery in due {
+        by_project.entry(delivery.project.clone()).or_default().push(delivery);
+    }
+    for (project, deliveries) in by_project {
+        if !judging.is_busy(&project) {
+            judging.begin(project, judge_in_order(deployer.clone(), deliveries));
+        }
+    }
+    let until = later.map(|at| Duration::from_millis((at - now_ms()).max(0) as u64));
+    Ok(until.unwrap_or(Duration::from_secs(60)).min(Duration::from_secs(60)))
+}
+
+async fn judge_in_order(deployer: Arc<Deployer>, deliveries: Vec<Delivery>) {
+    for delivery in deliveries {
+        if let Err(error) = judge(&deployer, &delivery).await {
+            tracing::error!(
+                delivery.id = %delivery.id, error = format!("{error:#}"), "A delivery could not be judged"
+            );
+            put_off(&deployer, &delivery, &format!("{error:#}")).await;
+        }
+        if deployer.stop.is_cancelled() {
+            return;
+        }
+    }
+}
+
+async fn put_off(deployer: &Deployer, delivery: &Delivery, reason: &str) {
+    let seconds = 2i64.saturating_pow(delivery.attempts.clamp(0, 8) as u32 + 1).min(300);
+    let reason = deployer.mask().apply(reason);
+    if let Err(error) = deployer.store.put_off_delivery(delivery.number, &reason, now_ms() + seconds * 1000).await {
+        tracing::error!(delivery.id = %delivery.id, error = %error, "A delivery could not be put off");
+    }
+}
+
+async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
+    let config = deployer.config();
+    let say = async |outcome, reason: String| {
+        tracing::info!(delivery.id = %delivery.id, project = %delivery.project, reason, "A delivery is judged");
+        deployer.store.judge_delivery(delivery.number, outcome, reason).await
+    };
+    let Some(project) = config.projects.get(&delivery.project) else {
+        say(DeliveryOutcome::Ignored, "its project is no longer in launchway.toml".into()).await?;
+        return Ok(());
+    };
+    let Some(change) = delivery.event.as_ref().and_then(|event| event.kind.change()) else {
+        say(DeliveryOutcome::Ignored, "it deploys nothing".into()).await?;
+        return Ok(());
+    };
+    if project.wanting(&change.reference).next().is_none() {
+        let reason = format!("no environment wants {}", change.reference.short());
+        say(DeliveryOutcome::Ignored, reason).await?;
+        return Ok(());
+    }
+    if let Err(error) = fetch(deployer, project, vec![change.reference.clone()], &deployer.stop).await {
+        if deployer.stop.is_cancelled() {
+            return Ok(());
+        }
+        let why = deployer.mask().apply(&error.to_string());
+        // The forge has just said that the repository is there: where it is not found, it may be on the move.
+        let may_pass = error.is_worth_retrying() || matches!(error, FetchError::NotFound { .. });
+        if delivery.attempts + 1 < MOST_ATTEMPTS && may_pass {
+            tracing::warn!(delivery.id = %delivery.id, project = %project.name, why, "A ref could not be fetched; it is tried again");
+            put_off(deployer, delivery, &why).await;
+            if delivery.attempts == 0 {
+                tell_commit(deployer, project, delivery, change, &Told::NotYet(&why)).await?;
+            }
+            return Ok(());
+        }
+        tell_commit(deployer, project, delivery, change, &Told::Never(&why)).await?;
+        say(DeliveryOutcome::Failed, why).await?;
+        return Ok(());
+    }
+    failpoint("delivery.fetched");
+    let (outcome, reason) = match deployer.mirrors.tip(&project.name, &change.reference)? {
+        None => {
+            let reason = format!("{} is gone from the repository", change.reference.short());
+            if delivery.attempts > 0 {
+                tell_commit(deployer, project, delivery, change, &Told::Never(&reason)).await?;
+            }
+            (DeliveryOutcome::Ignored, reason)
+        }
+        Some(tip) => {
+            deployer.store.note_tip(&project.name, &change.reference, &tip, now_ms()).await?;
+            let decided = decide(deployer, project, delivery, change, &tip).await?;
+            if delivery.attempts > 0 {
+                tell_commit(deployer, project, delivery, change, &Told::Superseded(&tip)).await?;
+            }
+            decided
+        }
+    };
+    failpoint("delivery.decided");
+    say(outcome, reason).await?;
+    failpoint("delivery.judged");
+    Ok(())
+}
+
+/// What a commit is told of a delivery that names it, while no deployment can speak for it.
+enum Told<'a> {
+    NotYet(&'a str),
+    Never(&'a str),
+    /// It was told that it waits, and now the ref has a newer tip.
+    Superseded(&'a CommitId),
+}
+
+/// A status on the commit that the delivery names, for each environment that wants its ref and has no deployment of
+/// that commit, which speaks for itself.
+async fn tell_commit(
+    deployer: &Deployer,
+    project: &Project,
+    delivery: &Delivery,
+    change: &RefChange,
+    told: &Told<'_>,
+) -> anyhow::Result<()> {
+    let config = deployer.config();
+    for environment in project.wanting(&change.reference) {
+        if deployer.store.was_deployed(&project.name, &environment.name, &change.commit).await? {
+            continue;
+        }
+        let live = match deployer.store.live(&project.name, &environment.name).await? {
+            Some(live) => Live::Release(live.release),
+            None => Live::Nothing,
+        };
+        let (state, sentence) = match told {
+            Told::NotYet(why) => (StatusState::Pending, format!("Cannot fetch yet: {why}")),
+            Told::Never(why) => {
+                let situation = Situation::Failed { fault: Fault::Host, what: why, last_line: None, live };
+                (situation.state(), situation.sentence())
+            }
+            Told::Superseded(by) => {
+                let situation = Situation::Superseded { by, live };
+                (situation.state(), situation.sentence())
+            }
+        };
+        let status = CommitStatus {
+            commit: change.commit.clone(),
+            context: config.status_context(project, &environment.name),
+            state,
+            description: deployer.mask().apply(&sentence),
+            target_url: Some(deployer.delivery_page(&delivery.page_key)),
+            reference: Some(change.reference.short().to_string()),
+        };
+        let new = NewStatus { project: project.name.clone(), deployment: None, status };
+        deployer.store.queue_status(new, now_ms()).await?;
+    }
+    deployer.to_send.notify_one();
+    Ok(())
+}
+
+async fn decide(
+    deployer: &Deployer,
+    project: &Project,
+    delivery: &Delivery,
+    change: &RefChange,
+    tip: &CommitId,
+) -> anyhow::Result<(DeliveryOutcome, String)> {
+    let short = change.reference.short();
+    let newest = deployer.mirrors.newest_not_skipped(&project.name, &change.reference, skip::is_marked, None)?;
+    let Some(newest) = newest else {
+        return Ok((DeliveryOutcome::Ignored, format!("every recent commit of {short} is marked to be skipped")));
+    };
+    let on_branch = deployer.mirrors.contains(&project.name, &change.reference, &change.commit)?;
+    let mut said: Vec<(DeliveryOutcome, String)> = Vec::new();
+    for environment in project.wanting(&change.reference) {
+        let asked_for = open_or_live(deployer, project, delivery, &environment.name, &newest).await?;
+        if let Some((outcome, reason)) = asked_for {
+            said.push((outcome, format!("{}: {reason}", environment.name)));
+            continue;
+        }
+        let trigger = if delivery.found { Trigger::Found } else { trigger_of(deployer, delivery).await? };
+        let new = NewDeployment {
+            project: project.name.clone(),
+            environment: environment.name.clone(),
+            commit: newest.id.clone(),
+            subject: newest.subject().chars().take(200).collect(),
+            reference: Some(change.reference.clone()),
+            trigger,
+            asked_by: delivery.sender.clone().unwrap_or_else(|| "a push".into()),
+            delivery: Some(delivery.number),
+            release: None,
+            page_key: new_key()?,
+            rebuild: false,
+        };
+        let added = deployer.enqueue(new).await.context("queueing a deployment")?;
+        let mut reason = format!("{}: deployment {} of {}", environment.name, added.id, newest.id.short());
+        if newest.id != *tip {
+            reason.push_str(&format!(
+                " (the newest commit that is not marked to be skipped; the tip is {})",
+                tip.short()
+            ));
+        } else if !on_branch {
+            reason.push_str(&format!(" (the tip of {short}; {} is not on it)", change.commit.short()));
+        } else if newest.id != change.commit {
+            reason.push_str(&format!(" (newer than {}, which the delivery names)", change.commit.short()));
+        }
+        said.push((DeliveryOutcome::Deploys, reason));
+    }
+    let rank = |outcome: &DeliveryOutcome| match outcome {
+        DeliveryOutcome::Deploys => 0,
+        DeliveryOutcome::Known => 1,
+        _ => 2,
+    };
+    said.sort_by_key(|(outcome, _)| rank(outcome));
+    let outcome = said.first().map_or(DeliveryOutcome::Ignored, |(outcome, _)| *outcome);
+    let is_skipped = change.commit == *tip && newest.id != *tip;
+    let (outcome, before) = match outcome {
+        DeliveryOutcome::Deploys => (outcome, String::new()),
+        _ if !on_branch => (DeliveryOutcome::Superseded, format!("{} is not on {short}; ", change.commit.short())),
+        _ if is_skipped => (DeliveryOutcome::Ignored, format!("{} is marked to be skipped; ", tip.short())),
+        DeliveryOutcome::Known if change.commit != newest.id => (DeliveryOutcome::Superseded, String::new()),
+        other => (other, String::new()),
+    };
+    let reasons: Vec<String> = said.into_iter().map(|(_, reason)| reason).collect();
+    Ok((outcome, format!("{before}{}", reasons.join("; "))))
+}
+
+/// What the newest commit is already: live, running or waiting. What failed, was put back or cancelled is tried again.
+async fn open_or_live(
+    deployer: &Deployer,
+    project: &Project,
+    delivery: &Delivery,
+    environment: &crate::model::EnvironmentName,
+    newest: &CommitInfo,
+) -> anyhow::Result<Option<(DeliveryOutcome, String)>> {
+    let open = deployer.store.open_deployments().await?;
+    let here = |d: &&Deployment| d.project == project.name && d.environment == *environment && d.commit == newest.id;
+    if let Some(deployment) = open.iter().rev().find(here) {
+        // Its own deployment, where a crash came between queueing it and saying so.
+        if deployment.delivery == Some(delivery.number) {
+            let reason = format!("deployment {} of {}", deployment.id, newest.id.short());
+            return Ok(Some((DeliveryOutcome::Deploys, reason)));
+        }
+        let reason = format!("deployment {} of {} is {}", deployment.id, newest.id.short(), deployment.state);
+        return Ok(Some((DeliveryOutcome::Known, reason)));
+    }
+    // What waits or runs there is of another commit and older: the branch decides what is newest.
+    let is_newest_wanted = !open.iter().any(|d| d.project == project.name && d.environment == *environment);
+    let Some(live) = deployer.store.live(&project.name, environment).await?.filter(|_| is_newest_wanted) else {
+        return Ok(None);
+    };
+    let release = deployer.store.release(live.release).await?;
+    Ok(release.filter(|release| release.commit == newest.id).map(|release| {
+        (DeliveryOutcome::Known, format!("{} is live already (release {})", newest.id.short(), release.id))
+    }))
+}
+
+/// A delivery that was judged before and is judged again was sent again.
+async fn trigger_of(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<Trigger> {
+    let before = deployer.store.deployments_of_delivery(delivery.number).await?;
+    Ok(if before.is_empty() { Trigger::Push } else { Trigger::Redelivery })
+}

@@ -1,0 +1,163 @@
+//! The log of one deployment: a file that grows line by line, masked before it is written.
+//!
+//! A line is `2026-11-24T01:02:03.123Z build   api  text`: time (UTC), stage, component or `-`, text.
+
+use crate::model::{ComponentName, DeploymentId, Mask, Stage};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// No line is longer: build tools draw progress bars without an end.
+const LONGEST_LINE: usize = 4_000;
+
+/// Where deployments' logs lie: `<data>/logs/<id>.log`.
+#[derive(Clone)]
+pub struct Logs {
+    folder: PathBuf,
+}
+
+impl Logs {
+    pub fn new(data: &Path) -> std::io::Result<Self> {
+        let folder = data.join("logs");
+        std::fs::create_dir_all(&folder)?;
+        Ok(Self { folder })
+    }
+
+    fn path(&self, id: DeploymentId) -> PathBuf {
+        self.folder.join(format!("{id}.log"))
+    }
+
+    /// Opens a deployment's log to go on where it ends.
+    pub fn open(&self, id: DeploymentId, mask: Mask) -> std::io::Result<DeploymentLog> {
+        let file = File::options().create(true).append(true).open(self.path(id))?;
+        let offset = file.metadata()?.len();
+        let inner =
+            Inner { file: Mutex::new((file, offset)), mask: RwLock::new(mask), stage: Mutex::new(Stage::Prepare) };
+        Ok(DeploymentLog { inner: Arc::new(inner) })
+    }
+
+    /// At most `most` bytes from `offset` on, cut after the last whole line, and the offset after them.
+    pub fn read(&self, id: DeploymentId, offset: u64, most: usize) -> std::io::Result<(String, u64)> {
+        let mut file = match File::open(self.path(id)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((String::new(), offset)),
+            Err(error) => return Err(error),
+        };
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = Vec::new();
+        file.take(most as u64).read_to_end(&mut bytes)?;
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        bytes.truncate(whole);
+        Ok((String::from_utf8_lossy(&bytes).into_owned(), offset + whole as u64))
+    }
+
+    /// The last whole lines, at most `most` bytes of them, and whether something stands before them.
+    pub fn tail(&self, id: DeploymentId, most: usize) -> std::io::Result<(String, bool)> {
+        let length = match std::fs::metadata(self.path(id)) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((String::new(), false)),
+            Err(error) => return Err(error),
+        };
+        let Some(start) = length.checked_sub(most as u64).filter(|start| *start > 0) else {
+            return Ok((self.read(id, 0, most)?.0, false));
+        };
+        // From one byte before, so that a line which begins exactly there is kept whole.
+        let (text, _) = self.read(id, start - 1, most + 1)?;
+        Ok((text.split_once('\n').map(|(_, whole)| whole.to_string()).unwrap_or_default(), true))
+    }
+}
+
+/// Cheap to clone; every clone writes to the same file.
+#[derive(Clone)]
+pub struct DeploymentLog {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    file: Mutex<(File, u64)>,
+    mask: RwLock<Mask>,
+    stage: Mutex<Stage>,
+}
+
+impl DeploymentLog {
+    /// The stage that lines belong to from now on. Returns where it begins, in bytes.
+    pub fn enter(&self, stage: Stage) -> u64 {
+        *lock(&self.inner.stage) = stage;
+        lock(&self.inner.file).1
+    }
+
+    /// More to mask, from now on.
+    pub fn set_mask(&self, mask: Mask) {
+        *self.inner.mask.write().unwrap_or_else(PoisonError::into_inner) = mask;
+    }
+
+    /// The text as it may leave the process.
+    pub fn masked(&self, text: &str) -> String {
+        self.inner.mask.read().unwrap_or_else(PoisonError::into_inner).apply(text)
+    }
+
+    /// Writes one line for each line of the text.
+    pub fn line(&self, component: Option<&ComponentName>, text: &str) {
+        let text = self.masked(text);
+        let stage = *lock(&self.inner.stage);
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
+        let component = component.map_or("-", ComponentName::as_str);
+        let mut lines = String::new();
+        for line in text.lines() {
+            let line: String = line.chars().filter(|c| !c.is_control() || *c == '\t').take(LONGEST_LINE).collect();
+            lines.push_str(&format!("{now} {:<7} {component} {line}\n", stage.word()));
+        }
+        let mut file = lock(&self.inner.file);
+        match file.0.write_all(lines.as_bytes()) {
+            Ok(()) => file.1 += lines.len() as u64,
+            // A full disk must not stop a deployment; the store still has its states.
+            Err(error) => tracing::warn!(error = %error, "A line of a deployment's log could not be written"),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Secret;
+
+    #[test]
+    fn lines_are_masked_and_read_back_from_an_offset() {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = Logs::new(folder.path()).unwrap();
+        let log = logs.open(DeploymentId(7), Mask::new(&[Secret::new("hunter2")])).unwrap();
+        log.line(None, "the password is hunter2");
+        let offset = log.enter(Stage::Build);
+        log.line(ComponentName::new("api").ok().as_ref(), "one\ntwo\x1b[1m");
+        let (whole, end) = logs.read(DeploymentId(7), 0, 1 << 20).unwrap();
+        assert_eq!(whole.lines().count(), 3);
+        assert!(!whole.contains("hunter2"), "{whole}");
+        let (rest, same_end) = logs.read(DeploymentId(7), offset, 1 << 20).unwrap();
+        assert_eq!((rest.lines().count(), same_end), (2, end));
+        assert!(rest.lines().all(|line| line.contains(" build   api ")), "{rest}");
+        assert!(!rest.contains('\x1b'));
+    }
+
+    #[test]
+    fn the_tail_is_whole_lines_and_says_whether_it_is_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = Logs::new(folder.path()).unwrap();
+        assert_eq!(logs.tail(DeploymentId(1), 100).unwrap(), (String::new(), false));
+        let log = logs.open(DeploymentId(1), Mask::default()).unwrap();
+        log.line(None, "one");
+        log.line(None, "two");
+        let (all, cut) = logs.tail(DeploymentId(1), 1 << 20).unwrap();
+        assert_eq!((all.lines().count(), cut), (2, false));
+        let line = all.lines().next().unwrap().len() + 1;
+        for most in [line, line + 1, 2 * line - 1] {
+            let (last, cut) = logs.tail(DeploymentId(1), most).unwrap();
+            assert!(last.ends_with("two\n") && !last.contains("one") && cut, "{most}: {last}");
+        }
+        assert_eq!(logs.tail(DeploymentId(1), line - 1).unwrap(), (String::new(), true));
+    }
+}

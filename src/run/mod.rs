@@ -1,0 +1,40 @@
+//! The flow of one deployment, a file per stage, and the executor that walks a plan.
+
+mod already;
+mod announce;
+mod build;
+mod catch_up;
+mod checkout;
+mod deploy;
+mod deployer;
+mod engine_away;
+mod executor;
+mod failpoint;
+mod flow;
+mod go_back;
+mod images;
+mod intake;
+mod judge;
+mod lanes;
+mod log;
+mod monitor;
+mod prepare;
+mod preview;
+mod queue;
+mod reporter;
+mod requests;
+mod revision;
+mod setback;
+mod skip;
+mod start;
+mod supplies;
+mod watch;
+
+pub use deployer::{Control, Deployer, Parts, now_ms};
+pub use failpoint::set_up as set_up_failpoints;
+pub use images::{Resolve, Settling, settle};
+pub use intake::Deliveries;
+pub use log::Logs;
+pub use prepare::accepted;
+pub use preview::{Comparison, Preview, compare};
+pub use requests::Refusal;

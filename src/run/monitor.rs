@@ -1,0 +1,85 @@
+//! Stage monitor: watch what was replaced for a while before it counts as good.
+
+use super::deploy::Convergence;
+use super::setback::Setback;
+use crate::model::{ComponentName, ContainerState, Health, Observed, ObservedContainer};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Watched this long where nothing else is said.
+pub const BAKE: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Watches the replaced components until `bake` is over, or somebody is in a hurry. Jobs have ended and are not watched.
+pub async fn watch(
+    convergence: &Convergence<'_>,
+    replaced: &[ComponentName],
+    bake: Duration,
+    hurry: &CancellationToken,
+) -> Result<(), Setback> {
+    if replaced.is_empty() || bake.is_zero() {
+        return Ok(());
+    }
+    let log = convergence.log;
+    log.line(None, &format!("watching for {} s", bake.as_secs_f64()));
+    let first = convergence.observe().await?;
+    let restarts: BTreeMap<String, u64> = first.containers.iter().map(|c| (c.id.clone(), c.restart_count)).collect();
+    let end = Instant::now() + bake;
+    loop {
+        let observed = convergence.observe().await?;
+        for name in replaced {
+            look_at(convergence, name, &observed, &restarts).await?;
+        }
+        if Instant::now() >= end {
+            return Ok(());
+        }
+        tokio::select! {
+            () = convergence.cancel.cancelled() => return Err(Setback::Cancelled),
+            () = hurry.cancelled() => {
+                log.line(None, "a newer commit waits: watched no longer");
+                return Ok(());
+            }
+            () = tokio::time::sleep(LOOK_EVERY.min(end - Instant::now())) => {}
+        }
+    }
+}
+
+async fn look_at(
+    convergence: &Convergence<'_>,
+    name: &ComponentName,
+    observed: &Observed,
+    restarts: &BTreeMap<String, u64>,
+) -> Result<(), Setback> {
+    let Some(release) = convergence.wanted.release else { return Ok(()) };
+    let Some(component) = release.stack.components.get(name) else { return Ok(()) };
+    if release.stack.is_job(name) || component.settings.job {
+        return Ok(());
+    }
+    let own: Vec<&ObservedContainer> =
+        observed.containers.iter().filter(|c| c.component == *name && c.release == Some(release.id)).collect();
+    for container in &own {
+        let before = restarts.get(&container.id).copied().unwrap_or(container.restart_count);
+        let Some(wrong) = what_is_wrong(container, before) else { continue };
+        let last_lines = convergence.deployer.engine.last_lines(&container.id, 20).await.unwrap_or_default();
+        let why = format!("{name} {wrong} while it was watched");
+        convergence.log.line(Some(name), &why);
+        for line in &last_lines {
+            convergence.log.line(Some(name), &format!("| {line}"));
+        }
+        return Err(Setback::Commit { component: Some(name.clone()), why, last_lines });
+    }
+    Ok(())
+}
+
+fn what_is_wrong(container: &ObservedContainer, restarts_before: u64) -> Option<String> {
+    match container.state {
+        ContainerState::Exited { code } => Some(format!("exited with code {code}")),
+        ContainerState::Restarting => Some("keeps restarting".into()),
+        ContainerState::Dead => Some("died".into()),
+        _ if container.restart_count > restarts_before => Some("was restarted by the engine".into()),
+        _ if container.health == Health::Unhealthy => Some("became unhealthy".into()),
+        _ => None,
+    }
+}

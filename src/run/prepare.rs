@@ -1,0 +1,267 @@
+//! Stage prepare: from a commit to a release, and what would have to happen for it.
+
+use super::checkout::{self, Checkout};
+use super::deployer::{Deployer, now_ms};
+use super::engine_away::Patience;
+use super::failpoint::failpoint;
+use super::images::{self, Settling};
+use super::log::DeploymentLog;
+use super::setback::Setback;
+use crate::config::{Environment, Project};
+use crate::model::{ComponentName, Fingerprint, Observed, Release, ReleaseId, Stack, Tree};
+use crate::plan::changes::{Candidate, ChangeKind, ComponentChange, changes};
+use crate::plan::converge::{Goal, Wanted, converge};
+use crate::plan::fingerprint::fingerprint;
+use crate::plan::neighbours::clashes;
+use crate::plan::order::levels;
+use crate::store::{Deployment, NewRelease};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// All that the later stages work with.
+pub struct Prepared {
+    pub release: Release,
+    /// What was live when the deployment began.
+    pub previous: Option<Release>,
+    /// The release's commit; absent where its repository cannot be read and nothing has to be built from it.
+    pub tree: Option<Arc<dyn Tree>>,
+    pub accepted: BTreeMap<ComponentName, BTreeSet<Fingerprint>>,
+    pub changes: Vec<ComponentChange>,
+}
+
+impl Prepared {
+    pub fn changed(&self, kinds: &[ChangeKind]) -> Vec<ComponentName> {
+        self.changes.iter().filter(|c| kinds.contains(&c.kind)).map(|c| c.component.clone()).collect()
+    }
+}
+
+pub async fn prepare(
+    deployer: &Deployer,
+    deployment: &Deployment,
+    project: &Project,
+    environment: &Environment,
+    log: &DeploymentLog,
+    cancel: &CancellationToken,
+) -> Result<Prepared, Setback> {
+    let previous = previous_release(deployer, deployment).await?;
+    let (release, tree) = match deployment.release {
+        // A rollback, or a deployment that is taken up again after a restart: its release is made already.
+        Some(id) => existing(deployer, deployment, project, id, log, cancel).await?,
+        None => {
+            let checkout =
+                checkout::checkout(deployer, project, &deployment.commit, deployment.reference.as_ref(), cancel);
+            let Checkout { tree, .. } = checkout.await?;
+            failpoint("prepare.checked_out");
+            let reading = checkout::read(project, environment, deployment, tree.clone())
+                .await
+                .map_err(|problems| logged(log, problems))?;
+            for problem in &reading.problems {
+                log.line(None, &problem.to_string());
+            }
+            let release =
+                make_release(deployer, deployment, project, reading.stack, &tree, &previous, log, cancel).await?;
+            failpoint("prepare.released");
+            (release, Some(tree))
+        }
+    };
+    if let Err(error) = deployer.mirrors.keep(&project.name, &release.commit) {
+        log.line(None, &format!("the commit may be lost when its branch is forced: {error}"));
+    }
+    let old_tree = previous.as_ref().and_then(|old| deployer.mirrors.tree(&project.name, &old.commit).ok());
+    let live = previous.as_ref().map(|old| (old, old_tree.as_ref().map(|tree| tree as &dyn Tree)));
+    let candidate = Candidate { stack: &release.stack, parts: &release.parts, tree: tree.as_deref() };
+    let changes = changes(live, &candidate);
+    let accepted = accepted(previous.as_ref(), &release);
+    let prepared = Prepared { release, previous, tree, accepted, changes };
+    let observed = Patience { deployer, log, cancel }.observe(project, environment).await?;
+    let text = plan_text(&prepared, deployment, &observed).map_err(|problems| logged(log, problems))?;
+    for line in text.lines() {
+        log.line(None, line);
+    }
+    claim(deployer, deployment, &prepared, text, log).await?;
+    Ok(prepared)
+}
+
+/// The same, out of the store alone: of a deployment whose release is live already.
+pub async fn noted(deployer: &Deployer, deployment: &Deployment) -> anyhow::Result<Prepared> {
+    let previous = previous_release(deployer, deployment).await?;
+    let release = match deployment.release {
+        Some(id) => deployer.store.release(id).await?,
+        None => None,
+    };
+    let release = release.ok_or_else(|| anyhow::anyhow!("deployment {} has no release", deployment.id))?;
+    let candidate = Candidate { stack: &release.stack, parts: &release.parts, tree: None };
+    let changes = changes(previous.as_ref().map(|old| (old, None)), &candidate);
+    let accepted = accepted(previous.as_ref(), &release);
+    Ok(Prepared { release, previous, tree: None, accepted, changes })
+}
+
+/// Notes what the deployment is about to put live, unless another environment has or is about to have a part of it.
+/// What the engine shows is not enough: two deployments that begin together would both find everything free.
+async fn claim(
+    deployer: &Deployer,
+    deployment: &Deployment,
+    prepared: &Prepared,
+    plan: String,
+    log: &DeploymentLog,
+) -> Result<(), Setback> {
+    let _one_at_a_time = deployer.claiming.lock().await;
+    let config = deployer.config();
+    let is_set = |release: &Release| {
+        let project = config.projects.get(&release.project);
+        project.is_some_and(|project| project.environments.contains_key(&release.environment))
+    };
+    let mut problems = Vec::new();
+    for id in deployer.store.releases_in_use().await? {
+        // What still runs of an environment that is no longer in launchway.toml, only the engine knows.
+        if let Some(other) = deployer.store.release(id).await?.filter(is_set) {
+            problems.extend(clashes(&prepared.release, &other));
+        }
+    }
+    if !problems.is_empty() {
+        return Err(logged(log, problems));
+    }
+    let previous = prepared.previous.as_ref().map(|release| release.id);
+    Ok(deployer.store.note_plan(deployment.id, prepared.release.id, previous, plan).await?)
+}
+
+fn logged(log: &DeploymentLog, problems: Vec<crate::model::Problem>) -> Setback {
+    for problem in &problems {
+        log.line(None, &problem.to_string());
+    }
+    Setback::problems(&problems)
+}
+
+/// What was live when the deployment began: noted with it, so that a restart in the middle does not forget it.
+pub async fn previous_release(deployer: &Deployer, deployment: &Deployment) -> Result<Option<Release>, Setback> {
+    let noted = match deployment.plan.is_empty() {
+        true => deployer.store.live(&deployment.project, &deployment.environment).await?.map(|live| live.release),
+        false => deployment.previous,
+    };
+    match noted {
+        Some(id) => Ok(deployer.store.release(id).await?),
+        None => Ok(None),
+    }
+}
+
+async fn existing(
+    deployer: &Deployer,
+    deployment: &Deployment,
+    project: &Project,
+    id: ReleaseId,
+    log: &DeploymentLog,
+    cancel: &CancellationToken,
+) -> Result<(Release, Option<Arc<dyn Tree>>), Setback> {
+    let release = deployer.store.release(id).await?;
+    let release = release.ok_or_else(|| Setback::host(format!("release {id} is not in the store any more")))?;
+    let checkout = checkout::checkout(deployer, project, &release.commit, deployment.reference.as_ref(), cancel).await;
+    match checkout {
+        Ok(Checkout { tree, .. }) => Ok((release, Some(tree))),
+        Err(Setback::Cancelled) => Err(Setback::Cancelled),
+        Err(error) => {
+            // What was built and delivered before needs no repository.
+            log.line(None, &format!("the commit's files are not at hand: {error}"));
+            Ok((release, None))
+        }
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+async fn make_release(
+    deployer: &Deployer,
+    deployment: &Deployment,
+    project: &Project,
+    stack: Stack,
+    tree: &Arc<dyn Tree>,
+    previous: &Option<Release>,
+    log: &DeploymentLog,
+    cancel: &CancellationToken,
+) -> Result<Release, Setback> {
+    let platform = deployer.engine.info().await?.platform;
+    let settling = Settling {
+        project: &project.name,
+        stack: &stack,
+        tree,
+        root: &project.path,
+        live: previous.as_ref(),
+        platform: &platform,
+        content_keys: &deployer.content_keys,
+        resolve: images::Resolve::Pull { engine: &deployer.engine, log, cancel },
+    };
+    let parts = images::settle(&settling).await?;
+    let new = NewRelease {
+        project: deployment.project.clone(),
+        environment: deployment.environment.clone(),
+        commit: deployment.commit.clone(),
+        stack,
+        parts,
+    };
+    Ok(deployer.store.add_release(new, now_ms()).await?)
+}
+
+/// Fingerprints on containers that an earlier version of Launchway wrote in its own way: where what it wrote them of
+/// would give the new release's fingerprint today, they mean the same.
+pub fn accepted(previous: Option<&Release>, release: &Release) -> BTreeMap<ComponentName, BTreeSet<Fingerprint>> {
+    let mut accepted: BTreeMap<ComponentName, BTreeSet<Fingerprint>> = BTreeMap::new();
+    let Some(previous) = previous else { return accepted };
+    let Ok(order) = levels(&previous.stack) else { return accepted };
+    let mut today: BTreeMap<ComponentName, Fingerprint> = BTreeMap::new();
+    for name in order.into_iter().flatten() {
+        let (Some(component), Some(part)) = (previous.stack.components.get(&name), previous.parts.get(&name)) else {
+            continue;
+        };
+        if component.settings.paths.is_empty() {
+            today.insert(name, fingerprint(&previous.stack, component, &part.image, None, &today));
+        }
+    }
+    for (name, part) in &release.parts {
+        let (Some(now), Some(before)) = (today.get(name), previous.parts.get(name)) else { continue };
+        if *now == part.fingerprint && before.fingerprint != part.fingerprint {
+            accepted.entry(name.clone()).or_default().insert(before.fingerprint.clone());
+        }
+    }
+    accepted
+}
+
+/// Which components change and why, and the steps: what people read before it happens.
+fn plan_text(
+    prepared: &Prepared,
+    deployment: &Deployment,
+    observed: &Observed,
+) -> Result<String, Vec<crate::model::Problem>> {
+    let wanted = Wanted {
+        release: Some(&prepared.release),
+        accepted: prepared.accepted.clone(),
+        deployment: Some(deployment.id),
+        goal: goal(deployment),
+    };
+    let plan = converge(&wanted, observed)?;
+    let mut text = format!("release {} of commit {}\n", prepared.release.id, prepared.release.commit.short());
+    for change in &prepared.changes {
+        let ComponentChange { component, kind, reasons, method } = change;
+        let _ = write!(text, "{component}: {}", kind.word());
+        if !reasons.is_empty() && *kind != ChangeKind::New {
+            let _ = write!(text, " ({})", reasons.join("; "));
+        }
+        if let (Some(choice), true) = (method, *kind != ChangeKind::Unchanged) {
+            let _ = write!(text, "; {}: {}", choice.method, choice.reason);
+        }
+        text.push('\n');
+    }
+    if plan.is_empty() {
+        text.push_str("nothing to do: everything runs as it should\n");
+    } else {
+        let _ = write!(text, "{plan}");
+    }
+    Ok(text)
+}
+
+/// Backwards no job runs.
+pub fn goal(deployment: &Deployment) -> Goal {
+    match deployment.trigger {
+        crate::store::Trigger::Rollback => Goal::PutBack,
+        _ => Goal::Deploy,
+    }
+}

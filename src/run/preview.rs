@@ -1,0 +1,204 @@
+//! What a deployment would do, without doing any of it: nothing is built, pulled or written.
+
+use super::checkout::{Checkout, checkout, read_commit};
+use super::deployer::{Deployer, scope};
+use super::images::{self, Resolve, Settling};
+use super::prepare;
+use super::requests::Refusal;
+use super::setback::Setback;
+use crate::build::ContentKeys;
+use crate::config::{Environment, Project};
+use crate::model::{CommitId, ComponentName, Problem, RefName, Release, ReleaseId, ReleasePart, Stack, Tree};
+use crate::plan::Plan;
+use crate::plan::changes::{Candidate, ComponentChange, changes};
+use crate::plan::converge::{Goal, Wanted, converge};
+use crate::plan::order::levels;
+use crate::source::CommitInfo;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Which components would change from one commit to another, and in which order they would be put live.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    pub changes: Vec<ComponentChange>,
+    /// Each level waits for the ones before it.
+    pub order: Vec<Vec<ComponentName>>,
+    /// Notes and warnings about the new commit's files.
+    pub problems: Vec<Problem>,
+}
+
+/// What deploying a commit would do.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    pub commit: CommitInfo,
+    pub reference: RefName,
+    /// What it is compared with: the release that is live, or a commit that was named. `None`: nothing is live.
+    pub against: Option<(Option<ReleaseId>, CommitId)>,
+    pub comparison: Comparison,
+    /// The steps from what runs now.
+    pub plan: Plan,
+    /// Images that would be pulled first; until then it is not known whether they changed.
+    pub to_pull: Vec<String>,
+}
+
+/// One commit, read.
+struct Side {
+    commit: CommitId,
+    tree: Arc<dyn Tree>,
+    stack: Stack,
+    parts: BTreeMap<ComponentName, ReleasePart>,
+    problems: Vec<Problem>,
+}
+
+/// Compares two commits by their files alone; images that are only named are compared by their names.
+///
+/// # Errors
+/// What is wrong with the files, as sentences.
+pub async fn compare(
+    project: &Project,
+    environment: &Environment,
+    old: Option<(&CommitId, Arc<dyn Tree>)>,
+    new: (&CommitId, Arc<dyn Tree>),
+) -> Result<Comparison, Refusal> {
+    // Both sides are of the same platform, whichever that is.
+    let content_keys = ContentKeys::default();
+    let how = How { resolve: Resolve::Name, platform: "linux/amd64", content_keys: &content_keys, live: None };
+    let old = match old {
+        Some((commit, tree)) => Some(side(project, environment, commit, tree, &how).await?),
+        None => None,
+    };
+    let new = side(project, environment, new.0, new.1, &how).await?;
+    let old_release = old.as_ref().map(|side| side.release(ReleaseId(0), project, environment));
+    let live = old_release.as_ref().zip(old.as_ref()).map(|(release, side)| (release, Some(side.tree.as_ref())));
+    comparison(live, &new)
+}
+
+impl Deployer {
+    /// What deploying a commit (the newest, where none is named) would do. It is compared with what is live, or with
+    /// the commit `against`; the steps always start from what runs.
+    pub async fn preview(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        commit: Option<&str>,
+        against: Option<&str>,
+    ) -> Result<Preview, Refusal> {
+        let (commit, reference) = self.commit_to_deploy(project, environment, commit).await?;
+        let info = self.engine.info().await.map_err(|error| Refusal::Impossible(error.to_string()))?;
+        let live = match self.store.live(&project.name, &environment.name).await? {
+            Some(live) => self.store.release(live.release).await?,
+            None => None,
+        };
+        let to_pull = Mutex::default();
+        let resolve = Resolve::Look { engine: &self.engine, to_pull: &to_pull };
+        let how = How { resolve, platform: &info.platform, content_keys: &self.content_keys, live: live.as_ref() };
+        let Checkout { tree, commit: commit_info } =
+            self.told(checkout(self, project, &commit, Some(&reference), &self.stop).await)?;
+        let new = side(project, environment, &commit, tree, &how).await?;
+
+        let before = match against {
+            Some(text) => {
+                let commit = self.commit_named(project, text)?;
+                let Checkout { tree, .. } = self.told(checkout(self, project, &commit, None, &self.stop).await)?;
+                Some(side(project, environment, &commit, tree, &how).await?)
+            }
+            None => None,
+        };
+        let (release, release_tree) = match (&before, &live) {
+            (Some(side), _) => (Some(side.release(ReleaseId(0), project, environment)), Some(side.tree.clone())),
+            (None, Some(live)) => {
+                let tree = self.mirrors.tree(&project.name, &live.commit).ok();
+                (Some(live.clone()), tree.map(|tree| Arc::new(tree) as Arc<dyn Tree>))
+            }
+            (None, None) => (None, None),
+        };
+        let comparison = comparison(release.as_ref().map(|release| (release, release_tree.as_deref())), &new)?;
+        let plan = self.steps(project, environment, &new, live.as_ref()).await?;
+        let of_release = before.is_none();
+        Ok(Preview {
+            commit: commit_info,
+            reference,
+            against: release.map(|release| (of_release.then_some(release.id), release.commit)),
+            comparison,
+            plan,
+            to_pull: to_pull.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect(),
+        })
+    }
+
+    async fn steps(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        new: &Side,
+        live: Option<&Release>,
+    ) -> Result<Plan, Refusal> {
+        let next = self.store.newest_release().await?.map_or(1, |newest| newest.0 + 1);
+        let release = new.release(ReleaseId(next), project, environment);
+        let observed = self.engine.observe(&scope(project, environment)).await;
+        let observed = observed.map_err(|error| Refusal::Impossible(error.to_string()))?;
+        let wanted = Wanted {
+            release: Some(&release),
+            accepted: prepare::accepted(live, &release),
+            deployment: None,
+            goal: Goal::Deploy,
+        };
+        converge(&wanted, &observed).map_err(refused)
+    }
+
+    fn told<T>(&self, result: Result<T, Setback>) -> Result<T, Refusal> {
+        result.map_err(|setback| Refusal::Impossible(self.mask().apply(&setback.to_string())))
+    }
+}
+
+struct How<'a> {
+    resolve: Resolve<'a>,
+    platform: &'a str,
+    content_keys: &'a ContentKeys,
+    live: Option<&'a Release>,
+}
+
+async fn side(
+    project: &Project,
+    environment: &Environment,
+    commit: &CommitId,
+    tree: Arc<dyn Tree>,
+    how: &How<'_>,
+) -> Result<Side, Refusal> {
+    let reading = read_commit(project, environment, commit, tree.clone()).await.map_err(refused)?;
+    let settling = Settling {
+        project: &project.name,
+        stack: &reading.stack,
+        tree: &tree,
+        root: &project.path,
+        live: how.live,
+        platform: how.platform,
+        content_keys: how.content_keys,
+        resolve: how.resolve,
+    };
+    let parts = images::settle(&settling).await.map_err(|setback| Refusal::Impossible(setback.to_string()))?;
+    Ok(Side { commit: commit.clone(), tree, stack: reading.stack, parts, problems: reading.problems })
+}
+
+impl Side {
+    fn release(&self, id: ReleaseId, project: &Project, environment: &Environment) -> Release {
+        Release {
+            id,
+            project: project.name.clone(),
+            environment: environment.name.clone(),
+            commit: self.commit.clone(),
+            stack: self.stack.clone(),
+            parts: self.parts.clone(),
+        }
+    }
+}
+
+fn comparison(live: Option<(&Release, Option<&dyn Tree>)>, new: &Side) -> Result<Comparison, Refusal> {
+    let candidate = Candidate { stack: &new.stack, parts: &new.parts, tree: Some(new.tree.as_ref()) };
+    let order = levels(&new.stack).map_err(|cycle| Refusal::Impossible(cycle.to_string()))?;
+    Ok(Comparison { changes: changes(live, &candidate), order, problems: new.problems.clone() })
+}
+
+fn refused(problems: Vec<Problem>) -> Refusal {
+    let lines: Vec<String> = problems.iter().filter(|p| p.is_error()).map(Problem::to_string).collect();
+    Refusal::Impossible(lines.join("\n"))
+}

@@ -1,0 +1,282 @@
+//! What people ask for: deploy, roll back, cancel, run a delivery again.
+
+use super::checkout::{checkout, fetch};
+use super::deployer::{Deployer, new_key, now_ms};
+use super::skip;
+use crate::config::{Environment, Project};
+use crate::model::{
+    CommitId, DeploymentId, DeploymentState, EnvironmentName, ProjectName, RefName, ReleaseId, Transition,
+};
+use crate::report::texts::Situation;
+use crate::store::{Delivery, DeliveryOutcome, Deployment, NewDeployment, Trigger};
+
+/// Why a request is not carried out: what is wrong and what to do, for the person who asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error("{0}")]
+    NotFound(String),
+    #[error("{0}")]
+    Impossible(String),
+    #[error("{0:#}")]
+    Failed(#[from] anyhow::Error),
+}
+
+impl From<crate::store::StoreError> for Refusal {
+    fn from(error: crate::store::StoreError) -> Self {
+        Refusal::Failed(error.into())
+    }
+}
+
+impl Deployer {
+    /// The project and environment that somebody names. Where only one is set, it need not be named.
+    pub fn find_environment(
+        &self,
+        project: Option<&str>,
+        environment: Option<&str>,
+    ) -> Result<(Project, Environment), Refusal> {
+        let config = self.config();
+        let names = |list: Vec<&str>| list.join(", ");
+        let project = match project {
+            Some(name) => config.projects.get(name).ok_or_else(|| {
+                let known = names(config.projects.keys().map(ProjectName::as_str).collect());
+                Refusal::NotFound(format!("there is no project {name:?} in launchway.toml; there are {known}"))
+            })?,
+            None => match config.projects.values().collect::<Vec<_>>().as_slice() {
+                [only] => *only,
+                _ => {
+                    let known = names(config.projects.keys().map(ProjectName::as_str).collect());
+                    return Err(Refusal::NotFound(format!("name a project: {known}")));
+                }
+            },
+        };
+        let known = || names(project.environments.keys().map(EnvironmentName::as_str).collect());
+        let environment = match environment {
+            Some(name) => project.environments.get(name).ok_or_else(|| {
+                Refusal::NotFound(format!("project {} has no environment {name:?}; it has {}", project.name, known()))
+            })?,
+            None => match project.environments.values().collect::<Vec<_>>().as_slice() {
+                [only] => *only,
+                _ => return Err(Refusal::NotFound(format!("name an environment of {}: {}", project.name, known()))),
+            },
+        };
+        Ok((project.clone(), environment.clone()))
+    }
+
+    /// Deploys a commit (a full id, or its first digits), or the newest of the environment's first branch that is set by name.
+    pub async fn ask_to_deploy(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        commit: Option<&str>,
+        rebuild: bool,
+        by: &str,
+    ) -> Result<Deployment, Refusal> {
+        let (commit, reference) = self.commit_to_deploy(project, environment, commit).await?;
+        let info = self.mirrors.commit(&project.name, &commit).map_err(|e| Refusal::NotFound(e.to_string()))?;
+        let new = NewDeployment {
+            project: project.name.clone(),
+            environment: environment.name.clone(),
+            commit,
+            subject: info.subject().chars().take(200).collect(),
+            reference: Some(reference),
+            trigger: Trigger::Manual,
+            asked_by: by.to_string(),
+            delivery: None,
+            release: None,
+            page_key: new_key()?,
+            rebuild,
+        };
+        Ok(self.enqueue(new).await?)
+    }
+
+    /// The commit that would be deployed, fetched, and the ref that it is on.
+    pub async fn commit_to_deploy(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        commit: Option<&str>,
+    ) -> Result<(CommitId, RefName), Refusal> {
+        let patience = crate::source::Patience::new(self.stop.clone(), self.config().limits.fetch);
+        let remote = super::checkout::remote(project).map_err(|error| Refusal::Impossible(error.to_string()))?;
+        let tips = self.mirrors.remote_tips(remote, &patience).await;
+        let tips = tips.map_err(|error| Refusal::Impossible(self.mask().apply(&error.to_string())))?;
+        let wanted: Vec<RefName> = tips.keys().filter(|reference| environment.wants(reference)).cloned().collect();
+        if wanted.is_empty() {
+            return Err(Refusal::NotFound(format!(
+                "no branch or tag of {} deploys to {}: it wants {}",
+                project.full_name,
+                environment.name,
+                environment
+                    .branches
+                    .iter()
+                    .chain(&environment.tags)
+                    .map(|p| p.text.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )));
+        }
+        fetch(self, project, wanted.clone(), &self.stop)
+            .await
+            .map_err(|error| Refusal::Impossible(self.mask().apply(&error.to_string())))?;
+        for (reference, tip) in tips.iter().filter(|(reference, _)| wanted.contains(reference)) {
+            self.store.note_tip(&project.name, reference, tip, now_ms()).await?;
+        }
+        match commit {
+            Some(text) => {
+                let commit = self.commit_named(project, text)?;
+                for reference in &wanted {
+                    let on_it = self.mirrors.contains(&project.name, reference, &commit);
+                    if on_it.map_err(|error| Refusal::Failed(error.into()))? {
+                        return Ok((commit, reference.clone()));
+                    }
+                }
+                Err(Refusal::NotFound(format!(
+                    "commit {} is on no branch or tag that deploys to {}",
+                    commit.short(),
+                    environment.name
+                )))
+            }
+            None => {
+                // A branch before a tag, and the first by name of several.
+                let reference = wanted.iter().find(|r| r.branch().is_some()).or(wanted.last()).cloned();
+                let reference = reference.ok_or_else(|| Refusal::NotFound("there is nothing to deploy".into()))?;
+                let newest = self.mirrors.newest_not_skipped(&project.name, &reference, skip::is_marked, None);
+                let newest = newest.map_err(|error| Refusal::Failed(error.into()))?.ok_or_else(|| {
+                    Refusal::NotFound(format!("every recent commit of {} is marked to be skipped", reference.short()))
+                })?;
+                Ok((newest.id, reference))
+            }
+        }
+    }
+
+    /// Goes back to an older release: the one before the live one, or a given one. What runs or waits there is
+    /// cancelled: backwards comes first.
+    pub async fn ask_to_roll_back(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        to: Option<ReleaseId>,
+        by: &str,
+    ) -> Result<Deployment, Refusal> {
+        let live = self.store.live(&project.name, &environment.name).await?;
+        let known = self.store.releases_once_live(&project.name, &environment.name, 20).await?;
+        let target = match to {
+            Some(id) => {
+                let release = self.store.release(id).await?;
+                let fits = |r: &crate::model::Release| r.project == project.name && r.environment == environment.name;
+                match release.filter(fits) {
+                    Some(release) => release.id,
+                    None => {
+                        let known: Vec<String> = known.iter().map(ReleaseId::to_string).collect();
+                        return Err(Refusal::NotFound(format!(
+                            "release {id} is not one of {}/{}; those that were live are {}",
+                            project.name,
+                            environment.name,
+                            known.join(", ")
+                        )));
+                    }
+                }
+            }
+            None => self.release_before(project, environment, live.map(|live| live.release), &known).await?,
+        };
+        if live.is_some_and(|live| live.release == target) && to.is_some() {
+            let place = (project.name.clone(), environment.name.clone());
+            if self.running_in(&place).is_none() {
+                return Err(Refusal::Impossible(format!("release {target} is live already")));
+            }
+        }
+        let release = self.store.release(target).await?;
+        let release = release.ok_or_else(|| Refusal::NotFound(format!("release {target} is not in the store")))?;
+        let place = (project.name.clone(), environment.name.clone());
+        if let Some(running) = self.running_in(&place) {
+            self.ask_to_cancel(running.id, by).await?;
+        }
+        let reference = self.reference_of(&release).await?;
+        let checked = checkout(self, project, &release.commit, None, &self.stop).await;
+        let subject = checked.map(|c| c.commit.subject().chars().take(200).collect()).unwrap_or_default();
+        let new = NewDeployment {
+            project: project.name.clone(),
+            environment: environment.name.clone(),
+            commit: release.commit.clone(),
+            subject,
+            reference,
+            trigger: Trigger::Rollback,
+            asked_by: by.to_string(),
+            delivery: None,
+            release: Some(target),
+            page_key: new_key()?,
+            rebuild: false,
+        };
+        Ok(self.enqueue(new).await?)
+    }
+
+    /// The release that was live before this one went live: rolling back twice goes back two.
+    async fn release_before(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        live: Option<ReleaseId>,
+        known: &[ReleaseId],
+    ) -> Result<ReleaseId, Refusal> {
+        let Some(live) = live else {
+            return Err(Refusal::Impossible(format!("nothing is live in {}/{}", project.name, environment.name)));
+        };
+        known.iter().copied().filter(|release| *release < live).max().ok_or_else(|| {
+            Refusal::Impossible(format!("release {live} is the oldest that was live; there is none to go back to"))
+        })
+    }
+
+    async fn reference_of(&self, release: &crate::model::Release) -> Result<Option<RefName>, Refusal> {
+        let of = self.store.deployments(Some(&release.project), Some(&release.environment), 1000).await?;
+        Ok(of.into_iter().find(|d| d.release == Some(release.id)).and_then(|d| d.reference))
+    }
+
+    /// Cancels a deployment in whatever stage it is.
+    pub async fn ask_to_cancel(&self, id: DeploymentId, by: &str) -> Result<Deployment, Refusal> {
+        let deployment = self.store.deployment(id).await?;
+        let deployment = deployment.ok_or_else(|| Refusal::NotFound(format!("there is no deployment {id}")))?;
+        if !self.store.ask_to_cancel(id, by.to_string()).await? {
+            return Err(Refusal::Impossible(format!("deployment {id} has ended already: {}", deployment.state)));
+        }
+        match self.running(id) {
+            Some(control) => control.cancel.cancel(),
+            None if deployment.state == DeploymentState::Waiting => {
+                let live = self.live_in(&deployment).await;
+                let situation = Situation::Cancelled { by: Some(by), during: None, live };
+                let (sentence, status) = (situation.sentence(), self.says(&situation));
+                // Should it have begun just now, its own flow sees that it is cancelled.
+                let advanced = self.store.advance(id, Transition::Cancel, sentence, status, now_ms()).await?;
+                if let Err(illegal) = advanced {
+                    return Err(Refusal::Impossible(illegal.to_string()));
+                }
+                self.to_send.notify_one();
+            }
+            None => self.to_begin.notify_one(),
+        }
+        let fresh = self.store.deployment(id).await?;
+        fresh.ok_or_else(|| Refusal::NotFound(format!("there is no deployment {id}")))
+    }
+
+    /// Judges a delivery afresh, by its number in the store or the forge's id.
+    pub async fn ask_to_redeliver(&self, id: &str) -> Result<Vec<Delivery>, Refusal> {
+        let found = match id.trim_start_matches('#').parse::<i64>() {
+            Ok(number) => self.store.delivery(number).await?.into_iter().collect(),
+            Err(_) => self.store.deliveries_by_id(id).await?,
+        };
+        if found.is_empty() {
+            return Err(Refusal::NotFound(format!("there is no delivery {id}; `launchway deliveries` lists them")));
+        }
+        for delivery in &found {
+            if delivery.event.as_ref().and_then(|event| event.kind.change()).is_none() {
+                return Err(Refusal::Impossible(format!(
+                    "delivery {} is a {}: it deploys nothing",
+                    delivery.number, delivery.kind
+                )));
+            }
+            let reason = "asked to run again";
+            self.store.judge_delivery(delivery.number, DeliveryOutcome::Received, reason).await?;
+        }
+        self.to_judge.notify_one();
+        Ok(found)
+    }
+}

@@ -1,0 +1,115 @@
+//! Why a stage did not succeed, and whose fault it is.
+
+use super::executor::StepFailed;
+use crate::engine::EngineError;
+use crate::model::{ComponentName, Problem};
+use std::future::Future;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Setback {
+    /// What the commit did wrong: `failure`.
+    #[error("{why}")]
+    Commit { component: Option<ComponentName>, why: String, last_lines: Vec<String> },
+    /// What Launchway or the host did wrong: `error`.
+    #[error("{why}")]
+    Host { why: String },
+    /// The engine does not answer: worth waiting for.
+    #[error("{why}")]
+    EngineAway { why: String },
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl Setback {
+    pub fn host(error: impl std::fmt::Display) -> Self {
+        Setback::Host { why: error.to_string() }
+    }
+    pub fn commit(why: impl Into<String>) -> Self {
+        Setback::Commit { component: None, why: why.into(), last_lines: Vec::new() }
+    }
+    /// The first problem, and how many more there are.
+    pub fn problems(problems: &[Problem]) -> Self {
+        let errors: Vec<&Problem> = problems.iter().filter(|problem| problem.is_error()).collect();
+        let why = match errors.as_slice() {
+            [] => "the Compose file cannot be read".to_string(),
+            [only] => only.to_string(),
+            [first, rest @ ..] => format!("{first} (and {} more, see the log)", rest.len()),
+        };
+        Setback::Commit { component: None, why, last_lines: problems.iter().map(Problem::to_string).collect() }
+    }
+}
+
+impl From<EngineError> for Setback {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Cancelled => Setback::Cancelled,
+            EngineError::Unavailable { .. } => Setback::EngineAway { why: error.to_string() },
+            EngineError::NotReady { ref last_lines, .. } => {
+                let last_lines = last_lines.clone();
+                Setback::Commit { component: None, why: error.to_string(), last_lines }
+            }
+            EngineError::CannotRun { .. } => Setback::commit(error.to_string()),
+            other => Setback::host(other),
+        }
+    }
+}
+
+impl From<StepFailed> for Setback {
+    fn from(failed: StepFailed) -> Self {
+        let StepFailed { component, subject, error, .. } = failed;
+        match Setback::from(error) {
+            Setback::Commit { why, last_lines, .. } => Setback::Commit { component, why, last_lines },
+            Setback::Host { why } => Setback::Host { why: format!("{subject}: {why}") },
+            other => other,
+        }
+    }
+}
+
+impl From<crate::store::StoreError> for Setback {
+    fn from(error: crate::store::StoreError) -> Self {
+        Setback::host(error)
+    }
+}
+
+/// How long work may take.
+pub struct Limit<'a> {
+    /// What takes so long, for the sentence that says it: `preparing`.
+    pub what: &'a str,
+    pub time: Duration,
+    /// Work that is stopped comes to rest by itself, so that nothing it asked for goes on behind the back of whoever
+    /// looks next; what takes longer than this is let go.
+    pub rest: Duration,
+}
+
+/// Waits for `work`, unless cancellation or the limit comes first. `stop` is what the work listens to; it fires when
+/// the limit has passed, too.
+pub async fn within<T>(
+    limit: Limit<'_>,
+    stop: &CancellationToken,
+    work: impl Future<Output = Result<T, Setback>>,
+) -> Result<T, Setback> {
+    tokio::pin!(work);
+    let is_late = tokio::select! {
+        biased;
+        () = stop.cancelled() => false,
+        result = &mut work => return result,
+        () = tokio::time::sleep(limit.time) => true,
+    };
+    stop.cancel();
+    let rest = tokio::time::timeout(limit.rest, work).await;
+    let Limit { what, time, .. } = limit;
+    Err(match (is_late, rest) {
+        (false, _) => Setback::Cancelled,
+        (true, Ok(Err(Setback::EngineAway { why }))) => {
+            Setback::EngineAway { why: format!("{what} took longer than {} s: {why}", time.as_secs()) }
+        }
+        (true, _) => Setback::Host {
+            why: format!(
+                "{what} took longer than {} s; `limits` in launchway.toml sets how long it may take",
+                time.as_secs()
+            ),
+        },
+    })
+}

@@ -1,0 +1,40 @@
+//! Starting and ending the flow's background work.
+
+use super::deployer::Deployer;
+use super::{catch_up, judge, queue, reporter};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long running work may take to notice that the process ends.
+const END_WITHIN: Duration = Duration::from_secs(10);
+
+impl Deployer {
+    /// Starts everything that goes on by itself: judging deliveries, beginning deployments (what a crash left in the
+    /// middle first), sending statuses, and looking for pushes whose delivery never came.
+    pub fn start(self: &Arc<Self>) {
+        let deployer = self.clone();
+        self.tasks.spawn(async move {
+            // A restart may be how somebody puts something right.
+            deployer.try_again_what_waits().await;
+            match deployer.store.deployed_commits().await {
+                Ok(commits) => deployer.deployed_commits.note(commits),
+                Err(error) => tracing::error!(error = %error, "The commits that were deployed cannot be read"),
+            }
+        });
+        self.tasks.spawn(judge::judge_deliveries(self.clone()));
+        self.tasks.spawn(queue::begin_deployments(self.clone()));
+        self.tasks.spawn(reporter::send_statuses(self.clone()));
+        self.tasks.spawn(catch_up::catch_up(self.clone()));
+    }
+
+    /// Begins nothing new, lets what runs note where it stands, and closes the store. Nothing is put back: the next
+    /// start goes on where this one ends.
+    pub async fn end(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(END_WITHIN, self.tasks.wait()).await.is_err() {
+            tracing::warn!("Some work did not notice in time that the process ends; the next start settles it");
+        }
+        self.store.close().await;
+    }
+}

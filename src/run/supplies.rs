@@ -1,0 +1,43 @@
+//! What steps need from the commit: files for content volumes.
+
+use super::log::DeploymentLog;
+use crate::build;
+use crate::engine::Supplies;
+use crate::model::Tree;
+use crate::plan::{CONTENT_FILE, VolumeContent};
+use anyhow::Context;
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt};
+use std::sync::Arc;
+
+/// Files of one commit. The tree is absent where the commit cannot be read any more; then only volumes that are there
+/// already can be mounted.
+pub struct CommitFiles {
+    pub tree: Option<Arc<dyn Tree>>,
+    pub log: DeploymentLog,
+}
+
+#[async_trait::async_trait]
+impl Supplies for CommitFiles {
+    async fn archive(
+        &self,
+        content: &VolumeContent,
+    ) -> anyhow::Result<BoxStream<'static, Result<Bytes, std::io::Error>>> {
+        let tree = || self.tree.clone().context("the commit's files are not at hand: its repository cannot be read");
+        Ok(match content {
+            VolumeContent::Folder { path } => build::folder_archive(tree()?, path.clone())?.boxed(),
+            VolumeContent::File { path } => {
+                build::file_archive(tree()?, path.clone(), CONTENT_FILE.to_string())?.boxed()
+            }
+            VolumeContent::Text { text, uid, gid, mode } => {
+                let (uid, gid, time) = (u64::from(*uid), u64::from(*gid), self.tree.as_ref().map_or(0, |t| t.time()));
+                let archive = build::text_archive(CONTENT_FILE, text.expose(), uid, gid, *mode, time)?;
+                futures_util::stream::iter([Ok(archive)]).boxed()
+            }
+        })
+    }
+
+    fn progress(&self, line: &str) {
+        self.log.line(None, line);
+    }
+}

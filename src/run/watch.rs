@@ -1,0 +1,40 @@
+//! Writes what the executor does into the deployment's log.
+
+use super::executor::Watch;
+use super::log::DeploymentLog;
+use crate::engine::{EngineError, Outcome};
+use crate::plan::{Action, Step};
+use std::time::Duration;
+
+pub struct LogSteps {
+    pub log: DeploymentLog,
+}
+
+impl Watch for LogSteps {
+    fn began(&self, step: &Step) {
+        // The others are over at once; this one is what people wait for.
+        if matches!(step.action, Action::WaitReady { .. }) {
+            self.log.line(step.component.as_ref(), &format!("#{} {}: {}", step.id, step.subject, step.action.verb()));
+        }
+    }
+
+    fn ended(&self, step: &Step, took: Duration, outcome: &Result<Outcome, EngineError>) {
+        let what = format!("#{} {}: {}", step.id, step.subject, step.action.verb());
+        let took = took.as_secs_f64();
+        match outcome {
+            Ok(Outcome { note: Some(note), .. }) => {
+                self.log.line(step.component.as_ref(), &format!("{what}: {note} ({took:.2} s)"))
+            }
+            Ok(_) => self.log.line(step.component.as_ref(), &format!("{what}: done ({took:.2} s)")),
+            Err(EngineError::Cancelled) => self.log.line(step.component.as_ref(), &format!("{what}: given up")),
+            Err(error) => {
+                self.log.line(step.component.as_ref(), &format!("{what}: {error}"));
+                if let EngineError::NotReady { last_lines, .. } = error {
+                    for line in last_lines {
+                        self.log.line(step.component.as_ref(), &format!("| {line}"));
+                    }
+                }
+            }
+        }
+    }
+}

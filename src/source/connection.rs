@@ -1,0 +1,221 @@
+//! One connection of libgit2 to a remote: which credentials it is shown, whose key is believed, and what its errors
+//! mean.
+
+use super::known_hosts::{self, HostKeyCheck};
+use super::libgit2::Stop;
+use super::{FetchError, RemoteKind, RemoteUrl};
+use crate::model::{GitCredentials, Mask, Secret};
+use git2::{CertificateCheckStatus, Cred, CredentialType, ErrorClass, ErrorCode, RemoteCallbacks};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+pub(super) struct Connection {
+    pub(super) url: RemoteUrl,
+    pub(super) credentials: GitCredentials,
+    /// What is being done, for messages: `fetching`, `asking`.
+    pub(super) doing: &'static str,
+    /// Why one of our own callbacks said no: libgit2 carries only a code through.
+    refusal: Rc<RefCell<Option<Refusal>>>,
+}
+
+#[derive(Clone)]
+enum Refusal {
+    Authentication(String),
+    Host(String),
+}
+
+impl Connection {
+    pub(super) fn new(url: RemoteUrl, credentials: GitCredentials, doing: &'static str) -> Self {
+        Self { url, credentials, doing, refusal: Rc::default() }
+    }
+
+    /// Callbacks for one use of the remote. `progress` hears (objects received, objects in all, bytes received).
+    pub(super) fn callbacks<'a>(
+        &self,
+        stop: &'a Stop,
+        progress: Option<&'a (dyn Fn(Progress) + Send + Sync)>,
+    ) -> RemoteCallbacks<'a> {
+        let mut callbacks = RemoteCallbacks::new();
+        let mut offered = 0;
+        let (url, credentials, refusal) = (self.url.clone(), self.credentials.clone(), self.refusal.clone());
+        callbacks.credentials(move |asking, username, allowed| {
+            offer(&url, &credentials, asking, username, allowed, &mut offered).map_err(|why| {
+                *refusal.borrow_mut() = Some(Refusal::Authentication(why));
+                git2::Error::new(ErrorCode::Auth, ErrorClass::Callback, "access was refused")
+            })
+        });
+        let (url, known_hosts, refusal) =
+            (self.url.clone(), self.credentials.known_hosts.clone(), self.refusal.clone());
+        callbacks.certificate_check(move |certificate, host| {
+            let (Some(key), Some(file)) = (certificate.as_hostkey(), &known_hosts) else {
+                return Ok(CertificateCheckStatus::CertificatePassthrough);
+            };
+            match known_hosts::check(file, host, known_hosts::port_of(url.as_str()), key.hostkey().unwrap_or_default())
+            {
+                HostKeyCheck::Known => Ok(CertificateCheckStatus::CertificateOk),
+                HostKeyCheck::Refused(why) => {
+                    *refusal.borrow_mut() = Some(Refusal::Host(why));
+                    Err(git2::Error::new(ErrorCode::Certificate, ErrorClass::Callback, "the host key was refused"))
+                }
+            }
+        });
+        callbacks.sideband_progress(move |_| !stop.is_asked());
+        callbacks.transfer_progress(move |stats| {
+            if let Some(progress) = progress {
+                progress(Progress {
+                    received_objects: stats.received_objects(),
+                    total_objects: stats.total_objects(),
+                    received_bytes: stats.received_bytes(),
+                });
+            }
+            !stop.is_asked()
+        });
+        callbacks.update_tips(move |_, _, _| !stop.is_asked());
+        callbacks
+    }
+
+    /// What an error of libgit2 means to the one who has to act on it.
+    pub(super) fn error(&self, error: git2::Error) -> FetchError {
+        let (doing, url) = (self.doing, self.url.to_string());
+        let secrets = [self.url.password(), self.credentials.token.as_ref()].into_iter().flatten();
+        let why = Mask::new(secrets).apply(error.message());
+        match self.refusal.borrow().clone() {
+            Some(Refusal::Authentication(why)) => return FetchError::Authentication { doing, url, why },
+            Some(Refusal::Host(why)) => return FetchError::HostRefused { doing, url, why },
+            None => {}
+        }
+        let text = why.to_ascii_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        match (error.code(), error.class()) {
+            (ErrorCode::User, _) => FetchError::Cancelled { doing, url },
+            (ErrorCode::Auth, _) => FetchError::Authentication { doing, url, why: advice_on_access(&self.url, &why) },
+            (ErrorCode::Certificate, _) => FetchError::HostRefused { doing, url, why: advice_on_host(&self.url, &why) },
+            (_, ErrorClass::Ssl) if says(&["certificate"]) => {
+                FetchError::HostRefused { doing, url, why: advice_on_host(&self.url, &why) }
+            }
+            (_, ErrorClass::Ssh) if says(&["hostkey", "host key"]) => {
+                FetchError::HostRefused { doing, url, why: advice_on_host(&self.url, &why) }
+            }
+            (_, ErrorClass::Ssh) if says(&["authenticat", "permission denied", "publickey", "auth"]) => {
+                FetchError::Authentication { doing, url, why: advice_on_access(&self.url, &why) }
+            }
+            (_, ErrorClass::Http) if says(&["status code: 401", "status code: 403", "401", "403"]) => {
+                FetchError::Authentication { doing, url, why: advice_on_access(&self.url, &why) }
+            }
+            _ if says(&["sha256", "object format", "objectformat", "object-format", "oid type", "object id type"]) => {
+                FetchError::ObjectFormat { doing, url }
+            }
+            (ErrorCode::Timeout, _) => FetchError::Unreachable { doing, url, why: "it does not answer in time".into() },
+            (_, ErrorClass::Http) if says(&["404"]) => FetchError::NotFound { doing, url, why },
+            (ErrorCode::NotFound, _) | (_, ErrorClass::Repository) => FetchError::NotFound { doing, url, why },
+            (_, ErrorClass::Net | ErrorClass::Os | ErrorClass::Ssl)
+                if says(&[
+                    "connect",
+                    "resolve",
+                    "timed out",
+                    "timeout",
+                    "refused",
+                    "unreachable",
+                    "reset",
+                    "eof",
+                    "socket",
+                ]) =>
+            {
+                FetchError::Unreachable { doing, url, why }
+            }
+            (_, ErrorClass::Ssh) if says(&["not found", "does not exist", "not appear", "could not read"]) => {
+                FetchError::NotFound { doing, url, why }
+            }
+            (_, ErrorClass::Net | ErrorClass::Ssh | ErrorClass::Http) => FetchError::Unreachable { doing, url, why },
+            _ => FetchError::Other { doing, url, why },
+        }
+    }
+}
+
+/// How far a fetch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    pub received_objects: usize,
+    pub total_objects: usize,
+    pub received_bytes: usize,
+}
+
+/// The next credential to try, or why there is none. A server that asks twice has refused the first.
+fn offer(
+    url: &RemoteUrl,
+    credentials: &GitCredentials,
+    asking: &str,
+    username: Option<&str>,
+    allowed: CredentialType,
+    offered: &mut u32,
+) -> Result<Cred, String> {
+    let failed = |error: git2::Error| format!("the credential could not be used: {}", error.message());
+    if !is_same_host(url, asking) {
+        return Err("the server redirects to another host, which is not shown the token".to_string());
+    }
+    let account = credentials.username.as_deref().or(url.username()).or(username);
+    if allowed.contains(CredentialType::USERNAME) {
+        return Cred::username(account.unwrap_or("git")).map_err(failed);
+    }
+    *offered += 1;
+    if allowed.contains(CredentialType::SSH_KEY) {
+        let key = credentials.ssh_key.as_deref().ok_or_else(|| {
+            "the host asks for an ssh key, and none is configured for the project in launchway.toml".to_string()
+        })?;
+        if *offered > 1 {
+            return Err(format!(
+                "the host does not accept the key {} for {}. Add its public half as a read-only deploy key there",
+                key.display(),
+                account.unwrap_or("git")
+            ));
+        }
+        if !key.is_file() {
+            return Err(format!("the ssh key {} is not there or cannot be read", key.display()));
+        }
+        return Cred::ssh_key(account.unwrap_or("git"), None, key, None).map_err(failed);
+    }
+    if allowed.contains(CredentialType::USER_PASS_PLAINTEXT) {
+        let token = credentials.token.as_ref().or(url.password());
+        let token = token.filter(|token| !Secret::is_empty(token)).ok_or_else(|| {
+            "the repository asks for a token, and none is configured for the project in launchway.toml".to_string()
+        })?;
+        if *offered > 1 {
+            return Err(
+                "the token is wrong, has expired, or may not read this repository. Put a new one where launchway.toml \
+                 says the project's token comes from"
+                    .to_string(),
+            );
+        }
+        return Cred::userpass_plaintext(account.unwrap_or("oauth2"), token.expose()).map_err(failed);
+    }
+    Err("the host asks for a kind of credential that Launchway does not have".to_string())
+}
+
+/// Whether `asking` (the URL after redirects) is still the configured host, as well protected as before.
+fn is_same_host(url: &RemoteUrl, asking: &str) -> bool {
+    match url.kind() {
+        RemoteKind::Https | RemoteKind::Http => url::Url::parse(asking).is_ok_and(|asking| {
+            let as_safe = asking.scheme() == "https" || url.kind() == RemoteKind::Http;
+            as_safe && asking.host_str().map(str::to_ascii_lowercase).as_deref() == url.host()
+        }),
+        // ssh does not redirect.
+        RemoteKind::Ssh | RemoteKind::Path => true,
+    }
+}
+
+fn advice_on_access(url: &RemoteUrl, why: &str) -> String {
+    match url.kind() {
+        RemoteKind::Ssh => format!("{why}. Add the public half of the project's key as a read-only deploy key there"),
+        _ => format!("{why}. Check the project's token: it needs read access to the repository's contents"),
+    }
+}
+
+fn advice_on_host(url: &RemoteUrl, why: &str) -> String {
+    match url.kind() {
+        RemoteKind::Ssh => format!(
+            "{why}. Compare the host's key with what its operator publishes, then add it: ssh-keyscan {} >> known_hosts",
+            url.host().unwrap_or_default()
+        ),
+        _ => format!("{why}. A certificate of your own authority belongs into the system's store"),
+    }
+}

@@ -1,0 +1,193 @@
+//! One bare mirror for each project, opened and created on demand.
+
+use super::libgit2;
+use super::{FetchError, GitTree, MirrorError};
+use crate::model::{CommitId, ProjectName};
+use git2::{Oid, Repository};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// All mirrors of a server. Cheap to clone; clones share locks and open handles.
+#[derive(Clone)]
+pub struct Mirrors {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    folder: PathBuf,
+    open: Mutex<HashMap<String, Arc<Mirror>>>,
+}
+
+/// One mirror: where it is, its lock for writing, and handles for reading.
+pub(super) struct Mirror {
+    /// `shop`, or `shop.modules/<hash>` for a submodule.
+    pub(super) name: String,
+    pub(super) path: PathBuf,
+    /// Held while a fetch or a rebuild changes the mirror.
+    pub(super) writing: Arc<tokio::sync::Mutex<()>>,
+    /// Held for reading while the mirror is looked for or opened, for writing in the moment of its exchange.
+    pub(super) place: RwLock<()>,
+    /// libgit2's handles are not to be shared between threads, and opening one costs file reads: idle ones wait here.
+    idle: Mutex<Vec<Repository>>,
+}
+
+/// More idle handles than threads that read at once are of no use.
+const MAX_IDLE: usize = 8;
+
+impl Mirrors {
+    /// `folder` is `<data directory>/mirrors`; it is created with the first mirror.
+    pub fn new(folder: PathBuf) -> Self {
+        let folder = std::path::absolute(&folder).unwrap_or(folder);
+        libgit2::set_up(&folder);
+        Self { inner: Arc::new(Inner { folder, open: Mutex::default() }) }
+    }
+
+    /// The folder of a project's mirror, whether or not it exists yet.
+    pub fn path(&self, project: &ProjectName) -> PathBuf {
+        self.mirror(project.as_str()).path.clone()
+    }
+
+    /// The files of a commit. Its submodules are entries of kind `Submodule`; [`Mirrors::with_submodules`] brings them.
+    pub fn tree(&self, project: &ProjectName, commit: &CommitId) -> Result<GitTree, MirrorError> {
+        GitTree::open(self.mirror(project.as_str()), commit)
+    }
+
+    /// Keeps a commit's objects for as long as a release may need them, also when its branch was force-pushed away
+    /// and the mirror is rebuilt.
+    pub fn keep(&self, project: &ProjectName, commit: &CommitId) -> Result<(), MirrorError> {
+        let mirror = self.mirror(project.as_str());
+        let oid = mirror.oid(commit)?;
+        mirror.read(|repository| {
+            repository.find_commit(oid)?;
+            repository.reference(&kept_ref(commit), oid, true, "kept for a release").map(drop)
+        })
+    }
+
+    /// Undoes [`Mirrors::keep`].
+    pub fn forget(&self, project: &ProjectName, commit: &CommitId) -> Result<(), MirrorError> {
+        let mirror = self.mirror(project.as_str());
+        mirror.read(|repository| match repository.find_reference(&kept_ref(commit)) {
+            Ok(mut reference) => reference.delete(),
+            Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(()),
+            Err(error) => Err(error),
+        })
+    }
+
+    pub(super) fn mirror(&self, name: &str) -> Arc<Mirror> {
+        let mut open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mirror = open.entry(name.to_string()).or_insert_with(|| {
+            let path = self.inner.folder.join(format!("{name}.git"));
+            if let Err(error) = super::rebuild::finish_interrupted(&path) {
+                tracing::warn!(mirror = %path.display(), %error, "a mirror could not be put back in its place");
+            }
+            Arc::new(Mirror {
+                name: name.to_string(),
+                path,
+                writing: Arc::default(),
+                place: RwLock::default(),
+                idle: Mutex::default(),
+            })
+        });
+        Arc::clone(mirror)
+    }
+}
+
+fn kept_ref(commit: &CommitId) -> String {
+    format!("refs/launchway/kept/{commit}")
+}
+
+impl Mirror {
+    /// Any bare repository, or the `.git` of another one, to be read only.
+    pub(super) fn at(name: String, path: PathBuf) -> Arc<Self> {
+        Arc::new(Self { name, path, writing: Arc::default(), place: RwLock::default(), idle: Mutex::default() })
+    }
+
+    /// Reads with a handle of the pool.
+    pub(super) fn read<T>(&self, work: impl FnOnce(&Repository) -> Result<T, git2::Error>) -> Result<T, MirrorError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let repository = match idle {
+            Some(repository) => repository,
+            None => {
+                let _place = self.place.read().unwrap_or_else(PoisonError::into_inner);
+                let _ = libgit2::accept_any_owner(&self.path);
+                Repository::open_bare(&self.path).map_err(|error| self.error(&error))?
+            }
+        };
+        let result = work(&repository);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MAX_IDLE {
+            idle.push(repository);
+        }
+        drop(idle);
+        result.map_err(|error| self.error(&error))
+    }
+
+    /// Closes the idle handles: the files behind them were replaced.
+    pub(super) fn close_idle(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    pub(super) fn error(&self, error: &git2::Error) -> MirrorError {
+        MirrorError::Read {
+            project: self.name.clone(),
+            path: self.path.display().to_string(),
+            why: error.message().to_string(),
+        }
+    }
+
+    pub(super) fn unknown(&self, commit: &CommitId) -> MirrorError {
+        MirrorError::UnknownCommit { project: self.name.clone(), commit: commit.to_string() }
+    }
+
+    /// A commit's id as libgit2 has it; one of another object format cannot be here.
+    pub(super) fn oid(&self, commit: &CommitId) -> Result<Oid, MirrorError> {
+        Oid::from_str(commit.as_str()).map_err(|_| self.unknown(commit))
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        let _place = self.place.read().unwrap_or_else(PoisonError::into_inner);
+        self.path.join("HEAD").exists()
+    }
+
+    /// Opens the mirror for writing, and creates it where it is missing or was left half made.
+    pub(super) fn open_or_create(&self) -> Result<Repository, String> {
+        let attempt = || -> Result<Repository, Box<dyn std::error::Error>> {
+            libgit2::accept_any_owner(&self.path)?;
+            if self.exists()
+                && let Ok(repository) = Repository::open_bare(&self.path)
+            {
+                return Ok(repository);
+            }
+            if let Some(parent) = self.path.parent() {
+                std::fs::create_dir_all(parent)?;
+            }
+            Ok(Repository::init_bare(&self.path)?)
+        };
+        attempt().map_err(|error| {
+            format!(
+                "the mirror at {} cannot be opened or created: {error}. Check the data directory",
+                self.path.display()
+            )
+        })
+    }
+}
+
+/// Removes what an earlier process left when it was killed in the middle of a fetch. The caller holds the lock.
+pub(super) fn remove_leftovers(mirror: &Path) {
+    let Ok(entries) = std::fs::read_dir(mirror.join("objects/pack")) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with("pack_git2_") {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+impl From<MirrorError> for FetchError {
+    fn from(error: MirrorError) -> Self {
+        let url = match &error {
+            MirrorError::UnknownCommit { project, .. } | MirrorError::Read { project, .. } => project.clone(),
+        };
+        FetchError::Other { doing: "reading the mirror of", url, why: error.to_string() }
+    }
+}

@@ -1,0 +1,31 @@
+//! git2: mirrors, trees of commits and working copies.
+//!
+//! A project's repository is mirrored into one bare repository; whatever is deployed is read from there, by commit.
+//! libgit2 blocks, so everything that talks to a remote runs on a thread of its own and is waited for with a deadline
+//! and a cancellation token. What only reads a mirror is quick and synchronous.
+
+mod commit_tree;
+mod connection;
+mod fetch;
+mod fetch_error;
+mod history;
+mod known_hosts;
+mod libgit2;
+mod local_repository;
+mod mirrors;
+mod rebuild;
+mod remote_url;
+mod submodules;
+mod working_copy;
+
+pub use commit_tree::GitTree;
+pub use connection::Progress;
+pub use fetch::{FetchRequest, Fetched, Remote, WantedRefs};
+pub use fetch_error::{FetchError, MirrorError};
+pub use history::{CommitInfo, Named};
+pub use libgit2::Patience;
+pub use local_repository::LocalRepository;
+pub use mirrors::Mirrors;
+pub use remote_url::{RefusedUrl, RemoteKind, RemoteUrl};
+pub use submodules::SubmoduleSettings;
+pub use working_copy::WorkingCopy;

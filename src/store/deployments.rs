@@ -1,0 +1,429 @@
+//! Deployments: the queue of each environment, and what became of each.
+
+use super::open::query;
+use super::outbox::{NewStatus, put_status};
+use super::row::{number, optional_number, optional_parsed, optional_text, parsed, text};
+use super::{Store, StoreError};
+use crate::model::{
+    CommitId, DeploymentId, DeploymentState, EnvironmentName, IllegalTransition, ProjectName, RefName, ReleaseId,
+    Transition,
+};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+/// What a deployment came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    Push,
+    /// A push whose delivery never came.
+    Found,
+    Redelivery,
+    /// `launchway deploy`.
+    Manual,
+    Rollback,
+}
+
+impl Trigger {
+    const ALL: [Self; 5] = [Self::Push, Self::Found, Self::Redelivery, Self::Manual, Self::Rollback];
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Found => "found",
+            Self::Redelivery => "redelivery",
+            Self::Manual => "manual",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
+impl std::str::FromStr for Trigger {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|t| t.word() == text).ok_or_else(|| format!("{text:?} is not a trigger"))
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct NewDeployment {
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    pub commit: CommitId,
+    pub subject: String,
+    pub reference: Option<RefName>,
+    pub trigger: Trigger,
+    pub asked_by: String,
+    pub delivery: Option<i64>,
+    /// For a rollback: the release that is put back.
+    pub release: Option<ReleaseId>,
+    pub page_key: String,
+    pub rebuild: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    pub id: DeploymentId,
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    pub commit: CommitId,
+    pub subject: String,
+    pub reference: Option<RefName>,
+    pub trigger: Trigger,
+    pub asked_by: String,
+    pub delivery: Option<i64>,
+    pub release: Option<ReleaseId>,
+    pub previous: Option<ReleaseId>,
+    pub state: DeploymentState,
+    pub description: String,
+    pub page_key: String,
+    pub rebuild: bool,
+    pub cancelled_by: Option<String>,
+    pub plan: String,
+    /// It has begun to change what runs, and that was not put back.
+    pub touched: bool,
+    /// It is put back for something that Launchway or the host did wrong, not the commit.
+    pub host_fault: bool,
+    pub created_ms: i64,
+    pub started_ms: Option<i64>,
+    pub ended_ms: Option<i64>,
+}
+
+/// A status for the deployment at hand, made once its row is known.
+pub type StatusFor = Box<dyn Fn(&Deployment) -> Option<NewStatus> + Send>;
+
+impl Store {
+    /// Puts a deployment into its environment's queue. The newest waiting one wins: those that it overtakes end
+    /// superseded, each with its final status, in the same transaction. Returns the new one and the overtaken.
+    pub async fn add_deployment(
+        &self,
+        new: NewDeployment,
+        superseded: String,
+        status: StatusFor,
+        now_ms: i64,
+    ) -> Result<(Deployment, Vec<Deployment>), StoreError> {
+        let (id, overtaken) = self
+            .write("queue a deployment", move |c| {
+                Box::pin(async move {
+                    let waiting =
+                        "SELECT * FROM deployments WHERE project = ? AND environment = ? AND state = 'waiting'";
+                    let rows = sqlx::query(waiting)
+                        .bind(new.project.as_str())
+                        .bind(new.environment.as_str())
+                        .fetch_all(&mut *c)
+                        .await?;
+                    let id = insert(c, &new, now_ms).await?;
+                    let mut overtaken = Vec::new();
+                    for row in &rows {
+                        let mut deployment = from_row(row).map_err(decode)?;
+                        deployment.state = DeploymentState::Superseded;
+                        deployment.description = superseded.clone();
+                        deployment.ended_ms = Some(now_ms);
+                        set_state(c, &deployment, now_ms).await?;
+                        if let Some(status) = status(&deployment) {
+                            put_status(c, &status, now_ms).await?;
+                        }
+                        overtaken.push(deployment);
+                    }
+                    let added = read(c, DeploymentId(id)).await?;
+                    if let Some(status) = status(&added) {
+                        put_status(c, &status, now_ms).await?;
+                    }
+                    Ok((id, overtaken))
+                })
+            })
+            .await?;
+        let added = self.deployment(DeploymentId(id)).await?;
+        let added = added.ok_or_else(|| StoreError::Content(format!("deployment {id} vanished")))?;
+        Ok((added, overtaken))
+    }
+
+    /// Moves a deployment on, and queues the status that says so in the same transaction, so that a deployment that
+    /// ended always has a final status.
+    pub async fn advance(
+        &self,
+        id: DeploymentId,
+        transition: Transition,
+        description: String,
+        status: StatusFor,
+        now_ms: i64,
+    ) -> Result<Result<Deployment, IllegalTransition>, StoreError> {
+        self.write("move a deployment on", move |c| {
+            Box::pin(async move {
+                let mut deployment = read(c, id).await?;
+                deployment.state = match deployment.state.next(transition) {
+                    Ok(state) => state,
+                    Err(illegal) => return Ok(Err(illegal)),
+                };
+                deployment.description = description;
+                deployment.started_ms = deployment.started_ms.or(Some(now_ms));
+                deployment.ended_ms = deployment.state.is_end().then_some(now_ms);
+                set_state(c, &deployment, now_ms).await?;
+                if let Some(status) = status(&deployment) {
+                    put_status(c, &status, now_ms).await?;
+                }
+                Ok(Ok(deployment))
+            })
+        })
+        .await
+    }
+
+    pub async fn deployment(&self, id: DeploymentId) -> Result<Option<Deployment>, StoreError> {
+        let row = sqlx::query("SELECT * FROM deployments WHERE id = ?")
+            .bind(id.0)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(query("read a deployment"))?;
+        row.as_ref().map(from_row).transpose()
+    }
+
+    pub async fn deployment_by_key(&self, key: &str) -> Result<Option<Deployment>, StoreError> {
+        let row = sqlx::query("SELECT * FROM deployments WHERE page_key = ?")
+            .bind(key)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(query("read a deployment"))?;
+        row.as_ref().map(from_row).transpose()
+    }
+
+    /// The newest first.
+    pub async fn deployments(
+        &self,
+        project: Option<&ProjectName>,
+        environment: Option<&EnvironmentName>,
+        most: u32,
+    ) -> Result<Vec<Deployment>, StoreError> {
+        let mut sql = QueryBuilder::<Sqlite>::new("SELECT * FROM deployments WHERE true");
+        if let Some(project) = project {
+            sql.push(" AND project = ").push_bind(project.to_string());
+        }
+        if let Some(environment) = environment {
+            sql.push(" AND environment = ").push_bind(environment.to_string());
+        }
+        sql.push(" ORDER BY id DESC LIMIT ").push_bind(most);
+        let rows = sql.build().fetch_all(&self.readers).await.map_err(query("read deployments"))?;
+        rows.iter().map(from_row).collect()
+    }
+
+    /// Those that have not ended, the oldest first.
+    pub async fn open_deployments(&self) -> Result<Vec<Deployment>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM deployments WHERE ended_at IS NULL ORDER BY id")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(query("read open deployments"))?;
+        rows.iter().map(from_row).collect()
+    }
+
+    pub async fn deployments_of_delivery(&self, delivery: i64) -> Result<Vec<Deployment>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM deployments WHERE delivery = ? ORDER BY id")
+            .bind(delivery)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(query("read deployments"))?;
+        rows.iter().map(from_row).collect()
+    }
+
+    /// Whether there ever was a deployment of the commit in the environment, whatever became of it.
+    pub async fn was_deployed(
+        &self,
+        project: &ProjectName,
+        environment: &EnvironmentName,
+        commit: &CommitId,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM deployments WHERE project = ? AND environment = ? AND commit_id = ?)";
+        sqlx::query_scalar(sql)
+            .bind(project.as_str())
+            .bind(environment.as_str())
+            .bind(commit.as_str())
+            .fetch_one(&self.readers)
+            .await
+            .map_err(query("read deployments"))
+    }
+
+    /// Every commit that was ever put into a queue.
+    pub async fn deployed_commits(&self) -> Result<Vec<(ProjectName, CommitId)>, StoreError> {
+        let rows = sqlx::query("SELECT DISTINCT project, commit_id FROM deployments")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(query("read deployed commits"))?;
+        rows.iter().map(|row| Ok((parsed(row, "project")?, parsed(row, "commit_id")?))).collect()
+    }
+
+    /// Releases that may stand on the engine now: what is live, and what deployments that have begun are putting live.
+    pub async fn releases_in_use(&self) -> Result<Vec<ReleaseId>, StoreError> {
+        let sql = "SELECT live FROM environments WHERE live IS NOT NULL UNION
+            SELECT release FROM deployments WHERE ended_at IS NULL AND state != 'waiting' AND release IS NOT NULL";
+        let ids: Vec<i64> =
+            sqlx::query_scalar(sql).fetch_all(&self.readers).await.map_err(query("read releases in use"))?;
+        Ok(ids.into_iter().map(ReleaseId).collect())
+    }
+
+    /// Notes the release that a deployment makes live, what was live before, and its plan.
+    pub async fn note_plan(
+        &self,
+        id: DeploymentId,
+        release: ReleaseId,
+        previous: Option<ReleaseId>,
+        plan: String,
+    ) -> Result<(), StoreError> {
+        self.write("note a plan", move |c| {
+            Box::pin(async move {
+                sqlx::query("UPDATE deployments SET release = ?, previous = ?, plan = ? WHERE id = ?")
+                    .bind(release.0)
+                    .bind(previous.map(|release| release.0))
+                    .bind(plan)
+                    .bind(id.0)
+                    .execute(c)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Notes, before the first step, that what runs is about to be touched.
+    pub async fn note_touched(&self, id: DeploymentId) -> Result<(), StoreError> {
+        self.write("note that a deployment begins to change what runs", move |c| {
+            Box::pin(async move {
+                sqlx::query("UPDATE deployments SET touched = 1 WHERE id = ?").bind(id.0).execute(c).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Notes whose fault it is that a deployment is put back.
+    pub async fn note_fault(&self, id: DeploymentId, host: bool) -> Result<(), StoreError> {
+        self.write("note whose fault it is", move |c| {
+            Box::pin(async move {
+                let sql = "UPDATE deployments SET host_fault = ? WHERE id = ?";
+                sqlx::query(sql).bind(host).bind(id.0).execute(c).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Notes that a deployment which had ended without being put back has been put back after all.
+    pub async fn note_settled(&self, id: DeploymentId, description: String) -> Result<(), StoreError> {
+        self.write("note that an environment is put right", move |c| {
+            Box::pin(async move {
+                let sql = "UPDATE deployments SET touched = 0, description = ? WHERE id = ?";
+                sqlx::query(sql).bind(description).bind(id.0).execute(c).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// What a deployment is doing now, as a sentence, while its state stays.
+    pub async fn describe(&self, id: DeploymentId, description: String) -> Result<(), StoreError> {
+        self.write("describe a deployment", move |c| {
+            Box::pin(async move {
+                let sql = "UPDATE deployments SET description = ? WHERE id = ? AND ended_at IS NULL";
+                sqlx::query(sql).bind(description).bind(id.0).execute(c).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Deployments that ended without being put back, in environments where nothing came after them.
+    pub async fn unsettled_deployments(&self) -> Result<Vec<Deployment>, StoreError> {
+        let sql = "SELECT * FROM deployments d WHERE state = 'failed' AND touched = 1 AND NOT EXISTS (
+            SELECT 1 FROM deployments n WHERE n.project = d.project AND n.environment = d.environment
+            AND n.id > d.id AND (n.touched = 1 OR n.ended_at IS NULL))";
+        let rows = sqlx::query(sql).fetch_all(&self.readers).await.map_err(query("read unsettled deployments"))?;
+        rows.iter().map(from_row).collect()
+    }
+
+    /// Asks for a deployment to be cancelled; false when it has already ended.
+    pub async fn ask_to_cancel(&self, id: DeploymentId, by: String) -> Result<bool, StoreError> {
+        self.write("cancel a deployment", move |c| {
+            Box::pin(async move {
+                let sql = "UPDATE deployments SET cancelled_by = ? WHERE id = ? AND ended_at IS NULL";
+                Ok(sqlx::query(sql).bind(by).bind(id.0).execute(c).await?.rows_affected() == 1)
+            })
+        })
+        .await
+    }
+}
+
+async fn insert(c: &mut SqliteConnection, new: &NewDeployment, now_ms: i64) -> Result<i64, sqlx::Error> {
+    let sql = "INSERT INTO deployments (project, environment, commit_id, subject, ref, trigger, asked_by, delivery,
+        release, state, description, page_key, rebuild, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let done = sqlx::query(sql)
+        .bind(new.project.as_str())
+        .bind(new.environment.as_str())
+        .bind(new.commit.as_str())
+        .bind(&new.subject)
+        .bind(new.reference.as_ref().map(RefName::as_str))
+        .bind(new.trigger.word())
+        .bind(&new.asked_by)
+        .bind(new.delivery)
+        .bind(new.release.map(|release| release.0))
+        .bind(DeploymentState::Waiting.word())
+        .bind("Waits for its turn")
+        .bind(&new.page_key)
+        .bind(new.rebuild)
+        .bind(now_ms)
+        .execute(c)
+        .await?;
+    Ok(done.last_insert_rowid())
+}
+
+async fn set_state(c: &mut SqliteConnection, deployment: &Deployment, now_ms: i64) -> Result<(), sqlx::Error> {
+    let sql = "UPDATE deployments SET state = ?, description = ?, started_at = ?, ended_at = ? WHERE id = ?";
+    sqlx::query(sql)
+        .bind(deployment.state.word())
+        .bind(&deployment.description)
+        .bind(deployment.started_ms)
+        .bind(deployment.ended_ms)
+        .bind(deployment.id.0)
+        .execute(&mut *c)
+        .await?;
+    if deployment.state.is_end() {
+        let outcome = if deployment.state == DeploymentState::Succeeded { "done" } else { deployment.state.word() };
+        sqlx::query("UPDATE stages SET ended_at = ?, outcome = ? WHERE deployment = ? AND ended_at IS NULL")
+            .bind(now_ms)
+            .bind(outcome)
+            .bind(deployment.id.0)
+            .execute(c)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn read(c: &mut SqliteConnection, id: DeploymentId) -> Result<Deployment, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM deployments WHERE id = ?").bind(id.0).fetch_one(c).await?;
+    from_row(&row).map_err(decode)
+}
+
+fn decode(error: StoreError) -> sqlx::Error {
+    sqlx::Error::Decode(Box::new(error))
+}
+
+fn from_row(row: &SqliteRow) -> Result<Deployment, StoreError> {
+    Ok(Deployment {
+        id: DeploymentId(number(row, "id")?),
+        project: parsed(row, "project")?,
+        environment: parsed(row, "environment")?,
+        commit: parsed(row, "commit_id")?,
+        subject: text(row, "subject")?,
+        reference: optional_parsed(row, "ref")?,
+        trigger: parsed(row, "trigger")?,
+        asked_by: text(row, "asked_by")?,
+        delivery: optional_number(row, "delivery")?,
+        release: optional_number(row, "release")?.map(ReleaseId),
+        previous: optional_number(row, "previous")?.map(ReleaseId),
+        state: parsed(row, "state")?,
+        description: text(row, "description")?,
+        page_key: text(row, "page_key")?,
+        rebuild: number(row, "rebuild")? != 0,
+        cancelled_by: optional_text(row, "cancelled_by")?,
+        plan: text(row, "plan")?,
+        touched: number(row, "touched")? != 0,
+        host_fault: number(row, "host_fault")? != 0,
+        created_ms: number(row, "created_at")?,
+        started_ms: optional_number(row, "started_at")?,
+        ended_ms: optional_number(row, "ended_at")?,
+    })
+}

@@ -1,0 +1,130 @@
+//! One writer: whatever waits is written in one transaction, so that one fsync serves many callers.
+
+use super::{Store, StoreError};
+use futures_util::future::BoxFuture;
+use sqlx::{Connection, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+/// The most that one transaction takes, so that no caller waits for ever for its commit.
+const MOST_IN_ONE_COMMIT: usize = 500;
+
+type Work = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Finish> + Send>;
+/// Tells the caller, once the transaction is durable (`Ok`) or not (`Err`).
+type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+#[derive(Clone)]
+pub(super) struct Writer {
+    queue: mpsc::Sender<Message>,
+}
+
+enum Message {
+    Work(Work),
+    Close(oneshot::Sender<()>),
+}
+
+impl Writer {
+    pub fn start(connection: SqliteConnection) -> Self {
+        let (queue, waiting) = mpsc::channel(10_000);
+        tokio::spawn(write_all(connection, waiting));
+        Self { queue }
+    }
+
+    pub async fn close(&self) {
+        let (done, wait) = oneshot::channel();
+        if self.queue.send(Message::Close(done)).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+}
+
+impl Store {
+    /// Runs `work` in the next transaction and returns once that is durable. Work that fails leaves no trace and does
+    /// not disturb what is written with it.
+    pub(super) async fn write<T, F>(&self, attempted: &'static str, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + 'static,
+    {
+        let (tell, hear) = oneshot::channel::<Result<T, StoreError>>();
+        let boxed: Work = Box::new(move |connection| {
+            Box::pin(async move {
+                let result = in_savepoint(connection, work).await;
+                let finish: Finish = Box::new(move |committed| {
+                    let answer = match (result, committed) {
+                        (Ok(value), Ok(())) => Ok(value),
+                        (Err(source), _) => Err(StoreError::Query { attempted, source }),
+                        (Ok(_), Err(error)) => Err(error),
+                    };
+                    // The caller may have gone away; what it wrote stays written.
+                    let _ = tell.send(answer);
+                });
+                finish
+            })
+        });
+        self.writer.queue.send(Message::Work(boxed)).await.map_err(|_| StoreError::Closed)?;
+        hear.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+async fn in_savepoint<T, F>(connection: &mut SqliteConnection, work: F) -> Result<T, sqlx::Error>
+where
+    F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
+{
+    sqlx::query("SAVEPOINT work").execute(&mut *connection).await?;
+    let result = work(connection).await;
+    let end = if result.is_ok() { "RELEASE work" } else { "ROLLBACK TO work; RELEASE work" };
+    sqlx::raw_sql(end).execute(&mut *connection).await?;
+    result
+}
+
+async fn write_all(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Message>) {
+    let mut closing = None;
+    while closing.is_none() {
+        let Some(first) = waiting.recv().await else { break };
+        let mut batch = Vec::new();
+        let mut next = Some(first);
+        while let Some(message) = next {
+            match message {
+                Message::Work(work) => batch.push(work),
+                Message::Close(done) => {
+                    closing = Some(done);
+                    break;
+                }
+            }
+            next = if batch.len() < MOST_IN_ONE_COMMIT { waiting.try_recv().ok() } else { None };
+        }
+        if !batch.is_empty() {
+            write_batch(&mut connection, batch).await;
+        }
+    }
+    if let Err(error) = connection.close().await {
+        tracing::warn!(error = %error, "The store's writing connection did not close cleanly");
+    }
+    if let Some(done) = closing {
+        let _ = done.send(());
+    }
+}
+
+async fn write_batch(connection: &mut SqliteConnection, batch: Vec<Work>) {
+    if let Err(error) = sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await {
+        tracing::error!(error = %error, "The store cannot be written to");
+        // Dropping the work tells each caller that the store is closed to it.
+        return;
+    }
+    let mut finishes = Vec::with_capacity(batch.len());
+    for work in batch {
+        finishes.push(work(&mut *connection).await);
+    }
+    let committed = sqlx::raw_sql("COMMIT").execute(&mut *connection).await;
+    if let Err(error) = &committed {
+        tracing::error!(error = %error, "The store could not commit");
+        let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await;
+    }
+    for finish in finishes {
+        let outcome = match &committed {
+            Ok(_) => Ok(()),
+            Err(error) => Err(StoreError::Content(format!("commit failed: {error}"))),
+        };
+        finish(outcome);
+    }
+}

@@ -1,0 +1,30 @@
+//! How a request is answered: JSON, or a problem document (RFC 9457) with secrets masked.
+
+use crate::receive::Problem;
+use crate::run::{Deployer, Refusal};
+use axum::Json;
+use axum::http::{StatusCode, Uri};
+
+pub type Answer<T> = Result<Json<T>, Problem>;
+
+pub fn refused(deployer: &Deployer, refusal: impl Into<Refusal>) -> Problem {
+    let refusal = refusal.into();
+    let status = match &refusal {
+        Refusal::NotFound(_) => StatusCode::NOT_FOUND,
+        Refusal::Impossible(_) => StatusCode::CONFLICT,
+        Refusal::Failed(error) => {
+            tracing::error!(error = format!("{error:#}"), "A request at the control socket failed");
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+    };
+    Problem::new(status, deployer.mask().apply(&refusal.to_string()))
+}
+
+pub fn answer<T>(deployer: &Deployer, result: Result<T, Refusal>) -> Answer<T> {
+    result.map(Json).map_err(|refusal| refused(deployer, refusal))
+}
+
+pub async fn unknown(uri: Uri) -> Problem {
+    let detail = format!("{} is not a path of this API: is the command of another version?", uri.path());
+    Problem::new(StatusCode::NOT_FOUND, detail)
+}

@@ -1,0 +1,96 @@
+//! What people ask for: deploy, roll back, cancel, plan, back up.
+
+use super::answer::{Answer, answer};
+use super::deployments;
+use super::reports::plan_report;
+use crate::model::DeploymentId;
+use crate::run::{Deployer, Preview, Refusal};
+use crate::web::wire::{
+    BackupRequest, CancelRequest, DeployRequest, DeploymentDetails, PlanReport, PlanRequest, RollbackRequest,
+};
+use axum::Json;
+use axum::extract::{Path, State};
+use std::future::Future;
+use std::sync::Arc;
+
+pub async fn deploy(
+    State(deployer): State<Arc<Deployer>>,
+    Json(asked): Json<DeployRequest>,
+) -> Answer<DeploymentDetails> {
+    carried_out(deployer, |deployer| async move {
+        let (project, environment) =
+            deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
+        let by = name_of(&asked.by);
+        let added = deployer.ask_to_deploy(&project, &environment, asked.commit.as_deref(), asked.rebuild, &by).await?;
+        deployments::read(&deployer, added.id).await
+    })
+    .await
+}
+
+pub async fn roll_back(
+    State(deployer): State<Arc<Deployer>>,
+    Json(asked): Json<RollbackRequest>,
+) -> Answer<DeploymentDetails> {
+    carried_out(deployer, |deployer| async move {
+        let (project, environment) =
+            deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
+        let added = deployer.ask_to_roll_back(&project, &environment, asked.to, &name_of(&asked.by)).await?;
+        deployments::read(&deployer, added.id).await
+    })
+    .await
+}
+
+pub async fn cancel(
+    State(deployer): State<Arc<Deployer>>,
+    Path(id): Path<i64>,
+    Json(asked): Json<CancelRequest>,
+) -> Answer<DeploymentDetails> {
+    carried_out(deployer, |deployer| async move {
+        let cancelled = deployer.ask_to_cancel(DeploymentId(id), &name_of(&asked.by)).await?;
+        deployments::read(&deployer, cancelled.id).await
+    })
+    .await
+}
+
+pub async fn plan(State(deployer): State<Arc<Deployer>>, Json(asked): Json<PlanRequest>) -> Answer<PlanReport> {
+    carried_out(deployer, |deployer| async move {
+        let (project, environment) =
+            deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
+        let preview =
+            deployer.preview(&project, &environment, asked.commit.as_deref(), asked.against.as_deref()).await?;
+        let Preview { commit, reference, against, comparison, plan, to_pull } = preview;
+        let of = (&project, &environment);
+        Ok(plan_report(of, (&commit, Some(&reference)), against, &comparison, Some(&plan), to_pull))
+    })
+    .await
+}
+
+pub async fn back_up(
+    State(deployer): State<Arc<Deployer>>,
+    Json(asked): Json<BackupRequest>,
+) -> Answer<serde_json::Value> {
+    carried_out(deployer, |deployer| async move {
+        if !asked.file.is_absolute() {
+            return Err(Refusal::Impossible(format!("{} is not an absolute path", asked.file.display())));
+        }
+        deployer.store.backup(&asked.file).await.map_err(|error| Refusal::Impossible(error.to_string()))?;
+        Ok(serde_json::json!({ "file": asked.file }))
+    })
+    .await
+}
+
+/// Carries a request out to its end, also when whoever asked goes away in the middle.
+async fn carried_out<T, W>(deployer: Arc<Deployer>, work: impl FnOnce(Arc<Deployer>) -> W) -> Answer<T>
+where
+    T: Send + 'static,
+    W: Future<Output = Result<T, Refusal>> + Send + 'static,
+{
+    let done = deployer.tasks.spawn(work(deployer.clone())).await;
+    answer(&deployer, done.unwrap_or_else(|error| Err(Refusal::Failed(error.into()))))
+}
+
+/// Who asked, as text for statuses and pages.
+fn name_of(by: &str) -> String {
+    let clean: String = by.chars().filter(|c| !c.is_control()).take(80).collect();
+    if clean.trim().is_empty() { "somebody at the command line".into() } else { clean.trim().to_string() }
+}

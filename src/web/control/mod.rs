@@ -1,0 +1,33 @@
+//! The control API, which the command line speaks over the Unix socket in the data directory. Its rights are the
+//! socket's file mode: whoever may connect may do everything.
+
+mod answer;
+mod ask;
+mod deliveries;
+mod deployments;
+mod reports;
+mod status;
+
+use crate::run::Deployer;
+use axum::Router;
+use axum::routing::{get, post};
+use std::sync::Arc;
+
+pub use reports::plan_report;
+
+pub fn control(deployer: Arc<Deployer>) -> Router {
+    Router::new()
+        .route("/v1/status", get(status::status))
+        .route("/v1/deployments", get(deployments::list))
+        .route("/v1/deployments/{id}", get(deployments::one))
+        .route("/v1/deployments/{id}/log", get(deployments::log))
+        .route("/v1/deployments/{id}/cancel", post(ask::cancel))
+        .route("/v1/deploy", post(ask::deploy))
+        .route("/v1/rollback", post(ask::roll_back))
+        .route("/v1/plan", post(ask::plan))
+        .route("/v1/backup", post(ask::back_up))
+        .route("/v1/deliveries", get(deliveries::list))
+        .route("/v1/deliveries/{id}/redeliver", post(deliveries::redeliver))
+        .fallback(answer::unknown)
+        .with_state(deployer)
+}

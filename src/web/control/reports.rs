@@ -1,0 +1,110 @@
+//! From what the store and the flow have to what the API says.
+
+use crate::config::{Environment, Project};
+use crate::model::{CommitId, RefName, ReleaseId};
+use crate::plan::Plan;
+use crate::run::{Comparison, Deployer, now_ms};
+use crate::source::CommitInfo;
+use crate::store::{Delivery, Deployment, StageRecord};
+use crate::web::wire::{
+    Against, ComponentPlan, DeliverySummary, DeploymentDetails, DeploymentSummary, PlanReport, StageReport,
+};
+use jiff::Timestamp;
+
+pub fn time(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(milliseconds).unwrap_or_default()
+}
+
+pub fn summary(deployer: &Deployer, deployment: &Deployment) -> DeploymentSummary {
+    let mask = deployer.mask();
+    DeploymentSummary {
+        id: deployment.id,
+        project: deployment.project.clone(),
+        environment: deployment.environment.clone(),
+        state: deployment.state,
+        ended: deployment.state.is_end(),
+        description: mask.apply(&deployment.description),
+        commit: deployment.commit.clone(),
+        subject: mask.apply(&deployment.subject),
+        reference: deployment.reference.clone(),
+        trigger: deployment.trigger.word().to_string(),
+        asked_by: deployment.asked_by.clone(),
+        release: deployment.release,
+        created_at: time(deployment.created_ms),
+        started_at: deployment.started_ms.map(time),
+        ended_at: deployment.ended_ms.map(time),
+        page: deployer.page(&deployment.page_key),
+    }
+}
+
+pub fn details(deployer: &Deployer, deployment: &Deployment, stages: &[StageRecord]) -> DeploymentDetails {
+    DeploymentDetails {
+        summary: summary(deployer, deployment),
+        previous: deployment.previous,
+        cancelled_by: deployment.cancelled_by.clone(),
+        rebuild: deployment.rebuild,
+        delivery: deployment.delivery,
+        stages: stages.iter().map(stage).collect(),
+        plan: deployer.mask().apply(&deployment.plan).lines().map(str::to_string).collect(),
+    }
+}
+
+fn stage(record: &StageRecord) -> StageReport {
+    StageReport {
+        stage: record.stage,
+        started_at: time(record.started_ms),
+        ended_at: record.ended_ms.map(time),
+        took_ms: (record.ended_ms.unwrap_or_else(now_ms) - record.started_ms).max(0),
+        outcome: record.outcome.clone(),
+    }
+}
+
+pub fn delivery(deployer: &Deployer, delivery: &Delivery) -> DeliverySummary {
+    DeliverySummary {
+        number: delivery.number,
+        project: delivery.project.clone(),
+        id: delivery.id.to_string(),
+        forge: delivery.forge,
+        event: delivery.event_name.clone(),
+        kind: delivery.kind.clone(),
+        reference: delivery.reference.clone(),
+        commit: delivery.commit.clone(),
+        sender: delivery.sender.clone(),
+        found: delivery.found,
+        received_at: time(delivery.received_ms),
+        outcome: delivery.outcome.word().to_string(),
+        reason: deployer.mask().apply(&delivery.reason),
+        page: deployer.delivery_page(&delivery.page_key),
+    }
+}
+
+/// What a plan is about and was found, for people and programs.
+pub fn plan_report(
+    (project, environment): (&Project, &Environment),
+    (commit, reference): (&CommitInfo, Option<&RefName>),
+    against: Option<(Option<ReleaseId>, CommitId)>,
+    comparison: &Comparison,
+    plan: Option<&Plan>,
+    to_pull: Vec<String>,
+) -> PlanReport {
+    let components = comparison.changes.iter().map(|change| ComponentPlan {
+        name: change.component.clone(),
+        change: change.kind.word().to_string(),
+        reasons: change.reasons.clone(),
+        method: change.method.as_ref().map(|choice| choice.method.to_string()),
+        method_reason: change.method.as_ref().map(|choice| choice.reason.clone()),
+    });
+    PlanReport {
+        project: project.name.clone(),
+        environment: environment.name.clone(),
+        commit: commit.id.clone(),
+        subject: commit.subject().to_string(),
+        reference: reference.cloned(),
+        against: against.map(|(release, commit)| Against { release, commit }),
+        components: components.collect(),
+        order: comparison.order.clone(),
+        steps: plan.map(|plan| plan.steps.iter().map(ToString::to_string).collect()),
+        to_pull,
+        notes: comparison.problems.iter().map(ToString::to_string).collect(),
+    }
+}

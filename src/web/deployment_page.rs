@@ -1,0 +1,204 @@
+//! The page of one deployment: what is deployed, where it is, how long each stage took, the plan with its reasons, and
+//! the log where the project's settings open it.
+
+use super::look::{self, Moment, mood, took};
+use crate::model::{DeploymentState, Mask, Method, Stage};
+use crate::run::{Deployer, now_ms};
+use crate::store::{Deployment, StageRecord, Trigger};
+use askama::Template;
+
+/// As much of a log as the page shows.
+const LOG_BYTES: usize = 64 * 1024;
+
+#[derive(Template)]
+#[template(path = "pages/deployment.html")]
+struct DeploymentPage {
+    style: &'static str,
+    mood: &'static str,
+    refresh: bool,
+    title: String,
+    place: String,
+    id: i64,
+    state: String,
+    sentence: String,
+    commit: String,
+    short: String,
+    subject: String,
+    reference: Option<String>,
+    asked: String,
+    release: Option<i64>,
+    created: Moment,
+    total: Option<String>,
+    delivery: Option<String>,
+    stages: Vec<StageRow>,
+    plan: PlanView,
+    log: LogView,
+}
+
+struct StageRow {
+    name: &'static str,
+    mood: &'static str,
+    outcome: String,
+    started: Option<Moment>,
+    took: Option<String>,
+}
+
+/// The stored text in parts, each shown in its own way.
+#[derive(Default)]
+struct PlanView {
+    heading: Option<String>,
+    components: Vec<ComponentLine>,
+    steps: Vec<String>,
+}
+
+struct ComponentLine {
+    name: String,
+    change: String,
+    why: String,
+    /// `recreate: it publishes port 80`
+    method: String,
+}
+
+enum LogView {
+    Closed,
+    Nothing,
+    Lines { text: String, is_cut: bool },
+}
+
+/// The page under an unguessable key; `None` where no deployment has it.
+pub async fn deployment_page(deployer: &Deployer, key: &str) -> anyhow::Result<Option<String>> {
+    let Some(deployment) = deployer.store.deployment_by_key(key).await? else { return Ok(None) };
+    let stages = deployer.store.stages(deployment.id).await?;
+    let delivery = match deployment.delivery {
+        Some(number) => deployer.store.delivery(number).await?.map(|delivery| delivery.page_key),
+        None => None,
+    };
+    let mask = deployer.mask();
+    let log = log(deployer, &deployment, &mask).await?;
+    Ok(Some(page(&deployment, &stages, delivery, log, &mask, now_ms()).render()?))
+}
+
+async fn log(deployer: &Deployer, deployment: &Deployment, mask: &Mask) -> anyhow::Result<LogView> {
+    if !deployer.config().projects.get(&deployment.project).is_some_and(|project| project.public_logs) {
+        return Ok(LogView::Closed);
+    }
+    let (logs, id) = (deployer.logs.clone(), deployment.id);
+    let (text, is_cut) = tokio::task::spawn_blocking(move || logs.tail(id, LOG_BYTES)).await??;
+    Ok(match text.is_empty() {
+        true => LogView::Nothing,
+        false => LogView::Lines { text: mask.apply(&text), is_cut },
+    })
+}
+
+fn page(
+    deployment: &Deployment,
+    stages: &[StageRecord],
+    delivery: Option<String>,
+    log: LogView,
+    mask: &Mask,
+    now: i64,
+) -> DeploymentPage {
+    let state = deployment.state;
+    let place = format!("{}/{}", deployment.project, deployment.environment);
+    let title = format!("{}: {}", place, state);
+    DeploymentPage {
+        style: look::STYLE,
+        mood: mood(state),
+        refresh: !state.is_end(),
+        title,
+        place,
+        id: deployment.id.0,
+        state: state.to_string(),
+        sentence: mask.apply(&deployment.description),
+        commit: deployment.commit.to_string(),
+        short: deployment.commit.short().to_string(),
+        subject: mask.apply(&deployment.subject),
+        reference: deployment.reference.as_ref().map(|reference| reference.short().to_string()),
+        asked: asked(deployment, mask),
+        release: deployment.release.map(|release| release.0),
+        created: Moment::new(deployment.created_ms),
+        total: deployment.started_ms.map(|started| took(started, deployment.ended_ms.unwrap_or(now))),
+        delivery: delivery.map(|key| format!("/deliveries/{key}")),
+        stages: stage_rows(deployment, stages, now),
+        plan: plan_view(&mask.apply(&deployment.plan)),
+        log,
+    }
+}
+
+/// `push by ada`, as a sentence's end.
+fn asked(deployment: &Deployment, mask: &Mask) -> String {
+    let by = mask.apply(&deployment.asked_by);
+    let what = match deployment.trigger {
+        Trigger::Push => "pushed",
+        Trigger::Found => "found by comparing branches; pushed",
+        Trigger::Redelivery => "delivered again; pushed",
+        Trigger::Manual => "asked for",
+        Trigger::Rollback => "rollback, asked for",
+    };
+    let by = if by == "a push" { "somebody".to_string() } else { by };
+    match &deployment.cancelled_by {
+        Some(who) => format!("{what} by {by}; cancelled by {}", mask.apply(who)),
+        None => format!("{what} by {by}"),
+    }
+}
+
+/// All four stages, those that were not reached included.
+fn stage_rows(deployment: &Deployment, stages: &[StageRecord], now: i64) -> Vec<StageRow> {
+    let rows = Stage::ALL.into_iter().map(|stage| {
+        let Some(record) = stages.iter().find(|record| record.stage == stage) else {
+            let outcome = if deployment.state.is_end() { "not reached" } else { "to come" };
+            return StageRow { name: stage.word(), mood: "none", outcome: outcome.into(), started: None, took: None };
+        };
+        let outcome = record.outcome.as_deref().map(|outcome| outcome.replace('_', " "));
+        let mood = match (&outcome, deployment.state) {
+            (None, DeploymentState::PuttingBack) => "bad",
+            (None, _) => "busy",
+            (Some(outcome), _) if outcome == "done" => "good",
+            (Some(outcome), _) if outcome == "cancelled" || outcome == "superseded" => "idle",
+            (Some(_), _) => "bad",
+        };
+        StageRow {
+            name: stage.word(),
+            mood,
+            outcome: outcome.unwrap_or_else(|| "running".into()),
+            started: Some(Moment::new(record.started_ms)),
+            took: Some(took(record.started_ms, record.ended_ms.unwrap_or(now))),
+        }
+    });
+    rows.collect()
+}
+
+/// Lines are `release 2 of commit 1a2b`, then `api: changed (why); recreate: why`, then steps (`[1] -> #2 ...`).
+fn plan_view(text: &str) -> PlanView {
+    let mut view = PlanView::default();
+    for line in text.lines() {
+        if line.starts_with(['#', '[']) {
+            view.steps.push(line.to_string());
+            continue;
+        }
+        match line.split_once(": ").filter(|(name, _)| !name.contains(' ')) {
+            Some((name, rest)) => {
+                view.components.push(component_line(name, rest));
+            }
+            None if view.heading.is_none() => view.heading = Some(line.to_string()),
+            None => view.steps.push(line.to_string()),
+        }
+    }
+    view
+}
+
+/// `changed (why; why); recreate: why`. A reason may hold brackets, so what follows is found by the method's word.
+fn component_line(name: &str, rest: &str) -> ComponentLine {
+    let change = rest.split([' ', ';']).next().unwrap_or_default();
+    let rest = &rest[change.len()..];
+    let methods = [Method::Auto, Method::Recreate, Method::Rolling, Method::BlueGreen, Method::Canary];
+    let begins = methods.iter().filter_map(|method| rest.find(&format!("; {method}: "))).min();
+    let (why, method) = rest.split_at(begins.unwrap_or(rest.len()));
+    let why = why.trim();
+    let why = why.strip_prefix('(').and_then(|why| why.strip_suffix(')')).unwrap_or(why);
+    let method = method.trim_start_matches("; ");
+    ComponentLine { name: name.into(), change: change.into(), why: why.into(), method: method.into() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,13 @@
+//! Pages that people reach by the links in commit statuses, and the control API of the command line.
+
+mod control;
+mod delivery_page;
+mod deployment_page;
+mod health;
+mod look;
+mod plain_page;
+mod public;
+pub mod wire;
+
+pub use control::{control, plan_report};
+pub use public::routes;

@@ -1,0 +1,237 @@
+//! What the control API says, and what `--json` prints. The keys are stable: new ones may come, none changes its
+//! meaning or goes. Times are RFC 3339 in UTC, durations milliseconds, what is not known is null.
+
+use crate::model::{
+    CommitId, ComponentName, DeploymentId, DeploymentState, EnvironmentName, ForgeKind, ProjectName, RefName,
+    ReleaseId, Stage,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// `GET /v1/status`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StatusReport {
+    pub version: String,
+    pub engine: EngineReport,
+    pub outbox: OutboxReport,
+    /// Every environment of the settings, by project and name.
+    pub environments: Vec<EnvironmentReport>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EngineReport {
+    pub answers: bool,
+    pub version: Option<String>,
+    pub api: Option<String>,
+    pub platform: Option<String>,
+    /// Why it does not answer.
+    pub problem: Option<String>,
+}
+
+/// Statuses that have not reached their forge yet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OutboxReport {
+    pub unsent: i64,
+    /// The newest reason.
+    pub last_error: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EnvironmentReport {
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    /// Branches and tags that deploy here, as patterns.
+    pub deploys: Vec<String>,
+    pub live: Option<LiveReport>,
+    pub running: Option<DeploymentSummary>,
+    /// The newest first; it wins.
+    pub waiting: Vec<DeploymentSummary>,
+    /// The newest that has ended.
+    pub last: Option<DeploymentSummary>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LiveReport {
+    pub release: ReleaseId,
+    pub commit: CommitId,
+    pub subject: String,
+    /// The deployment that made it live.
+    pub deployment: DeploymentId,
+    pub since: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeploymentSummary {
+    pub id: DeploymentId,
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    pub state: DeploymentState,
+    /// Whether `state` is an end.
+    pub ended: bool,
+    /// What it does, or how it ended, as a sentence.
+    pub description: String,
+    pub commit: CommitId,
+    pub subject: String,
+    #[serde(rename = "ref")]
+    pub reference: Option<RefName>,
+    /// push, found, redelivery, manual or rollback.
+    pub trigger: String,
+    pub asked_by: String,
+    pub release: Option<ReleaseId>,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    /// Its page. Whoever has the address can read it.
+    pub page: String,
+}
+
+/// `GET /v1/deployments/{id}`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeploymentDetails {
+    #[serde(flatten)]
+    pub summary: DeploymentSummary,
+    /// What was live before.
+    pub previous: Option<ReleaseId>,
+    pub cancelled_by: Option<String>,
+    pub rebuild: bool,
+    /// The number of the delivery that asked for it.
+    pub delivery: Option<i64>,
+    pub stages: Vec<StageReport>,
+    /// Which components change and why, then the steps.
+    pub plan: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StageReport {
+    pub stage: Stage,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    /// Until now where it has not ended.
+    pub took_ms: i64,
+    /// done, failed, rolled_back, cancelled or superseded; null while it goes on.
+    pub outcome: Option<String>,
+}
+
+/// `GET /v1/deployments/{id}/log?offset=N`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogPiece {
+    /// Whole lines.
+    pub text: String,
+    /// What to ask for next, in bytes.
+    pub next_offset: u64,
+    /// The deployment has ended, and nothing follows.
+    pub ended: bool,
+}
+
+/// One of `GET /v1/deliveries`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeliverySummary {
+    /// Counts up over all projects; `--redeliver` takes it, or the forge's id.
+    pub number: i64,
+    pub project: ProjectName,
+    /// The forge's id.
+    pub id: String,
+    pub forge: ForgeKind,
+    /// In the forge's own words.
+    pub event: String,
+    /// push, tag, delete, ping, ignored, invalid or refused.
+    pub kind: String,
+    #[serde(rename = "ref")]
+    pub reference: Option<RefName>,
+    pub commit: Option<CommitId>,
+    pub sender: Option<String>,
+    /// It never came; the push was found by comparing branches.
+    pub found: bool,
+    pub received_at: Timestamp,
+    /// received, deploys, ignored, superseded, known, failed, invalid or refused.
+    pub outcome: String,
+    pub reason: String,
+    pub page: String,
+}
+
+/// `POST /v1/plan`, and `launchway plan --repository`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PlanReport {
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    pub commit: CommitId,
+    pub subject: String,
+    #[serde(rename = "ref")]
+    pub reference: Option<RefName>,
+    /// What it is compared with; null where nothing is live.
+    pub against: Option<Against>,
+    pub components: Vec<ComponentPlan>,
+    /// Each level waits for the ones before it.
+    pub order: Vec<Vec<ComponentName>>,
+    /// From what runs now; null where no engine was asked.
+    pub steps: Option<Vec<String>>,
+    /// Images that would be pulled first; whether they changed is not known until then.
+    pub to_pull: Vec<String>,
+    /// Notes and warnings about the commit's files.
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Against {
+    /// Null where a commit was named.
+    pub release: Option<ReleaseId>,
+    pub commit: CommitId,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ComponentPlan {
+    pub name: ComponentName,
+    /// new, changed, unchanged or removed.
+    pub change: String,
+    /// Empty where nothing changed.
+    pub reasons: Vec<String>,
+    /// Null for what is removed.
+    pub method: Option<String>,
+    pub method_reason: Option<String>,
+}
+
+/// Which environment; neither has to be named where only one is set.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeployRequest {
+    pub project: Option<String>,
+    pub environment: Option<String>,
+    /// A full id or its first digits; absent: the newest.
+    pub commit: Option<String>,
+    /// Pull base images and build anew.
+    pub rebuild: bool,
+    pub by: String,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RollbackRequest {
+    pub project: Option<String>,
+    pub environment: Option<String>,
+    /// Absent: the one before the live one.
+    pub to: Option<ReleaseId>,
+    pub by: String,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CancelRequest {
+    pub by: String,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PlanRequest {
+    pub project: Option<String>,
+    pub environment: Option<String>,
+    pub commit: Option<String>,
+    /// A commit to compare with, instead of what is live.
+    pub against: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupRequest {
+    /// An absolute path on the server's machine; nothing may be there yet.
+    pub file: std::path::PathBuf,
+}

@@ -1,0 +1,50 @@
+//! A base image for containers of tests, which no registry has to give.
+
+use bollard::Docker;
+use bollard::query_parameters::CreateImageOptionsBuilder;
+use futures_util::TryStreamExt;
+
+/// `/bin/busybox` of Debian's busybox-static, with a link for each of its commands; made when the engine has none yet.
+pub async fn base(docker: &Docker) -> String {
+    let (repository, tag) = ("launchway-test/base", "1");
+    let reference = format!("{repository}:{tag}");
+    if docker.inspect_image(&reference).await.is_err() {
+        // Tests run in many processes at once; one of them imports.
+        let lock = std::fs::File::create(std::env::temp_dir().join("launchway-test-base.lock")).unwrap();
+        lock.lock().unwrap();
+        if docker.inspect_image(&reference).await.is_err() {
+            let options = CreateImageOptionsBuilder::new().from_src("-").repo(repository).tag(tag).build();
+            let archive = bollard::body_full(busybox().into());
+            docker.create_image(Some(options), Some(archive), None).try_collect::<Vec<_>>().await.unwrap();
+        }
+    }
+    reference
+}
+
+fn busybox() -> Vec<u8> {
+    let paths = ["/bin/busybox", "/usr/bin/busybox"];
+    let path = paths.into_iter().find(|path| std::path::Path::new(path).exists());
+    let path = path.expect("tests need a static busybox: apt-get install busybox-static");
+    let commands = std::process::Command::new(path).arg("--list").output().unwrap().stdout;
+    let mut tar = tar::Builder::new(Vec::new());
+    let header = |kind, mode, size| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_size(size);
+        header
+    };
+    for (folder, mode) in [("bin", 0o755), ("etc", 0o755), ("tmp", 0o1777), ("root", 0o700)] {
+        tar.append_data(&mut header(tar::EntryType::Directory, mode, 0), folder, std::io::empty()).unwrap();
+    }
+    let binary = std::fs::read(path).unwrap();
+    let mut file = header(tar::EntryType::Regular, 0o755, binary.len() as u64);
+    tar.append_data(&mut file, "bin/busybox", binary.as_slice()).unwrap();
+    for command in String::from_utf8_lossy(&commands).lines().filter(|command| *command != "busybox") {
+        tar.append_link(&mut header(tar::EntryType::Symlink, 0o777, 0), format!("bin/{command}"), "busybox").unwrap();
+    }
+    let accounts = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n";
+    let mut file = header(tar::EntryType::Regular, 0o644, accounts.len() as u64);
+    tar.append_data(&mut file, "etc/passwd", accounts.as_slice()).unwrap();
+    tar.into_inner().unwrap()
+}

@@ -1,0 +1,65 @@
+//! An engine that has what it is told to have and does nothing, for stories in which nothing is deployed.
+
+use async_trait::async_trait;
+use launchway::engine::{Engine, EngineError, EngineInfo, Image, Outcome, Scope, Supplies};
+use launchway::model::Observed;
+use launchway::plan::Action;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio_util::sync::CancellationToken;
+
+#[derive(Default)]
+pub struct EngineStub {
+    pub is_away: AtomicBool,
+    /// Names of the images that it has.
+    pub images: Vec<String>,
+}
+
+impl EngineStub {
+    fn answer(&self) -> Result<(), EngineError> {
+        match self.is_away.load(Ordering::Relaxed) {
+            false => Ok(()),
+            true => Err(EngineError::Unavailable {
+                endpoint: "unix:///nowhere.sock".into(),
+                attempted: "look at it".into(),
+                why: "connection refused".into(),
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl Engine for EngineStub {
+    async fn info(&self) -> Result<EngineInfo, EngineError> {
+        self.answer()?;
+        let (version, api, platform) = ("28.5.0".into(), "1.51".into(), "linux/amd64".into());
+        Ok(EngineInfo { version, api, platform, ..EngineInfo::default() })
+    }
+
+    async fn observe(&self, _: &Scope) -> Result<Observed, EngineError> {
+        self.answer()?;
+        Ok(Observed::default())
+    }
+
+    async fn act(&self, action: &Action, _: &dyn Supplies, _: &CancellationToken) -> Result<Outcome, EngineError> {
+        panic!("nothing should happen in this story, but {action:?} was asked for")
+    }
+
+    async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
+        self.answer()?;
+        let has = self.images.iter().any(|image| image == reference);
+        Ok(has.then(|| Image { id: format!("sha256:of-{reference}"), ..Image::default() }))
+    }
+
+    async fn pull(
+        &self,
+        reference: &str,
+        _: &(dyn for<'a> Fn(&'a str) + Send + Sync),
+        _: &CancellationToken,
+    ) -> Result<Image, EngineError> {
+        panic!("nothing should be pulled in this story, but {reference} was")
+    }
+
+    async fn last_lines(&self, _: &str, _: usize) -> Result<Vec<String>, EngineError> {
+        Ok(Vec::new())
+    }
+}

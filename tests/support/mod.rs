@@ -1,0 +1,21 @@
+//! The world in which the tests' users live.
+
+pub mod app;
+pub mod base_image;
+pub mod build_world;
+pub mod delivery;
+pub mod engine;
+pub mod engine_proxy;
+pub mod engine_stub;
+pub mod forge;
+pub mod git;
+pub mod git_http;
+pub mod git_repository;
+pub mod images;
+pub mod mirror_world;
+pub mod quiet_server;
+pub mod receiver;
+pub mod registry;
+pub mod sshd;
+pub mod statuses;
+pub mod world;

@@ -1,0 +1,107 @@
+//! `launchway check` on a working copy, without a server.
+
+use crate::support::git_repository::GitRepository;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::{Command, Output};
+
+const COMPOSE: &str = r#"services:
+  api:
+    build: ./api
+    env_file: ../common.env
+    environment: { GREETING: "${GREETING:-hello}" }
+    depends_on: { db: { condition: service_healthy } }
+    x-launchway: { environments: { staging: { method: canary } } }
+  db:
+    image: postgres:16
+    volumes: ["db:/var/lib/postgresql/data"]
+  debug: { image: busybox, profiles: [debug], depends_on: [api] }
+volumes: { db: }
+"#;
+
+fn repository() -> GitRepository {
+    let repository = GitRepository::new();
+    repository.write(".gitignore", "*.env\n!common.env\n").write("common.env", "A=1\n");
+    repository.write("shop/compose.yaml", COMPOSE).write("shop/api/Dockerfile", "FROM scratch\n");
+    repository
+}
+
+fn check(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_launchway"))
+        .current_dir(folder)
+        .arg("check")
+        .args(arguments)
+        .env_clear()
+        .env("COLUMNS", "140")
+        .output()
+        .unwrap()
+}
+
+fn json_of(output: &Output) -> Value {
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_good_project_shows_its_components_order_and_methods() {
+    let repository = repository();
+    let output = check(&repository.work().join("shop"), &[]);
+    assert!(output.status.success());
+    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @"
+     order  component  waits for  method    why
+     1      db         -          recreate  it writes to volume db, and two writers would corrupt it
+     2      api        db         recreate  the other methods need the edge, which this version does not have
+
+    2 components: 0 errors, 0 warnings, 0 notes
+    ");
+    // From anywhere, by folder or by file.
+    let by_folder = json_of(&check(&repository.work(), &["--json", "shop"]));
+    let by_file = json_of(&check(repository.root(), &["--json", "work/shop/compose.yaml"]));
+    assert_eq!(by_folder, by_file);
+    assert_eq!(by_folder["order"], json!([["db"], ["api"]]));
+    assert_eq!(by_folder["problems"], json!([]));
+    let api = &by_folder["components"][1];
+    assert_eq!(
+        (&api["name"], &api["dependencies"], &api["method"]),
+        (&json!("api"), &json!(["db"]), &json!("recreate"))
+    );
+    assert!(api["why"].as_str().unwrap().len() > 10);
+}
+
+#[test]
+fn what_git_ignores_is_missing_as_it_would_be_on_the_server() {
+    let repository = repository();
+    let broken = COMPOSE.replace("../common.env", "local.env");
+    repository.write("shop/compose.yaml", &broken).write("shop/local.env", "A=1\n");
+    let output = check(&repository.work().join("shop"), &["--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let found = json_of(&output);
+    let problem = &found["problems"][0];
+    assert_eq!(problem["severity"], "error");
+    assert_eq!((&problem["file"], &problem["line"]), (&json!("shop/compose.yaml"), &json!(4)));
+    assert_eq!(problem["key"], "services.api.env_file[0].path");
+    assert!(problem["message"].as_str().unwrap().contains("files = { \"local.env\""), "{problem}");
+    let text = check(&repository.work().join("shop"), &[]);
+    assert_eq!(text.status.code(), Some(1));
+    assert!(String::from_utf8(text.stdout).unwrap().ends_with("0 components: 1 error, 0 warnings, 0 notes\n"));
+}
+
+#[test]
+fn environments_profiles_variables_and_files_are_given_by_flags() {
+    let repository = repository();
+    let shop = repository.work().join("shop");
+    let staging = json_of(&check(&shop, &["--json", "--environment", "staging"]));
+    assert_eq!(staging["problems"][0]["key"], "services.api.x-launchway.environments.staging.method");
+    let debug = json_of(&check(&shop, &["--json", "--profile", "debug"]));
+    assert_eq!(debug["order"], json!([["db"], ["api"], ["debug"]]));
+    repository.write("shop/more.yaml", "services: {web: {image: \"x:${TAG:?say which}\"}}\n");
+    let missing = check(&shop, &["--json", "--file", "compose.yaml", "--file", "more.yaml"]);
+    assert_eq!(json_of(&missing)["problems"][0]["message"], "variable TAG has no value: say which");
+    let given = check(&shop, &["--json", "-f", "compose.yaml", "-f", "more.yaml", "--variable", "TAG=1"]);
+    assert_eq!(json_of(&given)["components"].as_array().unwrap().len(), 3);
+    let wrong = check(&shop, &["--variable", "TAG"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let nowhere = check(&shop, &["nowhere"]);
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(String::from_utf8(nowhere.stderr).unwrap().contains("cannot read nowhere"));
+}

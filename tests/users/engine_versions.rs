@@ -1,0 +1,54 @@
+//! Engines of other versions, played by a server that only notes what it is asked.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Json, Response};
+use launchway::engine::{DockerEngine, Engine};
+use serde_json::json;
+use std::sync::{Arc, Mutex};
+
+struct Noting {
+    /// Its socket lives as long as this.
+    _folder: tempfile::TempDir,
+    socket: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+async fn answer(State((api, asked)): State<(&'static str, Arc<Mutex<Vec<String>>>)>, request: Request) -> Response {
+    asked.lock().unwrap().push(request.uri().path().to_string());
+    match request.uri().path() {
+        "/version" => Json(json!({ "ApiVersion": api })).into_response(),
+        _ => Json(json!({})).into_response(),
+    }
+}
+
+fn engine_of(api: &'static str) -> Noting {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("docker.sock");
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let router = Router::new().fallback(answer).with_state((api, asked.clone()));
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    Noting { socket: path.display().to_string(), _folder: folder, asked }
+}
+
+#[tokio::test]
+async fn requests_carry_the_highest_version_that_both_sides_speak() {
+    for (theirs, spoken) in [("1.41", "1.41"), ("1.44", "1.44"), ("1.51", "1.51"), ("1.99", "1.53")] {
+        let other = engine_of(theirs);
+        let engine = DockerEngine::connect(Some(&other.socket)).unwrap();
+        assert_eq!(engine.info().await.unwrap().api, spoken);
+        engine.image("localhost:5000/a/b:1").await.unwrap();
+        let asked = other.asked.lock().unwrap().clone();
+        let images = format!("/v{spoken}/images/localhost:5000/a/b:1/json");
+        assert_eq!(asked, ["/version".to_string(), format!("/v{spoken}/info"), images]);
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_is_too_old_is_refused_by_name_of_what_would_do() {
+    let other = engine_of("1.40");
+    let engine = DockerEngine::connect(Some(&other.socket)).unwrap();
+    let text = engine.info().await.unwrap_err().to_string().replace(&other.socket, "SOCKET");
+    insta::assert_snapshot!(text, @"could not use the engine at unix://SOCKET: its API version is 1.40; Docker Engine 20.10 (API 1.41) is the oldest that works");
+}

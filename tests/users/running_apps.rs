@@ -1,0 +1,354 @@
+//! Apps as people write them: jobs, mounted files, volumes, replicas, shared networks, stacks that Compose started.
+
+use crate::support::app::{STORE, WEB};
+use crate::support::images::BASE;
+use crate::support::world::{Settings, Shown, World};
+use bollard::exec::{CreateExecOptions, StartExecResults};
+use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, VolumeCreateRequest};
+use bollard::query_parameters::CreateContainerOptionsBuilder;
+use futures_util::TryStreamExt;
+use std::collections::HashMap;
+
+/// A service that stays up, with whatever is added to it.
+fn service(name: &str, more: &str) -> String {
+    format!(
+        "\n  {name}:\n    image: {BASE}\n    init: true\n    stop_grace_period: 1s\n    command: [sleep, '600']\n    healthcheck: {{ test: ['CMD', 'true'], interval: 1s }}\n{more}"
+    )
+}
+
+/// Pushes the services as `compose.yaml`, and gives what the commit shows in the end.
+async fn deploy(world: &World, services: &str) -> Shown {
+    world.repository.write("compose.yaml", format!("services:{services}"));
+    world.ends(&world.push("A change")).await
+}
+
+async fn succeeds(world: &World, services: &str) {
+    let shown = deploy(world, services).await;
+    assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
+}
+
+/// What a command says in the only running container of a component.
+async fn exec(world: &World, component: &str, command: &[&str]) -> String {
+    let running = world.running().await;
+    let docker = &world.engine.docker;
+    let options = CreateExecOptions {
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        cmd: Some(command.to_vec()),
+        ..Default::default()
+    };
+    let id = docker.create_exec(&running[component], options).await.unwrap().id;
+    let StartExecResults::Attached { output, .. } = docker.start_exec(&id, None).await.unwrap() else { panic!() };
+    let lines: Vec<_> = output.try_collect().await.unwrap();
+    lines.iter().map(ToString::to_string).collect::<String>().trim().to_string()
+}
+
+/// A job that notes each run on the volume that `web` shows.
+const MIGRATE: &str = r#"
+  migrate:
+    image: launchway-test/base:1
+    command: [sh, -c, "echo run >> /data/runs; ${OUTCOME:-true}"]
+    volumes: ["data:/data"]
+  web:
+    image: launchway-test/base:1
+    init: true
+    stop_grace_period: 1s
+    command: [sh, -c, "cat /data/runs && sleep 600"]
+    environment: { VERSION: "1" }
+    volumes: ["data:/data"]
+    healthcheck: { test: ['CMD', 'true'], interval: 1s }
+    depends_on: { migrate: { condition: service_completed_successfully } }
+volumes: { data: {} }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "not finished: what is left after a failing job is to be looked at"]
+async fn a_job_runs_before_what_waits_for_it_and_again_only_when_that_changes() {
+    let world = World::new().await;
+    succeeds(&world, MIGRATE).await;
+    let runs = || exec(&world, "web", &["cat", "/data/runs"]);
+    assert_eq!(runs().await, "run", "web needs the file of the job to stay up");
+
+    world.repository.write("README.md", "unrelated");
+    world.ends(&world.push("Unrelated")).await;
+    assert_eq!(runs().await, "run");
+
+    succeeds(&world, &MIGRATE.replace("VERSION: \"1\"", "VERSION: \"2\"")).await;
+    assert_eq!(runs().await, "run\nrun", "what waits for the job changed");
+    let before = world.running().await;
+
+    let shown = deploy(
+        &world,
+        &MIGRATE.replace("VERSION: \"1\"", "VERSION: \"3\"").replace("${OUTCOME:-true}", "echo no table; exit 4"),
+    )
+    .await;
+    assert_eq!(shown.state, "failure");
+    assert!(
+        shown.description.contains("migrate-1 exited with code 4")
+            && shown.description.contains("no table; release 3 is"),
+        "{shown:?}"
+    );
+    assert_eq!(before, world.running().await, "web was never touched");
+    assert_eq!(
+        world.on_the_engine().await,
+        ["container app-migrate-1 exited", "container app-web-1 running", "network app_default", "volume app_data"]
+    );
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_the_commit_are_mounted_and_a_change_of_one_replaces_only_its_component() {
+    let world = World::new().await;
+    // Its own content, so that no other test's volumes are the same.
+    let unique = |text: &str| format!("{text} of {}\n", world.project);
+    world
+        .repository
+        .write("site/index.html", unique("one"))
+        .write("app.conf", unique("conf"))
+        .write("token", unique("token"));
+    let services = service(
+        "site",
+        "    read_only: true\n    volumes: ['./site:/www:ro', './app.conf:/etc/app.conf:ro']\n    secrets: [token]\n    configs: [{ source: greeting, target: /etc/greeting }]\n",
+    ) + &service("other", "    volumes: ['./app.conf:/etc/app.conf:ro']\n")
+        + "secrets: { token: { file: ./token } }\nconfigs: { greeting: { content: 'hello' } }\n";
+    succeeds(&world, &services).await;
+    let cat = |path: &'static str| {
+        let world = &world;
+        async move { exec(world, "site", &["cat", path]).await }
+    };
+    assert_eq!(cat("/www/index.html").await, unique("one").trim());
+    assert_eq!(cat("/etc/app.conf").await, unique("conf").trim());
+    assert_eq!(cat("/run/secrets/token").await, unique("token").trim());
+    assert_eq!(cat("/etc/greeting").await, "hello");
+
+    let before = world.running().await;
+    world.repository.write("site/index.html", unique("two"));
+    succeeds(&world, &services).await;
+    let after = world.running().await;
+    assert_eq!(cat("/www/index.html").await, unique("two").trim());
+    assert_eq!(before["other"], after["other"]);
+    assert_ne!(before["site"], after["site"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_app_keeps_survives_its_replacements() {
+    let world = World::new().await;
+    let app = |version: u32| {
+        service(
+            "app",
+            &format!("    environment: {{ VERSION: '{version}' }}\n    volumes: ['kept:/kept', '/unnamed']\n"),
+        ) + "volumes: { kept: {} }\n"
+    };
+    succeeds(&world, &app(1)).await;
+    for version in 2..=4 {
+        exec(&world, "app", &["sh", "-c", &format!("echo {version} >> /kept/file; echo {version} >> /unnamed/file")])
+            .await;
+        let before = world.running().await;
+        succeeds(&world, &app(version)).await;
+        assert_ne!(before, world.running().await);
+    }
+    assert_eq!(exec(&world, "app", &["cat", "/kept/file", "/unnamed/file"]).await, "2\n3\n4\n2\n3\n4");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn components_come_and_go_and_volumes_stay() {
+    let world = World::new().await;
+    let volume = "volumes: { data: {} }\n";
+    succeeds(&world, &format!("{}{volume}", service("web", "    volumes: ['data:/data']\n"))).await;
+    let web = world.running().await["web"].clone();
+
+    succeeds(&world, &format!("{}{}{volume}", service("web", "    volumes: ['data:/data']\n"), service("worker", "")))
+        .await;
+    let both = world.running().await;
+    assert_eq!((both.len(), &both["web"]), (2, &web), "adding one touches no other");
+
+    let shown = deploy(&world, &service("worker", "")).await;
+    assert_eq!(shown.state, "success");
+    assert!(shown.description.contains("web removed"), "{shown:?}");
+    assert_eq!(
+        world.on_the_engine().await,
+        ["container app-worker-1 running", "network app_default", "volume app_data"],
+        "its volume stays"
+    );
+    assert_eq!(world.running().await["worker"], both["worker"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_run_side_by_side_and_are_taken_back() {
+    let world = World::new().await;
+    succeeds(&world, &service("web", "    deploy: { replicas: 2 }\n")).await;
+    assert_eq!(
+        world.on_the_engine().await,
+        ["container app-web-1 running", "container app-web-2 running", "network app_default"]
+    );
+    let before = world.containers().await.into_iter().map(|c| c.id).collect::<Vec<_>>();
+    succeeds(&world, &service("web", "    deploy: { replicas: 1 }\n")).await;
+    assert_eq!(world.on_the_engine().await, ["container app-web-1 running", "network app_default"]);
+    let after = world.containers().await.into_iter().map(|c| c.id).collect::<Vec<_>>();
+    assert_eq!(before[0], after[0], "the one that stays is not touched");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_changes_replaces_only_who_uses_it() {
+    let world = World::new().await;
+    world.repository.write(".env", "GREETING=hello\nPLACE=here\n");
+    let services = service("greeter", "    environment: { GREETING: '${GREETING}' }\n")
+        + &service("placed", "    environment: { PLACE: '${PLACE}' }\n");
+    succeeds(&world, &services).await;
+    assert_eq!(exec(&world, "greeter", &["sh", "-c", "echo $GREETING"]).await, "hello");
+    let before = world.running().await;
+    world.repository.write(".env", "GREETING=goodbye\nPLACE=here\n");
+    succeeds(&world, &services).await;
+    let after = world.running().await;
+    assert_eq!(exec(&world, "greeter", &["sh", "-c", "echo $GREETING"]).await, "goodbye");
+    assert_ne!(before["greeter"], after["greeter"]);
+    assert_eq!(before["placed"], after["placed"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dependant_that_asks_for_it_restarts_after_its_dependency() {
+    let world = World::new().await;
+    let services = |version: u32| {
+        service("db", &format!("    environment: {{ VERSION: '{version}' }}\n"))
+            + &service("asks", "    depends_on: { db: { condition: service_healthy, restart: true } }\n")
+            + &service("does-not", "    depends_on: { db: { condition: service_healthy } }\n")
+    };
+    succeeds(&world, &services(1)).await;
+    let started = async |component: &str| {
+        let id = world.running().await[component].clone();
+        let found = world.engine.docker.inspect_container(&id, None).await.unwrap();
+        (id, found.state.unwrap().started_at.unwrap())
+    };
+    let (asks, does_not) = (started("asks").await, started("does-not").await);
+    succeeds(&world, &services(2)).await;
+    let asks_now = started("asks").await;
+    assert_eq!(asks.0, asks_now.0, "the same container");
+    assert_ne!(asks.1, asks_now.1, "started again");
+    assert_eq!(does_not, started("does-not").await);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_in_another_ones_network_moves_with_it() {
+    let world = World::new().await;
+    let services = |version: u32| {
+        service("vpn", &format!("    environment: {{ VERSION: '{version}' }}\n"))
+            + &service("inside", "    network_mode: service:vpn\n    depends_on: [vpn]\n")
+    };
+    let shares = async || {
+        let running = world.running().await;
+        let found = world.engine.docker.inspect_container(&running["inside"], None).await.unwrap();
+        assert_eq!(found.host_config.unwrap().network_mode.unwrap(), format!("container:{}", running["vpn"]));
+        running
+    };
+    succeeds(&world, &services(1)).await;
+    let before = shares().await;
+    succeeds(&world, &services(2)).await;
+    let after = shares().await;
+    assert_ne!(before["inside"], after["inside"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_that_compose_started_is_taken_over_with_its_data() {
+    let mut world = World::not_serving(Settings::default()).await;
+    let docker = world.engine.docker.clone();
+    let compose_project = format!("{}-production", world.project);
+    let label = |kind: &str, value: &str| (format!("com.docker.compose.{kind}"), value.to_string());
+    let volume = VolumeCreateRequest {
+        name: Some(format!("{compose_project}_data")),
+        // The last label is not Compose's: it lets the world tidy up.
+        labels: Some(HashMap::from([
+            label("project", &compose_project),
+            label("volume", "data"),
+            ("launchway.project".into(), world.project.clone()),
+            ("launchway.environment".into(), "production".into()),
+        ])),
+        ..Default::default()
+    };
+    docker.create_volume(volume).await.unwrap();
+    let body = ContainerCreateBody {
+        image: Some(BASE.into()),
+        cmd: Some(["sh", "-c", "echo precious > /data/file; exec sleep 600"].map(String::from).to_vec()),
+        labels: Some(HashMap::from([
+            label("project", &compose_project),
+            label("service", "store"),
+            label("container-number", "1"),
+            label("oneoff", "False"),
+            label("config-hash", "abc"),
+        ])),
+        stop_timeout: Some(1),
+        host_config: Some(HostConfig {
+            init: Some(true),
+            mounts: Some(vec![Mount {
+                typ: Some(MountType::VOLUME),
+                source: Some(format!("{compose_project}_data")),
+                target: Some("/data".into()),
+                ..Default::default()
+            }]),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let options = CreateContainerOptionsBuilder::new().name(&format!("{compose_project}-store-1")).build();
+    let id = docker.create_container(Some(options), body).await.unwrap().id;
+    docker.start_container(&id, None).await.unwrap();
+
+    world.serve().await;
+    let services = service("store", "    volumes: ['data:/data']\n") + "volumes: { data: {} }\n";
+    succeeds(&world, &services).await;
+    assert!(world.deployment_logs().contains("takes over"), "{}", world.deployment_logs());
+    assert_eq!(exec(&world, "store", &["cat", "/data/file"]).await, "precious");
+    assert!(docker.inspect_container(&id, None).await.is_err(), "Compose's container is gone");
+    assert_eq!(
+        world.on_the_engine().await,
+        ["container app-store-1 running", "network app_default", "volume app_data"]
+    );
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fix_replaces_an_app_that_has_begun_to_crash() {
+    let world = World::new().await;
+    // Good while it is deployed; later it loses its file and keeps ending.
+    let fragile = format!(
+        "{}volumes: {{ data: {{}} }}\n",
+        STORE
+            .replace("exec tail -f /dev/null", "while test -e /data/starts; do sleep 0.2; done; exit 3")
+            .replace("date >> /data/starts;", "test -e /data/lost || date >> /data/starts;")
+            .replace("image:", "restart: always\n    image:")
+    );
+    succeeds(&world, &fragile).await;
+    exec(&world, "store", &["sh", "-c", "touch /data/lost; rm /data/starts"]).await;
+    world
+        .until("the app to crash", || async {
+            let containers = world.containers().await;
+            let state = containers.first()?.state?.to_string();
+            (state == "restarting").then_some(())
+        })
+        .await;
+    succeeds(&world, &format!("{}volumes: {{ data: {{}} }}\n", service("store", "    volumes: ['data:/data']\n")))
+        .await;
+    assert_eq!(
+        world.on_the_engine().await,
+        ["container app-store-1 running", "network app_default", "volume app_data"]
+    );
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_moves_from_one_component_to_another() {
+    let world = World::new().await;
+    crate::support::app::write_web(&world.repository, "web");
+    succeeds(&world, WEB).await;
+    assert_eq!(world.get("/").await.as_deref(), Some("web"));
+    succeeds(&world, &WEB.replace("  web:", "  shop:")).await;
+    assert_eq!(world.get("/").await.as_deref(), Some("web"));
+    assert_eq!(world.on_the_engine().await, ["container app-shop-1 running", "network app_default"]);
+    world.end().await;
+}

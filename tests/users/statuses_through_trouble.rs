@@ -1,0 +1,90 @@
+//! What every forge's client does when the forge or the network has trouble.
+
+use crate::support::forge::{FakeForge, Fault, TOKEN};
+use crate::support::statuses::{CONTEXT, clients, commit, impatient, patient, status};
+use launchway::model::{ForgeKind, PostError, StatusState};
+use std::time::{Duration, Instant};
+
+const WITH_AN_API: [ForgeKind; 4] = [ForgeKind::GitHub, ForgeKind::GitLab, ForgeKind::Gitea, ForgeKind::Forgejo];
+
+#[tokio::test]
+async fn trouble_that_passes_is_worth_another_try_and_then_it_works() {
+    for kind in WITH_AN_API {
+        for fault in [
+            Fault::status(500),
+            Fault::status(502),
+            Fault::status(503),
+            Fault::status(408),
+            Fault::retry_after(429, 9),
+            Fault::retry_after(503, 9),
+            Fault::Close,
+            Fault::Hang,
+        ] {
+            let forge = FakeForge::start(kind).await;
+            let commit = commit('a');
+            forge.knows(&commit);
+            let client = impatient(&forge.target());
+            let pending = status(&commit, StatusState::Pending, "waiting");
+            forge.answer_next(fault.clone());
+            let began = Instant::now();
+            let error = client.post(&pending).await.unwrap_err();
+            let PostError::Retry { after, why } = &error else { panic!("{kind} {fault:?}: {error:?}") };
+            let asked = matches!(&fault, Fault::Answer { headers, .. } if !headers.is_empty());
+            assert_eq!(*after, asked.then_some(Duration::from_secs(9)), "{kind} {fault:?}");
+            assert!(!why.contains(TOKEN), "{why}");
+            assert!(began.elapsed() < Duration::from_secs(10), "{kind} {fault:?}");
+
+            assert_eq!(forge.kept(&commit, CONTEXT), []);
+            patient(&forge.target()).post(&pending).await.unwrap();
+            assert_eq!(forge.kept(&commit, CONTEXT).len(), 1, "{kind} {fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_forge_that_is_not_there_is_worth_another_try() {
+    for kind in WITH_AN_API {
+        let mut target = FakeForge::start(kind).await.target();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        target.api = Some(format!("http://{free}/api").parse().unwrap());
+        let error = impatient(&target).post(&status(&commit('a'), StatusState::Success, "ok")).await.unwrap_err();
+        let PostError::Retry { after: None, why } = &error else { panic!("{error:?}") };
+        assert!(why.contains("could not be reached (Connection refused"), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn what_answers_but_is_no_api_is_named() {
+    for kind in WITH_AN_API {
+        let forge = FakeForge::start(kind).await;
+        let commit = commit('a');
+        forge.knows(&commit);
+        forge.answer_next(Fault::status(200));
+        let error = patient(&forge.target()).post(&status(&commit, StatusState::Pending, "ok")).await.unwrap_err();
+        let PostError::Denied { why } = &error else { panic!("{error:?}") };
+        assert!(why.contains("check `api` in launchway.toml"), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_repeats_the_token_does_not_spread_it() {
+    let forge = FakeForge::start(ForgeKind::GitHub).await;
+    let body = serde_json::json!({ "message": format!("token {TOKEN} is on a list") });
+    forge.answer_next(Fault::Answer { status: 403, headers: Vec::new(), body });
+    let error = patient(&forge.target()).post(&status(&commit('a'), StatusState::Success, "ok")).await.unwrap_err();
+    assert!(error.why().contains("token *** is on a list"), "{error}");
+}
+
+#[tokio::test]
+async fn a_repository_name_that_is_none_is_refused_at_once() {
+    let clients = clients(Duration::from_secs(1));
+    for kind in WITH_AN_API {
+        for name in ["", "shop", "octo/", "octo/..", "octo/a\nb", "../x"] {
+            let mut target = FakeForge::start(kind).await.target();
+            target.repository = name.into();
+            let accepted = clients.client(&target).is_ok();
+            // On GitLab a single part is the project's number.
+            assert_eq!(accepted, kind == ForgeKind::GitLab && name == "shop", "{kind} {name:?}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The walls between the rooms of `src/`, as ARCHITECTURE.md draws them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Room -> rooms that it may import.
+const MAY_IMPORT: [(&str, &[&str]); 14] = [
+    ("model", &[]),
+    ("config", &["model"]),
+    ("compose", &["model"]),
+    ("plan", &["model"]),
+    ("forge", &["model", "plan"]),
+    ("source", &["model", "plan"]),
+    ("build", &["model", "plan"]),
+    ("engine", &["model", "plan"]),
+    ("report", &["model", "plan"]),
+    ("store", &["model", "plan"]),
+    // It defines what it asks of the rest (`Intake`); `run` implements that.
+    ("receive", &["model", "forge"]),
+    (
+        "run",
+        &["model", "config", "compose", "plan", "forge", "source", "build", "engine", "report", "store", "receive"],
+    ),
+    ("web", &["model", "config", "plan", "source", "engine", "report", "store", "receive", "run"]),
+    (
+        "cli",
+        &[
+            "model", "config", "compose", "plan", "forge", "source", "build", "engine", "report", "store", "receive",
+            "run", "web",
+        ],
+    ),
+];
+
+#[test]
+fn no_room_imports_what_it_must_not() {
+    let allowed: BTreeMap<&str, &[&str]> = MAY_IMPORT.into_iter().collect();
+    let mut wrong = Vec::new();
+    for (room, file, imported) in imports() {
+        if room == imported {
+            continue;
+        }
+        match allowed.get(room.as_str()) {
+            Some(allowed) if allowed.contains(&imported.as_str()) => {}
+            Some(_) => wrong.push(format!("{}: {room} must not import {imported}", file.display())),
+            None => wrong.push(format!("{}: the room {room} is not in the plan of the house", file.display())),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_circle_of_imports_between_rooms() {
+    let mut left: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (room, _, imported) in imports() {
+        left.entry(imported.clone()).or_default();
+        let entry = left.entry(room.clone()).or_default();
+        if room != imported {
+            entry.insert(imported);
+        }
+    }
+    while let Some(free) = left.iter().find(|(_, needs)| needs.is_empty()).map(|(room, _)| room.clone()) {
+        left.remove(&free);
+        for needs in left.values_mut() {
+            needs.remove(&free);
+        }
+    }
+    assert!(left.is_empty(), "a circle among {left:?}");
+}
+
+#[test]
+fn the_rooms_that_think_do_no_io_and_read_no_clock() {
+    let forbidden = [
+        "std::fs",
+        "TcpStream",
+        "TcpListener",
+        "UdpSocket",
+        "tokio::",
+        "SystemTime::now",
+        "Instant::now",
+        "Timestamp::now",
+        "getrandom",
+        "reqwest",
+        "bollard",
+        "sqlx",
+    ];
+    let mut wrong = Vec::new();
+    for (room, file) in sources() {
+        if !["model", "plan", "compose"].contains(&room.as_str()) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).unwrap();
+        let is_test = file.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs");
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        if !is_test {
+            wrong.extend(
+                forbidden.iter().filter(|word| code.contains(*word)).map(|word| format!("{}: {word}", file.display())),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// (room, file) of every source file.
+fn sources() -> Vec<(String, PathBuf)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    let mut folders = vec![src.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let first = path.strip_prefix(&src).unwrap().components().next().unwrap();
+                let room = first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_string();
+                if !["lib", "main"].contains(&room.as_str()) {
+                    files.push((room, path));
+                }
+            }
+        }
+    }
+    assert!(files.len() > 100, "only {} source files were found", files.len());
+    files
+}
+
+/// (room, file, imported room) of every `crate::...` in the sources.
+fn imports() -> Vec<(String, PathBuf, String)> {
+    let mut found = Vec::new();
+    for (room, file) in sources() {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code = lines.collect::<Vec<_>>().join("\n");
+        for (at, _) in code.match_indices("crate::") {
+            let rest = &code[at + "crate::".len()..];
+            for name in first_names(rest) {
+                // Re-exports at the root and macros' own paths are no rooms.
+                if MAY_IMPORT.iter().any(|(room, _)| *room == name) {
+                    found.push((room.clone(), file.clone(), name));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// `a` of `a::b`, `a` and `c` of `{a::b, c}`.
+fn first_names(rest: &str) -> Vec<String> {
+    let name =
+        |text: &str| text.trim().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
+    let Some(group) = rest.strip_prefix('{') else { return vec![name(rest)] };
+    let (mut depth, mut names, mut start) = (0, Vec::new(), 0);
+    for (index, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                names.push(name(&group[start..index]));
+                break;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                names.push(name(&group[start..index]));
+                start = index + 1;
+            }
+            _ => {}
+        }
+    }
+    names
+}
