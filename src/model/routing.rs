@@ -1,0 +1,156 @@
+//! What the edge serves: which requests reach which component, and how they are shared among its releases' replicas.
+//!
+//! All of it is data that `run` hands to the edge, the edge keeps on disk, and the planner compares with what is wanted.
+
+use super::mount::is_false;
+use super::{ComponentName, EnvironmentName, ProjectName, ReleaseId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+/// A component in an environment: what a route leads to. Swapped as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RouteKey {
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    pub component: ComponentName,
+}
+
+/// Everything that the edge serves.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RouteTable {
+    pub components: Vec<(RouteKey, ComponentRoutes)>,
+}
+
+/// All that leads to one component, and where it goes.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ComponentRoutes {
+    pub entries: Vec<Entry>,
+    /// Weights add up to 100. Empty, or without a replica: requests are held.
+    pub releases: Vec<WeightedRelease>,
+    /// Requests are held although there are replicas: the component is being recreated.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub held: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<Sticky>,
+}
+
+/// One way in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    pub listen: Listen,
+    /// Port in the container.
+    pub target: u16,
+}
+
+/// Where requests come in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Listen {
+    /// The edge's own addresses (`edge.listen` in launchway.toml): by host and path.
+    Shared {
+        /// Without a port, lower case; `None` is any host.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
+        /// Begins with a slash; `None` is every path. Whole segments are compared, and the path is passed on as it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<String>,
+    },
+    /// A port of the host that the component publishes.
+    Port {
+        /// `None`: every address, IPv4 and IPv6.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host_ip: Option<IpAddr>,
+        port: u16,
+        protocol: EntryProtocol,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntryProtocol {
+    Http,
+    Tcp,
+    /// HTTP when a replica answers an HTTP request on the port, else plain TCP.
+    Probe,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeightedRelease {
+    pub release: ReleaseId,
+    /// Share of new requests in whole percent.
+    pub weight: u8,
+    pub replicas: Vec<Replica>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Replica {
+    /// The engine's id of the container.
+    pub id: String,
+    pub address: IpAddr,
+}
+
+/// The same visitor stays with the same release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sticky {
+    /// A cookie of this name, which the edge sets.
+    Cookie(String),
+    /// The value of this request header decides; without it, chance.
+    Header(String),
+}
+
+/// What the edge has counted, since its start unless said otherwise.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Traffic {
+    pub components: Vec<(RouteKey, ComponentTraffic)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ComponentTraffic {
+    /// Those that wait now.
+    pub held: u64,
+    pub releases: BTreeMap<ReleaseId, ReleaseTraffic>,
+    /// By the engine's id of the container, also those that are no longer routed to and still have something.
+    pub in_flight: BTreeMap<String, InFlight>,
+}
+
+/// What a replica still has to finish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct InFlight {
+    pub requests: u64,
+    /// Upgraded or plain TCP connections.
+    pub connections: u64,
+}
+
+/// Sums since the edge's start.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ReleaseTraffic {
+    pub requests: u64,
+    /// By class: answers 1xx to 5xx.
+    pub status_classes: [u64; 5],
+    /// No answer came: connect failures without another replica, broken and timed-out answers.
+    pub failed: u64,
+    /// `(microseconds, count)`, ascending: time from the request's head to the answer's head.
+    pub latency_us: Vec<(u64, u64)>,
+}
+
+impl InFlight {
+    pub fn is_idle(&self) -> bool {
+        self.requests == 0 && self.connections == 0
+    }
+}
+
+impl ComponentRoutes {
+    /// The replicas that get new requests.
+    pub fn serving(&self) -> impl Iterator<Item = &Replica> {
+        self.releases.iter().filter(|release| release.weight > 0).flat_map(|release| &release.replicas)
+    }
+}
+
+impl fmt::Display for RouteKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.project, self.environment, self.component)
+    }
+}
