@@ -26,7 +26,7 @@ pub struct RouteTable {
 /// All that leads to one component, and where it goes.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ComponentRoutes {
-    pub entries: Vec<Entry>,
+    pub entries: Vec<RouteEntry>,
     /// Weights add up to 100. Empty, or without a replica: requests are held.
     pub releases: Vec<WeightedRelease>,
     /// Requests are held although there are replicas: the component is being recreated.
@@ -38,7 +38,7 @@ pub struct ComponentRoutes {
 
 /// One way in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct RouteEntry {
     pub listen: Listen,
     /// Port in the container.
     pub target: u16,
