@@ -209,7 +209,7 @@ impl Planner<'_> {
             let step = self.rename_away(container, before);
             steps.push(step);
         }
-        for (replica, slot) in matching.slots() {
+        for (replica, slot) in matching.all() {
             let (target, name) = match slot {
                 Slot::Missing { .. } => match created.get(&(component.name.clone(), replica)) {
                     Some((step, name)) => (Target::Created { step: *step }, name.clone()),

@@ -18,4 +18,5 @@ pub mod receiver;
 pub mod registry;
 pub mod sshd;
 pub mod statuses;
+pub mod store;
 pub mod world;

@@ -447,23 +447,13 @@ PORT = "{app_port}"
 
     /// The same; what SQLite says where it cannot, as while the server makes its store.
     fn try_query(&self, sql: &str) -> Result<String, String> {
-        let path = self.data().join("launchway.db");
-        let script = "import sqlite3,sys\nc=sqlite3.connect('file:'+sys.argv[1]+'?mode=ro',uri=True,timeout=5)\nfor r in c.execute(sys.argv[2]): print('|'.join(str(x) for x in r))";
-        let output = Command::new("python3").args(["-c", script]).arg(path).arg(sql).output().unwrap();
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-        } else {
-            Err(String::from_utf8_lossy(&output.stderr).into_owned())
-        }
+        super::store::query(&self.data().join("launchway.db"), sql)
     }
 
     /// Changes the store of a server that does not run, as time would.
     pub fn change(&self, sql: &str) {
         assert!(self.server.is_none(), "the server runs");
-        let path = self.data().join("launchway.db");
-        let script = "import sqlite3,sys\nc=sqlite3.connect(sys.argv[1],timeout=5)\nc.execute(sys.argv[2])\nc.commit()";
-        let output = Command::new("python3").args(["-c", script]).arg(path).arg(sql).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        super::store::change(&self.data().join("launchway.db"), sql);
     }
 
     async fn remove_everything(engine: &Engine, project: &str) {
