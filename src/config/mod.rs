@@ -139,10 +139,16 @@ impl Config {
     }
 
     /// Projects whose repository is the same as this one's, itself included, where its own path and environments differ.
+    /// By host and name without case; a path of this machine only by itself.
     pub fn sharing_repository(&self, project: &Project) -> impl Iterator<Item = &Project> {
         let (forge, name, url) = (project.forge, project.full_name.to_lowercase(), project.repository.clone());
+        let host = host_of(&url);
         self.projects.values().filter(move |other| {
-            other.forge == forge && (other.full_name.to_lowercase() == name && other.host() == host_of(&url))
+            let is_same = match &host {
+                Some(_) => other.full_name.to_lowercase() == name && other.host() == host,
+                None => other.repository.trim_end_matches('/') == url.trim_end_matches('/'),
+            };
+            other.forge == forge && is_same
         })
     }
 

@@ -100,3 +100,26 @@ fn two_environments_cannot_have_the_same_compose_project() {
         + "compose-project = \"one\"\n[projects.shop.environments.staging]\nbranch = \"dev\"\ncompose-project = \"one\"\n";
     insta::assert_snapshot!(problems(&text), @"launchway.toml:10: projects.shop: shop production and shop staging would have the same containers: both have compose-project one. Give one of them another `compose-project`.");
 }
+
+#[test]
+fn a_repository_is_shared_by_host_and_name_and_a_path_only_by_itself() {
+    let project = |name: &str, forge: &str, url: &str| {
+        format!("[projects.{name}]\nforge = \"{forge}\"\nrepository = \"{url}\"\nsecret = \"0123456789abcdef\"\n[projects.{name}.environments.production]\nbranch = \"main\"\n")
+    };
+    let text = [
+        project("a", "github", "https://github.com/acme/shop.git"),
+        project("b", "github", "git@GitHub.com:Acme/shop.git"),
+        project("c", "github", "https://git.example.com/acme/shop.git"),
+        project("d", "plain", "/one/team/shop.git"),
+        project("e", "plain", "/two/team/shop.git"),
+        project("f", "plain", "/two/team/shop.git/"),
+    ]
+    .concat();
+    let config = parse(&text, Path::new("launchway.toml")).unwrap();
+    let shares = |name: &str| {
+        let project = &config.projects[&ProjectName::new(name).unwrap()];
+        let names: Vec<String> = config.sharing_repository(project).map(|p| p.name.to_string()).collect();
+        names.join(" ")
+    };
+    assert_eq!([shares("a"), shares("c"), shares("d"), shares("e")], ["a b", "c", "d", "e f"]);
+}
