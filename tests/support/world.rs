@@ -53,6 +53,9 @@ pub struct World {
     pub app_port: u16,
     folder: tempfile::TempDir,
     server: Option<Child>,
+    /// Whether a server has run in it, and whether the story came to its [`World::end`].
+    served: bool,
+    ended: bool,
 }
 
 /// One line of a commit's status, whatever forge shows it.
@@ -94,6 +97,8 @@ impl World {
             app_port: free_port(),
             folder: tempfile::tempdir().unwrap(),
             server: None,
+            served: false,
+            ended: false,
         };
         world.configure(&settings);
         if kind == ForgeKind::Plain {
@@ -229,6 +234,7 @@ PORT = "{app_port}"
         let child =
             self.command().arg("serve").envs(variables.iter().copied()).stderr(log).stdout(Stdio::null()).spawn();
         self.server = Some(child.unwrap());
+        self.served = true;
         let address = format!("127.0.0.1:{}", self.port);
         self.until("the server listens", || {
             let address = address.clone();
@@ -432,6 +438,13 @@ PORT = "{app_port}"
             assert!(!name.contains(".new-") && !name.contains(".old-") && !name.contains(".back-"), "{name} is left");
         }
         self.terminate().await;
+        self.ended = true;
+    }
+
+    /// Ends a story whose point is reached while something is still going on.
+    pub fn break_off(mut self) {
+        self.kill();
+        self.ended = true;
     }
 
     /// Statuses in the outbox, as the store has them.
@@ -502,6 +515,8 @@ impl Drop for World {
             runtime.block_on(async { Self::remove_everything(&Engine::here().await, &project).await });
         });
         let _ = tidy.join();
+        let is_left_open = self.served && !self.ended && !std::thread::panicking();
+        assert!(!is_left_open, "the story was not brought to its end: call `end`, which looks at what is left");
     }
 }
 
