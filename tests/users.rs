@@ -33,6 +33,7 @@ mod users {
     mod reaching;
     mod receiving;
     mod running_apps;
+    mod server_hooks;
     mod settings;
     mod statuses_as_notes;
     mod statuses_by_contract;

@@ -272,6 +272,7 @@ impl Flow {
         let advanced =
             self.deployer.store.advance(self.deployment.id, transition, description, status, now_ms()).await??;
         failpoint(if advanced.state.is_end() { "end.said" } else { "stage.said" });
+        self.deployer.to_run_hooks.notify_one();
         self.deployer.to_send.notify_one();
         Ok(())
     }

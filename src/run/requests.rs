@@ -250,6 +250,7 @@ impl Deployer {
                     return Err(Refusal::Impossible(illegal.to_string()));
                 }
                 self.to_send.notify_one();
+                self.to_run_hooks.notify_one();
             }
             None => self.to_begin.notify_one(),
         }
