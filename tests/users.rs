@@ -32,6 +32,7 @@ mod users {
     mod queueing;
     mod reaching;
     mod receiving;
+    mod release_commands;
     mod running_apps;
     mod server_hooks;
     mod settings;

@@ -7,6 +7,7 @@ mod hooks;
 mod open;
 mod outbox;
 mod projects;
+mod release_commands;
 mod releases;
 mod row;
 mod stages;

@@ -16,6 +16,7 @@ services:
       canary: { steps: [5%, 25%, 50%], hold: 2m, max-error-rate: 1%, max-latency-ratio: 1.3 }
       paths: ["proto/**"]
       release-command: ["/api", "migrate"]
+      release-command-timeout: 10m
       concurrent: true
       shared-volumes: [data]
       edge: false
@@ -71,7 +72,7 @@ services:
       shared-volumes: [data]
       run: sometimes
       environments: { "Bad Name": {}, staging: { metod: x } }
-  b: { image: x, x-launchway: { method: canary } }
+  b: { image: x, x-launchway: { method: canary, release-command-timeout: 1m } }
   c: { image: x, x-launchway: { method: rolling, route: { host: "http://x", path: api, port: 0x } } }
   d: { image: x, x-launchway: { method: blue, route: {} } }
 x-launchway:
