@@ -356,5 +356,4 @@ async fn check_and_plan_say_that_it_runs() {
     world.repository.write("README.md", "unrelated");
     world.repository.commit("Unrelated");
     assert_eq!(plan(Some("HEAD~1")).await, false);
-    world.end().await;
 }
