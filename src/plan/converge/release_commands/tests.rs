@@ -28,7 +28,40 @@ fn a_release_command_runs_before_anything_but_what_it_needs_is_touched() {
     let (one, two) = (release(1, shop("1")), release(2, shop("2")));
     let engine = live(&one);
     let plan = converge(&deploying(Some(&one), &two, 2), &engine.observed).unwrap();
-    insta::assert_snapshot!(plan, @"");
+    insta::assert_snapshot!(plan, @"
+    #1 cache-1, create container, replaces cache-1 of release 1
+    #2 db-1, create container, replaces db-1 of release 1
+    #3 api-1, create container, replaces api-1 of release 1
+    #4 web-1, create container, replaces web-1 of release 1
+    #5 api's release command, create container, it runs once for this deployment
+    #6 shop-db-1, rename container to shop-db-1.old-00000002, its name is wanted
+    [6] -> #7 db-1, rename container to shop-db-1, it takes the name over
+    [7] -> #8 shop-db-1, stop container, release 2 replaces it
+    [8] -> #9 db-1, start container, new container
+    [9] -> #10 db-1, wait until ready
+    [10] -> #11 api's release command, start container, before anything that it does not need is touched
+    [11] -> #12 api's release command, wait until it has ended well
+    [12] -> #13 shop-cache-1, rename container to shop-cache-1.old-00000001, its name is wanted
+    [13] -> #14 cache-1, rename container to shop-cache-1, it takes the name over
+    [14] -> #15 shop-cache-1, stop container, release 2 replaces it
+    [15] -> #16 cache-1, start container, new container
+    [16] -> #17 cache-1, wait until ready
+    [12] -> #18 shop-api-1, rename container to shop-api-1.old-00000003, its name is wanted
+    [18] -> #19 api-1, rename container to shop-api-1, it takes the name over
+    [19] -> #20 shop-api-1, stop container, release 2 replaces it
+    [20] -> #21 api-1, start container, new container
+    [21] -> #22 api-1, wait until ready
+    [22] -> #23 shop-web-1, rename container to shop-web-1.old-00000004, its name is wanted
+    [23] -> #24 web-1, rename container to shop-web-1, it takes the name over
+    [24] -> #25 shop-web-1, stop container, release 2 replaces it
+    [25] -> #26 web-1, start container, new container
+    [26] -> #27 web-1, wait until ready
+    #28 shop-api-1, remove container, release 2 has replaced it
+    #29 shop-cache-1, remove container, release 2 has replaced it
+    #30 shop-db-1, remove container, release 2 has replaced it
+    #31 shop-web-1, remove container, release 2 has replaced it
+    #32 api's release command, remove container, it is kept no longer
+    ");
 }
 
 #[test]
@@ -56,7 +89,20 @@ fn its_container_is_like_the_components_but_nobody_finds_it_and_nothing_restarts
     assert_eq!(networks[0].name, "shop_default");
     assert!(networks[0].aliases.is_empty() && networks[0].ipv4_address.is_none(), "{networks:?}");
     let labels: Vec<String> = command.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    insta::assert_snapshot!(labels.join("\n"), @"");
+    insta::assert_snapshot!(labels.join("\n"), @"
+    com.docker.compose.container-number=1
+    com.docker.compose.oneoff=True
+    com.docker.compose.project=shop
+    com.docker.compose.service=api
+    launchway.commit=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+    launchway.component=api
+    launchway.deployment=7
+    launchway.environment=production
+    launchway.fingerprint=v1:3b1401937bf09cc38b975b0ef730ab6cccd97f44db8a6b454c5a3c76bdf97173
+    launchway.project=shop
+    launchway.release=1
+    launchway.role=release-command
+    ");
 }
 
 #[test]
@@ -87,7 +133,7 @@ fn one_that_failed_before_a_restart_is_not_run_again_but_asked_how_it_ended() {
     engine.observed.release_commands[0].state = ContainerState::Exited { code: 4 };
     let again = converge(&wanted, &engine.observed).unwrap();
     let lines: Vec<String> = command_steps(&again).iter().map(|step| step.to_string()).collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @"#1 api's release command, wait until it has ended well, it has ended");
 
     let back = converge(&super::super::tests::wanted(&one, 2, Goal::PutBack), &engine.observed).unwrap();
     let mut put_back = engine.clone();
