@@ -239,7 +239,7 @@ proptest! {
             // What holds a port, a volume or a name that a needed component is to have makes room for it.
             let makes_room = step.cause == "another component needs what it holds"
                 || !new.stack.components.contains_key(name);
-            if !needed.contains(name) && !(makes_room && !needed.is_empty()) {
+            if !needed.contains(name) && (needed.is_empty() || !makes_room) {
                 for end in &ends {
                     prop_assert!(waits_for(&plan, step, end.id), "{} does not wait for {}\n{}", step, end, plan);
                 }
