@@ -32,7 +32,9 @@ mod users {
     mod queueing;
     mod reaching;
     mod receiving;
+    mod release_commands;
     mod running_apps;
+    mod server_hooks;
     mod settings;
     mod statuses_as_notes;
     mod statuses_by_contract;

@@ -13,6 +13,7 @@ pub struct File {
     pub public_url: Option<Spanned<String>>,
     pub data: Option<String>,
     pub engine: Option<String>,
+    pub hooks: Option<String>,
     #[serde(default)]
     pub limits: FileLimits,
     #[serde(default)]
@@ -29,6 +30,7 @@ pub struct FileLimits {
     pub build: Option<Spanned<String>>,
     pub deploy: Option<Spanned<String>>,
     pub catch_up: Option<Spanned<String>>,
+    pub hook: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

@@ -102,6 +102,7 @@ impl Check<'_> {
             .map(|url| url.as_str().trim_end_matches('/').to_string())
             .unwrap_or_else(|| format!("http://{listen}"));
         let data = self.folder.join(file.data.as_deref().unwrap_or(DEFAULT_DATA));
+        let hooks = file.hooks.as_ref().map_or_else(|| data.join("hooks"), |folder| self.folder.join(folder));
         let limits = self.limits(&file.limits);
         let mut projects = BTreeMap::new();
         if file.projects.is_empty() {
@@ -136,7 +137,7 @@ impl Check<'_> {
                 }
             }
         }
-        Config { listen, public_url, data, engine: file.engine, limits, projects }
+        Config { listen, public_url, data, engine: file.engine, hooks, limits, projects }
     }
 
     fn limits(&mut self, file: &super::file::FileLimits) -> Limits {
@@ -161,6 +162,7 @@ impl Check<'_> {
             build: time(&file.build, "limits.build", 3600),
             deploy: time(&file.deploy, "limits.deploy", 3600),
             catch_up: time(&file.catch_up, "limits.catch-up", 300),
+            hook: time(&file.hook, "limits.hook", 30),
         }
     }
 

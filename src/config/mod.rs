@@ -26,6 +26,8 @@ pub struct Config {
     pub data: PathBuf,
     /// `unix:///...` or `tcp://...`; absent: `DOCKER_HOST`, else the usual socket.
     pub engine: Option<String>,
+    /// Absolute: the folder with what is run when a deployment begins or ends.
+    pub hooks: PathBuf,
     pub limits: Limits,
     pub projects: BTreeMap<ProjectName, Project>,
 }
@@ -43,6 +45,8 @@ pub struct Limits {
     pub deploy: Duration,
     /// How often the tips of deployed refs are compared with what was received.
     pub catch_up: Duration,
+    /// How long a hook may take.
+    pub hook: Duration,
 }
 
 /// A repository that Launchway deploys.

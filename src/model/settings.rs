@@ -20,6 +20,9 @@ pub struct ComponentSettings {
     /// One-off container of the new image before any traffic moves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release_command: Option<Vec<String>>,
+    /// How long that may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_command_timeout: Option<Duration>,
     /// Two of it may run at once although nothing routes to it.
     #[serde(skip_serializing_if = "is_false")]
     pub concurrent: bool,

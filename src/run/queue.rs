@@ -124,6 +124,7 @@ impl Deployer {
         }
         self.to_begin.notify_one();
         self.to_send.notify_one();
+        self.to_run_hooks.notify_one();
         Ok(added)
     }
 }

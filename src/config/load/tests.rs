@@ -32,6 +32,8 @@ fn a_good_file_is_read_whole() {
     let config = parse(GOOD, Path::new("launchway.toml")).unwrap();
     assert_eq!(config.public_url, "https://deploy.example.com");
     assert_eq!(config.limits.catch_up, Duration::from_secs(60));
+    assert_eq!(config.limits.hook, Duration::from_secs(30));
+    assert_eq!(config.hooks, Path::new("/srv/launchway/hooks"));
     let shop = config.projects.values().next().unwrap();
     assert_eq!(shop.full_name, "acme/shop");
     let production = shop.environments.values().next().unwrap();
