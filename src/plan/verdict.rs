@@ -127,17 +127,16 @@ impl Judge {
         self.figures.add(interval);
         let seconds = interval.seconds;
         let (new, old) = (interval.new.error_share(), interval.old.error_share());
-        let (settings, baseline) = (&self.settings, self.baseline);
         for errors in [&mut self.errors, &mut self.cap].into_iter().flatten() {
             errors.observe(new, old, seconds);
             if let Some(seen) = errors.refuted() {
-                return Some(words::errors(settings, baseline, errors.hypothesis(), &seen, self.served_seconds));
+                return Some(words::errors(&self.settings, errors.hypothesis(), &seen, &self.figures));
             }
         }
         if let Some(latency) = &mut self.latency {
             latency.observe(&interval.new, &interval.old, seconds);
             if let Some(slow) = latency.refuted() {
-                return Some(words::latency(settings, baseline, &slow, self.served_seconds));
+                return Some(words::latency(&self.settings, &slow, &self.figures));
             }
         }
         self.look_at_externals(&interval.external)

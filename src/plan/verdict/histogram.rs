@@ -2,22 +2,31 @@
 
 use super::Counts;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
-/// Counts by the highest value of their bucket, in microseconds. Kept as pairs: numbers are no keys in JSON.
+/// `(highest value of the bucket in microseconds, count)`, ascending.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "Vec<(u64, u64)>", into = "Vec<(u64, u64)>")]
-pub struct Histogram(BTreeMap<u64, u64>);
+#[serde(transparent)]
+pub struct Histogram(Vec<(u64, u64)>);
 
 impl Histogram {
     pub fn add(&mut self, counts: &Counts) {
+        let mut at = 0;
         for (time, count) in &counts.latency_us {
-            *self.0.entry(bucket(*time)).or_default() += count;
+            let bucket = bucket(*time);
+            // The times ascend, so most often the place is the same or the next.
+            at += self.0[at..].iter().take_while(|(next, _)| *next < bucket).count();
+            if at > 0 && self.0[at - 1].0 >= bucket {
+                at = self.0.partition_point(|(before, _)| *before < bucket);
+            }
+            match self.0.get_mut(at) {
+                Some((found, total)) if *found == bucket => *total += count,
+                _ => self.0.insert(at, (bucket, *count)),
+            }
         }
     }
 
     pub fn total(&self) -> u64 {
-        self.0.values().sum()
+        self.0.iter().map(|(_, count)| count).sum()
     }
 
     /// The time in microseconds within which `share` (0.0 to 1.0) of all answers came; `None` without answers.
@@ -28,18 +37,6 @@ impl Histogram {
             seen += count;
             (seen >= rank).then_some(*time)
         })
-    }
-}
-
-impl From<Vec<(u64, u64)>> for Histogram {
-    fn from(pairs: Vec<(u64, u64)>) -> Self {
-        Self(pairs.into_iter().collect())
-    }
-}
-
-impl From<Histogram> for Vec<(u64, u64)> {
-    fn from(histogram: Histogram) -> Self {
-        histogram.0.into_iter().collect()
     }
 }
 
@@ -66,7 +63,10 @@ mod tests {
         let mut histogram = Histogram::default();
         assert_eq!(histogram.quantile_us(0.5), None);
         histogram.add(&Counts { latency_us: vec![(10, 90), (100, 9), (127, 1)], ..Counts::default() });
-        let of = |share| histogram.quantile_us(share).unwrap();
+        let before = histogram.clone();
+        histogram.add(&Counts { latency_us: vec![(100, 1), (5, 1)], ..Counts::default() });
+        assert_eq!(histogram.0, [(5, 1), (10, 90), (100, 10), (127, 1)]);
+        let of = |share| before.quantile_us(share).unwrap();
         assert_eq!((of(0.5), of(0.9), of(0.95), of(0.99), of(1.0)), (10, 10, 100, 100, 127));
     }
 }

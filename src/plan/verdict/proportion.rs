@@ -2,7 +2,7 @@
 
 use super::block::Bet;
 use super::dispersion::Dispersion;
-use super::wealth::{Seen, Wealth, add_logs, log_mean, richest};
+use super::wealth::{FIRST_START, Seen, Wealth, add_logs, log_mean, richest};
 use super::{ENOUGH_ALONE, NOTICEABLE};
 use serde::{Deserialize, Serialize};
 use std::ops::AddAssign;
@@ -34,7 +34,7 @@ pub enum Alternatives {
     Odds,
 }
 
-const POINTS: [f64; 7] = [0.0025, 0.005, 0.01, 0.02, NOTICEABLE, 0.15, 0.5];
+const POINTS: [f64; 6] = [0.003, 0.01, 0.025, NOTICEABLE, 0.15, 0.5];
 const ODDS: [f64; 5] = [1.3, 1.8, 3.0, 8.0, 30.0];
 
 /// An interval brings at most this part of the evidence that is needed: three have to agree, so that one burst of one
@@ -190,7 +190,7 @@ impl Proportion {
 
     /// One alternative's money has to make up for the others', and for what was kept for later starts.
     fn needed_evidence(&self) -> f64 {
-        self.threshold + (2.0 * self.wealths.len() as f64).ln()
+        self.threshold + (self.wealths.len() as f64 / FIRST_START).ln()
     }
 }
 

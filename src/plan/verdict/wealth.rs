@@ -2,8 +2,8 @@
 //!
 //! An average of e-processes is one too, so nothing has to be known about how bad a bad release is: the money is spread
 //! over a few alternatives. The same over starting times: a release that was good for an hour and then leaks is found
-//! although the hour's bets were lost, because a part of the money stays unspent for each later start (weights 1/(s (s+1))
-//! add up to 1; compare the e-detectors of J. Shin, A. Ramdas, A. Rinaldo, arXiv:2203.03532, which give up the bound on
+//! although the hour's bets were lost, because a part of the money stays unspent for each later start (the parts add up
+//! to 1; compare the e-detectors of J. Shin, A. Ramdas, A. Rinaldo, arXiv:2203.03532, which give up the bound on
 //! false alarms over all time that this keeps).
 
 use super::proportion::Share;
@@ -12,14 +12,19 @@ use serde::{Deserialize, Serialize};
 /// The logarithm of no money. (JSON has no infinity.)
 const NOTHING: f64 = -1e300;
 
+/// The part of the money that is put on the first start; the s-th gets 1/(s (s - 1)) of the rest.
+pub const FIRST_START: f64 = 0.8;
+
 /// One alternative's money.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Wealth {
     log: f64,
+    /// The evidence since the start from which there is most, for people: what it was won on.
+    gain: f64,
     seen: Seen,
 }
 
-/// What a wealth was won on.
+/// Outcomes of some time.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Seen {
     pub new: Share,
@@ -29,18 +34,21 @@ pub struct Seen {
 
 impl Default for Wealth {
     fn default() -> Self {
-        Self { log: NOTHING, seen: Seen::default() }
+        Self { log: NOTHING, gain: 0.0, seen: Seen::default() }
     }
 }
 
 impl Wealth {
     /// Puts the start's part in, then lets all of it win or lose. `start` counts from 1.
     pub fn bet(&mut self, start: u64, log_evidence: f64, block: Seen) {
-        let fresh = -((start as f64) * (start as f64 + 1.0)).ln();
-        if fresh > self.log {
-            // All that came before is worth less than beginning here: it explains nothing.
+        let start = start as f64;
+        let fresh = if start <= 1.0 { FIRST_START } else { (1.0 - FIRST_START) / (start * (start - 1.0)) }.ln();
+        if self.gain <= 0.0 {
+            // E. Page's cumulative sum (1954): what came before speaks against beginning there.
+            self.gain = 0.0;
             self.seen = Seen::default();
         }
+        self.gain += log_evidence;
         self.seen.new += block.new;
         self.seen.old += block.old;
         self.seen.seconds += block.seconds;

@@ -3,41 +3,37 @@
 use super::latency::Slow;
 use super::proportion::{Hypothesis, Share};
 use super::wealth::Seen;
-use super::{Baseline, External, JudgeSettings};
+use super::{Baseline, External, Figures, JudgeSettings};
 use crate::model::ReleaseId;
 
 /// `errors 4.1 % (37 of 902) beside 0.2 % (3 of 1,804) of release 41: worse`
-pub fn errors(
-    settings: &JudgeSettings,
-    baseline: Baseline,
-    hypothesis: Hypothesis,
-    seen: &Seen,
-    watched_seconds: f64,
-) -> String {
-    let new = format!("errors {}{}", share(seen.new), lately(seen, watched_seconds));
+pub fn errors(settings: &JudgeSettings, hypothesis: Hypothesis, seen: &Seen, watched: &Figures) -> String {
+    let new = format!("errors {}{}", share(seen.new), lately(seen, watched));
+    let release = settings.old_release;
     match hypothesis {
-        Hypothesis::Beside { .. } => {
-            format!("{new} beside {} of release {}: worse", share(seen.old), settings.old_release)
+        Hypothesis::Beside { .. } => format!("{new} beside {} of release {release}: worse", share(seen.old)),
+        Hypothesis::Limit(limit) if settings.error_cap == Some(limit) => {
+            format!("{new}, over the limit of {}: worse", percent(limit))
         }
-        Hypothesis::Limit(limit) if baseline == Baseline::Past && settings.error_cap != Some(limit) => {
-            format!("{new}, over {} as release {} was before: worse", percent(limit), settings.old_release)
+        Hypothesis::Limit(limit) => {
+            let before = Share { hits: watched.old.errors, of: watched.old.requests };
+            format!("{new} after {} of release {release}, over {}: clearly worse", share(before), percent(limit))
         }
-        Hypothesis::Limit(limit) => format!("{new}, over the limit of {}: worse", percent(limit)),
     }
 }
 
 /// `12.1 % of answers (146 of 1,204) took more than 234 ms, beside 5.0 % (551 of 11,020) more than 180 ms of release 41:
 /// slower`
-pub fn latency(settings: &JudgeSettings, baseline: Baseline, slow: &Slow, watched_seconds: f64) -> String {
-    let lately = lately(&slow.seen, watched_seconds);
+pub fn latency(settings: &JudgeSettings, slow: &Slow, watched: &Figures) -> String {
+    let lately = lately(&slow.seen, watched);
     let new = |of: Share| format!("{} of answers ({} of {})", percent(of.rate()), thousands(of.hits), thousands(of.of));
     let allowed = time(slow.limit_new_us);
     let new = format!("{}{lately} took more than {allowed}", new(slow.seen.new));
     let (limit, release) = (time(slow.limit_old_us), settings.old_release);
-    match baseline {
+    match watched.baseline {
         Baseline::Past => {
             let quantile = percent(slow.quantile).replace(".0", "");
-            format!("{new}, where {quantile} of release {release}'s took at most {limit} before: slower")
+            format!("{new}, where {quantile} of release {release}'s took at most {limit} before: clearly slower")
         }
         _ => format!("{new}, beside {} more than {limit} of release {release}: slower", share(slow.seen.old)),
     }
@@ -56,8 +52,8 @@ pub fn external(measure: &External, value: f64, looks: u32) -> String {
 }
 
 /// Where a release went bad late, the figures are those since then.
-fn lately(seen: &Seen, watched_seconds: f64) -> String {
-    if seen.seconds < 0.5 * watched_seconds { format!(" in the last {:.0} s", seen.seconds) } else { String::new() }
+fn lately(seen: &Seen, watched: &Figures) -> String {
+    if seen.seconds < 0.5 * watched.seconds { format!(" in the last {:.0} s", seen.seconds) } else { String::new() }
 }
 
 /// `0.2 % (3 of 1,804)`

@@ -7,8 +7,9 @@ use super::{Counts, Interval};
 pub struct Chance(u64);
 
 impl Chance {
+    /// Streams begin far from each other: neighbouring seeds would be the same stream, one number later.
     pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        Self(Self(seed).number())
     }
 
     pub fn number(&mut self) -> u64 {
@@ -103,6 +104,8 @@ pub struct World {
     active: Vec<Visitor>,
     /// Buckets of a log-normal distribution, median 60 ms, by rank.
     times: Vec<f64>,
+    /// Microseconds, by bucket.
+    microseconds: Vec<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -127,7 +130,8 @@ impl World {
         let mut times: Vec<f64> = (0..2048).map(|_| median + 0.6 / STEP.ln() * chance.normal()).collect();
         times.sort_by(f64::total_cmp);
         let phase = chance.unit();
-        Self { site, chance, elapsed: 0.0, phase, active: Vec::new(), times }
+        let microseconds = (0..BUCKETS).map(|bucket| (1e3 * STEP.powi(bucket as i32)) as u64).collect();
+        Self { site, chance, elapsed: 0.0, phase, active: Vec::new(), times, microseconds }
     }
 
     /// Intervals before the new release began.
@@ -194,7 +198,7 @@ impl World {
                 self.active = active;
             }
         }
-        let [old, new] = tallies.map(Tally::counts);
+        let [old, new] = tallies.map(|tally| tally.counts(&self.microseconds));
         Interval { seconds: INTERVAL_SECONDS, new, old, ..Interval::default() }
     }
 
@@ -212,9 +216,8 @@ impl World {
 }
 
 impl Tally {
-    fn counts(self) -> Counts {
-        let latency_us = self.buckets.iter().enumerate().filter(|(_, count)| **count > 0);
-        let latency_us = latency_us.map(|(bucket, count)| ((1e3 * STEP.powi(bucket as i32)) as u64, *count)).collect();
+    fn counts(self, microseconds: &[u64]) -> Counts {
+        let latency_us = microseconds.iter().copied().zip(self.buckets).filter(|(_, count)| *count > 0).collect();
         Counts { requests: self.requests, errors: self.errors, latency_us }
     }
 }
