@@ -107,6 +107,18 @@ pub struct CanarySettings {
     pub max_latency_ratio: Option<f64>,
 }
 
+/// `on-little-traffic`: what a canary whose hold is over does when too few requests came to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnLittleTraffic {
+    /// Holds on until there were enough.
+    #[default]
+    Wait,
+    Promote,
+    /// Waits for somebody to promote or abort it.
+    Ask,
+}
+
 /// Top-level `x-launchway`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]

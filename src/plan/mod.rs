@@ -17,5 +17,6 @@ mod sample;
 mod simulation;
 mod slots;
 mod step;
+pub mod verdict;
 
 pub use step::*;
