@@ -89,10 +89,6 @@ impl Live {
         self.components.get(key)
     }
 
-    pub fn components(&self) -> impl Iterator<Item = &Arc<Component>> {
-        self.components.values()
-    }
-
     /// Ports of which it is not known yet what they speak.
     pub fn unknown(&self) -> impl Iterator<Item = (&EdgeAddress, &Target)> {
         self.ports.iter().filter(|(_, target)| target.protocol == EntryProtocol::Probe)

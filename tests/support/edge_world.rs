@@ -3,7 +3,7 @@
 use super::edge_app::App;
 use launchway::edge::{EdgeClient, EdgeError};
 use launchway::model::{
-    ComponentRoutes, ComponentTraffic, Entry, EntryProtocol, InFlight, Listen, ReleaseId, RouteKey, Sticky,
+    ComponentRoutes, ComponentTraffic, EntryProtocol, InFlight, Listen, ReleaseId, RouteEntry, RouteKey, Sticky,
     WeightedRelease,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -114,7 +114,7 @@ impl EdgeWorld {
             replicas: apps.iter().map(|app| app.replica.clone()).collect(),
         };
         ComponentRoutes {
-            entries: vec![Entry { listen, target: self.port }],
+            entries: vec![RouteEntry { listen, target: self.port }],
             releases: releases.iter().map(release).collect(),
             held: false,
             sticky: None,

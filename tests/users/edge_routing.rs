@@ -193,7 +193,9 @@ async fn what_another_component_has_is_a_conflict_and_changes_nothing() {
     let (web, other) = (world.app("web").await, world.app("other").await);
     let port = free_port();
     let mut routes = world.routed(at(Some("shop.test"), Some("/api")), &[(1, 100, &[&web])]);
-    routes.entries.push(launchway::model::Entry { listen: on_port(port, EntryProtocol::Http), target: world.port });
+    routes
+        .entries
+        .push(launchway::model::RouteEntry { listen: on_port(port, EntryProtocol::Http), target: world.port });
     world.client.put(&key("web"), &routes).await.unwrap();
     let put =
         async |listen| refusal(world.client.put(&key("other"), &world.routed(listen, &[(1, 100, &[&other])])).await);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Entry, EntryProtocol, ReleaseId, Replica, WeightedRelease};
+use crate::model::{EntryProtocol, ReleaseId, Replica, RouteEntry, WeightedRelease};
 
 fn key(component: &str) -> RouteKey {
     RouteKey {
@@ -11,13 +11,13 @@ fn key(component: &str) -> RouteKey {
 
 fn shared(host: Option<&str>, path: Option<&str>) -> ComponentRoutes {
     let listen = Listen::Shared { host: host.map(Into::into), path: path.map(Into::into) };
-    ComponentRoutes { entries: vec![Entry { listen, target: 80 }], ..Default::default() }
+    ComponentRoutes { entries: vec![RouteEntry { listen, target: 80 }], ..Default::default() }
 }
 
 fn port(address: &str) -> ComponentRoutes {
     let address: EdgeAddress = address.parse().unwrap();
     let listen = Listen::Port { host_ip: address.host_ip, port: address.port, protocol: EntryProtocol::Tcp };
-    ComponentRoutes { entries: vec![Entry { listen, target: 80 }], ..Default::default() }
+    ComponentRoutes { entries: vec![RouteEntry { listen, target: 80 }], ..Default::default() }
 }
 
 fn weights(weights: &[u8]) -> ComponentRoutes {
