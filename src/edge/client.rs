@@ -38,7 +38,7 @@ impl EdgeError {
 }
 
 /// Asks over a new connection each time: a restarted edge is found at once.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EdgeClient {
     socket: PathBuf,
 }
@@ -47,6 +47,11 @@ impl EdgeClient {
     /// For the edge of this data directory; does not connect yet.
     pub fn new(data: &Path) -> Self {
         Self { socket: data.join(SOCKET) }
+    }
+
+    /// An edge that has handed its sockets over is asked elsewhere.
+    pub(super) fn at(socket: PathBuf) -> Self {
+        Self { socket }
     }
 
     /// Serves these routes of the component from now on, instead of those it had.
@@ -72,12 +77,17 @@ impl EdgeClient {
         self.get("/v1/health").await
     }
 
+    /// Asks it to send its sockets to this process, which then waits for them (`hand_over`).
+    pub(super) async fn hand_over(&self) -> Result<(), EdgeError> {
+        self.ask(Method::POST, "/v1/hand-over", Vec::new()).await.map(drop)
+    }
+
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, EdgeError> {
         let body = self.ask(Method::GET, path, Vec::new()).await?;
         serde_json::from_slice(&body).map_err(|error| EdgeError::NotUnderstood(error.to_string()))
     }
 
-    pub(super) async fn ask(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, EdgeError> {
+    async fn ask(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, EdgeError> {
         let away = |why: String| EdgeError::Away { socket: self.socket.clone(), why };
         match tokio::time::timeout(WITHIN, self.exchange(method, path, body)).await {
             Ok(Ok((status, body))) if status.is_success() => Ok(body),

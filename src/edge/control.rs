@@ -3,13 +3,14 @@
 use super::check::Refusal;
 use super::keeper::Keeper;
 use super::state::Edge;
+use super::succession::Succession;
 use super::wire_format::{Health, Listener, Problem};
 use crate::model::{ComponentRoutes, RouteKey, RouteTable, Traffic};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ pub struct Control {
     pub keeper: Arc<Keeper>,
     /// Unix time of the start, in milliseconds.
     pub since: i64,
+    pub succession: Succession,
 }
 
 pub fn routes(control: Arc<Control>) -> Router {
@@ -26,6 +28,7 @@ pub fn routes(control: Arc<Control>) -> Router {
         .route("/v1/routes/{project}/{environment}/{component}", put(set).delete(remove))
         .route("/v1/traffic", get(traffic))
         .route("/v1/health", get(health))
+        .route("/v1/hand-over", post(hand_over))
         .fallback(unknown)
         .with_state(control)
 }
@@ -43,11 +46,14 @@ async fn set(
     let key = route_key(key)?;
     let routes: ComponentRoutes =
         serde_json::from_slice(&body).map_err(|error| Problem::new(400, format!("these are no routes: {error}")))?;
-    let name = key.to_string();
     // To its end, also when whoever asked goes away in the middle.
-    let done = tokio::spawn(async move { control.keeper.put(key, routes).await }).await;
-    refused(done.unwrap_or_else(|error| Err(Refusal::Failed(error.to_string()))))?;
-    tracing::debug!(component = name, "The routes were changed");
+    let done = tokio::spawn(async move {
+        control.keeper.put(key.clone(), routes.clone()).await?;
+        control.succession.pass_on(&key, Some(&routes)).await;
+        tracing::debug!(component = %key, "The routes were changed");
+        Ok(())
+    });
+    refused(done.await.unwrap_or_else(|error| Err(Refusal::Failed(error.to_string()))))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -57,13 +63,29 @@ async fn remove(
     Path(key): Path<(String, String, String)>,
 ) -> Result<StatusCode, Problem> {
     let key = route_key(key)?;
-    let done = tokio::spawn(async move { control.keeper.remove(&key).await }).await;
-    refused(done.unwrap_or_else(|error| Err(Refusal::Failed(error.to_string()))))?;
+    let done = tokio::spawn(async move {
+        control.keeper.remove(&key).await?;
+        control.succession.pass_on(&key, None).await;
+        Ok(())
+    });
+    refused(done.await.unwrap_or_else(|error| Err(Refusal::Failed(error.to_string()))))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn traffic(State(control): State<Arc<Control>>) -> Json<Traffic> {
-    Json(control.edge.traffic())
+    let mut traffic = control.edge.traffic();
+    control.succession.add_in_flight(&mut traffic).await;
+    Json(traffic)
+}
+
+/// A new edge asks for the sockets. When this is answered, it has them.
+async fn hand_over(State(control): State<Arc<Control>>) -> Result<StatusCode, Problem> {
+    let handed = tokio::spawn(Succession::hand_over(control)).await;
+    match handed {
+        Ok(Ok(())) => Ok(StatusCode::NO_CONTENT),
+        Ok(Err(error)) => Err(Problem::new(500, format!("the sockets could not be handed over: {error}"))),
+        Err(error) => Err(Problem::new(500, error.to_string())),
+    }
 }
 
 async fn health(State(control): State<Arc<Control>>) -> Json<Health> {

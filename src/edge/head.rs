@@ -63,7 +63,7 @@ pub fn speaks(parts: &Parts) -> Speaks {
 
 /// The protocol that an HTTP/1.1 request wants to change to; h2c has its own way in.
 pub fn upgrade(parts: &Parts) -> Option<HeaderValue> {
-    if parts.version != Version::HTTP_11 || !names(&parts.headers, "upgrade") {
+    if parts.version != Version::HTTP_11 || !has_word(&parts.headers, &CONNECTION, "upgrade") {
         return None;
     }
     parts.headers.get(UPGRADE).filter(|wanted| !wanted.as_bytes().eq_ignore_ascii_case(b"h2c")).cloned()
@@ -93,6 +93,7 @@ pub fn for_replica(
     speaks: Speaks,
     upgrade: Option<HeaderValue>,
 ) {
+    let takes_trailers = has_word(&parts.headers, &TE, "trailers");
     take_hop_by_hop(&mut parts.headers);
     parts.headers.remove(EXPECT);
     parts.headers.remove(HTTP2_SETTINGS);
@@ -110,6 +111,10 @@ pub fn for_replica(
                 join_cookies(&mut parts.headers);
             }
             parts.version = Version::HTTP_11;
+            if takes_trailers {
+                parts.headers.insert(TE, HeaderValue::from_static("trailers"));
+                parts.headers.insert(CONNECTION, HeaderValue::from_static("te"));
+            }
             if let Some(upgrade) = upgrade {
                 parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
                 parts.headers.insert(UPGRADE, upgrade);
@@ -179,10 +184,10 @@ fn take_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether `Connection` names it.
-fn names(headers: &HeaderMap, name: &str) -> bool {
-    let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|named| named.trim().eq_ignore_ascii_case(name))
+/// Whether a header that is a list has this word.
+fn has_word(headers: &HeaderMap, header: &HeaderName, word: &str) -> bool {
+    let values = headers.get_all(header).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|named| named.trim().eq_ignore_ascii_case(word))
 }
 
 /// Path and query alone; `http://host` asks for `/`.

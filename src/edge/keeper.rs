@@ -29,6 +29,8 @@ pub struct Kept {
     pub table: Table,
     pub probed: Probed,
     pub listeners: Listeners,
+    /// Another edge has the sockets and the file now: changes only concern what is still in flight here.
+    pub handed_over: bool,
     /// Addresses that could not be opened, and why.
     pub closed: BTreeMap<EdgeAddress, String>,
 }
@@ -37,7 +39,11 @@ impl Keeper {
     /// Serves at once what was kept. Addresses that are not open yet are opened by `open_missing`.
     pub fn new(edge: Arc<Edge>, disk: Disk, table: Table, probed: Probed, listeners: Listeners) -> Self {
         edge.serve(&table, &probed);
-        Self { edge, disk, kept: Mutex::new(Kept { table, probed, listeners, closed: BTreeMap::new() }) }
+        Self {
+            edge,
+            disk,
+            kept: Mutex::new(Kept { table, probed, listeners, handed_over: false, closed: BTreeMap::new() }),
+        }
     }
 
     /// While it is held, nothing changes.
@@ -71,6 +77,11 @@ impl Keeper {
     }
 
     async fn change(&self, kept: &mut Kept, table: Table) -> Result<(), Refusal> {
+        if kept.handed_over {
+            self.edge.serve(&table, &kept.probed);
+            kept.table = table;
+            return Ok(());
+        }
         let before = ports(&kept.table);
         let after = ports(&table);
         let mut opened = Vec::new();
@@ -148,7 +159,9 @@ impl Keeper {
             return;
         }
         kept.probed.insert(address, protocol);
-        if let Err(error) = self.disk.write(&kept.table, &kept.probed) {
+        if !kept.handed_over
+            && let Err(error) = self.disk.write(&kept.table, &kept.probed)
+        {
             tracing::warn!(error = %error, "What a port speaks could not be written down; the next start asks again");
         }
         self.edge.serve(&kept.table, &kept.probed);
@@ -160,7 +173,21 @@ impl Keeper {
         self.open_what_is_missing(&mut kept);
     }
 
+    /// A socket that another edge had opened. Where nobody wants it any more, it is closed.
+    pub async fn adopt(&self, opened: Opened) {
+        let mut kept = self.kept.lock().await;
+        let address = opened.address;
+        if self.edge.settings.listen.contains(&address) {
+            kept.listeners.add(opened, Entrance::Shared);
+        } else if ports(&kept.table).contains_key(&address) {
+            kept.listeners.add(opened, Entrance::Port(address));
+        }
+    }
+
     fn open_what_is_missing(&self, kept: &mut Kept) {
+        if kept.handed_over {
+            return;
+        }
         let own = self.edge.settings.listen.iter().map(|address| (*address, Entrance::Shared));
         let ports = ports(&kept.table).into_keys().map(|address| (address, Entrance::Port(address)));
         for (address, entrance) in own.chain(ports).collect::<Vec<_>>() {

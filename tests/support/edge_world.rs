@@ -75,6 +75,12 @@ impl EdgeWorld {
         .await;
     }
 
+    /// Starts another beside it, as an upgrade does; the one of before is returned.
+    pub fn replace(&mut self) -> Child {
+        let new = self.command("edge").spawn().unwrap();
+        self.process.replace(new).unwrap()
+    }
+
     pub async fn kill(&mut self) {
         let mut process = self.process.take().unwrap();
         process.kill().await.unwrap();

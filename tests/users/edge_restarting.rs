@@ -4,6 +4,8 @@ use crate::support::edge_world::{EdgeWorld, client, free_port, key, name, on_por
 use futures_util::{SinkExt, StreamExt};
 use launchway::model::EntryProtocol;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn what_was_served_is_served_again_without_anybody_telling_it() {
@@ -91,7 +93,7 @@ async fn an_edge_that_is_told_to_end_finishes_what_it_has() {
     let (mut socket, _) = tokio_tungstenite::connect_async(format!("ws://{}/ws", world.address)).await.unwrap();
     world.until_in_flight(&app, 2, 1).await;
     world.tell_to_end();
-    until("it to accept no more", || async { client().get(world.url("/")).send().await.is_err() }).await;
+    until("it to accept no more", || async { TcpStream::connect(world.address).await.is_err() }).await;
     // A connection that was kept gets one more answer, which says that it is the last.
     let last = keeping.get(world.url("/")).send().await.unwrap();
     assert_eq!((last.status().as_u16(), last.headers()["connection"].to_str().unwrap()), (200, "close"));
@@ -123,11 +125,8 @@ async fn the_drain_is_the_longest_that_a_connection_keeps_the_edge() {
 }
 
 #[tokio::test]
-async fn settings_without_an_edge_and_a_second_edge_are_refused_with_a_sentence() {
+async fn settings_without_an_edge_are_refused_with_a_sentence() {
     let world = EdgeWorld::new().await;
-    let second = world.command("edge").stderr(std::process::Stdio::piped()).output().await.unwrap();
-    let said = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(!second.status.success() && said.contains("another edge serves the data directory"), "{said}");
     let file = world.folder.path().join("launchway.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     let without: String =
@@ -137,4 +136,93 @@ async fn settings_without_an_edge_and_a_second_edge_are_refused_with_a_sentence(
     let none = world.command("edge").stderr(std::process::Stdio::piped()).output().await.unwrap();
     let said = String::from_utf8_lossy(&none.stderr).into_owned();
     assert!(!none.status.success() && said.contains("sets no edge. Add a table [edge]"), "{said}");
+}
+
+#[tokio::test]
+async fn a_new_edge_takes_the_sockets_over_and_no_connection_is_refused() {
+    let mut world = EdgeWorld::new().await;
+    let (old, new) = (world.app("old").await, world.app("new").await);
+    let port = free_port();
+    world.serve(&[(1, 100, &[&old])]).await;
+    let on_a_port = world.routed(on_port(port, EntryProtocol::Tcp), &[(1, 100, &[&old])]);
+    world.client.put(&key("port"), &on_a_port).await.unwrap();
+    let mut events = world.get("/events").await;
+    let (mut socket, _) = tokio_tungstenite::connect_async(format!("ws://{}/ws", world.address)).await.unwrap();
+    world.until_in_flight(&old, 1, 1).await;
+    let before = world.client.health().await.unwrap().pid;
+
+    let (stop, address) = (tokio_util::sync::CancellationToken::new(), world.address);
+    let stopped = stop.clone();
+    let connecting = tokio::spawn(async move {
+        let mut answered = 0;
+        while !stopped.is_cancelled() {
+            for at in [address, ([127, 0, 0, 1], port).into()] {
+                let mut stream = TcpStream::connect(at).await.unwrap();
+                stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).await.unwrap();
+                assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+                answered += 1;
+            }
+        }
+        answered
+    });
+    let mut replaced = world.replace();
+    let client = world.client.clone();
+    until("the new one to answer", || async { client.health().await.is_ok_and(|health| health.pid != before) }).await;
+    // What the old one still has is told by the new one, and it follows the routes to the end.
+    world.until_in_flight(&old, 1, 1).await;
+    world.serve(&[(2, 100, &[&new])]).await;
+    world
+        .client
+        .put(&key("port"), &world.routed(on_port(port, EntryProtocol::Tcp), &[(2, 100, &[&new])]))
+        .await
+        .unwrap();
+    assert_eq!(world.who("/").await, "new");
+    assert_eq!(world.in_flight(&old).await, Some(launchway::model::InFlight { requests: 1, connections: 1 }));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stop.cancel();
+    assert!(connecting.await.unwrap() > 10);
+    old.open_gate(1);
+    assert_eq!(events.chunk().await.unwrap().unwrap(), "first\n");
+    assert_eq!(events.chunk().await.unwrap().unwrap(), "last\n");
+    assert_eq!(events.chunk().await.unwrap(), None);
+    socket.send("bye".into()).await.unwrap();
+    assert_eq!(socket.next().await.unwrap().unwrap().to_text().unwrap(), "old: bye");
+    drop((socket, events));
+    let ended =
+        tokio::time::timeout(Duration::from_secs(20), replaced.wait()).await.expect("the old one ends").unwrap();
+    assert!(ended.success());
+    until("nothing to be left of the old", || async { world.in_flight(&old).await.is_none() }).await;
+}
+
+#[tokio::test]
+async fn up_runs_server_and_edge_and_starts_again_what_died() {
+    let mut world = EdgeWorld::not_started("");
+    let mut up = world.command("up").spawn().unwrap();
+    let client = world.client.clone();
+    until("the edge to answer", || async { client.health().await.is_ok() }).await;
+    let app = world.app("web").await;
+    world.serve(&[(1, 100, &[&app])]).await;
+    let first = client.health().await.unwrap().pid;
+    let killed = std::process::Command::new("kill").args(["-s", "KILL", &first.to_string()]).status().unwrap();
+    assert!(killed.success());
+    until("another edge to answer", || async { client.health().await.is_ok_and(|health| health.pid != first) }).await;
+    assert_eq!(world.who("/").await, "web");
+    let log = world.log();
+    assert!(log.contains("A process ended; it is started again") && log.contains("signal: 9 (SIGKILL)"), "{log}");
+    until("the server to be ready", || async { world.log().contains("Launchway is ready") }).await;
+    crate::support::edge_world::signal(&up, "TERM");
+    assert!(tokio::time::timeout(Duration::from_secs(20), up.wait()).await.expect("it ends").unwrap().success());
+    assert!(client.health().await.is_err());
+
+    // An edge that runs already is left alone, also at the end.
+    world.start().await;
+    let own = client.health().await.unwrap().pid;
+    let mut up = world.command("up").spawn().unwrap();
+    until("up to see it", || async { world.log().contains("An edge runs already; it is left alone") }).await;
+    crate::support::edge_world::signal(&up, "TERM");
+    assert!(tokio::time::timeout(Duration::from_secs(20), up.wait()).await.expect("it ends").unwrap().success());
+    assert_eq!(client.health().await.unwrap().pid, own);
+    assert_eq!(world.who("/").await, "web");
 }

@@ -22,7 +22,7 @@ fn what_concerns_one_connection_stays_there() {
         .header("connection", "close, X-Secret, host")
         .header("x-secret", "1")
         .header("keep-alive", "timeout=5")
-        .header("te", "trailers")
+        .header("te", "gzip")
         .header("transfer-encoding", "chunked")
         .header("proxy-authorization", "x")
         .header("upgrade", "websocket")
