@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 
-/// The first in line tries to connect this often.
-const AGAIN: Duration = Duration::from_millis(100);
+/// A replica that could not be reached is tried again after this time by whoever waits for it.
+pub const AGAIN: Duration = Duration::from_millis(100);
 /// Whether a client that waits is still there is asked this often.
 const STILL_THERE: Duration = Duration::from_millis(250);
 

@@ -90,7 +90,7 @@ async fn hand_over(State(control): State<Arc<Control>>) -> Result<StatusCode, Pr
 
 async fn health(State(control): State<Arc<Control>>) -> Json<Health> {
     let kept = control.keeper.kept().await;
-    let open = kept.listeners.open().map(|listening| Listener { address: listening.address, problem: None });
+    let open = kept.listeners.addresses().into_iter().map(|address| Listener { address, problem: None });
     let closed = kept.closed.iter().map(|(address, why)| Listener { address: *address, problem: Some(why.clone()) });
     Json(Health {
         version: env!("CARGO_PKG_VERSION").into(),

@@ -1,6 +1,6 @@
 //! A request's way through: its route, a replica, the answer back.
 
-use super::admit::{Admitted, Asks, NotAdmitted};
+use super::admit::{AGAIN, Admitted, Asks, NotAdmitted};
 use super::answers::NoAnswer;
 use super::body::{AnswerBody, Passing, Progress, RequestBody};
 use super::choice::Wish;
@@ -80,7 +80,7 @@ impl Exchange<'_> {
     ) -> Result<Response<AnswerBody>, NoAnswer> {
         let client = (!self.visit.is_http2()).then_some(&*self.visit.watch);
         let asks = Asks { edge: &self.visit.edge, target: self.target, wish: self.wish, client };
-        let mut tried = Vec::new();
+        let (mut tried, began) = (Vec::new(), Instant::now());
         for _ in 0..MOST_ATTEMPTS {
             let Admitted { release, counts, busy, port, connection } =
                 asks.admit(reach, &mut tried).await.map_err(|why| match why {
@@ -104,7 +104,20 @@ impl Exchange<'_> {
                     );
                     return Err(NoAnswer::BrokeOff);
                 }
-                Some(Sent::Returned(again)) => request = *again,
+                Some(Sent::Returned { request: again, was_new }) => {
+                    request = *again;
+                    if was_new {
+                        // It takes connections and closes them at once, as a process does that is about to die.
+                        if began.elapsed() >= self.visit.edge.settings.hold {
+                            counts.failed(worker);
+                            return Err(NoAnswer::HeldTooLong);
+                        }
+                        busy.replica.could_not_be_reached(Instant::now());
+                        tried.push(busy.replica.clone());
+                        drop(busy);
+                        tokio::time::sleep(AGAIN).await;
+                    }
+                }
                 Some(Sent::Answered(answer, connection)) => {
                     counts.answered(worker, answer.status(), sent_at.elapsed());
                     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {

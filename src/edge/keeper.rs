@@ -8,14 +8,8 @@ use super::state::Edge;
 use super::visit::Entrance;
 use crate::model::{ComponentRoutes, EdgeAddress, EntryProtocol, RouteKey, RouteTable};
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
-
-/// Workers let go of a socket within this time.
-const LET_GO: Duration = Duration::from_secs(1);
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 pub type Table = BTreeMap<RouteKey, ComponentRoutes>;
 
@@ -82,6 +76,9 @@ impl Keeper {
             kept.table = table;
             return Ok(());
         }
+        if self.edge.ending.is_cancelled() {
+            return Err(Refusal::Failed("the edge ends; it changes nothing any more".into()));
+        }
         let before = ports(&kept.table);
         let after = ports(&table);
         let mut opened = Vec::new();
@@ -115,7 +112,7 @@ impl Keeper {
             kept.listeners.add(opened, entrance);
         }
         for address in before.keys().filter(|address| !after.contains_key(address)) {
-            kept.listeners.close(address);
+            kept.listeners.close(address).await;
             kept.closed.remove(address);
         }
         Ok(())
@@ -129,27 +126,13 @@ impl Keeper {
         address: EdgeAddress,
         wanted: &BTreeMap<EdgeAddress, u16>,
     ) -> std::io::Result<Opened> {
-        let in_the_way: Vec<EdgeAddress> = kept
-            .listeners
-            .open()
-            .map(|listening| listening.address)
-            .filter(|open| open.overlaps(&address) && !wanted.contains_key(open))
-            .filter(|open| !self.edge.settings.listen.contains(open))
-            .collect();
-        in_the_way.iter().for_each(|open| kept.listeners.close(open));
-        let end = tokio::time::Instant::now() + LET_GO;
-        loop {
-            match Opened::open(address) {
-                Err(error)
-                    if error.kind() == ErrorKind::AddrInUse
-                        && !in_the_way.is_empty()
-                        && tokio::time::Instant::now() < end =>
-                {
-                    tokio::time::sleep(LOOK_AGAIN).await;
-                }
-                opened => return opened,
+        for open in kept.listeners.addresses() {
+            let is_own = self.edge.settings.listen.contains(&open);
+            if open.overlaps(&address) && !wanted.contains_key(&open) && !is_own {
+                kept.listeners.close(&open).await;
             }
         }
+        Opened::open(address)
     }
 
     /// What a port turned out to speak.
@@ -184,8 +167,13 @@ impl Keeper {
         }
     }
 
+    /// Accepts nothing any more.
+    pub async fn close_all(&self) {
+        self.kept.lock().await.listeners.close_all().await;
+    }
+
     fn open_what_is_missing(&self, kept: &mut Kept) {
-        if kept.handed_over {
+        if kept.handed_over || self.edge.ending.is_cancelled() {
             return;
         }
         let own = self.edge.settings.listen.iter().map(|address| (*address, Entrance::Shared));

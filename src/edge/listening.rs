@@ -8,18 +8,37 @@ use std::io::{ErrorKind, Result};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// Connections that the kernel accepts for us before we do; it takes no more than `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
+/// Workers let go of a socket within this time, unless they are stuck.
+const LET_GO: Duration = Duration::from_secs(1);
 
+/// An open address. Connections know it for as long as they last, the socket itself does not hang on them.
 pub struct Listening {
     pub address: EdgeAddress,
     pub entrance: Entrance,
     pub closed: CancellationToken,
-    socket: TcpListener,
     handed_over: AtomicBool,
+}
+
+/// The socket once more, for a worker that accepts from it.
+pub struct Accepts {
+    pub listening: Arc<Listening>,
+    pub socket: TcpListener,
+    /// Dropped together with the socket, after it.
+    pub until_closed: TaskTrackerToken,
+}
+
+struct Open {
+    listening: Arc<Listening>,
+    socket: TcpListener,
+    workers: TaskTracker,
 }
 
 /// A socket that listens and that nobody accepts from yet: what connects waits in the kernel.
@@ -29,9 +48,9 @@ pub struct Opened {
 }
 
 pub struct Listeners {
-    workers: Vec<UnboundedSender<Arc<Listening>>>,
+    workers: Vec<UnboundedSender<Accepts>>,
     ending: CancellationToken,
-    open: BTreeMap<EdgeAddress, Arc<Listening>>,
+    open: BTreeMap<EdgeAddress, Open>,
 }
 
 impl Opened {
@@ -69,11 +88,6 @@ fn has_no_ipv6(error: &std::io::Error) -> bool {
 }
 
 impl Listening {
-    /// The same socket once more, for a worker.
-    pub fn socket(&self) -> Result<TcpListener> {
-        self.socket.try_clone()
-    }
-
     /// Another process accepts from it now.
     pub fn is_handed_over(&self) -> bool {
         self.handed_over.load(Ordering::SeqCst)
@@ -81,7 +95,7 @@ impl Listening {
 }
 
 impl Listeners {
-    pub fn new(workers: Vec<UnboundedSender<Arc<Listening>>>, ending: CancellationToken) -> Self {
+    pub fn new(workers: Vec<UnboundedSender<Accepts>>, ending: CancellationToken) -> Self {
         Self { workers, ending, open: BTreeMap::new() }
     }
 
@@ -89,30 +103,53 @@ impl Listeners {
         self.open.contains_key(address)
     }
 
-    pub fn open(&self) -> impl Iterator<Item = &Arc<Listening>> {
-        self.open.values()
+    pub fn addresses(&self) -> Vec<EdgeAddress> {
+        self.open.keys().copied().collect()
+    }
+
+    /// Each once more, for another process.
+    pub fn sockets(&self) -> Result<Vec<TcpListener>> {
+        self.open.values().map(|open| open.socket.try_clone()).collect()
     }
 
     /// Lets the workers accept.
     pub fn add(&mut self, Opened { address, socket }: Opened, entrance: Entrance) {
         let closed = self.ending.child_token();
-        let listening = Arc::new(Listening { address, entrance, closed, socket, handed_over: AtomicBool::new(false) });
+        let listening = Arc::new(Listening { address, entrance, closed, handed_over: AtomicBool::new(false) });
+        let workers = TaskTracker::new();
         for worker in &self.workers {
-            // A worker that is gone has ended with everything.
-            let _ = worker.send(listening.clone());
+            match socket.try_clone() {
+                Ok(socket) => {
+                    let accepts = Accepts { listening: listening.clone(), socket, until_closed: workers.token() };
+                    // A worker that is gone has ended with everything.
+                    let _ = worker.send(accepts);
+                }
+                Err(error) => {
+                    tracing::error!(listen = %address, error = %error, "A worker cannot accept connections");
+                }
+            }
         }
-        self.open.insert(address, listening);
+        self.open.insert(address, Open { listening, socket, workers });
     }
 
-    /// Accepts no more there. What was accepted goes on to its end.
-    pub fn close(&mut self, address: &EdgeAddress) {
-        if let Some(listening) = self.open.remove(address) {
-            listening.closed.cancel();
+    /// Accepts no more there; what was accepted goes on to its end. Returns when the address is free.
+    pub async fn close(&mut self, address: &EdgeAddress) {
+        let Some(Open { listening, socket, workers }) = self.open.remove(address) else { return };
+        // The workers' are the last: they take what the kernel has accepted.
+        drop(socket);
+        listening.closed.cancel();
+        workers.close();
+        let _ = tokio::time::timeout(LET_GO, workers.wait()).await;
+    }
+
+    pub async fn close_all(&mut self) {
+        for address in self.addresses() {
+            self.close(&address).await;
         }
     }
 
     /// Another process accepts from all of them now: what waits in the kernel is left to it.
     pub fn hand_over(&self) {
-        self.open.values().for_each(|listening| listening.handed_over.store(true, Ordering::SeqCst));
+        self.open.values().for_each(|open| open.listening.handed_over.store(true, Ordering::SeqCst));
     }
 }

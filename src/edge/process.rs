@@ -93,6 +93,8 @@ pub async fn run(settings: EdgeSettings, data: &Path) -> Result<()> {
         background.iter().for_each(|task| task.abort());
         drop(lock.take());
     }
+    // In this order: each address is closed by the worker that has taken its last connection.
+    keeper.close_all().await;
     edge.ending.cancel();
     // On a thread of its own: the control socket goes on to tell what is in flight.
     tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await?;

@@ -84,12 +84,7 @@ impl Succession {
         std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
         let asked = control.clone();
         let server = tokio::spawn(async move { axum::serve(listener, control::routes(asked)).await });
-        let mut sockets = Vec::new();
-        let mut addresses = Vec::new();
-        for listening in kept.listeners.open() {
-            addresses.push(listening.address);
-            sockets.push(listening.socket()?);
-        }
+        let (addresses, sockets) = (kept.listeners.addresses(), kept.listeners.sockets()?);
         let (folder, offered) = (succession.folder.clone(), Offer { addresses, control: path.clone() });
         let taken = tokio::task::spawn_blocking(move || offer(&folder, &offered, &sockets)).await?;
         if let Err(error) = taken {

@@ -20,7 +20,8 @@ pub struct HttpReach {
 }
 
 pub enum Connection {
-    Http1(Http1Connection),
+    Idle(Http1Connection),
+    New(Http1Connection),
     Http2(http2::SendRequest<RequestBody>),
 }
 
@@ -28,7 +29,10 @@ pub enum Connection {
 pub enum Sent {
     Answered(http::Response<Incoming>, Option<Http1Connection>),
     /// The connection had ended before anything of the request was written: here it is again.
-    Returned(Box<http::Request<RequestBody>>),
+    Returned {
+        request: Box<http::Request<RequestBody>>,
+        was_new: bool,
+    },
     /// Something of it may have been sent.
     BrokeOff(hyper::Error),
 }
@@ -40,13 +44,13 @@ impl Reach for HttpReach {
         match self.speaks {
             Speaks::Http1 => {
                 if let Some(idle) = replica.take_idle(self.worker, port) {
-                    return Ok(Connection::Http1(idle));
+                    return Ok(Connection::Idle(idle));
                 }
                 let (wire, watch) = self.connect(replica, port).await?;
                 let (sender, connection) = http1::handshake(TokioIo::new(wire)).await.map_err(Error::other)?;
                 // Ends with the sender, or when the replica closes; what went wrong the sender is told.
                 tokio::spawn(connection.with_upgrades());
-                Ok(Connection::Http1(Http1Connection { sender, watch }))
+                Ok(Connection::New(Http1Connection { sender, watch }))
             }
             Speaks::Http2 => {
                 if let Some(shared) = replica.shared(self.worker, port) {
@@ -80,22 +84,25 @@ pub async fn connect(replica: &LiveReplica, port: u16, within: Duration) -> Resu
 
 impl Connection {
     pub async fn send(self, request: http::Request<RequestBody>) -> Sent {
+        let was_new = matches!(self, Self::New(_));
         match self {
-            Self::Http1(mut connection) => match connection.sender.try_send_request(request).await {
-                Ok(answer) => Sent::Answered(answer, Some(connection)),
-                Err(error) => not_sent(error),
-            },
+            Self::Idle(mut connection) | Self::New(mut connection) => {
+                match connection.sender.try_send_request(request).await {
+                    Ok(answer) => Sent::Answered(answer, Some(connection)),
+                    Err(error) => not_sent(error, was_new),
+                }
+            }
             Self::Http2(mut sender) => match sender.try_send_request(request).await {
                 Ok(answer) => Sent::Answered(answer, None),
-                Err(error) => not_sent(error),
+                Err(error) => not_sent(error, was_new),
             },
         }
     }
 }
 
-fn not_sent(mut error: TrySendError<http::Request<RequestBody>>) -> Sent {
+fn not_sent(mut error: TrySendError<http::Request<RequestBody>>, was_new: bool) -> Sent {
     match error.take_message() {
-        Some(request) => Sent::Returned(Box::new(request)),
+        Some(request) => Sent::Returned { request: Box::new(request), was_new },
         None => Sent::BrokeOff(error.into_error()),
     }
 }

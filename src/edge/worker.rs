@@ -1,7 +1,7 @@
 //! A worker: a thread with a runtime of its own. All workers accept from the same sockets; a connection stays with
 //! the one that accepted it, and so do its connections to replicas.
 
-use super::listening::Listening;
+use super::listening::{Accepts, Listening};
 use super::state::Edge;
 use super::visit::{Entrance, Visit};
 use super::wire::Wire;
@@ -31,7 +31,7 @@ pub struct Worker {
 
 /// A worker's thread, and what it is to accept from.
 pub struct Running {
-    pub listens: UnboundedSender<Arc<Listening>>,
+    pub listens: UnboundedSender<Accepts>,
     pub thread: std::thread::JoinHandle<()>,
 }
 
@@ -44,14 +44,14 @@ pub fn start(edge: Arc<Edge>, index: usize) -> std::io::Result<Running> {
     Ok(Running { listens, thread })
 }
 
-async fn work(edge: Arc<Edge>, index: usize, mut told: UnboundedReceiver<Arc<Listening>>) {
+async fn work(edge: Arc<Edge>, index: usize, mut told: UnboundedReceiver<Accepts>) {
     let worker = Arc::new(Worker { index, connections: TaskTracker::new(), http: serve_http::builder() });
     let accepting = TaskTracker::new();
     loop {
         tokio::select! {
             () = edge.ending.cancelled() => break,
-            listening = told.recv() => match listening {
-                Some(listening) => drop(accepting.spawn(accept(edge.clone(), worker.clone(), listening))),
+            accepts = told.recv() => match accepts {
+                Some(accepts) => drop(accepting.spawn(accept(edge.clone(), worker.clone(), accepts))),
                 None => break,
             },
         }
@@ -69,8 +69,11 @@ async fn work(edge: Arc<Edge>, index: usize, mut told: UnboundedReceiver<Arc<Lis
     }
 }
 
-async fn accept(edge: Arc<Edge>, worker: Arc<Worker>, listening: Arc<Listening>) {
-    let listener = match listening.socket().and_then(TcpListener::from_std) {
+async fn accept(edge: Arc<Edge>, worker: Arc<Worker>, accepts: Accepts) {
+    let Accepts { listening, socket, until_closed } = accepts;
+    // Dropped in the opposite order: the token says that the socket is closed.
+    let _until_closed = until_closed;
+    let listener = match TcpListener::from_std(socket) {
         Ok(listener) => listener,
         Err(error) => {
             tracing::error!(listen = %listening.address, error = %error, "A worker cannot accept connections");
