@@ -10,6 +10,12 @@ mod users {
     mod controlling;
     mod crashing;
     mod delivering;
+    mod edge_holding;
+    mod edge_passing;
+    mod edge_restarting;
+    mod edge_retrying;
+    mod edge_routing;
+    mod edge_swapping;
     mod engine_absent;
     mod engine_away;
     mod engine_containers;

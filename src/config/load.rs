@@ -57,7 +57,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
     if check.problems.is_empty() { Ok(config) } else { Err(ConfigError { problems: check.problems }) }
 }
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     text: &'a str,
     file: String,
     folder: PathBuf,
@@ -70,13 +70,13 @@ impl Check<'_> {
         Place { file: self.file.clone(), line: before.matches('\n').count() as u32 + 1 }
     }
 
-    fn wrong(&mut self, offset: usize, key: &str, message: impl Into<String>) {
+    pub(super) fn wrong(&mut self, offset: usize, key: &str, message: impl Into<String>) {
         let place = self.place_at(offset);
         self.problems.push(Problem::error(Some(place), key, message));
     }
 
     /// The parsed value of an optional text, or a problem.
-    fn parsed<T>(
+    pub(super) fn parsed<T>(
         &mut self,
         value: Option<&Spanned<String>>,
         key: &str,
@@ -104,6 +104,7 @@ impl Check<'_> {
         let data = self.folder.join(file.data.as_deref().unwrap_or(DEFAULT_DATA));
         let hooks = file.hooks.as_ref().map_or_else(|| data.join("hooks"), |folder| self.folder.join(folder));
         let limits = self.limits(&file.limits);
+        let edge = file.edge.as_ref().map(|edge| self.edge(edge));
         let mut projects = BTreeMap::new();
         if file.projects.is_empty() {
             self.wrong(
@@ -137,7 +138,7 @@ impl Check<'_> {
                 }
             }
         }
-        Config { listen, public_url, data, engine: file.engine, hooks, limits, projects }
+        Config { listen, public_url, data, engine: file.engine, hooks, limits, edge, projects }
     }
 
     fn limits(&mut self, file: &super::file::FileLimits) -> Limits {

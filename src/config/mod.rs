@@ -1,6 +1,7 @@
 //! `launchway.toml`: parsed and validated, every error with its line.
 
 mod data;
+mod edge;
 mod file;
 mod load;
 mod value;
@@ -8,7 +9,9 @@ mod value;
 pub use data::data_directory;
 pub use load::{ConfigError, load, parse};
 
-use crate::model::{EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RefName, RepoPath, Secret};
+use crate::model::{
+    EdgeSettings, EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RefName, RepoPath, Secret,
+};
 use globset::GlobMatcher;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -29,6 +32,8 @@ pub struct Config {
     /// Absolute: the folder with what is run when a deployment begins or ends.
     pub hooks: PathBuf,
     pub limits: Limits,
+    /// Without it, this machine has no edge.
+    pub edge: Option<EdgeSettings>,
     pub projects: BTreeMap<ProjectName, Project>,
 }
 

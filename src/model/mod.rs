@@ -3,6 +3,7 @@
 mod component;
 mod credentials;
 mod deployment;
+mod edge_settings;
 mod event;
 mod forge;
 mod ids;
@@ -22,6 +23,7 @@ mod tree;
 pub use component::*;
 pub use credentials::*;
 pub use deployment::*;
+pub use edge_settings::*;
 pub use event::*;
 pub use forge::*;
 pub use ids::*;

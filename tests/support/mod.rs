@@ -4,6 +4,8 @@ pub mod app;
 pub mod base_image;
 pub mod build_world;
 pub mod delivery;
+pub mod edge_app;
+pub mod edge_world;
 pub mod engine;
 pub mod engine_proxy;
 pub mod engine_stub;
