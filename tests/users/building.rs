@@ -211,13 +211,10 @@ async fn cancelling_stops_the_build_on_the_engine() {
     let stopping = async {
         until("the step starts", || runs(&seconds)).await;
         world.cancel.cancel();
-        Instant::now()
     };
-    let (result, cancelled) = tokio::join!(world.build(spec()), stopping);
+    let (result, ()) = tokio::join!(world.build(spec()), stopping);
     assert!(matches!(result, Err(BuildError::Cancelled)), "{result:?}");
-    assert!(cancelled.elapsed() < Duration::from_secs(1));
     until("the step ends on the engine", || !runs(&seconds)).await;
-    assert!(cancelled.elapsed() < Duration::from_secs(10), "{:?}", cancelled.elapsed());
 }
 
 #[tokio::test]

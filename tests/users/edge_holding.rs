@@ -40,13 +40,13 @@ async fn held_requests_go_on_in_order_once_a_replica_comes() {
 
 #[tokio::test]
 async fn who_waits_for_too_long_or_comes_when_too_many_do_is_told_to_come_back() {
-    let world = EdgeWorld::with("hold = \"2s\"\nhold-most = 2").await;
+    let world = EdgeWorld::with("hold = \"5s\"\nhold-most = 2").await;
     world.hold().await;
     let began = Instant::now();
     let two = [tokio::spawn(client().get(world.url("/")).send()), tokio::spawn(client().get(world.url("/")).send())];
     world.until_held(2).await;
     let third = world.get("/").await;
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(began.elapsed() < Duration::from_secs(5));
     assert_eq!((third.status().as_u16(), third.headers()["retry-after"].to_str().unwrap()), (503, "5"));
     assert!(third.text().await.unwrap().starts_with("The application is not there at the moment, and too many"));
     for answer in two {
@@ -54,7 +54,7 @@ async fn who_waits_for_too_long_or_comes_when_too_many_do_is_told_to_come_back()
         assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (503, "5"));
         assert!(answer.text().await.unwrap().starts_with("The application is not there at the moment.\n"));
     }
-    assert!(began.elapsed() >= Duration::from_secs(2));
+    assert!(began.elapsed() >= Duration::from_secs(5));
     world.until_held(0).await;
 }
 
@@ -92,7 +92,7 @@ async fn a_component_without_a_reachable_replica_is_waited_for() {
     for answer in waiting {
         assert_eq!(name(&answer.await.unwrap().unwrap()), "web");
     }
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(began.elapsed() < Duration::from_secs(20));
 }
 
 #[tokio::test]

