@@ -85,6 +85,19 @@ async fn tell_in_order(deployer: Arc<Deployer>, hooks: Vec<WaitingHook>) {
     }
 }
 
+impl Deployer {
+    /// Whether a hook that is there has still to be told of the deployment, or is being told: it may yet say something.
+    pub async fn has_hooks_to_tell(&self, id: DeploymentId) -> Result<bool, StoreError> {
+        let folder = self.config().hooks.clone();
+        for hook in self.store.waiting_hooks().await?.into_iter().filter(|hook| hook.deployment == id) {
+            if tokio::fs::try_exists(folder.join(hook.event.word())).await.unwrap_or(false) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
 /// `None` where the server ends before the hook does.
 async fn tell(deployer: &Deployer, id: DeploymentId, event: LifecycleEvent) -> anyhow::Result<Option<HookOutcome>> {
     let config = deployer.config();

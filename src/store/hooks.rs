@@ -58,15 +58,6 @@ impl Store {
             .collect()
     }
 
-    /// Whether a hook has still to be told of the deployment.
-    pub async fn has_waiting_hooks(&self, deployment: DeploymentId) -> Result<bool, StoreError> {
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM hooks WHERE deployment = ? AND outcome IS NULL)")
-            .bind(deployment.0)
-            .fetch_one(&self.readers)
-            .await
-            .map_err(query("read hooks"))
-    }
-
     pub async fn settle_hook(
         &self,
         deployment: DeploymentId,

@@ -91,6 +91,9 @@ async fn what_a_hook_says_is_in_the_deployments_log_and_secrets_are_masked() {
     hook(&world.folder().join("my-hooks"), "deployment-succeeded", script);
     write_quick(&world.repository, "one");
     world.ends(&world.push("Tell very-secret-bank")).await;
+    // Whoever follows the log sees what hooks say of the end.
+    let (code, logs, _) = world.launchway(&["logs", "1", "--follow"]).await;
+    assert!(code == 0 && logs.contains("| the bank is ***"), "{logs}");
     world.until_store_says(UNTOLD, "0").await;
     let log = world.deployment_logs();
     for line in ["| one", "| two", "| the bank is ***", "| Tell ***", "| LAUNCHWAY_EVENT=deployment-succeeded"] {
@@ -100,8 +103,6 @@ async fn what_a_hook_says_is_in_the_deployments_log_and_secrets_are_masked() {
     assert!(!log.contains("very-secret-bank"), "{log}");
     // Nothing of the server's own environment reaches it.
     assert!(!log.contains("CARGO") && !log.contains("| USER="), "{log}");
-    let (code, logs, _) = world.launchway(&["logs", "1"]).await;
-    assert!(code == 0 && logs.contains("| the bank is ***"), "{logs}");
     world.end().await;
 }
 
