@@ -225,7 +225,12 @@ async fn an_application_that_breaks_off_or_hangs_is_said_to() {
     assert_eq!(hung.status(), 504);
     assert!(hung.text().await.unwrap().starts_with("The application did not answer in time.\n"));
     // Half an answer is not passed off as a whole one.
-    assert!(world.get("/half").await.bytes().await.is_err());
+    match client().get(world.url("/half")).send().await {
+        Ok(answer) if answer.status() == 200 => assert!(answer.bytes().await.is_err()),
+        Ok(answer) => assert_eq!(answer.status(), 502),
+        // The end overtook the head.
+        Err(_) => {}
+    }
     until("three failures to be counted", || async {
         world.traffic().await.releases.values().map(|release| release.failed).sum::<u64>() == 3
     })
