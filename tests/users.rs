@@ -23,6 +23,7 @@ mod users {
     mod fetching;
     mod forge_trouble;
     mod ignore_files;
+    mod keeping;
     mod large_repository;
     mod looking_at_pages;
     mod mounting;

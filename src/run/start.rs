@@ -1,7 +1,7 @@
 //! Starting and ending the flow's background work.
 
 use super::deployer::Deployer;
-use super::{catch_up, judge, queue, reporter};
+use super::{catch_up, judge, keep, queue, reporter};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ impl Deployer {
         self.tasks.spawn(queue::begin_deployments(self.clone()));
         self.tasks.spawn(reporter::send_statuses(self.clone()));
         self.tasks.spawn(catch_up::catch_up(self.clone()));
+        self.tasks.spawn(keep::keep(self.clone()));
+        self.tasks.spawn(keep::listen(self.clone()));
     }
 
     /// Begins nothing new, lets what runs note where it stands, and closes the store. Nothing is put back: the next

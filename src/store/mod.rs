@@ -1,10 +1,12 @@
 //! SQLite: a file per table. One writer that groups what waits into one durable commit, and readers beside it.
 
+mod degraded;
 mod deliveries;
 mod deployments;
 mod environments;
 mod open;
 mod outbox;
+mod pauses;
 mod projects;
 mod releases;
 mod row;
@@ -12,10 +14,12 @@ mod stages;
 mod tips;
 mod writer;
 
+pub use degraded::*;
 pub use deliveries::*;
 pub use deployments::*;
 pub use environments::*;
 pub use open::{Store, StoreError};
 pub use outbox::*;
+pub use pauses::*;
 pub use releases::NewRelease;
 pub use stages::*;

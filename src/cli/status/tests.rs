@@ -35,6 +35,10 @@ fn environment(name: &str) -> EnvironmentReport {
         running: None,
         waiting: Vec::new(),
         last: None,
+        components: Some(Vec::new()),
+        degraded: Vec::new(),
+        paused: None,
+        drift: None,
     }
 }
 
