@@ -41,6 +41,7 @@ mod users {
     mod statuses_on_github;
     mod statuses_on_gitlab;
     mod statuses_through_trouble;
+    mod store_rules;
     mod trouble;
     mod walls;
     mod working_copy;

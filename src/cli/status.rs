@@ -79,14 +79,12 @@ fn doing(environment: &EnvironmentReport, now: Timestamp) -> (String, Mood) {
         [] => String::new(),
         [first, ..] => format!("deployment {} waits", first.id),
     };
-    let (what, mood) = match (&environment.running, &environment.last) {
+    let (mut what, mut mood) = match (&environment.running, &environment.last) {
         (Some(running), _) => {
             let what = format!("deployment {} {}: {}", running.id, running.state, running.description);
             (what, mood(running.state))
         }
         (None, _) if !waiting.is_empty() => (String::new(), Mood::Busy),
-        (None, _) if !environment.degraded.is_empty() => ("degraded".into(), Mood::Bad),
-        (None, _) if !down(environment).is_empty() => (format!("{} down", down(environment).join(", ")), Mood::Bad),
         (None, Some(last)) if last.state != DeploymentState::Succeeded => {
             let when = last.ended_at.map(|ended| format!(" {}", ago(ended, now))).unwrap_or_default();
             (format!("deployment {} {}{when}: {}", last.id, last.state, last.description), mood(last.state))
@@ -94,8 +92,22 @@ fn doing(environment: &EnvironmentReport, now: Timestamp) -> (String, Mood) {
         (None, Some(_)) => ("idle".into(), Mood::Good),
         (None, None) => ("idle".into(), Mood::Dim),
     };
-    let paused = if environment.paused.is_some() { "paused".to_string() } else { String::new() };
-    let parts: Vec<String> = [paused, what, waiting].into_iter().filter(|part| !part.is_empty()).collect();
+    let mut parts = Vec::new();
+    if environment.paused.is_some() {
+        parts.push("paused".to_string());
+    }
+    // While a deployment runs, what is down is what it replaces.
+    let down = if environment.running.is_none() { down(environment) } else { Vec::new() };
+    if environment.running.is_none() && !environment.degraded.is_empty() {
+        parts.push("degraded".into());
+    } else if !down.is_empty() {
+        parts.push(format!("{} down", down.join(", ")));
+    }
+    if !parts.is_empty() && what == "idle" {
+        what.clear();
+        mood = if parts == ["paused"] { Mood::Dim } else { Mood::Bad };
+    }
+    parts.extend([what, waiting].into_iter().filter(|part| !part.is_empty()));
     (parts.join("; "), mood)
 }
 

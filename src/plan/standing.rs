@@ -142,4 +142,4 @@ fn is_up(container: &ObservedContainer) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -22,6 +22,9 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(5);
 /// An engine that ends stops its containers first, and says so as if somebody had stopped them.
 const LAST_WORDS: Duration = Duration::from_secs(60);
 
+/// How long looks may take to notice that the process ends.
+const REST: Duration = Duration::from_secs(5);
+
 /// When which environment is looked at, and what is remembered between looks.
 #[derive(Default)]
 pub struct Keeping {
@@ -76,7 +79,8 @@ pub async fn keep(deployer: Arc<Deployer>) {
             () = tokio::time::sleep_until(next) => {}
         }
     }
-    looks.all_ended().await;
+    // What is in the middle of a step comes to rest; the next start looks again anyway.
+    let _ = tokio::time::timeout(REST, looks.all_ended()).await;
 }
 
 /// Begins the looks that are due, and returns when the next one is.

@@ -174,6 +174,7 @@ impl Ward {
                     "{name} was {word} by hand; `launchway start {environment}` or the next deployment starts it"
                 );
                 say(Trouble::Stopped, why, Vec::new());
+                continue;
             }
             if let Some(Record { deaths, how, last_lines, is_stuck, .. }) = self.records.get(name) {
                 if *is_stuck && !standing.is_well() {
