@@ -48,6 +48,7 @@ pub fn network(wanted: &Network, there: &ObservedNetwork) -> Vec<String> {
     }
     let mut compare = |key: &str, there: String, wanted: String| {
         if there != wanted {
+            let there = if there.is_empty() { "none" } else { &there };
             changes.push(format!("{key}: {there} there, {wanted} in the file"));
         }
     };
@@ -76,6 +77,7 @@ pub fn volume(wanted: &Volume, there: &ObservedVolume) -> Vec<String> {
     }
     let mut compare = |key: &str, there: String, wanted: String| {
         if there != wanted {
+            let there = if there.is_empty() { "none" } else { &there };
             changes.push(format!("{key}: {there} there, {wanted} in the file"));
         }
     };

@@ -62,11 +62,16 @@ pub fn drift(
     let mut found = Vec::new();
     for standing in standings.iter().filter(|standing| !standing.is_job) {
         for (replica, one) in &standing.replicas {
+            let is_taken = standing.others.iter().any(|other| other.replica == *replica);
+            if matches!(one, Standing::Missing) && is_taken {
+                continue;
+            }
             of_replica(release, standing.component, *replica, *one, images, &mut found);
         }
         for container in &standing.others {
             let how = match container.release {
-                Some(other) => format!("runs, but is of release {other} or was changed since"),
+                Some(other) if other == release.id => format!("runs, but not as release {other} made it"),
+                Some(other) => format!("runs, but is of release {other}"),
                 None => "runs, but Launchway did not start it".to_string(),
             };
             found.push(of_container(container, DriftKind::Replaced, how));

@@ -70,7 +70,7 @@ impl Mender<'_> {
             log.line(None, line);
         }
         let (project, environment) = (&self.release.project, &self.release.environment);
-        tracing::info!(%project, %environment, components = names, "{project}/{environment}: {names} is put right");
+        tracing::info!(%project, %environment, components = names, "{project}/{environment}: {names} is being put right");
         self.carry_out(&plan, touched, &log, ward).await
     }
 

@@ -165,5 +165,28 @@ fn what_is_not_well_is_told_with_its_reason() {
     let engine = EngineReport { answers: true, problem: None, ..report().engine };
     let outbox = OutboxReport { unsent: 0, last_error: None };
     let report = StatusReport { engine, outbox, environments: vec![degraded, paused], ..report() };
-    insta::assert_snapshot!(text(&report, &Look::plain(), at(0)), @"");
+    insta::assert_snapshot!(text(&report, &Look::plain(), at(0)), @"
+    ENVIRONMENT      LIVE                                    SINCE    NOW
+    shop/production  release 41, aaaaaaaaaaaa Fix the price  2 h ago  degraded
+    shop/staging     release 41, aaaaaaaaaaaa Fix the price  2 h ago  paused; web down; deployment 6 waits
+
+    ENVIRONMENT      COMPONENT  RUNNING  HEALTH   RESTARTS
+    shop/production  api        2 of 2   healthy  0
+    shop/production  migrate    -        -        0         a job
+    shop/production  web        0 of 1   -        0         exited with code 3
+    shop/staging     web        0 of 1   -        0         exited with code 137
+
+    shop/production is degraded (since 2 min ago): web keeps dying: it exited with code 3, 4 times
+      | line 3
+      | line 4
+      | line 5
+      | line 6
+      | line 7
+    shop/production differs from release 41:
+      shop-production-web-1 has ended with code 3
+    shop/staging was paused 1 h ago by ada: moving house
+    shop/staging is as release 41 says
+    Deployment 4: https://deploy.example.com/deployments/4
+    Deployment 3: https://deploy.example.com/deployments/3
+    ");
 }

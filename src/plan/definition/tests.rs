@@ -29,7 +29,9 @@ fn a_network_that_is_defined_otherwise_is_refused_with_a_way_out() {
         network.enable_ipv6 = Some(true);
         network.ipam.push(Subnet { subnet: Some("10.1.0.0/16".into()), ..Subnet::default() });
     });
-    insta::assert_snapshot!(said(&observed, &changed), @"");
+    insta::assert_snapshot!(said(&observed, &changed), @"
+    networks.default: the network shop_default is there already, made otherwise: driver: none there, macvlan in the file, internal: false there, true in the file, enable_ipv6: false there, true in the file, driver_opts.parent: none there, eth0 in the file, ipam: none there, 10.1.0.0/16 in the file. An engine cannot change a network. Give it another `name:`, so that its components move to a new one; or stop what uses it, remove it (`docker network rm shop_default`) and deploy again.
+    ");
     let renamed = shop(|stack| {
         let network = stack.networks.get_mut("default").unwrap();
         (network.name, network.internal) = ("shop_inner".into(), true);
@@ -45,12 +47,16 @@ fn a_volume_that_is_defined_otherwise_is_refused_and_never_made_anew() {
         volume.driver = Some("nfs".into());
         volume.driver_opts.insert("device".into(), ":/export".into());
     });
-    insta::assert_snapshot!(said(&observed, &changed), @"");
+    insta::assert_snapshot!(said(&observed, &changed), @"
+    volumes.data: the volume shop_data is there already, made otherwise: driver: none there, nfs in the file, driver_opts.device: none there, :/export in the file. An engine cannot change a volume, and Launchway never removes one. Give it another `name:` and copy the data over, or take the change back.
+    ");
     // Taking options away points elsewhere too.
     let observed = live(&shop(|stack| {
         stack.volumes.get_mut("data").unwrap().driver_opts.insert("device".into(), "/mnt".into());
     }));
-    insta::assert_snapshot!(said(&observed.observed, &shop(|_| {})), @"");
+    insta::assert_snapshot!(said(&observed.observed, &shop(|_| {})), @"
+    volumes.data: the volume shop_data is there already, made otherwise: driver_opts.device: /mnt there, none in the file. An engine cannot change a volume, and Launchway never removes one. Give it another `name:` and copy the data over, or take the change back.
+    ");
 }
 
 #[test]

@@ -39,5 +39,16 @@ fn every_change_by_hand_is_named() {
     set(&mut engine, "shop-db-1", |c| c.fingerprint = None);
     engine.observed.networks.get_mut("shop_default").unwrap().internal = true;
     engine.observed.volumes.clear();
-    insta::assert_snapshot!(lines(&release, &engine, &["shop-web-1"]), @"");
+    insta::assert_snapshot!(lines(&release, &engine, &["shop-web-1"]), @"
+    replaced: shop-db-1 runs, but not as release 1 made it
+    stopped: shop-web-1 was stopped by hand
+    paused: shop-web-2 is paused
+    renamed: mine should be named shop-web-3
+    image: shop-web-4 runs image sha256:bbbbbbbbbbbb, but web:1 is now web:1
+    detached: shop-web-5 is not attached to network shop_default
+    missing: shop-web-6 is not there
+    extra: shop-debug-1 runs, but release 1 has no component debug
+    definition: network shop_default is defined otherwise: internal: true there, false in the file
+    missing: volume shop_data is not there
+    ");
 }

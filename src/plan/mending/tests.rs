@@ -123,7 +123,16 @@ fn changes_by_hand_are_put_right_where_the_settings_say_so() {
     let mut engine = live(&release);
     set(&mut engine, "shop-api-2", |c| c.name = "mine".into());
     set(&mut engine, "shop-db-1", |c| c.networks.clear());
-    insta::assert_snapshot!(mend(&release, &engine, Asked { repair: Repair::Always, ..Asked::default() }), @"");
+    insta::assert_snapshot!(mend(&release, &engine, Asked { repair: Repair::Always, ..Asked::default() }), @"
+    #1 db-1, create container, replaces db-1 of release 1
+    #2 shop-db-1, stop container, release 1 replaces it
+    [2] -> #3 shop-db-1, rename container to shop-db-1.old-00000001, its name is wanted
+    [3] -> #4 db-1, rename container to shop-db-1, it takes the name over
+    [4] -> #5 db-1, start container, new container
+    [5] -> #6 db-1, wait until ready
+    [6] -> #7 api-2, rename container to shop-api-2, it takes the name over
+    #8 shop-db-1, remove container, release 1 has replaced it
+    ");
 }
 
 #[test]
@@ -133,7 +142,18 @@ fn what_shares_the_network_of_a_removed_container_is_made_anew_with_it() {
     let release = release(stack([component("vpn"), inside]));
     let mut engine = live(&release);
     removed(&mut engine, "shop-vpn-1");
-    insta::assert_snapshot!(mend(&release, &engine, Asked::default()), @"");
+    insta::assert_snapshot!(mend(&release, &engine, Asked::default()), @"
+    #1 vpn-1, create container, it is not there yet
+    [1] -> #2 inside-1, create container, replaces inside-1 of release 1
+    #3 vpn-1, start container, new container
+    [3] -> #4 vpn-1, wait until ready
+    [3] -> #5 shop-inside-1, stop container, release 1 replaces it
+    [5] -> #6 shop-inside-1, rename container to shop-inside-1.old-00000002, its name is wanted
+    [6] -> #7 inside-1, rename container to shop-inside-1, it takes the name over
+    [7] -> #8 inside-1, start container, new container
+    [8] -> #9 inside-1, wait until ready
+    #10 shop-inside-1, remove container, release 1 has replaced it
+    ");
 }
 
 /// One of what may happen to a container.
