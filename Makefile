@@ -19,7 +19,7 @@ test: setup ## every test (T=words: only those whose name holds them)
 	@scripts/with-engine scripts/test $(T)
 
 .PHONY: lint
-lint: ## formatting and clippy, warnings are errors
+lint: setup ## formatting and clippy, warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
@@ -28,7 +28,7 @@ fmt: ## format the code
 	$(CARGO) fmt --all
 
 .PHONY: build
-build: ## the binary: target/release/launchway
+build: setup ## the binary: target/release/launchway
 	$(CARGO) build --locked --release
 
 .PHONY: bench
@@ -36,5 +36,11 @@ bench: setup ## the figures of docs/BENCHMARKS.md
 	@scripts/with-engine $(CARGO) bench --locked
 
 .PHONY: package-test
-package-test: setup ## build the image, bring up docker-compose.yml, deploy examples/shop through it
+package-test: ## build the image, bring up docker-compose.yml, deploy examples/shop through it (needs root)
+	@scripts/setup packaging
 	@scripts/with-engine tests/packaging.sh
+
+.PHONY: contract
+contract: ## hold the GitHub client against GitHub's published API description (needs the npm registry)
+	@scripts/setup contract
+	@tests/contract/run

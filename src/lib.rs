@@ -27,6 +27,9 @@ pub mod build;
 /// What runs containers: the engine trait (observe, act) and Docker.
 pub mod engine;
 
+/// The reverse proxy process: routes, weights, holding, draining, counters, and its control socket.
+pub mod edge;
+
 /// The flow of one deployment, a file per stage, and the executor that walks a plan.
 pub mod run;
 

@@ -3,6 +3,10 @@ use launchway::cli;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+// The edge allocates for every request, and this allocator is the quicker one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(name = "launchway", version, about, after_help = cli::exit::HELP)]
 struct Cli {
@@ -18,6 +22,8 @@ enum Command {
     Check(cli::check::Args),
     /// Receive deliveries and deploy
     Serve(cli::serve::Args),
+    Edge(cli::edge::Args),
+    Up(cli::up::Args),
     Plan(cli::plan::Args),
     Deploy(cli::deploy::Args),
     Status(cli::status::Args),
@@ -49,6 +55,8 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Check(args) => cli::check::run(args),
         Command::Serve(args) => cli::serve::run(&config, args),
+        Command::Edge(args) => cli::edge::run(&config, args),
+        Command::Up(args) => cli::up::run(&config, args),
         Command::Plan(args) => cli::plan::run(&config, args),
         Command::Deploy(args) => cli::deploy::run(&config, args),
         Command::Status(args) => cli::status::run(&config, args),

@@ -10,6 +10,12 @@ mod users {
     mod controlling;
     mod crashing;
     mod delivering;
+    mod edge_holding;
+    mod edge_passing;
+    mod edge_restarting;
+    mod edge_retrying;
+    mod edge_routing;
+    mod edge_swapping;
     mod engine_absent;
     mod engine_away;
     mod engine_containers;
@@ -33,7 +39,9 @@ mod users {
     mod queueing;
     mod reaching;
     mod receiving;
+    mod release_commands;
     mod running_apps;
+    mod server_hooks;
     mod settings;
     mod statuses_as_notes;
     mod statuses_by_contract;

@@ -99,6 +99,7 @@ impl<'a> Planner<'a> {
             accepted: accepted(self.live.as_ref(), &release),
             deployment: Some(DeploymentId(release.id.0)),
             goal: Goal::Deploy,
+            release_commands: Default::default(),
         };
         let plan = converge(&wanted, &self.observed).unwrap_or_else(|problems| panic!("{problems:?}"));
         let text = plan.to_string();

@@ -9,7 +9,7 @@ mod load;
 mod payload;
 mod server;
 
-use figures::{Figure, is_quick, print_table, row};
+use figures::{Figure, cpu_seconds, is_quick, print_table, row};
 use load::{Asked, Told};
 use server::{Server, Stores};
 use std::fs::File;
@@ -133,13 +133,4 @@ fn fsyncs_per_second(folder: &Path) -> f64 {
         count += 1;
     }
     f64::from(count) / start.elapsed().as_secs_f64()
-}
-
-/// CPU seconds that a process has used, as Linux counts them (in hundredths).
-fn cpu_seconds(pid: u32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // After the name, which may hold anything and ends in the last bracket: utime and stime are fields 14 and 15.
-    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / 100.0
 }

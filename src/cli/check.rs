@@ -64,6 +64,8 @@ struct Row {
     dependencies: Vec<ComponentName>,
     method: &'static str,
     why: String,
+    /// What runs once, before anything that it does not need is touched, whenever the component changes.
+    release_command: Option<Vec<String>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -175,6 +177,7 @@ impl Report {
                 dependencies: order::dependencies(stack, name).into_iter().collect(),
                 method: choice.method.word(),
                 why: choice.reason,
+                release_command: stack.components.get(name).and_then(|c| c.settings.release_command.clone()),
             }
         });
         Self { components: rows.collect(), order, problems }
@@ -216,10 +219,19 @@ impl Report {
             let level = self.order.iter().position(|level| level.contains(&row.name)).map_or(0, |level| level + 1);
             let dependencies: Vec<&str> = row.dependencies.iter().map(ComponentName::as_str).collect();
             let dependencies = if dependencies.is_empty() { "-".into() } else { dependencies.join(", ") };
-            table.add_row([&level.to_string(), row.name.as_str(), &dependencies, row.method, &row.why]);
+            let why = match &row.release_command {
+                Some(command) => format!("{}; its release command runs first: {}", row.why, as_written(command)),
+                None => row.why.clone(),
+            };
+            table.add_row([&level.to_string(), row.name.as_str(), &dependencies, row.method, &why]);
         }
         table
     }
+}
+
+/// A command as a shell would take it.
+fn as_written(command: &[String]) -> String {
+    shlex::try_join(command.iter().map(String::as_str)).unwrap_or_else(|_| command.join(" "))
 }
 
 impl From<Problem> for Finding {

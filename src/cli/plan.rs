@@ -81,6 +81,9 @@ fn text(report: &PlanReport, look: &Look) -> String {
         if let (Some(method), Some(reason), true) = (&component.method, &component.method_reason, is_touched) {
             let _ = write!(why, "; {method} because {reason}");
         }
+        if component.release_command {
+            why.push_str("; its release command runs first");
+        }
         table.add_row([
             look.cell(component.name.to_string(), Mood::Plain),
             look.cell(component.change.clone(), mood),

@@ -40,7 +40,8 @@ pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
     runtime.block_on(serve(config_path))
 }
 
-fn start_log(json: bool) {
+/// The log of a process that goes on running, on standard error.
+pub(super) fn start_log(json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("LAUNCHWAY_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     // At debug, bollard writes whole requests, and with them the apps' secrets.

@@ -16,6 +16,7 @@ const COMPONENT_KEYS: &[&str] = &[
     "canary",
     "paths",
     "release-command",
+    "release-command-timeout",
     "concurrent",
     "shared-volumes",
     "edge",
@@ -77,6 +78,7 @@ pub fn component(service: &View<'_>, environment: Option<&EnvironmentName>) -> C
         canary: layers.get("canary").and_then(|v| canary(&v)),
         paths: layers.get("paths").map(|v| paths(&v)).unwrap_or_default(),
         release_command: layers.get("release-command").and_then(|v| super::service::command(&v)),
+        release_command_timeout: layers.get("release-command-timeout").and_then(|v| v.duration()),
         concurrent: flag("concurrent").unwrap_or(false),
         shared_volumes: layers.get("shared-volumes").map(|v| v.texts()).unwrap_or_default(),
         edge: flag("edge"),
@@ -89,8 +91,8 @@ pub fn component(service: &View<'_>, environment: Option<&EnvironmentName>) -> C
     };
     if settings.release_command.as_ref().is_some_and(Vec::is_empty) {
         layers.own.error("`release-command` is empty");
-    } else if let (Some(_), Some(view)) = (&settings.release_command, layers.get("release-command")) {
-        view.warning("release commands are not run by this version: run it by hand, or as a job that others wait for");
+    } else if let (None, Some(timeout)) = (&settings.release_command, layers.get("release-command-timeout")) {
+        timeout.error("there is no `release-command` that could take so long");
     }
     if let Some(canary) = layers.get("canary").filter(|_| settings.route.is_none()) {
         canary.error("a canary needs a route: shares of traffic are shares of what the route sends");

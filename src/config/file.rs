@@ -13,8 +13,10 @@ pub struct File {
     pub public_url: Option<Spanned<String>>,
     pub data: Option<String>,
     pub engine: Option<String>,
+    pub hooks: Option<String>,
     #[serde(default)]
     pub limits: FileLimits,
+    pub edge: Option<FileEdge>,
     #[serde(default)]
     pub projects: BTreeMap<Spanned<String>, Spanned<FileProject>>,
 }
@@ -29,6 +31,20 @@ pub struct FileLimits {
     pub build: Option<Spanned<String>>,
     pub deploy: Option<Spanned<String>>,
     pub catch_up: Option<Spanned<String>>,
+    pub hook: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FileEdge {
+    pub listen: Option<Spanned<OneOrMore>>,
+    pub hold: Option<Spanned<String>>,
+    pub hold_most: Option<usize>,
+    pub trusted_proxies: Option<Spanned<OneOrMore>>,
+    pub drain: Option<Spanned<String>>,
+    pub answer_timeout: Option<Spanned<String>>,
+    pub connect_timeout: Option<Spanned<String>>,
+    pub addresses: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

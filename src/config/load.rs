@@ -57,7 +57,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
     if check.problems.is_empty() { Ok(config) } else { Err(ConfigError { problems: check.problems }) }
 }
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     text: &'a str,
     file: String,
     folder: PathBuf,
@@ -70,13 +70,13 @@ impl Check<'_> {
         Place { file: self.file.clone(), line: before.matches('\n').count() as u32 + 1 }
     }
 
-    fn wrong(&mut self, offset: usize, key: &str, message: impl Into<String>) {
+    pub(super) fn wrong(&mut self, offset: usize, key: &str, message: impl Into<String>) {
         let place = self.place_at(offset);
         self.problems.push(Problem::error(Some(place), key, message));
     }
 
     /// The parsed value of an optional text, or a problem.
-    fn parsed<T>(
+    pub(super) fn parsed<T>(
         &mut self,
         value: Option<&Spanned<String>>,
         key: &str,
@@ -102,7 +102,9 @@ impl Check<'_> {
             .map(|url| url.as_str().trim_end_matches('/').to_string())
             .unwrap_or_else(|| format!("http://{listen}"));
         let data = self.folder.join(file.data.as_deref().unwrap_or(DEFAULT_DATA));
+        let hooks = file.hooks.as_ref().map_or_else(|| data.join("hooks"), |folder| self.folder.join(folder));
         let limits = self.limits(&file.limits);
+        let edge = file.edge.as_ref().map(|edge| self.edge(edge));
         let mut projects = BTreeMap::new();
         if file.projects.is_empty() {
             self.wrong(
@@ -136,7 +138,7 @@ impl Check<'_> {
                 }
             }
         }
-        Config { listen, public_url, data, engine: file.engine, limits, projects }
+        Config { listen, public_url, data, engine: file.engine, hooks, limits, edge, projects }
     }
 
     fn limits(&mut self, file: &super::file::FileLimits) -> Limits {
@@ -161,6 +163,7 @@ impl Check<'_> {
             build: time(&file.build, "limits.build", 3600),
             deploy: time(&file.deploy, "limits.deploy", 3600),
             catch_up: time(&file.catch_up, "limits.catch-up", 300),
+            hook: time(&file.hook, "limits.hook", 30),
         }
     }
 

@@ -1,6 +1,7 @@
 //! `launchway.toml`: parsed and validated, every error with its line.
 
 mod data;
+mod edge;
 mod file;
 mod load;
 mod value;
@@ -9,7 +10,8 @@ pub use data::data_directory;
 pub use load::{ConfigError, load, parse};
 
 use crate::model::{
-    EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RefName, Repair, RepoPath, Secret,
+    EdgeSettings, EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RefName, Repair, RepoPath,
+    Secret,
 };
 use globset::GlobMatcher;
 use std::collections::BTreeMap;
@@ -28,7 +30,11 @@ pub struct Config {
     pub data: PathBuf,
     /// `unix:///...` or `tcp://...`; absent: `DOCKER_HOST`, else the usual socket.
     pub engine: Option<String>,
+    /// Absolute: the folder with what is run when a deployment begins or ends.
+    pub hooks: PathBuf,
     pub limits: Limits,
+    /// Without it, this machine has no edge.
+    pub edge: Option<EdgeSettings>,
     pub projects: BTreeMap<ProjectName, Project>,
 }
 
@@ -45,6 +51,8 @@ pub struct Limits {
     pub deploy: Duration,
     /// How often the tips of deployed refs are compared with what was received.
     pub catch_up: Duration,
+    /// How long a hook may take.
+    pub hook: Duration,
 }
 
 /// A repository that Launchway deploys.
@@ -143,10 +151,16 @@ impl Config {
     }
 
     /// Projects whose repository is the same as this one's, itself included, where its own path and environments differ.
+    /// By host and name without case; a path of this machine only by itself.
     pub fn sharing_repository(&self, project: &Project) -> impl Iterator<Item = &Project> {
         let (forge, name, url) = (project.forge, project.full_name.to_lowercase(), project.repository.clone());
+        let host = host_of(&url);
         self.projects.values().filter(move |other| {
-            other.forge == forge && (other.full_name.to_lowercase() == name && other.host() == host_of(&url))
+            let is_same = match &host {
+                Some(_) => other.full_name.to_lowercase() == name && other.host() == host,
+                None => other.repository.trim_end_matches('/') == url.trim_end_matches('/'),
+            };
+            other.forge == forge && is_same
         })
     }
 

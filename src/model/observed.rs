@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 pub struct Observed {
     /// Containers of the environment: by our labels, or by Compose's for the same Compose project. No one-offs.
     pub containers: Vec<ObservedContainer>,
+    /// Our own one-offs: containers in which release commands run or ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub release_commands: Vec<ObservedContainer>,
     /// Names of every network on the engine, with whether it carries our or Compose's labels for this project.
     pub networks: BTreeMap<String, ObservedNetwork>,
     /// Every volume on the engine by name.
@@ -135,6 +138,10 @@ pub mod label {
     pub const COMMIT: &str = "launchway.commit";
     pub const FINGERPRINT: &str = "launchway.fingerprint";
     pub const CONTENT_KEY: &str = "launchway.content-key";
+    /// What a container is for, where it is no replica of its component.
+    pub const ROLE: &str = "launchway.role";
+    /// The role of a container in which a release command runs.
+    pub const RELEASE_COMMAND: &str = "release-command";
     /// On volumes that hold files of a commit: the tree or blob id.
     pub const CONTENT: &str = "launchway.content";
 

@@ -124,7 +124,7 @@ pub struct InFlight {
     pub connections: u64,
 }
 
-/// Sums since the edge's start.
+/// Sums since the edge's start. Of releases that are routed no more, those of the last few are kept.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ReleaseTraffic {
     pub requests: u64,
@@ -132,7 +132,8 @@ pub struct ReleaseTraffic {
     pub status_classes: [u64; 5],
     /// No answer came: connect failures without another replica, broken and timed-out answers.
     pub failed: u64,
-    /// `(microseconds, count)`, ascending: time from the request's head to the answer's head.
+    /// `(microseconds, count)`, ascending, exact to 1 %: time from sending the request to a replica until the answer's
+    /// head; waiting for a replica is not the release's fault. For plain TCP: until the connection was made.
     pub latency_us: Vec<(u64, u64)>,
 }
 

@@ -20,6 +20,9 @@ pub struct ComponentSettings {
     /// One-off container of the new image before any traffic moves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release_command: Option<Vec<String>>,
+    /// How long that may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_command_timeout: Option<Duration>,
     /// Two of it may run at once although nothing routes to it.
     #[serde(skip_serializing_if = "is_false")]
     pub concurrent: bool,
@@ -102,6 +105,18 @@ pub struct CanarySettings {
     /// 0.0 to 1.0.
     pub max_error_rate: Option<f64>,
     pub max_latency_ratio: Option<f64>,
+}
+
+/// `on-little-traffic`: what a canary whose hold is over does when too few requests came to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnLittleTraffic {
+    /// Holds on until there were enough.
+    #[default]
+    Wait,
+    Promote,
+    /// Waits for somebody to promote or abort it.
+    Ask,
 }
 
 /// Top-level `x-launchway`.

@@ -95,7 +95,7 @@ pub fn container_spec(
 }
 
 /// Where the file has no `logging:`, logs rotate, so that they cannot fill the disk.
-fn rotating_logs() -> Logging {
+pub(super) fn rotating_logs() -> Logging {
     Logging {
         driver: Some("json-file".into()),
         options: BTreeMap::from([("max-size".into(), "20m".into()), ("max-file".into(), "5".into())]),

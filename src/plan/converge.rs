@@ -15,6 +15,7 @@ use crate::model::{
 use std::collections::{BTreeMap, BTreeSet};
 
 mod additions;
+pub mod release_commands;
 
 /// What should run.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct Wanted<'a> {
     pub accepted: BTreeMap<ComponentName, BTreeSet<Fingerprint>>,
     pub deployment: Option<DeploymentId>,
     pub goal: Goal,
+    /// Components whose release command belongs to this deployment and is not known to have ended well.
+    pub release_commands: BTreeSet<ComponentName>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +46,8 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
     }
     let mut draft = Draft::default();
     let Some(release) = wanted.release else {
-        remove_all(&mut draft, observed.containers.iter(), "nothing was live before");
+        let all = observed.containers.iter().chain(&observed.release_commands);
+        remove_all(&mut draft, all, "nothing was live before");
         return Ok(draft.finish());
     };
     let order = levels(&release.stack)
@@ -66,14 +70,26 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
         matchings.insert(&component.name, matching);
     }
 
-    let mut planner = Planner { wanted, release, observed, draft, ends: BTreeMap::new(), stops: BTreeMap::new() };
+    let (ends, stops, commands) = Default::default();
+    let mut planner = Planner { wanted, release, observed, draft, ends, stops, commands };
     planner.networks_and_volumes(&components, &matchings);
     let created = planner.creates(&components, &matchings);
-    planner.make_room(&components, &matchings);
-    for component in &components {
+    // What release commands need comes first, and all the rest only when they have ended.
+    let (needed, others) = planner.release_commands(&components, &matchings, &created);
+    planner.make_room(&needed, &matchings);
+    for component in &needed {
+        planner.run_release_command(component);
+        planner.deploy(component, &matchings[&component.name], &created);
+    }
+    for component in &others {
+        planner.run_release_command(component);
+    }
+    planner.make_room(&others, &matchings);
+    for component in &others {
         planner.deploy(component, &matchings[&component.name], &created);
     }
     planner.clean(&matchings);
+    planner.remove_release_commands();
     Ok(planner.draft.finish())
 }
 
@@ -92,6 +108,7 @@ struct Planner<'a> {
     ends: BTreeMap<ComponentName, Ends>,
     /// The step that stops a container, by its id.
     stops: BTreeMap<String, u32>,
+    commands: release_commands::Commands,
 }
 
 impl Planner<'_> {
@@ -111,9 +128,12 @@ impl Planner<'_> {
                 component.name != container.component
                     && !self.needs(component, &container.component).is_disjoint(&holds(container))
             });
-            let mut waits = Vec::new();
+            let mut waits = self.commands.ended.clone();
             if wanted_by_another && is_up(container) {
-                waits.push(self.stop(container, "another component needs what it holds", Vec::new()));
+                waits.push(match self.stops.get(&container.id) {
+                    Some(step) => *step,
+                    None => self.stop(container, "another component needs what it holds", waits.clone()),
+                });
             }
             if names.contains(&container.name) && !matchings.contains_key(&container.component) {
                 self.rename_away(container, waits);
@@ -136,7 +156,8 @@ impl Planner<'_> {
         matching: &Matching,
         created: &BTreeMap<(ComponentName, u32), (u32, String)>,
     ) {
-        let waits = self.dependencies_done(component);
+        let mut waits = self.dependencies_done(component);
+        waits.extend(self.commands.before(&component.name));
         let mut cleared = waits.clone();
         cleared.extend(self.hand_names_over(component, matching, created, &waits));
         // All that takes time is done: what is down from here on is down only for stop and start.
@@ -209,7 +230,7 @@ impl Planner<'_> {
             let step = self.rename_away(container, before);
             steps.push(step);
         }
-        for (replica, slot) in matching.slots() {
+        for (replica, slot) in matching.all() {
             let (target, name) = match slot {
                 Slot::Missing { .. } => match created.get(&(component.name.clone(), replica)) {
                     Some((step, name)) => (Target::Created { step: *step }, name.clone()),

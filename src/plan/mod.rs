@@ -22,5 +22,6 @@ mod simulation;
 mod slots;
 pub mod standing;
 mod step;
+pub mod verdict;
 
 pub use step::*;

@@ -32,6 +32,18 @@ pub fn readiness(stack: &Stack, component: &Component) -> Readiness {
         stay_up: component.settings.stay_up.unwrap_or(STAY_UP),
         deadline: component.settings.ready_timeout.unwrap_or(usual),
         ports,
+        follow: false,
+    }
+}
+
+/// When a component's release command counts as done.
+pub fn release_command_readiness(component: &Component) -> Readiness {
+    Readiness {
+        goal: ReadyGoal::Completed,
+        stay_up: STAY_UP,
+        deadline: component.settings.release_command_timeout.unwrap_or(JOB_WITHIN),
+        ports: Vec::new(),
+        follow: true,
     }
 }
 

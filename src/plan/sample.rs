@@ -52,6 +52,10 @@ impl Sample {
         self.0.replicas = replicas;
         self
     }
+    pub fn release_command(mut self, command: &str) -> Self {
+        self.0.settings.release_command = Some(command.split(' ').map(str::to_string).collect());
+        self
+    }
     pub fn env(mut self, key: &str, value: &str) -> Self {
         self.0.container.environment.insert(key.into(), value.into());
         self

@@ -32,7 +32,8 @@ impl Simulation {
             Target::Existing { id, .. } => id.clone(),
             Target::Created { step } => self.created[step].clone(),
         };
-        self.observed.containers.iter_mut().find(|c| c.id == id).expect("a container that is there")
+        let all = self.observed.containers.iter_mut().chain(&mut self.observed.release_commands);
+        all.into_iter().find(|c| c.id == id).expect("a container that is there")
     }
 
     fn act(&mut self, step: u32, action: &Action) {
@@ -73,7 +74,11 @@ impl Simulation {
                 });
                 let volumes: BTreeMap<String, String> = volumes.collect();
                 let unnamed = |name: &str| name.starts_with("anonymous-");
-                self.observed.containers.push(ObservedContainer {
+                let list = match get(label::ROLE).as_deref() {
+                    Some(label::RELEASE_COMMAND) => &mut self.observed.release_commands,
+                    _ => &mut self.observed.containers,
+                };
+                list.push(ObservedContainer {
                     id,
                     name: spec.name.clone(),
                     component: ComponentName::new(get(label::COMPOSE_SERVICE).unwrap()).unwrap(),
@@ -107,12 +112,15 @@ impl Simulation {
                     let port = PublishedPort { host_ip: String::new(), port: port.published?, protocol: port.protocol };
                     Some(port)
                 });
-                self.observed.containers.last_mut().unwrap().published = ports.collect();
+                list.last_mut().unwrap().published = ports.collect();
             }
             Action::StartContainer(target) => {
                 let id = self.find(target).id.clone();
                 let container = self.find(target).clone();
-                for other in self.observed.containers.iter().filter(|c| c.id != id && c.is_running()) {
+                // A release command works on what its component uses while that runs.
+                let is_command = self.observed.release_commands.iter().any(|c| c.id == id);
+                let others = self.observed.containers.iter().filter(|c| c.id != id && c.is_running() && !is_command);
+                for other in others {
                     let clash = other.published.iter().any(|p| container.published.contains(p));
                     assert!(!clash, "{} and {} publish the same port", other.name, container.name);
                     let writes = |c: &ObservedContainer| c.volumes.keys().cloned().collect::<Vec<_>>();
@@ -130,6 +138,7 @@ impl Simulation {
                 assert!(!self.find(target).is_running(), "a running container is removed");
                 let id = self.find(target).id.clone();
                 self.observed.containers.retain(|c| c.id != id);
+                self.observed.release_commands.retain(|c| c.id != id);
             }
             Action::WaitReady { target, readiness } => {
                 let container = self.find(target);

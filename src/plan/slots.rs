@@ -22,11 +22,18 @@ pub struct Matching<'a> {
     /// Restart what is kept, because a dependency was replaced.
     pub restart: bool,
     is_job: bool,
+    /// Whatever became of a job is left as it is: backwards no job runs.
+    jobs_rest: bool,
 }
 
 impl<'a> Matching<'a> {
+    /// Every replica, jobs that are done too.
+    pub fn all(&self) -> impl Iterator<Item = (u32, &Slot<'a>)> {
+        self.slots.iter().map(|(replica, slot)| (*replica, slot))
+    }
+    /// The replicas that are to run.
     pub fn slots(&self) -> impl Iterator<Item = (u32, &Slot<'a>)> {
-        self.slots.iter().map(|(replica, slot)| (*replica, slot)).filter(|(_, slot)| !self.is_done(slot))
+        self.all().filter(|(_, slot)| !self.is_done(slot))
     }
     pub fn missing(&self) -> impl Iterator<Item = (u32, Option<&'a ObservedContainer>)> {
         self.slots.iter().filter_map(|(replica, slot)| match slot {
@@ -64,7 +71,8 @@ impl<'a> Matching<'a> {
         }
     }
     fn is_done(&self, slot: &Slot) -> bool {
-        self.is_job && matches!(slot, Slot::Kept(c) if c.state == (ContainerState::Exited { code: 0 }))
+        let has_succeeded = |c: &ObservedContainer| c.state == ContainerState::Exited { code: 0 };
+        self.is_job && matches!(slot, Slot::Kept(c) if self.jobs_rest || has_succeeded(c))
     }
 }
 
@@ -116,11 +124,7 @@ pub fn match_containers<'a>(
     }
     obsolete.extend(rest);
     obsolete.sort_by(|a, b| a.name.cmp(&b.name));
-    if is_job && wanted.goal == Goal::PutBack {
-        // Backwards no job runs: what ended stays as it is.
-        slots.clear();
-    }
-    Matching { slots, obsolete, restart: false, is_job }
+    Matching { slots, obsolete, restart: false, is_job, jobs_rest: wanted.goal == Goal::PutBack }
 }
 
 fn usefulness(container: &ObservedContainer) -> u8 {
@@ -137,13 +141,17 @@ fn is_accepted(wanted: &Wanted, release: &Release, component: &Component, found:
         || wanted.accepted.get(&component.name).is_some_and(|accepted| accepted.contains(found))
 }
 
-/// Whether a job's container still counts: it ran for this deployment, or need not run again.
+/// Whether a job's container still counts: forwards it ran for this deployment, or need not run again; backwards it is
+/// not what this deployment began.
 fn job_counts(wanted: &Wanted, container: &ObservedContainer, rerun: bool) -> bool {
     let of_this_deployment = wanted.deployment.is_some() && container.deployment == wanted.deployment;
+    if wanted.goal == Goal::PutBack {
+        return !of_this_deployment;
+    }
     match container.state {
         ContainerState::Exited { code: 0 } => !rerun || of_this_deployment,
-        ContainerState::Exited { .. } => wanted.goal == Goal::PutBack,
-        _ => of_this_deployment || wanted.goal == Goal::PutBack,
+        ContainerState::Exited { .. } => false,
+        _ => of_this_deployment,
     }
 }
 

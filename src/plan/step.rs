@@ -189,6 +189,8 @@ pub struct Readiness {
     pub deadline: Duration,
     /// TCP ports in the container that the Compose file names: one of them must answer where there is no health check.
     pub ports: Vec<u16>,
+    /// What it writes goes into the deployment's log, line by line.
+    pub follow: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -51,6 +51,7 @@ pub enum Situation<'a> {
     Cancelled {
         by: Option<&'a str>,
         during: Option<Stage>,
+        release_command_ran: bool,
         live: Live<'a>,
     },
     Superseded {
@@ -174,9 +175,10 @@ impl Situation<'_> {
             RolledBack { what, last_line, release_command_ran, live, .. } => {
                 ended(what, *last_line, &(now(*live, "again") + command_ran(*release_command_ran)))
             }
-            Cancelled { by, during, live } => {
+            Cancelled { by, during, release_command_ran, live } => {
                 let during = during.map_or_else(|| " while it waited".to_string(), |s| format!(" during {}", stage(s)));
-                fit("Cancelled", &by_whom(*by), &format!("{during}; {}", now(*live, "")))
+                let ran = command_ran(*release_command_ran);
+                fit("Cancelled", &by_whom(*by), &format!("{during}; {}{ran}", now(*live, "")))
             }
             Superseded { by, live } => format!("Superseded by {}; {}", by.short(), now(*live, "")),
             Skipped { mark, live } => fit("Skipped: the commit says ", mark, &format!("; {}", now(*live, ""))),

@@ -11,6 +11,9 @@ use crate::store::{Arrival, DeliveryOutcome, NewDelivery};
 use std::sync::Arc;
 use tokio::time::Instant;
 
+/// What was ignored is kept this long, for people who look why; so long, too, the same delivery is known again.
+const IGNORED_KEPT_MS: i64 = 30 * 24 * 3600 * 1000;
+
 /// Compares at start and then at the interval of the settings, until the process ends. Projects side by side: a
 /// repository that does not answer holds up only its own.
 pub async fn catch_up(deployer: Arc<Deployer>) {
@@ -23,6 +26,9 @@ pub async fn catch_up(deployer: Arc<Deployer>) {
                 if !comparing.is_busy(&project.name) {
                     comparing.begin(project.name.clone(), compare_or_say_why(deployer.clone(), project.clone()));
                 }
+            }
+            if let Err(error) = deployer.store.forget_ignored(now_ms() - IGNORED_KEPT_MS).await {
+                tracing::warn!(error = %error, "Old deliveries could not be forgotten");
             }
             next = Instant::now() + config.limits.catch_up;
         }

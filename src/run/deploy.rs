@@ -1,7 +1,7 @@
 //! Stage deploy: observe, plan, execute, until what runs is what is wanted. The same code deploys, rolls back, puts
 //! back and settles after a crash.
 
-use super::deployer::Deployer;
+use super::deployer::{Deployer, now_ms};
 use super::engine_away::Patience;
 use super::executor::{Watch, execute};
 use super::log::DeploymentLog;
@@ -10,9 +10,10 @@ use super::supplies::CommitFiles;
 use super::watch::LogSteps;
 use crate::config::{Environment, Project};
 use crate::engine::Supplies;
-use crate::model::{Health, Observed, ObservedContainer, Release, Tree};
+use crate::model::{ComponentName, ContainerState, Health, Observed, ObservedContainer, Release, Tree};
 use crate::plan::converge::{Wanted, converge};
 use crate::plan::{Action, Phase, Plan, ReadyGoal, Step, Target};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -49,7 +50,7 @@ impl Convergence<'_> {
         let mut rounds = 0;
         while rounds < MOST_ROUNDS {
             let observed = self.observe().await?;
-            let plan = self.plan(&observed)?;
+            let plan = self.plan(&observed).await?;
             let is_open = |step: &&Step| step.phase != Phase::Clean && !(walked && is_counted_ready(step, &observed));
             if plan.steps.iter().find(is_open).is_none() {
                 match self.read_back(&observed).await {
@@ -93,7 +94,7 @@ impl Convergence<'_> {
         let cleaned = async {
             // A second look finds what the engine was still busy with at the first.
             for _ in 0..MOST_ROUNDS {
-                let plan = self.plan(&self.patience(&stop).observe(self.project, self.environment).await?)?;
+                let plan = self.plan(&self.patience(&stop).observe(self.project, self.environment).await?).await?;
                 if !plan.steps.iter().any(|step| step.phase == Phase::Clean) {
                     return Ok(());
                 }
@@ -119,13 +120,31 @@ impl Convergence<'_> {
         Patience { deployer: self.deployer, log: self.log, cancel }
     }
 
-    fn plan(&self, observed: &Observed) -> Result<Plan, Setback> {
-        converge(&self.wanted, observed).map_err(|problems| {
+    async fn plan(&self, observed: &Observed) -> Result<Plan, Setback> {
+        let mut wanted = self.wanted.clone();
+        for ended in self.note_release_commands(observed).await? {
+            wanted.release_commands.remove(&ended);
+        }
+        converge(&wanted, observed).map_err(|problems| {
             for problem in &problems {
                 self.log.line(None, &problem.to_string());
             }
             Setback::problems(&problems)
         })
+    }
+
+    /// Notes which release commands of the deployment have begun, before any plan can take their containers away.
+    /// Returns those that have ended well, also where somebody else has removed their containers since.
+    async fn note_release_commands(&self, observed: &Observed) -> Result<BTreeSet<ComponentName>, Setback> {
+        let (Some(deployment), store) = (self.wanted.deployment, &self.deployer.store) else {
+            return Ok(BTreeSet::new());
+        };
+        let own = observed.release_commands.iter().filter(|command| command.deployment == Some(deployment));
+        for command in own.filter(|command| command.state != ContainerState::Created) {
+            let ended_well = command.state == ContainerState::Exited { code: 0 };
+            store.note_release_command(deployment, &command.component, ended_well, now_ms()).await?;
+        }
+        Ok(store.ended_release_commands(deployment).await?)
     }
 
     async fn execute(&self, plan: &Plan, phases: &[Phase], cancel: &CancellationToken) -> Result<(), Setback> {

@@ -43,6 +43,8 @@ pub struct Deployer {
     pub to_begin: Notify,
     /// Statuses wait to be sent.
     pub to_send: Notify,
+    /// Hooks on the server wait to be told of something.
+    pub to_run_hooks: Notify,
     /// Tips are to be compared with what was received.
     pub to_compare: Notify,
     pub build_slots: Arc<Semaphore>,
@@ -94,6 +96,7 @@ impl Deployer {
             to_judge: Notify::new(),
             to_begin: Notify::new(),
             to_send: Notify::new(),
+            to_run_hooks: Notify::new(),
             to_compare: Notify::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),

@@ -202,6 +202,7 @@ impl Flow {
                 accepted: prepared.accepted.clone(),
                 deployment: Some(self.deployment.id),
                 goal: prepare::goal(&self.deployment),
+                release_commands: prepared.release_commands(),
             },
             tree: prepared.tree.clone(),
             log: &self.log,
@@ -272,6 +273,7 @@ impl Flow {
         let advanced =
             self.deployer.store.advance(self.deployment.id, transition, description, status, now_ms()).await??;
         failpoint(if advanced.state.is_end() { "end.said" } else { "stage.said" });
+        self.deployer.to_run_hooks.notify_one();
         self.deployer.to_send.notify_one();
         Ok(())
     }
@@ -319,7 +321,11 @@ impl Flow {
             return;
         };
         let live = Live::Release(prepared.release.id);
-        let situation = Situation::LeftByRollback { by: Some(by), release_command_ran: false, live };
+        let (project, environment) = (&self.deployment.project, &self.deployment.environment);
+        let (store, to) = (&self.deployer.store, prepared.release.id);
+        let ran = store.release_command_ran_between(project, environment, to, previous.id).await;
+        let release_command_ran = self.told(ran);
+        let situation = Situation::LeftByRollback { by: Some(by), release_command_ran, live };
         let left = Deployment { commit: previous.commit.clone(), ..self.deployment.clone() };
         if let Some(status) = self.deployer.status(&left, &situation)
             && let Err(error) = self.deployer.store.queue_status(status, now_ms()).await
@@ -337,10 +343,24 @@ impl Flow {
         self.advance(Transition::Fail, situation.sentence(), Some(&situation)).await
     }
 
+    /// Whether a release command has begun, which going back does not undo.
+    pub async fn release_command_ran(&self) -> bool {
+        let ran = self.deployer.store.release_command_ran(self.deployment.id).await;
+        self.told(ran)
+    }
+
+    fn told(&self, ran: Result<bool, store::StoreError>) -> bool {
+        ran.unwrap_or_else(|error| {
+            tracing::error!(deployment.id = %self.deployment.id, error = %error, "Whether a release command ran cannot be read");
+            false
+        })
+    }
+
     pub async fn end_cancelled(&self, during: Option<Stage>) -> anyhow::Result<()> {
         let live = self.deployer.live_in(&self.deployment).await;
         let by = self.deployment.cancelled_by.as_deref();
-        let situation = Situation::Cancelled { by, during, live };
+        let release_command_ran = self.release_command_ran().await;
+        let situation = Situation::Cancelled { by, during, release_command_ran, live };
         self.log.line(None, &situation.sentence());
         self.advance(Transition::Cancel, situation.sentence(), Some(&situation)).await
     }

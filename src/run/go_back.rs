@@ -13,6 +13,7 @@ use crate::model::{ComponentName, Release, Stage, Transition};
 use crate::plan::converge::{Goal, Wanted};
 use crate::report::texts::{Fault, Live, Situation};
 use crate::store::Deployment;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Flow {
@@ -64,8 +65,8 @@ impl Flow {
             Ok(()) if is_cancelled => self.end_cancelled(Some(stage)).await,
             Ok(()) => {
                 let last_line = last_line.as_deref();
-                let situation =
-                    Situation::RolledBack { fault, what: &what, last_line, release_command_ran: false, live };
+                let release_command_ran = self.release_command_ran().await;
+                let situation = Situation::RolledBack { fault, what: &what, last_line, release_command_ran, live };
                 self.log.line(None, &situation.sentence());
                 self.advance(Transition::RollBack, situation.sentence(), Some(&situation)).await
             }
@@ -130,6 +131,7 @@ impl Flow {
                 accepted: previous.map(|release| prepare::accepted(Some(release), release)).unwrap_or_default(),
                 deployment: Some(self.deployment.id),
                 goal: Goal::PutBack,
+                release_commands: BTreeSet::new(),
             },
             tree: tree.map(|tree| Arc::new(tree) as Arc<dyn crate::model::Tree>),
             log: &self.log,
@@ -200,7 +202,7 @@ impl Flow {
             fault: Fault::Host,
             what,
             last_line: None,
-            release_command_ran: false,
+            release_command_ran: self.release_command_ran().await,
             live: live(previous),
         };
         self.log.line(None, &situation.sentence());

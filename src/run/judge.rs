@@ -131,7 +131,11 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
             deployer.store.note_tip(&project.name, &change.reference, &tip, now_ms()).await?;
             let decided = decide(deployer, project, delivery, change, &tip).await?;
             if delivery.attempts > 0 {
-                tell_commit(deployer, project, delivery, change, &Told::Superseded(&tip)).await?;
+                let told = match change.commit == tip {
+                    true => Told::Skipped(mark_of(deployer, project, &tip)?),
+                    false => Told::Superseded(&tip),
+                };
+                tell_commit(deployer, project, delivery, change, &told).await?;
             }
             decided
         }
@@ -148,6 +152,14 @@ enum Told<'a> {
     Never(&'a str),
     /// It was told that it waits, and now the ref has a newer tip.
     Superseded(&'a CommitId),
+    /// It was told that it waits, and says itself, by this mark, that it is not to be deployed.
+    Skipped(&'static str),
+}
+
+/// The mark in the message of a tip that no deployment was made of.
+fn mark_of(deployer: &Deployer, project: &Project, tip: &CommitId) -> anyhow::Result<&'static str> {
+    let commit = deployer.mirrors.commit(&project.name, tip)?;
+    Ok(skip::mark_in(&commit.message).unwrap_or("to leave it alone"))
 }
 
 /// A status on the commit that the delivery names, for each environment that wants its ref and has no deployment of
@@ -176,6 +188,10 @@ async fn tell_commit(
             }
             Told::Superseded(by) => {
                 let situation = Situation::Superseded { by, live };
+                (situation.state(), situation.sentence())
+            }
+            Told::Skipped(mark) => {
+                let situation = Situation::Skipped { mark, live };
                 (situation.state(), situation.sentence())
             }
         };

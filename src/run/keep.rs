@@ -49,6 +49,12 @@ impl Keeping {
         self.woken.notify_one();
     }
 
+    fn look_everywhere(&self) {
+        let now = Instant::now();
+        self.due.lock().unwrap_or_else(PoisonError::into_inner).values_mut().for_each(|at| *at = (*at).min(now));
+        self.woken.notify_one();
+    }
+
     /// What is remembered of the environment; whoever takes it puts it back.
     pub fn take(&self, place: &Place) -> Option<Ward> {
         self.wards.lock().unwrap_or_else(PoisonError::into_inner).remove(place)
@@ -135,6 +141,8 @@ pub async fn listen(deployer: Arc<Deployer>) {
             () = deployer.stop.cancelled() => return,
             () = tokio::time::sleep(LISTEN_AGAIN) => {}
         }
+        // Whatever happened meanwhile, nobody told.
+        deployer.keeping.look_everywhere();
     }
 }
 

@@ -31,9 +31,7 @@ impl Logs {
     /// Opens a deployment's log to go on where it ends.
     pub fn open(&self, id: DeploymentId, mask: Mask) -> std::io::Result<DeploymentLog> {
         let file = File::options().create(true).append(true).open(self.path(id))?;
-        let offset = file.metadata()?.len();
-        let inner =
-            Inner { file: Mutex::new((file, offset)), mask: RwLock::new(mask), stage: Mutex::new(Stage::Prepare) };
+        let inner = Inner { file: Mutex::new(file), mask: RwLock::new(mask), stage: Mutex::new(Stage::Prepare) };
         Ok(DeploymentLog { inner: Arc::new(inner) })
     }
 
@@ -75,7 +73,8 @@ pub struct DeploymentLog {
 }
 
 struct Inner {
-    file: Mutex<(File, u64)>,
+    /// A hook of the server may write to the same file: each line is appended by one call.
+    file: Mutex<File>,
     mask: RwLock<Mask>,
     stage: Mutex<Stage>,
 }
@@ -84,7 +83,7 @@ impl DeploymentLog {
     /// The stage that lines belong to from now on. Returns where it begins, in bytes.
     pub fn enter(&self, stage: Stage) -> u64 {
         *lock(&self.inner.stage) = stage;
-        lock(&self.inner.file).1
+        lock(&self.inner.file).metadata().map_or(0, |metadata| metadata.len())
     }
 
     /// More to mask, from now on.
@@ -108,11 +107,9 @@ impl DeploymentLog {
             let line: String = line.chars().filter(|c| !c.is_control() || *c == '\t').take(LONGEST_LINE).collect();
             lines.push_str(&format!("{now} {:<7} {component} {line}\n", stage.word()));
         }
-        let mut file = lock(&self.inner.file);
-        match file.0.write_all(lines.as_bytes()) {
-            Ok(()) => file.1 += lines.len() as u64,
-            // A full disk must not stop a deployment; the store still has its states.
-            Err(error) => tracing::warn!(error = %error, "A line of a deployment's log could not be written"),
+        // A full disk must not stop a deployment; the store still has its states.
+        if let Err(error) = lock(&self.inner.file).write_all(lines.as_bytes()) {
+            tracing::warn!(error = %error, "A line of a deployment's log could not be written");
         }
     }
 }

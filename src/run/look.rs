@@ -153,6 +153,7 @@ impl Look {
             accepted: prepare::accepted(Some(release), release),
             deployment: Some(self.control.id),
             goal: Goal::PutBack,
+            release_commands: BTreeSet::new(),
         }
     }
 

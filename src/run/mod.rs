@@ -12,6 +12,8 @@ mod executor;
 mod failpoint;
 mod flow;
 mod go_back;
+mod hook_process;
+mod hooks;
 mod images;
 mod intake;
 mod judge;

@@ -10,6 +10,7 @@ use super::setback::Setback;
 use crate::config::{Environment, Project};
 use crate::model::{ComponentName, Fingerprint, Observed, Release, ReleaseId, Stack, Tree};
 use crate::plan::changes::{Candidate, ChangeKind, ComponentChange, changes};
+use crate::plan::converge::release_commands::due;
 use crate::plan::converge::{Goal, Wanted, converge};
 use crate::plan::fingerprint::fingerprint;
 use crate::plan::neighbours::clashes;
@@ -32,6 +33,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Components whose release command belongs to the deployment.
+    pub fn release_commands(&self) -> BTreeSet<ComponentName> {
+        due(self.previous.as_ref(), &self.release, &self.accepted)
+    }
+
     pub fn changed(&self, kinds: &[ChangeKind]) -> Vec<ComponentName> {
         self.changes.iter().filter(|c| kinds.contains(&c.kind)).map(|c| c.component.clone()).collect()
     }
@@ -236,6 +242,7 @@ fn plan_text(
         accepted: prepared.accepted.clone(),
         deployment: Some(deployment.id),
         goal: goal(deployment),
+        release_commands: prepared.release_commands(),
     };
     let plan = converge(&wanted, observed)?;
     let mut text = format!("release {} of commit {}\n", prepared.release.id, prepared.release.commit.short());
@@ -247,6 +254,9 @@ fn plan_text(
         }
         if let (Some(choice), true) = (method, *kind != ChangeKind::Unchanged) {
             let _ = write!(text, "; {}: {}", choice.method, choice.reason);
+        }
+        if wanted.goal == Goal::Deploy && wanted.release_commands.contains(component) {
+            text.push_str("; its release command runs first");
         }
         text.push('\n');
     }

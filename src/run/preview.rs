@@ -11,10 +11,11 @@ use crate::config::{Environment, Project};
 use crate::model::{CommitId, ComponentName, Problem, RefName, Release, ReleaseId, ReleasePart, Stack, Tree};
 use crate::plan::Plan;
 use crate::plan::changes::{Candidate, ComponentChange, changes};
+use crate::plan::converge::release_commands::due;
 use crate::plan::converge::{Goal, Wanted, converge};
 use crate::plan::order::levels;
 use crate::source::CommitInfo;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Which components would change from one commit to another, and in which order they would be put live.
@@ -23,6 +24,8 @@ pub struct Comparison {
     pub changes: Vec<ComponentChange>,
     /// Each level waits for the ones before it.
     pub order: Vec<Vec<ComponentName>>,
+    /// Components whose release command would run.
+    pub release_commands: BTreeSet<ComponentName>,
     /// Notes and warnings about the new commit's files.
     pub problems: Vec<Problem>,
 }
@@ -70,7 +73,7 @@ pub async fn compare(
     let new = side(project, environment, new.0, new.1, &how).await?;
     let old_release = old.as_ref().map(|side| side.release(ReleaseId(0), project, environment));
     let live = old_release.as_ref().zip(old.as_ref()).map(|(release, side)| (release, Some(side.tree.as_ref())));
-    comparison(live, &new)
+    comparison(live, &new, (project, environment))
 }
 
 impl Deployer {
@@ -112,7 +115,11 @@ impl Deployer {
             }
             (None, None) => (None, None),
         };
-        let comparison = comparison(release.as_ref().map(|release| (release, release_tree.as_deref())), &new)?;
+        let comparison = comparison(
+            release.as_ref().map(|release| (release, release_tree.as_deref())),
+            &new,
+            (project, environment),
+        )?;
         let plan = self.steps(project, environment, &new, live.as_ref()).await?;
         let of_release = before.is_none();
         Ok(Preview {
@@ -141,6 +148,7 @@ impl Deployer {
             accepted: prepare::accepted(live, &release),
             deployment: None,
             goal: Goal::Deploy,
+            release_commands: due(live, &release, &prepare::accepted(live, &release)),
         };
         converge(&wanted, &observed).map_err(refused)
     }
@@ -192,10 +200,17 @@ impl Side {
     }
 }
 
-fn comparison(live: Option<(&Release, Option<&dyn Tree>)>, new: &Side) -> Result<Comparison, Refusal> {
+fn comparison(
+    live: Option<(&Release, Option<&dyn Tree>)>,
+    new: &Side,
+    (project, environment): (&Project, &Environment),
+) -> Result<Comparison, Refusal> {
     let candidate = Candidate { stack: &new.stack, parts: &new.parts, tree: Some(new.tree.as_ref()) };
     let order = levels(&new.stack).map_err(|cycle| Refusal::Impossible(cycle.to_string()))?;
-    Ok(Comparison { changes: changes(live, &candidate), order, problems: new.problems.clone() })
+    let release = new.release(ReleaseId(0), project, environment);
+    let before = live.map(|(release, _)| release);
+    let release_commands = due(before, &release, &prepare::accepted(before, &release));
+    Ok(Comparison { changes: changes(live, &candidate), order, release_commands, problems: new.problems.clone() })
 }
 
 fn refused(problems: Vec<Problem>) -> Refusal {

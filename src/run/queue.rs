@@ -71,7 +71,10 @@ async fn begin_what_can(deployer: &Arc<Deployer>) -> Result<(), StoreError> {
             continue;
         }
         let Ok(slot) = deployer.deployment_slots.clone().try_acquire_owned() else { return Ok(()) };
-        let Some(control) = deployer.occupy(place.clone(), deployment.id) else { continue };
+        let Some(control) = deployer.occupy(place.clone(), deployment.id) else {
+            deployer.keep_no_longer(&place);
+            continue;
+        };
         // After a restart a newer one may wait already behind what goes on.
         if deployment.state != DeploymentState::Waiting && waited_for.contains(&place) {
             control.hurry.cancel();
@@ -110,7 +113,6 @@ impl Deployer {
         };
         let commit = new.commit.clone();
         let superseded = Situation::Superseded { by: &commit, live };
-        self.keep_no_longer(&place);
         let pause = self.store.pause(&new.project, &new.environment).await?;
         let pause = pause.filter(|_| new.trigger != crate::store::Trigger::Rollback);
         let waits = match (&running, &pause) {
@@ -137,6 +139,7 @@ impl Deployer {
         }
         self.to_begin.notify_one();
         self.to_send.notify_one();
+        self.to_run_hooks.notify_one();
         Ok(added)
     }
 }

@@ -242,7 +242,7 @@ impl Deployer {
             Some(control) => control.cancel.cancel(),
             None if deployment.state == DeploymentState::Waiting => {
                 let live = self.live_in(&deployment).await;
-                let situation = Situation::Cancelled { by: Some(by), during: None, live };
+                let situation = Situation::Cancelled { by: Some(by), during: None, release_command_ran: false, live };
                 let (sentence, status) = (situation.sentence(), self.says(&situation));
                 // Should it have begun just now, its own flow sees that it is cancelled.
                 let advanced = self.store.advance(id, Transition::Cancel, sentence, status, now_ms()).await?;
@@ -250,6 +250,7 @@ impl Deployer {
                     return Err(Refusal::Impossible(illegal.to_string()));
                 }
                 self.to_send.notify_one();
+                self.to_run_hooks.notify_one();
             }
             None => self.to_begin.notify_one(),
         }

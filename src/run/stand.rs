@@ -9,7 +9,7 @@ use crate::model::{ComponentName, ContainerState, Ending, Health, Release};
 use crate::plan::converge::{Goal, Wanted};
 use crate::plan::drift::{Drift, drift};
 use crate::plan::standing::{ComponentStanding, Standing, standings};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,7 @@ impl Deployer {
             accepted: prepare::accepted(Some(release), release),
             deployment: None,
             goal: Goal::PutBack,
+            release_commands: BTreeSet::new(),
         };
         let stopped = self.store.stopped(&project.name, &environment.name).await.unwrap_or_default();
         let mut endings = BTreeMap::new();

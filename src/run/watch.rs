@@ -29,8 +29,9 @@ impl Watch for LogSteps {
             Err(EngineError::Cancelled) => self.log.line(step.component.as_ref(), &format!("{what}: given up")),
             Err(error) => {
                 self.log.line(step.component.as_ref(), &format!("{what}: {error}"));
+                let is_told = matches!(&step.action, Action::WaitReady { readiness, .. } if readiness.follow);
                 if let EngineError::NotReady { last_lines, .. } = error {
-                    for line in last_lines {
+                    for line in last_lines.iter().filter(|_| !is_told) {
                         self.log.line(step.component.as_ref(), &format!("| {line}"));
                     }
                 }

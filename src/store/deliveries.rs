@@ -254,6 +254,19 @@ impl Store {
         row.as_ref().map(from_row).transpose()
     }
 
+    /// Forgets what was ignored before this time (milliseconds since 1970) and what no deployment came of.
+    pub async fn forget_ignored(&self, before_ms: i64) -> Result<(), StoreError> {
+        self.write("forget old deliveries", move |c| {
+            Box::pin(async move {
+                let sql = "DELETE FROM deliveries WHERE outcome = 'ignored' AND received_at < ? AND number NOT IN
+                    (SELECT delivery FROM deployments WHERE delivery IS NOT NULL)";
+                sqlx::query(sql).bind(before_ms).execute(c).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
     /// Keeps at most `most` refused deliveries: they come from anybody.
     pub async fn forget_old_refusals(&self, most: u32) -> Result<(), StoreError> {
         self.write("forget old refusals", move |c| {

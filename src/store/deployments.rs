@@ -1,5 +1,6 @@
 //! Deployments: the queue of each environment, and what became of each.
 
+use super::hooks::put_hook;
 use super::open::query;
 use super::outbox::{NewStatus, put_status};
 use super::row::{number, optional_number, optional_parsed, optional_text, parsed, text};
@@ -390,6 +391,7 @@ async fn set_state(c: &mut SqliteConnection, deployment: &Deployment, now_ms: i6
         .bind(deployment.id.0)
         .execute(&mut *c)
         .await?;
+    put_hook(c, deployment, now_ms).await?;
     if deployment.state.is_end() {
         let outcome = if deployment.state == DeploymentState::Succeeded { "done" } else { deployment.state.word() };
         sqlx::query("UPDATE stages SET ended_at = ?, outcome = ? WHERE deployment = ? AND ended_at IS NULL")

@@ -242,6 +242,9 @@ pub struct ComponentPlan {
     /// Null for what is removed.
     pub method: Option<String>,
     pub method_reason: Option<String>,
+    /// Its release command would run, before anything that it does not need is touched.
+    #[serde(default)]
+    pub release_command: bool,
 }
 
 /// Which environment; neither has to be named where only one is set.

@@ -185,7 +185,8 @@ async fn clean(docker: &Docker, name: &str) {
 }
 
 pub fn readiness(goal: ReadyGoal, ports: &[u16]) -> Readiness {
-    Readiness { goal, stay_up: Duration::from_secs(1), deadline: Duration::from_secs(20), ports: ports.to_vec() }
+    let (stay_up, deadline) = (Duration::from_secs(1), Duration::from_secs(20));
+    Readiness { goal, stay_up, deadline, ports: ports.to_vec(), follow: false }
 }
 
 /// Files of a commit that never was.

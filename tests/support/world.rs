@@ -53,6 +53,9 @@ pub struct World {
     pub app_port: u16,
     folder: tempfile::TempDir,
     server: Option<Child>,
+    /// Whether a server has run in it, and whether the story came to its [`World::end`].
+    served: bool,
+    ended: bool,
 }
 
 /// One line of a commit's status, whatever forge shows it.
@@ -94,6 +97,8 @@ impl World {
             app_port: free_port(),
             folder: tempfile::tempdir().unwrap(),
             server: None,
+            served: false,
+            ended: false,
         };
         world.configure(&settings);
         if kind == ForgeKind::Plain {
@@ -229,6 +234,7 @@ PORT = "{app_port}"
         let child =
             self.command().arg("serve").envs(variables.iter().copied()).stderr(log).stdout(Stdio::null()).spawn();
         self.server = Some(child.unwrap());
+        self.served = true;
         let address = format!("127.0.0.1:{}", self.port);
         self.until("the server listens", || {
             let address = address.clone();
@@ -432,6 +438,13 @@ PORT = "{app_port}"
             assert!(!name.contains(".new-") && !name.contains(".old-") && !name.contains(".back-"), "{name} is left");
         }
         self.terminate().await;
+        self.ended = true;
+    }
+
+    /// Ends a story whose point is reached while something is still going on.
+    pub fn break_off(mut self) {
+        self.kill();
+        self.ended = true;
     }
 
     /// Statuses in the outbox, as the store has them.
@@ -447,23 +460,13 @@ PORT = "{app_port}"
 
     /// The same; what SQLite says where it cannot, as while the server makes its store.
     fn try_query(&self, sql: &str) -> Result<String, String> {
-        let path = self.data().join("launchway.db");
-        let script = "import sqlite3,sys\nc=sqlite3.connect('file:'+sys.argv[1]+'?mode=ro',uri=True,timeout=5)\nfor r in c.execute(sys.argv[2]): print('|'.join(str(x) for x in r))";
-        let output = Command::new("python3").args(["-c", script]).arg(path).arg(sql).output().unwrap();
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-        } else {
-            Err(String::from_utf8_lossy(&output.stderr).into_owned())
-        }
+        super::store::query(&self.data().join("launchway.db"), sql)
     }
 
     /// Changes the store of a server that does not run, as time would.
     pub fn change(&self, sql: &str) {
         assert!(self.server.is_none(), "the server runs");
-        let path = self.data().join("launchway.db");
-        let script = "import sqlite3,sys\nc=sqlite3.connect(sys.argv[1],timeout=5)\nc.execute(sys.argv[2])\nc.commit()";
-        let output = Command::new("python3").args(["-c", script]).arg(path).arg(sql).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        super::store::change(&self.data().join("launchway.db"), sql);
     }
 
     async fn remove_everything(engine: &Engine, project: &str) {
@@ -512,6 +515,8 @@ impl Drop for World {
             runtime.block_on(async { Self::remove_everything(&Engine::here().await, &project).await });
         });
         let _ = tidy.join();
+        let is_left_open = self.served && !self.ended && !std::thread::panicking();
+        assert!(!is_left_open, "the story was not brought to its end: call `end`, which looks at what is left");
     }
 }
 

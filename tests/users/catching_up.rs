@@ -197,6 +197,46 @@ async fn a_commit_that_waited_for_its_repository_and_was_overtaken_ends_supersed
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_waited_for_its_repository_and_asks_to_be_left_alone_is_told_so() {
+    let world = World::with(Settings { forge: Some(ForgeKind::GitHub), ..Settings::default() }).await;
+    write_quick(&world.repository, "one");
+    let first = world.push("First");
+    write_quick(&world.repository, "two");
+    let skipped = world.push("Words only [CI skip]");
+    let (bare, away) = (world.repository.bare(), world.repository.root().join("away.git"));
+    std::fs::rename(&bare, &away).unwrap();
+    Delivery::push(&world, &skipped).send().await;
+    world.until("the commit to show that it waits", || async { world.shown(&skipped).pop() }).await;
+    std::fs::rename(&away, &bare).unwrap();
+    let shown = world.ends(&skipped).await;
+    assert_eq!(
+        (shown.state.as_str(), shown.description.as_str()),
+        ("error", "Skipped: the commit says [ci skip]; nothing is live yet")
+    );
+    assert_eq!(world.ends(&first).await.state, "success", "the push before it is deployed");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_ignored_long_ago_is_forgotten_and_the_rest_is_kept() {
+    let mut world = World::with(Settings { forge: Some(ForgeKind::GitHub), ..Settings::default() }).await;
+    write_quick(&world.repository, "one");
+    let commit = world.push("First");
+    Delivery::push(&world, &commit).send().await;
+    world.ends(&commit).await;
+    for (id, age_days) in [("old", 31), ("recent", 29)] {
+        Delivery::push_to(&world, "refs/heads/nobody-wants-it", &commit).id(id).send().await;
+        world.until_store_says(&format!("SELECT outcome FROM deliveries WHERE delivery_id = '{id}'"), "ignored").await;
+        world.terminate().await;
+        let age_ms = age_days * 24 * 3_600_000_i64;
+        world.change(&format!("UPDATE deliveries SET received_at = received_at - {age_ms} WHERE delivery_id = '{id}'"));
+        world.serve().await;
+    }
+    world.until_store_says("SELECT outcome FROM deliveries ORDER BY number", "deploys\nignored").await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_repository_that_stays_away_ends_the_delivery_and_is_caught_up_with_when_it_is_back() {
     let mut world = World::with(Settings { forge: Some(ForgeKind::GitHub), ..Settings::default() }).await;
     until_compared(&world).await;

@@ -6,12 +6,12 @@ use launchway::model::CommitId;
 use std::time::Duration;
 
 /// What the environment has when all is well; the network and the volume are of its first deployment.
-const WHOLE: &[&str] =
+pub(super) const WHOLE: &[&str] =
     &["container app-store-1 running", "container app-web-1 running", "network app_default", "volume app_data"];
 
 /// Ends the server at the failpoint's `nth` time (from 0) while `commit` is deployed, starts it again, and gives the
 /// final status; `None` where the deployment came to its end without meeting the point so often.
-async fn interrupted(
+pub(super) async fn interrupted(
     world: &mut World,
     point: &str,
     nth: u32,
@@ -41,7 +41,7 @@ const UNFINISHED: &str = "SELECT (SELECT count(*) FROM deployments WHERE ended_a
     + (SELECT count(*) FROM deliveries WHERE outcome = 'received') + (SELECT count(*) FROM outbox WHERE settled IS NULL)";
 
 /// Everything is settled: the engine has exactly what the live release owns, and the store has no open end.
-async fn is_settled(world: &World, point: &str, whole: &[&str]) {
+pub(super) async fn is_settled(world: &World, point: &str, whole: &[&str]) {
     world
         .until(&format!("{point}: no open end"), || async { (world.query(UNFINISHED).trim() == "0").then_some(()) })
         .await;
@@ -114,7 +114,7 @@ async fn a_status_survives_a_crash_while_it_is_sent() {
 }
 
 /// Kills at each step of the same change, one after the other, until the change has no further step.
-async fn every_step(
+pub(super) async fn every_step(
     point: &str,
     world: &mut World,
     change: impl Fn(&World, u32) -> CommitId,

@@ -429,4 +429,5 @@ async fn secrets_are_neither_stored_nor_logged() {
             .unwrap();
         assert_eq!(String::from_utf8_lossy(&found.stdout), "", "{secret} is in these files");
     }
+    world.end().await;
 }

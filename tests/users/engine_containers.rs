@@ -309,7 +309,8 @@ async fn a_command_that_the_image_does_not_have_is_an_error_at_the_start() {
     spec.settings.command = Some(texts(&["/nowhere/to/be/found"]));
     let target = place.create(spec).await;
     let error = place.act(Action::StartContainer(target)).await.unwrap_err().to_string();
-    assert!(error.contains("/nowhere/to/be/found") && error.contains("Check `command` and `entrypoint`"), "{error}");
+    let what_to_do = "`command` or `entrypoint` names what is not in the image";
+    assert!(error.contains("/nowhere/to/be/found") && error.contains(what_to_do), "{error}");
 }
 
 #[tokio::test]

@@ -331,7 +331,7 @@ async fn a_rollback_goes_on_also_while_the_environment_is_paused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn status_shows_an_app_that_is_dead() {
-    let mut world = live_shop().await;
+    let world = live_shop().await;
     let (_, text, _) = world.launchway(&["status"]).await;
     assert!(text.contains("idle"), "{text}");
     // Nobody puts it right while Launchway is paused.
@@ -345,7 +345,7 @@ async fn status_shows_an_app_that_is_dead() {
     assert_eq!(status["components"], components);
     let (_, text, _) = world.launchway(&["status"]).await;
     assert!(text.contains("paused; web down") && text.contains("0 of 1"), "{text}");
-    world.terminate().await;
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -547,7 +547,7 @@ async fn a_network_that_is_defined_otherwise_is_refused_before_anything_is_touch
     assert_eq!(world.running().await, before);
 
     // The way out that the sentence names.
-    let networks = networks.replace("driver_opts", "name: inner-${PORT}, driver_opts");
+    let networks = networks.replace("driver_opts", "name: 'inner-${PORT}', driver_opts");
     world.repository.write("compose.yaml", format!("{compose}{networks}"));
     let shown = world.ends(&world.push("Moved")).await;
     assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());

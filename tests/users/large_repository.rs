@@ -1,4 +1,5 @@
-//! A repository of 100,000 files and 200 components is planned at once.
+//! A repository with very many components: each has a content key of its own, and the second look finds the same. What
+//! it costs is a figure of `benches/planning`.
 
 use crate::support::git_repository::{GitRepository, git};
 use launchway::build::ContentKeys;
@@ -7,13 +8,13 @@ use launchway::source::{FetchRequest, Mirrors, Patience, Remote, RemoteUrl, Want
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const COMPONENTS: usize = 200;
-const FILES_EACH: usize = 500;
+const FILES_EACH: usize = 20;
 
-/// A commit with 200 folders of 500 files, a Dockerfile in each, and an ignore file in every fourth.
+/// A commit with 200 folders of 20 files, a Dockerfile in each, and an ignore file in every fourth.
 fn large() -> (GitRepository, CommitId) {
     let repository = GitRepository::new();
     let mut import = Command::new("git")
@@ -44,7 +45,7 @@ fn large() -> (GitRepository, CommitId) {
 }
 
 #[tokio::test]
-async fn content_keys_of_200_components_take_no_time_worth_mentioning() {
+async fn each_of_200_components_has_a_content_key_of_its_own() {
     let (repository, commit) = large();
     let folder = tempfile::tempdir().unwrap();
     let (mirrors, project) = (Mirrors::new(folder.path().join("mirrors")), ProjectName::new("shop").unwrap());
@@ -69,14 +70,7 @@ async fn content_keys_of_200_components_take_no_time_worth_mentioning() {
         let tree = mirrors.tree(&project, &commit).unwrap();
         specs.iter().map(|spec| memory.key(&tree, spec, "linux/amd64", &BTreeMap::new()).unwrap()).collect()
     };
-    let before = Instant::now();
     let first = keys();
-    let cold = before.elapsed();
-    let before = Instant::now();
     assert_eq!(keys(), first);
-    let warm = before.elapsed();
-    println!("200 content keys: {cold:?} at first, then {warm:?}");
     assert_eq!(first.iter().collect::<std::collections::BTreeSet<_>>().len(), COMPONENTS);
-    // Far above what it takes (see docs/BENCHMARKS.md), far below what reading every file would.
-    assert!(cold < Duration::from_secs(2), "{cold:?}");
 }

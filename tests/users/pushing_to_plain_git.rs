@@ -217,7 +217,7 @@ async fn where_launchway_is_away_or_silent_the_push_succeeds_in_time() {
     let mut server = Server::new(&format!("http://{address}/hooks/plain"));
     server.config("launchway.timeout", "1");
     server.repository.write("a", "1").commit("first");
-    for tool in ["curl", "python3", "wget"] {
+    for tool in ["curl", "python3", "wget"].into_iter().filter(|tool| which(tool).is_some()) {
         server.only(&[&BASICS[..], &["sha256sum", "timeout", tool]].concat());
         let start = Instant::now();
         let refspecs: Vec<String> = (0..20).map(|number| format!("HEAD:refs/heads/{tool}-{number}")).collect();

@@ -150,5 +150,5 @@ async fn a_newer_push_cuts_the_watching_short() {
     world.serve().await;
     assert_eq!(world.ends(&second).await.state, "success");
     world.until_deployment(&third, &["monitoring"]).await;
-    world.kill();
+    world.break_off();
 }

@@ -62,7 +62,6 @@ volumes: { data: {} }
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "not finished: what is left after a failing job is to be looked at"]
 async fn a_job_runs_before_what_waits_for_it_and_again_only_when_that_changes() {
     let world = World::new().await;
     succeeds(&world, MIGRATE).await;

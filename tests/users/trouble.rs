@@ -163,6 +163,7 @@ async fn foreign(world: &World, name: &str, port: Option<u16>) -> String {
     let body = ContainerCreateBody {
         image: Some(BASE.into()),
         cmd: Some(vec!["sleep".into(), "600".into()]),
+        exposed_ports: port.map(|_| vec!["8080/tcp".to_string()]),
         host_config: Some(HostConfig { port_bindings: bindings, init: Some(true), ..Default::default() }),
         // So that it goes with the world, whatever happens; without an environment it is nobody's.
         labels: Some(HashMap::from([("launchway.project".into(), world.project.clone())])),
@@ -187,9 +188,12 @@ async fn a_name_or_port_that_somebody_else_holds_is_named_before_anything_is_sto
 
     let name = format!("{}-stranger", world.project);
     let id = foreign(&world, &name, Some(other)).await;
-    compose(&world, &format!("services:\n  web: {{ image: {BASE}, ports: ['127.0.0.1:{other}:8080'] }}\n"));
+    compose(
+        &world,
+        &format!("services:\n  web: {{ image: {BASE}, command: [sleep, '600'], ports: ['127.0.0.1:{other}:8080'] }}\n"),
+    );
     let answered = answer(&world).await.replace(&other.to_string(), "OTHER");
-    insta::assert_snapshot!(answered, @"failure: PROJECT-production-web-1.new-2 cannot run: neither its image nor `command` says what to run; release 1 is live again");
+    insta::assert_snapshot!(answered, @"failure: compose.yaml:2: services.web.ports: port OTHER of the host is held by container PROJECT-stranger. Stop it (`dock…; release 1 is still live");
 
     compose(&world, &format!("services:\n  web: {{ image: {BASE}, container_name: {name} }}\n"));
     insta::assert_snapshot!(answer(&world).await, @"failure: compose.yaml:2: services.web: the container name PROJECT-stranger is held by a container that is not this enviro…; release 1 is still live");

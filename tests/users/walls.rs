@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Room -> rooms that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 14] = [
+const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("model", &[]),
     ("config", &["model"]),
     ("compose", &["model"]),
@@ -13,20 +13,24 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("source", &["model", "plan"]),
     ("build", &["model", "plan"]),
     ("engine", &["model", "plan"]),
+    ("edge", &["model"]),
     ("report", &["model", "plan"]),
     ("store", &["model", "plan"]),
     // It defines what it asks of the rest (`Intake`); `run` implements that.
     ("receive", &["model", "forge"]),
     (
         "run",
-        &["model", "config", "compose", "plan", "forge", "source", "build", "engine", "report", "store", "receive"],
+        &[
+            "model", "config", "compose", "plan", "forge", "source", "build", "engine", "edge", "report", "store",
+            "receive",
+        ],
     ),
     ("web", &["model", "config", "plan", "source", "engine", "report", "store", "receive", "run"]),
     (
         "cli",
         &[
-            "model", "config", "compose", "plan", "forge", "source", "build", "engine", "report", "store", "receive",
-            "run", "web",
+            "model", "config", "compose", "plan", "forge", "source", "build", "engine", "edge", "report", "store",
+            "receive", "run", "web",
         ],
     ),
 ];

@@ -16,6 +16,7 @@ services:
       canary: { steps: [5%, 25%, 50%], hold: 2m, max-error-rate: 1%, max-latency-ratio: 1.3 }
       paths: ["proto/**"]
       release-command: ["/api", "migrate"]
+      release-command-timeout: 10m
       concurrent: true
       shared-volumes: [data]
       edge: false
@@ -72,7 +73,7 @@ services:
       shared-volumes: [data]
       run: sometimes
       environments: { "Bad Name": {}, staging: { metod: x } }
-  b: { image: x, x-launchway: { method: canary } }
+  b: { image: x, x-launchway: { method: canary, release-command-timeout: 1m } }
   c: { image: x, x-launchway: { method: rolling, route: { host: "http://x", path: api, port: 0x } } }
   d: { image: x, x-launchway: { method: blue, route: {} } }
 x-launchway:
@@ -100,6 +101,7 @@ x-launchway:
     compose.yaml:12: services.api.x-launchway.environments.Bad Name: "Bad Name" is not a environment name: lower-case letters, digits, '-' and '_', 63 at most, starting with a letter or digit
     compose.yaml:12: services.api.x-launchway.environments.staging.metod: "metod" is not a key here; did you mean "method"?
     warning: compose.yaml:13: services.b.x-launchway.method: method canary is not yet supported: recreate is used
+    compose.yaml:13: services.b.x-launchway.release-command-timeout: there is no `release-command` that could take so long
     compose.yaml:13: services.b.x-launchway.method: `method: canary` needs a `route:`: shares of traffic are shares of what the route sends
     warning: compose.yaml:14: services.c.x-launchway.method: method rolling is not yet supported: recreate is used
     compose.yaml:14: services.c.x-launchway.route.host: "http://x" is not a host name, such as shop.example.com

@@ -32,6 +32,8 @@ fn a_good_file_is_read_whole() {
     let config = parse(GOOD, Path::new("launchway.toml")).unwrap();
     assert_eq!(config.public_url, "https://deploy.example.com");
     assert_eq!(config.limits.catch_up, Duration::from_secs(60));
+    assert_eq!(config.limits.hook, Duration::from_secs(30));
+    assert_eq!(config.hooks, Path::new("/srv/launchway/hooks"));
     let shop = config.projects.values().next().unwrap();
     assert_eq!(shop.full_name, "acme/shop");
     let production = shop.environments.values().next().unwrap();
@@ -91,7 +93,7 @@ bake = "soon"
 
 #[test]
 fn an_unknown_key_is_named_with_its_line() {
-    insta::assert_snapshot!(problems("listen = \"127.0.0.1:1\"\nlissten = 1\n"), @"launchway.toml:2: unknown field `lissten`, expected one of `listen`, `public-url`, `data`, `engine`, `limits`, `projects`");
+    insta::assert_snapshot!(problems("listen = \"127.0.0.1:1\"\nlissten = 1\n"), @"launchway.toml:2: unknown field `lissten`, expected one of `listen`, `public-url`, `data`, `engine`, `hooks`, `limits`, `edge`, `projects`");
 }
 
 #[test]
@@ -99,4 +101,62 @@ fn two_environments_cannot_have_the_same_compose_project() {
     let text = GOOD.to_string()
         + "compose-project = \"one\"\n[projects.shop.environments.staging]\nbranch = \"dev\"\ncompose-project = \"one\"\n";
     insta::assert_snapshot!(problems(&text), @"launchway.toml:10: projects.shop: shop production and shop staging would have the same containers: both have compose-project one. Give one of them another `compose-project`.");
+}
+
+#[test]
+fn a_repository_is_shared_by_host_and_name_and_a_path_only_by_itself() {
+    let project = |name: &str, forge: &str, url: &str| {
+        format!(
+            "[projects.{name}]\nforge = \"{forge}\"\nrepository = \"{url}\"\nsecret = \"0123456789abcdef\"\n[projects.{name}.environments.production]\nbranch = \"main\"\n"
+        )
+    };
+    let text = [
+        project("a", "github", "https://github.com/acme/shop.git"),
+        project("b", "github", "git@GitHub.com:Acme/shop.git"),
+        project("c", "github", "https://git.example.com/acme/shop.git"),
+        project("d", "plain", "/one/team/shop.git"),
+        project("e", "plain", "/two/team/shop.git"),
+        project("f", "plain", "/two/team/shop.git/"),
+    ]
+    .concat();
+    let config = parse(&text, Path::new("launchway.toml")).unwrap();
+    let shares = |name: &str| {
+        let project = &config.projects[&ProjectName::new(name).unwrap()];
+        let names: Vec<String> = config.sharing_repository(project).map(|p| p.name.to_string()).collect();
+        names.join(" ")
+    };
+    assert_eq!([shares("a"), shares("c"), shares("d"), shares("e")], ["a b", "c", "d", "e f"]);
+}
+
+#[test]
+fn an_edge_is_read_with_its_defaults() {
+    assert_eq!(parse(GOOD, Path::new("launchway.toml")).unwrap().edge, None);
+    let with = |edge: &str| parse(&(GOOD.to_string() + edge), Path::new("launchway.toml")).unwrap().edge.unwrap();
+    assert_eq!(with("[edge]\n"), crate::model::EdgeSettings::default());
+    let edge = with(
+        "[edge]\nlisten = [\":80\", \"192.0.2.7:8080\"]\nhold = \"5s\"\nhold-most = 10\ntrusted-proxies = \"10.0.0.1\"\naddresses = \"10.64.0.0/12\"\n",
+    );
+    let listen: Vec<String> = edge.listen.iter().map(ToString::to_string).collect();
+    assert_eq!(listen, [":80", "192.0.2.7:8080"]);
+    assert_eq!((edge.hold, edge.hold_most, edge.drain), (Duration::from_secs(5), 10, Duration::from_secs(30)));
+    assert_eq!(edge.trusted_proxies, ["10.0.0.1/32".parse().unwrap()]);
+}
+
+#[test]
+fn mistakes_of_an_edge_are_named_with_their_lines() {
+    let text = GOOD.to_string()
+        + r#"[edge]
+listen = [":80", "127.0.0.1:80"]
+hold = "0s"
+trusted-proxies = ["10.0.0.0/40"]
+drain = "soon"
+addresses = "10.213.0.1/24"
+"#;
+    insta::assert_snapshot!(problems(&text), @r#"
+    launchway.toml:22: edge.listen: :80 and 127.0.0.1:80 are one port
+    launchway.toml:24: edge.trusted-proxies: "10.0.0.0/40" is not an address or range, such as 192.0.2.7 or 10.0.0.0/8
+    launchway.toml:23: edge.hold: "0s" would mean that nothing is ever in time
+    launchway.toml:25: edge.drain: "soon" is not a duration: 30s, 2m, 1m30s, 1h or 500ms
+    launchway.toml:26: edge.addresses: "10.213.0.1/24" is too large or too small: each environment gets a network of it; from /8 to /20
+    "#);
 }

@@ -3,11 +3,14 @@
 use super::answer::in_path;
 use super::connect::DockerEngine;
 use crate::engine::EngineError;
+use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptionsBuilder;
 use futures_util::TryStreamExt;
 
 /// A container may write one line of a gigabyte.
 const MOST_BYTES: usize = 1 << 20;
+/// A longer line is told in pieces.
+const LONGEST_LINE: usize = 4_000;
 
 impl DockerEngine {
     /// Oldest first, stdout and stderr as the engine kept them; an unfinished last line counts.
@@ -30,4 +33,46 @@ impl DockerEngine {
         let lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches('\r')).collect();
         Ok(lines.iter().skip(lines.len().saturating_sub(count)).map(|line| line.to_string()).collect())
     }
+
+    /// Tells each line from the first on, as it is written, until the container ends.
+    pub(super) async fn follow_lines(
+        &self,
+        container: &str,
+        tell: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<(), EngineError> {
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("all").follow(true).build();
+        let mut stream = Box::pin(self.client().logs(in_path(container)?, Some(options)));
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        loop {
+            // It may be silent for as long as it runs: whoever waits for its end sets the deadline.
+            let next = stream.try_next().await.map_err(|error| EngineError::Refused {
+                attempted: format!("follow the log of container {container}"),
+                why: error.to_string(),
+            });
+            let Some(piece) = next? else { break };
+            let unfinished = if matches!(piece, LogOutput::StdErr { .. }) { &mut err } else { &mut out };
+            unfinished.extend_from_slice(&piece.into_bytes());
+            tell_whole_lines(unfinished, tell);
+        }
+        for rest in [out, err].iter().filter(|rest| !rest.is_empty()) {
+            tell(&String::from_utf8_lossy(rest));
+        }
+        Ok(())
+    }
+}
+
+/// Leaves what has no line break yet.
+fn tell_whole_lines(bytes: &mut Vec<u8>, tell: &(dyn Fn(&str) + Send + Sync)) {
+    let mut told = 0;
+    loop {
+        let rest = &bytes[told..];
+        let (length, skip) = match rest.iter().position(|byte| *byte == b'\n') {
+            Some(length) => (length, 1),
+            None if rest.len() >= LONGEST_LINE => (LONGEST_LINE, 0),
+            None => break,
+        };
+        tell(String::from_utf8_lossy(&rest[..length]).trim_end_matches('\r'));
+        told += length + skip;
+    }
+    bytes.drain(..told);
 }

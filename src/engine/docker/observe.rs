@@ -25,7 +25,10 @@ impl DockerEngine {
         let incomplete: HashSet<String> =
             listed.iter().filter_map(|container| filled_by(container.labels.as_ref()).cloned()).collect();
         let listed = listed.into_iter().filter(|container| filled_by(container.labels.as_ref()).is_none());
-        let (own, others): (Vec<_>, Vec<_>) = listed.partition(|container| is_own(container, scope));
+        let (own, others): (Vec<_>, Vec<_>) =
+            listed.partition(|container| is_own(container, scope) || is_release_command(container, scope));
+        let commands: HashSet<String> =
+            own.iter().filter(|c| is_release_command(c, scope)).filter_map(|c| c.id.clone()).collect();
         let ids: Vec<String> = own.into_iter().filter_map(|container| container.id).collect();
         // One that went away between the list and now is simply not there.
         let inspected: Vec<_> = futures_util::stream::iter(ids)
@@ -35,8 +38,10 @@ impl DockerEngine {
             .await?;
         let mut containers: Vec<_> = inspected.into_iter().flatten().filter_map(|found| observed(&found)).collect();
         containers.sort_by(|a, b| (&a.component, a.replica, &a.name).cmp(&(&b.component, b.replica, &b.name)));
+        let (release_commands, containers) = containers.into_iter().partition(|c| commands.contains(&c.id));
         Ok(Observed {
             containers,
+            release_commands,
             networks: networks.into_iter().filter_map(network).collect(),
             volumes: volumes
                 .volumes
@@ -64,6 +69,16 @@ fn is_own(listed: &ContainerSummary, scope: &Scope) -> bool {
                 && environment.map(String::as_str) == Some(scope.environment.as_str())
         }
     }
+}
+
+/// A one-off of our own: a release command of this environment.
+fn is_release_command(listed: &ContainerSummary, scope: &Scope) -> bool {
+    let Some(labels) = &listed.labels else { return false };
+    let is = |key: &str, value: &str| labels.get(key).is_some_and(|found| found == value);
+    component_of(labels).is_some()
+        && is(label::ROLE, label::RELEASE_COMMAND)
+        && is(label::PROJECT, scope.project.as_str())
+        && is(label::ENVIRONMENT, scope.environment.as_str())
 }
 
 fn network(found: Network) -> Option<(String, ObservedNetwork)> {

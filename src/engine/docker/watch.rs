@@ -25,8 +25,37 @@ const ENGINE_CHECK_TIME: Duration = Duration::from_secs(30);
 /// How much of what a container said goes with a failure.
 const LAST_LINES: usize = 20;
 
+/// How long what a container wrote last may be under way after its end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 impl DockerEngine {
     pub(super) async fn wait_ready(
+        &self,
+        target: Existing<'_>,
+        readiness: &Readiness,
+        supplies: &dyn Supplies,
+    ) -> Result<Outcome, EngineError> {
+        if !readiness.follow {
+            return self.until_ready(target, readiness, supplies).await;
+        }
+        let (id, name) = (target.id, target.name.clone());
+        let tell = |line: &str| supplies.progress(&format!("{name} | {line}"));
+        let following = async {
+            if let Err(error) = self.follow_lines(id, &tell).await {
+                supplies.progress(&format!("{name}: what it writes cannot be followed any further: {error}"));
+            }
+        };
+        let (mut following, mut ready) = (following.boxed(), self.until_ready(target, readiness, supplies).boxed());
+        tokio::select! {
+            ended = &mut ready => {
+                let _ = tokio::time::timeout(LAST_WORDS, following).await;
+                ended
+            }
+            () = &mut following => ready.await,
+        }
+    }
+
+    async fn until_ready(
         &self,
         target: Existing<'_>,
         readiness: &Readiness,

@@ -57,7 +57,10 @@ impl Planner<'_> {
             );
         }
         let mut filled: BTreeSet<String> = BTreeSet::new();
-        for component in components.iter().filter(|c| matchings[&c.name].has_missing()) {
+        for component in components {
+            if !matchings[&component.name].has_missing() && !self.lacks_release_command(component) {
+                continue;
+            }
             for volume in content_volumes(component) {
                 if filled.insert(volume.name.clone()) {
                     let subject = format!("volume {}", volume.name);
@@ -104,7 +107,7 @@ impl Planner<'_> {
         created
     }
 
-    fn shared_network(
+    pub(super) fn shared_network(
         &self,
         other: &ComponentName,
         created: &BTreeMap<(ComponentName, u32), (u32, String)>,

@@ -7,10 +7,10 @@ use crate::plan::sample::{Sample, component, stack};
 use crate::plan::simulation::Simulation;
 use proptest::prelude::*;
 
-const ALL: &[Phase] = &[Phase::Prepare, Phase::Deploy, Phase::Clean];
-const FORWARD: &[Phase] = &[Phase::Prepare, Phase::Deploy];
+pub(super) const ALL: &[Phase] = &[Phase::Prepare, Phase::Deploy, Phase::Clean];
+pub(super) const FORWARD: &[Phase] = &[Phase::Prepare, Phase::Deploy];
 
-fn release(id: i64, stack: Stack) -> Release {
+pub(super) fn release(id: i64, stack: Stack) -> Release {
     let mut parts = BTreeMap::new();
     let mut others = BTreeMap::new();
     for name in levels(&stack).unwrap().into_iter().flatten() {
@@ -31,8 +31,9 @@ fn release(id: i64, stack: Stack) -> Release {
     }
 }
 
-fn wanted(release: &Release, deployment: i64, goal: Goal) -> Wanted<'_> {
-    Wanted { release: Some(release), accepted: BTreeMap::new(), deployment: Some(DeploymentId(deployment)), goal }
+pub(super) fn wanted(release: &Release, deployment: i64, goal: Goal) -> Wanted<'_> {
+    let (accepted, release_commands) = Default::default();
+    Wanted { release: Some(release), accepted, deployment: Some(DeploymentId(deployment)), goal, release_commands }
 }
 
 fn shop(version: &str) -> Stack {
@@ -43,7 +44,7 @@ fn shop(version: &str) -> Stack {
     ])
 }
 
-fn live(release: &Release) -> Simulation {
+pub(super) fn live(release: &Release) -> Simulation {
     let mut engine = Simulation::default();
     let plan = converge(&wanted(release, 1, Goal::Deploy), &engine.observed).unwrap();
     engine.carry_out(&plan, ALL, usize::MAX);
@@ -227,13 +228,15 @@ fn a_job_runs_again_when_what_waits_for_it_changed_and_never_backwards() {
     );
     let backwards = converge(&wanted(&one, 2, Goal::PutBack), &engine.observed).unwrap();
     insta::assert_snapshot!(backwards, @"
-    #1 shop-api-1, stop container, release 1 replaces it
-    [1] -> #2 shop-api-1, rename container to shop-api-1.old-00000004, its name is wanted
-    [2] -> #3 api-1, rename container to shop-api-1, it takes the name over
-    [3] -> #4 api-1, start container, it is not running
-    [4] -> #5 api-1, wait until ready
-    #6 shop-api-1, remove container, release 1 has replaced it
-    #7 shop-migrate-1.old-00000001, remove container, release 1 has replaced it
+    #1 shop-migrate-1, rename container to shop-migrate-1.old-00000003, its name is wanted
+    [1] -> #2 migrate-1, rename container to shop-migrate-1, it takes the name over
+    #3 shop-api-1, stop container, release 1 replaces it
+    [3] -> #4 shop-api-1, rename container to shop-api-1.old-00000004, its name is wanted
+    [4] -> #5 api-1, rename container to shop-api-1, it takes the name over
+    [5] -> #6 api-1, start container, it is not running
+    [6] -> #7 api-1, wait until ready
+    #8 shop-api-1, remove container, release 1 has replaced it
+    #9 shop-migrate-1, remove container, release 1 has replaced it
     ");
 }
 
@@ -260,7 +263,7 @@ fn a_port_that_somebody_else_holds_is_said_before_anything_starts() {
 }
 
 /// A random shop: each component may be absent, changed, have replicas, a port, a volume and dependencies.
-fn random_stack() -> impl Strategy<Value = Stack> {
+pub(super) fn random_stack() -> impl Strategy<Value = Stack> {
     let one = (any::<bool>(), 0u8..3, 0u32..3, 0u8..3, any::<[bool; 4]>(), any::<bool>());
     proptest::collection::vec(one, 4).prop_map(|rows| {
         let names = ["a", "b", "c", "d"];
@@ -303,7 +306,7 @@ fn random_stack() -> impl Strategy<Value = Stack> {
 }
 
 /// What serves: each wanted replica runs under its name with the wanted fingerprint, and nothing else is left.
-fn assert_is(engine: &Simulation, release: &Release) {
+pub(super) fn assert_is(engine: &Simulation, release: &Release) {
     let mut expected: Vec<(String, Option<Fingerprint>)> = release
         .stack
         .components
@@ -318,6 +321,7 @@ fn assert_is(engine: &Simulation, release: &Release) {
     found.sort();
     assert_eq!(found, expected);
     assert!(engine.observed.containers.iter().all(|c| c.state == ContainerState::Running), "{:?}", engine.picture());
+    assert!(engine.observed.release_commands.is_empty(), "{:?}", engine.observed.release_commands);
     for goal in [Goal::Deploy, Goal::PutBack] {
         let again = converge(&wanted(release, 9, goal), &engine.observed).unwrap();
         assert!(again.is_empty(), "not settled:\n{again}");

@@ -29,7 +29,13 @@ pub fn release(stack: Stack) -> Release {
 }
 
 pub fn wanted(release: &Release, goal: Goal) -> Wanted<'_> {
-    Wanted { release: Some(release), accepted: BTreeMap::new(), deployment: Some(DeploymentId(1)), goal }
+    Wanted {
+        release: Some(release),
+        accepted: BTreeMap::new(),
+        deployment: Some(DeploymentId(1)),
+        goal,
+        release_commands: Default::default(),
+    }
 }
 
 /// An engine on which the release is live.

@@ -85,8 +85,9 @@ fn every_situation_reads_as_a_sentence() {
             release_command_ran: true,
             live: LIVE,
         },
-        Situation::Cancelled { by: Some("ada"), during: Some(Stage::Build), live: LIVE },
-        Situation::Cancelled { by: None, during: None, live: LIVE },
+        Situation::Cancelled { by: Some("ada"), during: Some(Stage::Build), release_command_ran: false, live: LIVE },
+        Situation::Cancelled { by: None, during: Some(Stage::Deploy), release_command_ran: true, live: LIVE },
+        Situation::Cancelled { by: None, during: None, release_command_ran: false, live: LIVE },
         Situation::Superseded { by: &commit, live: LIVE },
         Situation::Skipped { mark: "[skip ci]", live: LIVE },
         Situation::LeftByRollback { by: Some("ada"), release_command_ran: true, live: LIVE },
@@ -117,6 +118,7 @@ fn every_situation_reads_as_a_sentence() {
     failure: api did not become healthy: panicked at 'no DATABASE_URL', src/main.rs:12; release 41 is live again
     failure: api did not become healthy: panicked at 'no DATABASE_URL', src/main.rs…; release 41 is live again; the release command ran and is not undone
     cancelled: Cancelled by ada during the build; release 41 is live
+    cancelled: Cancelled during the deploy; release 41 is live; the release command ran and is not undone
     cancelled: Cancelled while it waited; release 41 is live
     error: Superseded by 012345678901; release 41 is live
     error: Skipped: the commit says [skip ci]; release 41 is live
@@ -149,7 +151,7 @@ proptest! {
         for situation in [
             Situation::Failed { fault, what: &what, last_line, live },
             Situation::RolledBack { fault, what: &what, last_line, release_command_ran: ran, live },
-            Situation::Cancelled { by: last_line, during: None, live },
+            Situation::Cancelled { by: last_line, during: None, release_command_ran: ran, live },
             Situation::Skipped { mark: &what, live },
             Situation::LeftByRollback { by: Some(&what), release_command_ran: ran, live },
         ] {

@@ -61,8 +61,9 @@ pub async fn log(
 }
 
 async fn piece(deployer: &Deployer, id: DeploymentId, offset: u64) -> Result<LogPiece, Refusal> {
-    // First its state, then its lines: it writes its last line before it ends.
-    let has_ended = find(deployer, id).await?.state.is_end();
+    // First its state, then its lines: it writes its last line before it ends, and hooks that are told of it before
+    // they count as told.
+    let has_ended = find(deployer, id).await?.state.is_end() && !deployer.store.has_waiting_hooks(id).await?;
     let (logs, mask) = (deployer.logs.clone(), deployer.mask());
     let reading = tokio::task::spawn_blocking(move || logs.read(id, offset, PIECE));
     let (text, next_offset) = reading.await.map_err(anyhow::Error::from)?.map_err(anyhow::Error::from)?;

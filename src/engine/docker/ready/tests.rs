@@ -25,6 +25,7 @@ fn readiness(ports: &[u16]) -> Readiness {
         stay_up: Duration::from_secs(5),
         deadline: Duration::from_secs(60),
         ports: ports.to_vec(),
+        follow: false,
     }
 }
 

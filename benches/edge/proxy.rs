@@ -1,0 +1,101 @@
+//! The proxies that are compared, each on one core.
+
+use super::figures;
+use launchway::edge::EdgeClient;
+use launchway::model::{ComponentRoutes, Listen, ReleaseId, Replica, RouteEntry, RouteKey, WeightedRelease};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub struct Proxy {
+    process: Child,
+    pub address: String,
+}
+
+impl Proxy {
+    pub fn nginx(folder: &Path, upstream: &str, core: &str) -> Self {
+        let address = free_address();
+        let (file, prefix) = (folder.join("nginx.conf"), folder.display());
+        let text = format!(
+            "daemon off; master_process off; worker_processes 1; pid {prefix}/nginx.pid; error_log {prefix}/nginx.log;\n\
+             events {{ worker_connections 4096; }}\n\
+             http {{ access_log off; client_body_temp_path {prefix}/body; proxy_temp_path {prefix}/proxy;\n\
+             fastcgi_temp_path {prefix}/f; uwsgi_temp_path {prefix}/u; scgi_temp_path {prefix}/s;\n\
+             keepalive_requests 1000000000;\n\
+             upstream app {{ server {upstream}; keepalive 128; keepalive_requests 1000000000; }}\n\
+             server {{ listen {address}; location / {{ proxy_pass http://app; proxy_http_version 1.1;\n\
+             proxy_set_header Connection \"\"; proxy_set_header Host $http_host;\n\
+             proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Request-Id $request_id; }} }} }}\n"
+        );
+        std::fs::write(&file, text).expect("nginx's settings");
+        let mut command = pinned(core, "nginx");
+        command.arg("-c").arg(&file).arg("-p").arg(folder);
+        Self::started(command, address)
+    }
+
+    pub fn edge(folder: &Path, upstream: &str, core: &str) -> Self {
+        let address = free_address();
+        let file = folder.join("launchway.toml");
+        let text = format!(
+            "data = \"data\"\n[edge]\nlisten = \"{address}\"\n[projects.shop]\nforge = \"plain\"\nrepository = \"/nowhere/shop.git\"\nsecret = \"hook-secret\"\n[projects.shop.environments.production]\nbranch = \"main\"\n"
+        );
+        std::fs::write(&file, text).expect("the settings");
+        let mut command = pinned(core, env!("CARGO_BIN_EXE_launchway"));
+        command.arg("--config").arg(&file).arg("edge");
+        let proxy = Self::started(command, address);
+        let upstream: SocketAddr = upstream.parse().expect("the upstream's address");
+        let routes = ComponentRoutes {
+            entries: vec![RouteEntry { listen: Listen::Shared { host: None, path: None }, target: upstream.port() }],
+            releases: vec![WeightedRelease {
+                release: ReleaseId(1),
+                weight: 100,
+                replicas: vec![Replica { id: "upstream".into(), address: upstream.ip() }],
+            }],
+            ..ComponentRoutes::default()
+        };
+        let key = RouteKey {
+            project: "shop".parse().expect("a name"),
+            environment: "production".parse().expect("a name"),
+            component: "web".parse().expect("a name"),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let told = runtime.block_on(async { EdgeClient::new(&folder.join("data")).put(&key, &routes).await });
+        told.expect("the edge takes the route");
+        proxy
+    }
+
+    /// Once it listens.
+    fn started(mut command: Command, address: String) -> Self {
+        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the proxy starts");
+        let began = Instant::now();
+        while TcpStream::connect(&address).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(10), "a proxy does not listen on {address}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self { process, address }
+    }
+
+    pub fn cpu_seconds(&self) -> f64 {
+        figures::cpu_seconds(self.process.id())
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// `taskset` becomes the program, so that its process is the proxy's.
+fn pinned(core: &str, program: &str) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["-c", core, program]);
+    command
+}
+
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").to_string()
+}

@@ -1,0 +1,150 @@
+//! The bodies that pass through, frame by frame, and what is counted and given back at their end.
+
+use super::counts::ReleaseCounts;
+use super::replica::{Busy, Http1Connection};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use tokio::time::Instant;
+
+/// A client's body on its way to a replica.
+pub struct RequestBody {
+    incoming: Incoming,
+    progress: Option<Arc<Progress>>,
+}
+
+/// When the request's body last moved: a slow upload is no slow answer.
+pub struct Progress {
+    began: Instant,
+    last_ms: AtomicU64,
+}
+
+/// An answer's body on its way to a client.
+pub enum AnswerBody {
+    /// The edge's own words.
+    Own(Full<Bytes>),
+    Passing(Box<Passing>),
+}
+
+pub struct Passing {
+    incoming: Incoming,
+    ended: bool,
+    broke_off: bool,
+    /// Goes back to the idle ones when the body has ended.
+    connection: Option<(u16, Http1Connection)>,
+    counts: Arc<ReleaseCounts>,
+    worker: usize,
+    busy: Busy,
+}
+
+impl RequestBody {
+    pub fn new(incoming: Incoming) -> (Self, Option<Arc<Progress>>) {
+        let progress = (!incoming.is_end_stream())
+            .then(|| Arc::new(Progress { began: Instant::now(), last_ms: AtomicU64::new(0) }));
+        (Self { incoming, progress: progress.clone() }, progress)
+    }
+}
+
+impl Progress {
+    pub fn last(&self) -> Instant {
+        self.began + std::time::Duration::from_millis(self.last_ms.load(Ordering::Relaxed))
+    }
+
+    fn note(&self) {
+        self.last_ms.store(self.began.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        if let (Poll::Ready(_), Some(progress)) = (&frame, &self.progress) {
+            progress.note();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl AnswerBody {
+    pub fn own(text: String) -> Self {
+        Self::Own(Full::new(Bytes::from(text)))
+    }
+
+    pub fn empty() -> Self {
+        Self::Own(Full::default())
+    }
+}
+
+impl Passing {
+    pub fn new(
+        incoming: Incoming,
+        connection: Option<(u16, Http1Connection)>,
+        (counts, worker): (Arc<ReleaseCounts>, usize),
+        busy: Busy,
+    ) -> Self {
+        Self { incoming, ended: false, broke_off: false, connection, counts, worker, busy }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Own(own) => Pin::new(own).poll_frame(cx).map_err(|never| match never {}),
+            Self::Passing(passing) => {
+                let frame = Pin::new(&mut passing.incoming).poll_frame(cx);
+                match &frame {
+                    Poll::Ready(None) => passing.ended = true,
+                    Poll::Ready(Some(Err(_))) => passing.broke_off = true,
+                    _ => {}
+                }
+                frame
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(own) => own.is_end_stream(),
+            Self::Passing(passing) => passing.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(own) => own.size_hint(),
+            Self::Passing(passing) => passing.incoming.size_hint(),
+        }
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        if self.broke_off {
+            self.counts.broke_off(self.worker);
+        } else if (self.ended || self.incoming.is_end_stream())
+            && let Some((port, connection)) = self.connection.take()
+        {
+            self.busy.replica.keep_idle(self.worker, port, connection);
+        }
+        // Otherwise the client went away in the middle: the connection is closed with the rest of the answer in it.
+    }
+}

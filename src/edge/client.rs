@@ -1,0 +1,125 @@
+//! The edge, asked from another process.
+
+use super::wire_format::{Health, Problem};
+use crate::model::{ComponentRoutes, RouteKey, RouteTable, Traffic};
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::net::UnixStream;
+
+/// The edge writes to its disk before it answers.
+const WITHIN: Duration = Duration::from_secs(30);
+
+/// The control socket's name in the data directory.
+pub const SOCKET: &str = "edge.sock";
+
+#[derive(Debug, thiserror::Error)]
+pub enum EdgeError {
+    /// Whether the change was made is not known; it may be made again.
+    #[error("no edge answers at {socket} ({why}). Start it with `launchway edge` or `launchway up`", socket = socket.display())]
+    Away { socket: PathBuf, why: String },
+    /// The edge's own words; nothing has changed.
+    #[error("{detail}")]
+    Refused { status: u16, detail: String },
+    #[error("the edge's answer is not understood: {0}. Are edge and server of the same version?")]
+    NotUnderstood(String),
+}
+
+impl EdgeError {
+    /// Somebody else has the host and path or the port, or the port cannot be opened.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Refused { status: 409, .. })
+    }
+}
+
+/// Asks over a new connection each time: a restarted edge is found at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgeClient {
+    socket: PathBuf,
+}
+
+impl EdgeClient {
+    /// For the edge of this data directory; does not connect yet.
+    pub fn new(data: &Path) -> Self {
+        Self { socket: data.join(SOCKET) }
+    }
+
+    /// An edge that has handed its sockets over is asked elsewhere.
+    pub(super) fn at(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
+    /// Serves these routes of the component from now on, instead of those it had.
+    pub async fn put(&self, key: &RouteKey, routes: &ComponentRoutes) -> Result<(), EdgeError> {
+        let body = serde_json::to_vec(routes).map_err(|error| EdgeError::NotUnderstood(error.to_string()))?;
+        self.ask(Method::PUT, &path(key), body).await.map(drop)
+    }
+
+    /// Nothing leads to the component any more. What is in flight goes on.
+    pub async fn remove(&self, key: &RouteKey) -> Result<(), EdgeError> {
+        self.ask(Method::DELETE, &path(key), Vec::new()).await.map(drop)
+    }
+
+    pub async fn routes(&self) -> Result<RouteTable, EdgeError> {
+        self.get("/v1/routes").await
+    }
+
+    pub async fn traffic(&self) -> Result<Traffic, EdgeError> {
+        self.get("/v1/traffic").await
+    }
+
+    pub async fn health(&self) -> Result<Health, EdgeError> {
+        self.get("/v1/health").await
+    }
+
+    /// Asks it to send its sockets to this process, which then waits for them (`hand_over`).
+    pub(super) async fn hand_over(&self) -> Result<(), EdgeError> {
+        self.ask(Method::POST, "/v1/hand-over", Vec::new()).await.map(drop)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, EdgeError> {
+        let body = self.ask(Method::GET, path, Vec::new()).await?;
+        serde_json::from_slice(&body).map_err(|error| EdgeError::NotUnderstood(error.to_string()))
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, EdgeError> {
+        let away = |why: String| EdgeError::Away { socket: self.socket.clone(), why };
+        match tokio::time::timeout(WITHIN, self.exchange(method, path, body)).await {
+            Ok(Ok((status, body))) if status.is_success() => Ok(body),
+            Ok(Ok((status, body))) => {
+                let detail = match serde_json::from_slice::<Problem>(&body) {
+                    Ok(problem) => problem.detail,
+                    Err(_) => format!("{status}: {}", String::from_utf8_lossy(&body).trim()),
+                };
+                Err(EdgeError::Refused { status: status.as_u16(), detail })
+            }
+            Ok(Err(error)) => Err(away(format!("{error:#}"))),
+            Err(_) => Err(away("it does not answer in time".into())),
+        }
+    }
+
+    async fn exchange(&self, method: Method, path: &str, body: Vec<u8>) -> anyhow::Result<(StatusCode, Bytes)> {
+        let stream = UnixStream::connect(&self.socket).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // Ends with the sender.
+        tokio::spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "edge")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body)))?;
+        let answer = sender.send_request(request).await?;
+        let status = answer.status();
+        Ok((status, answer.into_body().collect().await?.to_bytes()))
+    }
+}
+
+fn path(key: &RouteKey) -> String {
+    format!("/v1/routes/{key}")
+}

@@ -1,0 +1,133 @@
+//! The control API on the edge's Unix socket: routes in, traffic out.
+
+use super::check::Refusal;
+use super::keeper::Keeper;
+use super::state::Edge;
+use super::succession::Succession;
+use super::wire_format::{Health, Listener, Problem};
+use crate::model::{ComponentRoutes, RouteKey, RouteTable, Traffic};
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use std::sync::Arc;
+
+pub struct Control {
+    pub edge: Arc<Edge>,
+    pub keeper: Arc<Keeper>,
+    /// Unix time of the start, in milliseconds.
+    pub since: i64,
+    pub succession: Succession,
+}
+
+pub fn routes(control: Arc<Control>) -> Router {
+    Router::new()
+        .route("/v1/routes", get(table))
+        .route("/v1/routes/{project}/{environment}/{component}", put(set).delete(remove))
+        .route("/v1/traffic", get(traffic))
+        .route("/v1/health", get(health))
+        .route("/v1/hand-over", post(hand_over))
+        .fallback(unknown)
+        .with_state(control)
+}
+
+async fn table(State(control): State<Arc<Control>>) -> Json<RouteTable> {
+    Json(control.keeper.table().await)
+}
+
+/// The change is on the disk and served before it is answered.
+async fn set(
+    State(control): State<Arc<Control>>,
+    Path(key): Path<(String, String, String)>,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    let key = route_key(key)?;
+    let routes: ComponentRoutes =
+        serde_json::from_slice(&body).map_err(|error| Problem::new(400, format!("these are no routes: {error}")))?;
+    // To its end, also when whoever asked goes away in the middle.
+    let done = tokio::spawn(async move {
+        control.keeper.put(key.clone(), routes.clone()).await?;
+        control.succession.pass_on(&key, Some(&routes)).await;
+        tracing::debug!(component = %key, "The routes were changed");
+        Ok(())
+    });
+    refused(done.await.unwrap_or_else(|error| Err(Refusal::Failed(error.to_string()))))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What is not there is as good as removed.
+async fn remove(
+    State(control): State<Arc<Control>>,
+    Path(key): Path<(String, String, String)>,
+) -> Result<StatusCode, Problem> {
+    let key = route_key(key)?;
+    let done = tokio::spawn(async move {
+        control.keeper.remove(&key).await?;
+        control.succession.pass_on(&key, None).await;
+        Ok(())
+    });
+    refused(done.await.unwrap_or_else(|error| Err(Refusal::Failed(error.to_string()))))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn traffic(State(control): State<Arc<Control>>) -> Json<Traffic> {
+    let mut traffic = control.edge.traffic();
+    control.succession.add_in_flight(&mut traffic).await;
+    Json(traffic)
+}
+
+/// A new edge asks for the sockets. When this is answered, it has them.
+async fn hand_over(State(control): State<Arc<Control>>) -> Result<StatusCode, Problem> {
+    let handed = tokio::spawn(Succession::hand_over(control)).await;
+    match handed {
+        Ok(Ok(())) => Ok(StatusCode::NO_CONTENT),
+        Ok(Err(error)) => Err(Problem::new(500, format!("the sockets could not be handed over: {error}"))),
+        Err(error) => Err(Problem::new(500, error.to_string())),
+    }
+}
+
+async fn health(State(control): State<Arc<Control>>) -> Json<Health> {
+    let kept = control.keeper.kept().await;
+    let open = kept.listeners.addresses().into_iter().map(|address| Listener { address, problem: None });
+    let closed = kept.closed.iter().map(|(address, why)| Listener { address: *address, problem: Some(why.clone()) });
+    Json(Health {
+        version: env!("CARGO_PKG_VERSION").into(),
+        pid: std::process::id(),
+        since: control.since,
+        ending: control.edge.ending.is_cancelled(),
+        listeners: open.chain(closed).collect(),
+    })
+}
+
+async fn unknown(uri: Uri) -> Problem {
+    Problem::new(404, format!("{} is not a path of this API: are edge and server of the same version?", uri.path()))
+}
+
+fn route_key((project, environment, component): (String, String, String)) -> Result<RouteKey, Problem> {
+    let wrong = |error: crate::model::InvalidName| Problem::new(400, error.to_string());
+    Ok(RouteKey {
+        project: project.parse().map_err(wrong)?,
+        environment: environment.parse().map_err(wrong)?,
+        component: component.parse().map_err(wrong)?,
+    })
+}
+
+fn refused<T>(done: Result<T, Refusal>) -> Result<T, Problem> {
+    done.map_err(|refusal| {
+        let status = match refusal {
+            Refusal::Wrong(_) => 400,
+            Refusal::Taken(_) => 409,
+            Refusal::Failed(_) => 500,
+        };
+        Problem::new(status, refusal.to_string())
+    })
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(self)).into_response()
+    }
+}

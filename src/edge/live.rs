@@ -1,0 +1,126 @@
+//! The routes as they are served: built from the table whenever it changes, and swapped in as a whole.
+
+use super::check::address_of;
+use super::counts::ReleaseCounts;
+use super::replica::LiveReplica;
+use super::router::Router;
+use super::standing::Standing;
+use crate::model::{ComponentRoutes, EdgeAddress, EntryProtocol, Listen, ReleaseId, RouteKey, Sticky};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// What a port that was asked (`EntryProtocol::Probe`) turned out to speak.
+pub type Probed = BTreeMap<EdgeAddress, EntryProtocol>;
+
+pub struct Live {
+    shared: Router<Target>,
+    ports: HashMap<EdgeAddress, Target>,
+    components: BTreeMap<RouteKey, Arc<Component>>,
+}
+
+/// What an entry leads to.
+#[derive(Clone)]
+pub struct Target {
+    pub component: Arc<Component>,
+    pub listen: Arc<Listen>,
+    /// Port in the container.
+    pub port: u16,
+    /// As it is served: `Probe` while it is not known yet.
+    pub protocol: EntryProtocol,
+}
+
+pub struct Component {
+    pub key: RouteKey,
+    pub held: bool,
+    pub sticky: Option<Sticky>,
+    pub releases: Vec<LiveRelease>,
+    /// What outlives a change of the routes.
+    pub standing: Arc<Standing>,
+    entries: Vec<(Arc<Listen>, u16)>,
+}
+
+pub struct LiveRelease {
+    pub id: ReleaseId,
+    pub weight: u8,
+    pub replicas: Vec<Arc<LiveReplica>>,
+    pub counts: Arc<ReleaseCounts>,
+}
+
+impl Live {
+    pub fn new<'a>(
+        table: impl IntoIterator<Item = (&'a RouteKey, &'a ComponentRoutes)>,
+        probed: &Probed,
+        standing: impl Fn(&RouteKey) -> Arc<Standing>,
+    ) -> Self {
+        let (mut shared, mut ports, mut components) = (Vec::new(), HashMap::new(), BTreeMap::new());
+        for (key, routes) in table {
+            let component = Arc::new(Component::new(key, routes, standing(key)));
+            for (listen, port) in &component.entries {
+                let target =
+                    |protocol| Target { component: component.clone(), listen: listen.clone(), port: *port, protocol };
+                match &**listen {
+                    Listen::Shared { host, path } => {
+                        shared.push((host.clone(), path.clone(), target(EntryProtocol::Http)));
+                    }
+                    Listen::Port { protocol, .. } => {
+                        let Some(address) = address_of(listen) else { continue };
+                        let protocol = match protocol {
+                            EntryProtocol::Probe => probed.get(&address).copied().unwrap_or(EntryProtocol::Probe),
+                            known => *known,
+                        };
+                        ports.insert(address, target(protocol));
+                    }
+                }
+            }
+            components.insert(key.clone(), component);
+        }
+        Self { shared: Router::new(shared), ports, components }
+    }
+
+    pub fn shared(&self, host: Option<&str>, path: &str) -> Option<&Target> {
+        self.shared.find(host, path)
+    }
+
+    pub fn port(&self, address: &EdgeAddress) -> Option<&Target> {
+        self.ports.get(address)
+    }
+
+    pub fn component(&self, key: &RouteKey) -> Option<&Arc<Component>> {
+        self.components.get(key)
+    }
+
+    /// Ports of which it is not known yet what they speak.
+    pub fn unknown(&self) -> impl Iterator<Item = (&EdgeAddress, &Target)> {
+        self.ports.iter().filter(|(_, target)| target.protocol == EntryProtocol::Probe)
+    }
+
+    /// The same way in, as it is now.
+    pub fn again(&self, before: &Target) -> Option<Target> {
+        let component = self.components.get(&before.component.key)?;
+        let (listen, port) = component.entries.iter().find(|(listen, _)| *listen == before.listen)?;
+        Some(Target { component: component.clone(), listen: listen.clone(), port: *port, protocol: before.protocol })
+    }
+}
+
+impl Component {
+    fn new(key: &RouteKey, routes: &ComponentRoutes, standing: Arc<Standing>) -> Self {
+        let releases = routes
+            .releases
+            .iter()
+            .map(|release| LiveRelease {
+                id: release.release,
+                weight: release.weight,
+                replicas: release.replicas.iter().map(|replica| standing.replica(replica)).collect(),
+                counts: standing.counts(release.release),
+            })
+            .collect();
+        Self {
+            key: key.clone(),
+            held: routes.held,
+            sticky: routes.sticky.clone(),
+            releases,
+            standing,
+            entries: routes.entries.iter().map(|entry| (Arc::new(entry.listen.clone()), entry.target)).collect(),
+        }
+    }
+}

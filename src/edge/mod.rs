@@ -1,0 +1,41 @@
+//! The reverse proxy in front of components: a process of its own, so that restarting the server cuts nothing.
+//!
+//! A request comes in at a socket (`listening`), is accepted by a `worker`, passes `serve_http` and `forward`, is let
+//! through to a replica by `admit`, and its answer comes back through `body`. What is served (`live`) is swapped as a
+//! whole by the `keeper`, which the `control` API tells.
+
+mod admit;
+mod answers;
+mod body;
+mod check;
+mod choice;
+mod client;
+mod control;
+mod counts;
+mod disk;
+mod forward;
+mod hand_over;
+mod head;
+mod hold;
+mod keeper;
+mod listening;
+mod live;
+mod probe;
+mod process;
+mod replica;
+mod router;
+mod serve_http;
+mod serve_tcp;
+mod standing;
+mod state;
+mod succession;
+mod upgrade;
+mod upstream;
+mod visit;
+mod wire;
+mod wire_format;
+mod worker;
+
+pub use client::{EdgeClient, EdgeError, SOCKET};
+pub use process::run;
+pub use wire_format::{Health, Listener};

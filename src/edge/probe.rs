@@ -1,0 +1,67 @@
+//! What a port speaks whose Compose file does not say it: its first ready replica is asked.
+
+use super::keeper::Keeper;
+use super::replica::LiveReplica;
+use super::state::Edge;
+use super::upstream::connect;
+use crate::model::{EdgeAddress, EntryProtocol};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{sleep, timeout};
+
+/// Harmless to what speaks HTTP; to what does not, nonsense that it answers, or not, in its own way.
+const QUESTION: &[u8] =
+    b"HEAD / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: Launchway-probe\r\nConnection: close\r\n\r\n";
+const ANSWER: &[u8] = b"HTTP/";
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+/// A replica that cannot be reached yet is asked again after this time.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Asks for every port that is not known, for as long as the edge runs.
+pub async fn ask_all(edge: Arc<Edge>, keeper: Arc<Keeper>) {
+    let mut changes = edge.changes();
+    loop {
+        changes.mark_unchanged();
+        let mut unanswered = false;
+        for (address, port, replicas) in unknown(&edge) {
+            match first_answer(&replicas, port, edge.settings.connect_timeout).await {
+                Some(protocol) => {
+                    tracing::info!(listen = %address, protocol = ?protocol, "A port was asked what it speaks");
+                    keeper.learned(address, port, protocol).await;
+                }
+                None => unanswered |= !replicas.is_empty(),
+            }
+        }
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = sleep(AGAIN), if unanswered => {}
+            () = edge.ending.cancelled() => return,
+        }
+    }
+}
+
+fn unknown(edge: &Edge) -> Vec<(EdgeAddress, u16, Vec<Arc<LiveReplica>>)> {
+    let live = edge.live();
+    let replicas = |target: &super::live::Target| {
+        let serving = target.component.releases.iter().filter(|release| release.weight > 0);
+        serving.flat_map(|release| release.replicas.iter().cloned()).collect()
+    };
+    live.unknown().map(|(address, target)| (*address, target.port, replicas(target))).collect()
+}
+
+async fn first_answer(replicas: &[Arc<LiveReplica>], port: u16, connect_timeout: Duration) -> Option<EntryProtocol> {
+    for replica in replicas {
+        if let Ok(mut stream) = connect(replica, port, connect_timeout).await {
+            let mut answer = [0; ANSWER.len()];
+            let asked = async {
+                stream.write_all(QUESTION).await?;
+                stream.read_exact(&mut answer).await
+            };
+            let answered = timeout(ANSWERS_WITHIN, asked).await;
+            let is_http = matches!(answered, Ok(Ok(_))) && answer == ANSWER;
+            return Some(if is_http { EntryProtocol::Http } else { EntryProtocol::Tcp });
+        }
+    }
+    None
+}

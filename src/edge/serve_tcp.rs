@@ -1,0 +1,46 @@
+//! One client's plain TCP connection: a replica for it, and bytes both ways, each side's end passed on.
+
+use super::admit::{Asks, Reach};
+use super::choice::Wish;
+use super::live::Target;
+use super::replica::LiveReplica;
+use super::upstream::connect;
+use super::visit::Visit;
+use super::wire::Wire;
+use http::StatusCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::copy_bidirectional;
+use tokio::net::TcpStream;
+
+struct TcpReach {
+    connect_timeout: Duration,
+}
+
+impl Reach for TcpReach {
+    type Connection = TcpStream;
+
+    async fn reach(&self, replica: &Arc<LiveReplica>, port: u16) -> std::io::Result<TcpStream> {
+        connect(replica, port, self.connect_timeout).await
+    }
+}
+
+/// A client for which no replica comes is closed: plain TCP has no way to say why.
+pub async fn serve(visit: Arc<Visit>, mut client: Wire, target: Target) {
+    let reach = TcpReach { connect_timeout: visit.edge.settings.connect_timeout };
+    let asks = Asks { edge: &visit.edge, target: &target, wish: Wish::default(), client: Some(&visit.watch) };
+    let began = std::time::Instant::now();
+    let admitted = match asks.admit(&reach, &mut Vec::new()).await {
+        Ok(admitted) => admitted,
+        Err(why) => {
+            tracing::debug!(component = %target.component.key, peer = %visit.peer, why = ?why, "A connection found no replica");
+            return;
+        }
+    };
+    let _busy = admitted.busy.into_connection();
+    let mut replica = admitted.connection;
+    let _ = replica.set_nodelay(true);
+    // So that a release of plain TCP shows something too: how many connections, and how long each took to be made.
+    admitted.counts.answered(visit.worker.index, StatusCode::OK, began.elapsed());
+    let _ = copy_bidirectional(&mut client, &mut replica).await;
+}

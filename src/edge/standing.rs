@@ -1,0 +1,92 @@
+//! What of a component outlives a change of its routes: who waits, what its replicas are busy with, what was counted.
+
+use super::counts::ReleaseCounts;
+use super::hold::Hold;
+use super::replica::LiveReplica;
+use crate::model::{ComponentRoutes, ComponentTraffic, InFlight, ReleaseId, Replica};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Counts of releases that are routed no more are kept for so many.
+const PAST_RELEASES: usize = 8;
+
+pub struct Standing {
+    pub hold: Arc<Hold>,
+    workers: usize,
+    replicas: Mutex<Vec<Arc<LiveReplica>>>,
+    releases: Mutex<BTreeMap<ReleaseId, Arc<ReleaseCounts>>>,
+}
+
+impl Standing {
+    pub fn new(workers: usize) -> Self {
+        Self { hold: Arc::default(), workers, replicas: Mutex::default(), releases: Mutex::default() }
+    }
+
+    /// The one that is known, or a new one.
+    pub fn replica(&self, replica: &Replica) -> Arc<LiveReplica> {
+        let mut replicas = locked(&self.replicas);
+        if let Some(known) = replicas.iter().find(|known| known.is(replica)) {
+            known.come_back();
+            return known.clone();
+        }
+        let new = Arc::new(LiveReplica::new(replica, self.workers));
+        replicas.push(new.clone());
+        new
+    }
+
+    pub fn counts(&self, release: ReleaseId) -> Arc<ReleaseCounts> {
+        let new = || Arc::new(ReleaseCounts::new(self.workers));
+        locked(&self.releases).entry(release).or_insert_with(new).clone()
+    }
+
+    /// The routes are these now: who is not in them gets no further request. Called after they are served, never
+    /// before, or a request would find nobody.
+    pub fn settle(&self, routes: Option<&ComponentRoutes>) {
+        let releases = routes.map(|routes| &routes.releases[..]).unwrap_or_default();
+        let is_routed = |live: &LiveReplica| releases.iter().any(|of| of.replicas.iter().any(|one| live.is(one)));
+        locked(&self.replicas).retain(|replica| {
+            if is_routed(replica) {
+                return true;
+            }
+            replica.leave();
+            !replica.in_flight().is_idle()
+        });
+        let mut counts = locked(&self.releases);
+        let past: Vec<ReleaseId> =
+            counts.keys().filter(|id| !releases.iter().any(|of| of.release == **id)).copied().collect();
+        for id in past.iter().take(past.len().saturating_sub(PAST_RELEASES)) {
+            counts.remove(id);
+        }
+    }
+
+    pub fn sweep(&self) {
+        let mut replicas = locked(&self.replicas);
+        replicas.retain(|replica| !replica.is_gone() || !replica.in_flight().is_idle());
+        replicas.iter().for_each(|replica| replica.sweep());
+    }
+
+    /// Nothing of it is left to tell.
+    pub fn is_over(&self) -> bool {
+        self.hold.len() == 0 && locked(&self.replicas).is_empty()
+    }
+
+    pub fn traffic(&self) -> ComponentTraffic {
+        let mut in_flight: BTreeMap<String, InFlight> = BTreeMap::new();
+        for replica in locked(&self.replicas).iter() {
+            let now = replica.in_flight();
+            if replica.is_gone() && now.is_idle() {
+                continue;
+            }
+            // A container that came back with another address is two of ours.
+            let sum = in_flight.entry(replica.id.clone()).or_default();
+            sum.requests += now.requests;
+            sum.connections += now.connections;
+        }
+        let releases = locked(&self.releases).iter().map(|(id, counts)| (*id, counts.read())).collect();
+        ComponentTraffic { held: self.hold.len() as u64, releases, in_flight }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

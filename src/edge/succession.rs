@@ -1,0 +1,115 @@
+//! The edges before and after this one: who took over from whom, and what those that drain are still told.
+
+use super::client::{EdgeClient, EdgeError};
+use super::control::{self, Control};
+use super::hand_over::{Offer, offer};
+use crate::model::{ComponentRoutes, RouteKey, Traffic};
+use std::fs::Permissions;
+use std::io::Result;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::net::UnixListener;
+use tokio::sync::Notify;
+
+pub struct Succession {
+    /// The edge's folder.
+    folder: PathBuf,
+    /// Edges that drain, from which this one took over.
+    before: Mutex<Vec<EdgeClient>>,
+    handed_over: Notify,
+}
+
+impl Succession {
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder, before: Mutex::default(), handed_over: Notify::new() }
+    }
+
+    /// Ends when another edge has taken over from this one.
+    pub async fn handed_over(&self) {
+        self.handed_over.notified().await;
+    }
+
+    /// This edge took over from the one that answers at `control`.
+    pub fn follows(&self, control: PathBuf) {
+        self.before().push(EdgeClient::at(control));
+    }
+
+    /// Where this edge can be asked when it has handed over.
+    pub fn control_path(&self) -> PathBuf {
+        self.folder.join(format!("before-{}.sock", std::process::id()))
+    }
+
+    /// Those that drain follow the routes too: what waits there goes on, and what left gets nothing more.
+    pub async fn pass_on(&self, key: &RouteKey, routes: Option<&ComponentRoutes>) {
+        for client in self.all_before() {
+            let told = match routes {
+                Some(routes) => client.put(key, routes).await,
+                None => client.remove(key).await,
+            };
+            self.note(&client, told);
+        }
+    }
+
+    /// What those that drain still have, so that nobody takes a replica for idle that is not.
+    pub async fn add_in_flight(&self, traffic: &mut Traffic) {
+        for client in self.all_before() {
+            let told = client.traffic().await;
+            let Ok(theirs) = &told else {
+                self.note(&client, told.map(drop));
+                continue;
+            };
+            for (key, component) in &theirs.components {
+                let index = traffic.components.iter().position(|(of, _)| of == key).unwrap_or_else(|| {
+                    traffic.components.push((key.clone(), Default::default()));
+                    traffic.components.len() - 1
+                });
+                let mine = &mut traffic.components[index].1;
+                mine.held += component.held;
+                for (id, theirs) in component.in_flight.iter().filter(|(_, theirs)| !theirs.is_idle()) {
+                    let sum = mine.in_flight.entry(id.clone()).or_default();
+                    sum.requests += theirs.requests;
+                    sum.connections += theirs.connections;
+                }
+            }
+        }
+    }
+
+    /// Sends the sockets to the edge that asks for them; then this one ends. While it is under way nothing changes.
+    pub async fn hand_over(control: Arc<Control>) -> Result<()> {
+        let succession = &control.succession;
+        let path = succession.control_path();
+        let mut kept = control.keeper.kept().await;
+        let listener = UnixListener::bind(&path)?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        let asked = control.clone();
+        let server = tokio::spawn(async move { axum::serve(listener, control::routes(asked)).await });
+        let (addresses, sockets) = (kept.listeners.addresses(), kept.listeners.sockets()?);
+        let (folder, offered) = (succession.folder.clone(), Offer { addresses, control: path.clone() });
+        let taken = tokio::task::spawn_blocking(move || offer(&folder, &offered, &sockets)).await?;
+        if let Err(error) = taken {
+            server.abort();
+            let _ = std::fs::remove_file(path);
+            return Err(error);
+        }
+        kept.listeners.hand_over();
+        kept.handed_over = true;
+        succession.handed_over.notify_one();
+        Ok(())
+    }
+
+    fn note(&self, client: &EdgeClient, told: std::result::Result<(), EdgeError>) {
+        if let Err(EdgeError::Away { .. }) = told {
+            // It has ended.
+            self.before().retain(|other| other != client);
+        }
+    }
+
+    fn all_before(&self) -> Vec<EdgeClient> {
+        self.before().clone()
+    }
+
+    fn before(&self) -> MutexGuard<'_, Vec<EdgeClient>> {
+        self.before.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

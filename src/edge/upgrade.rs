@@ -1,0 +1,34 @@
+//! Connections that changed their protocol (WebSocket and others): bytes both ways until both sides have ended.
+
+use super::body::AnswerBody;
+use super::head;
+use super::replica::Busy;
+use super::visit::Visit;
+use http::Response;
+use http::header::{CONNECTION, HeaderValue, UPGRADE};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+
+/// Joins both sides as soon as the client has got the answer that this returns.
+pub fn join(visit: &Visit, mut answer: Response<Incoming>, client: OnUpgrade, busy: Busy) -> Response<AnswerBody> {
+    let replica = hyper::upgrade::on(&mut answer);
+    let busy = busy.into_connection();
+    visit.worker.connections.spawn(async move {
+        let _busy = busy;
+        if let (Ok(client), Ok(replica)) = (client.await, replica.await) {
+            let (mut client, mut replica) = (TokioIo::new(client), TokioIo::new(replica));
+            // A side that breaks off is an end like another.
+            let _ = tokio::io::copy_bidirectional(&mut client, &mut replica).await;
+        }
+    });
+    let (mut parts, _) = answer.into_parts();
+    let upgrade = parts.headers.get(UPGRADE).cloned();
+    head::for_client(&mut parts.headers);
+    parts.extensions.clear();
+    parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    if let Some(upgrade) = upgrade {
+        parts.headers.insert(UPGRADE, upgrade);
+    }
+    Response::from_parts(parts, AnswerBody::empty())
+}

@@ -1,0 +1,108 @@
+//! HTTP connections to replicas: an idle one of this worker, or a new one.
+
+use super::admit::Reach;
+use super::body::RequestBody;
+use super::head::Speaks;
+use super::replica::{Http1Connection, LiveReplica};
+use super::wire::{Watch, Wire};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::io::{Error, ErrorKind, Result};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+pub struct HttpReach {
+    pub worker: usize,
+    pub speaks: Speaks,
+    pub connect_timeout: Duration,
+}
+
+pub enum Connection {
+    Idle(Http1Connection),
+    New(Http1Connection),
+    Http2(http2::SendRequest<RequestBody>),
+}
+
+/// What became of a request that was sent.
+pub enum Sent {
+    Answered(http::Response<Incoming>, Option<Http1Connection>),
+    /// The connection had ended before anything of the request was written: here it is again.
+    Returned {
+        request: Box<http::Request<RequestBody>>,
+        was_new: bool,
+    },
+    /// Something of it may have been sent.
+    BrokeOff(hyper::Error),
+}
+
+impl Reach for HttpReach {
+    type Connection = Connection;
+
+    async fn reach(&self, replica: &Arc<LiveReplica>, port: u16) -> Result<Connection> {
+        match self.speaks {
+            Speaks::Http1 => {
+                if let Some(idle) = replica.take_idle(self.worker, port) {
+                    return Ok(Connection::Idle(idle));
+                }
+                let (wire, watch) = self.connect(replica, port).await?;
+                let (sender, connection) = http1::handshake(TokioIo::new(wire)).await.map_err(Error::other)?;
+                // Ends with the sender, or when the replica closes; what went wrong the sender is told.
+                tokio::spawn(connection.with_upgrades());
+                Ok(Connection::New(Http1Connection { sender, watch }))
+            }
+            Speaks::Http2 => {
+                if let Some(shared) = replica.shared(self.worker, port) {
+                    return Ok(Connection::Http2(shared));
+                }
+                let (wire, _) = self.connect(replica, port).await?;
+                let (sender, connection) =
+                    http2::handshake(TokioExecutor::new(), TokioIo::new(wire)).await.map_err(Error::other)?;
+                tokio::spawn(connection);
+                replica.share(self.worker, port, sender.clone());
+                Ok(Connection::Http2(sender))
+            }
+        }
+    }
+}
+
+impl HttpReach {
+    async fn connect(&self, replica: &LiveReplica, port: u16) -> Result<(Wire, Arc<Watch>)> {
+        connect(replica, port, self.connect_timeout).await.map(Wire::new)
+    }
+}
+
+pub async fn connect(replica: &LiveReplica, port: u16, within: Duration) -> Result<TcpStream> {
+    let connecting = TcpStream::connect((replica.address, port));
+    let stream = tokio::time::timeout(within, connecting)
+        .await
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut, "it does not accept the connection in time")))?;
+    replica.was_reached();
+    Ok(stream)
+}
+
+impl Connection {
+    pub async fn send(self, request: http::Request<RequestBody>) -> Sent {
+        let was_new = matches!(self, Self::New(_));
+        match self {
+            Self::Idle(mut connection) | Self::New(mut connection) => {
+                match connection.sender.try_send_request(request).await {
+                    Ok(answer) => Sent::Answered(answer, Some(connection)),
+                    Err(error) => not_sent(error, was_new),
+                }
+            }
+            Self::Http2(mut sender) => match sender.try_send_request(request).await {
+                Ok(answer) => Sent::Answered(answer, None),
+                Err(error) => not_sent(error, was_new),
+            },
+        }
+    }
+}
+
+fn not_sent(mut error: TrySendError<http::Request<RequestBody>>, was_new: bool) -> Sent {
+    match error.take_message() {
+        Some(request) => Sent::Returned { request: Box::new(request), was_new },
+        None => Sent::BrokeOff(error.into_error()),
+    }
+}

@@ -1,0 +1,36 @@
+//! What the control API says beside the model's own types.
+
+use crate::model::EdgeAddress;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    pub version: String,
+    pub pid: u32,
+    /// Unix time of the start, in milliseconds.
+    pub since: i64,
+    /// It drains.
+    pub ending: bool,
+    pub listeners: Vec<Listener>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    pub address: EdgeAddress,
+    /// Why it is not open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// A problem document (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    pub status: u16,
+    pub detail: String,
+}
+
+impl Problem {
+    pub fn new(status: u16, detail: String) -> Self {
+        Self { status, detail }
+    }
+}

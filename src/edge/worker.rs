@@ -1,0 +1,150 @@
+//! A worker: a thread with a runtime of its own. All workers accept from the same sockets; a connection stays with
+//! the one that accepted it, and so do its connections to replicas.
+
+use super::listening::{Accepts, Listening};
+use super::state::Edge;
+use super::visit::{Entrance, Visit};
+use super::wire::Wire;
+use super::{serve_http, serve_tcp};
+use crate::model::EntryProtocol;
+use futures_util::FutureExt;
+use hyper_util::rt::TokioExecutor;
+use hyper_util::server::conn::auto;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_util::task::TaskTracker;
+
+/// When accepting fails (mostly: no file descriptors left), it rests so long.
+const REST: Duration = Duration::from_millis(50);
+/// After the drain, tasks that were told to end may take so long.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+pub struct Worker {
+    pub index: usize,
+    /// Every connection of clients, upgraded ones too.
+    pub connections: TaskTracker,
+    pub http: auto::Builder<TokioExecutor>,
+}
+
+/// A worker's thread, and what it is to accept from.
+pub struct Running {
+    pub listens: UnboundedSender<Accepts>,
+    pub thread: std::thread::JoinHandle<()>,
+}
+
+pub fn start(edge: Arc<Edge>, index: usize) -> std::io::Result<Running> {
+    let (listens, told) = unbounded_channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let thread = std::thread::Builder::new()
+        .name(format!("edge-{index}"))
+        .spawn(move || runtime.block_on(work(edge, index, told)))?;
+    Ok(Running { listens, thread })
+}
+
+async fn work(edge: Arc<Edge>, index: usize, mut told: UnboundedReceiver<Accepts>) {
+    let worker = Arc::new(Worker { index, connections: TaskTracker::new(), http: serve_http::builder() });
+    let accepting = TaskTracker::new();
+    loop {
+        tokio::select! {
+            () = edge.ending.cancelled() => break,
+            accepts = told.recv() => match accepts {
+                Some(accepts) => drop(accepting.spawn(accept(edge.clone(), worker.clone(), accepts))),
+                None => break,
+            },
+        }
+    }
+    edge.ending.cancelled().await;
+    accepting.close();
+    accepting.wait().await;
+    worker.connections.close();
+    if tokio::time::timeout(edge.settings.drain, worker.connections.wait()).await.is_err() {
+        tracing::info!(
+            connections = worker.connections.len(),
+            "The drain is over; the connections that are left are cut"
+        );
+        tokio::time::sleep(LAST_WORDS).await;
+    }
+}
+
+async fn accept(edge: Arc<Edge>, worker: Arc<Worker>, accepts: Accepts) {
+    let Accepts { listening, socket, until_closed } = accepts;
+    // Dropped in the opposite order: the token says that the socket is closed.
+    let _until_closed = until_closed;
+    let listener = match TcpListener::from_std(socket) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(listen = %listening.address, error = %error, "A worker cannot accept connections");
+            return;
+        }
+    };
+    let welcome = |(stream, peer): (TcpStream, SocketAddr)| {
+        let visit = (edge.clone(), worker.clone());
+        worker.connections.spawn(welcome(visit, listening.clone(), stream, peer));
+    };
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => welcome(accepted),
+                Err(error) if is_of_the_client(&error) => {}
+                Err(error) => {
+                    tracing::warn!(listen = %listening.address, error = %error, "A connection could not be accepted");
+                    tokio::time::sleep(REST).await;
+                }
+            },
+            () = listening.closed.cancelled() => break,
+        }
+    }
+    // Those that the kernel has accepted for us would be refused after all.
+    if !listening.is_handed_over() {
+        while let Some(Ok(accepted)) = listener.accept().now_or_never() {
+            welcome(accepted);
+        }
+    }
+}
+
+fn is_of_the_client(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+async fn welcome(
+    (edge, worker): (Arc<Edge>, Arc<Worker>),
+    listening: Arc<Listening>,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
+    let (wire, watch) = Wire::new(stream);
+    let entrance = listening.entrance;
+    let visit = Arc::new(Visit::new((edge, worker), entrance, peer.ip(), watch, listening.closed.clone()));
+    let Entrance::Port(address) = entrance else { return serve_http::serve(visit, wire).await };
+    match known_protocol(&visit, &address).await {
+        Some((EntryProtocol::Tcp, target)) => serve_tcp::serve(visit, wire, target).await,
+        Some(_) => serve_http::serve(visit, wire).await,
+        None => {}
+    }
+}
+
+/// What the port speaks. While that is not known yet, no replica has been there to ask: the connection waits for it.
+async fn known_protocol(
+    visit: &Visit,
+    address: &crate::model::EdgeAddress,
+) -> Option<(EntryProtocol, super::live::Target)> {
+    let mut changes = visit.edge.changes();
+    let wait = async {
+        loop {
+            changes.mark_unchanged();
+            let target = visit.edge.live().port(address).cloned()?;
+            if target.protocol != EntryProtocol::Probe {
+                return Some((target.protocol, target));
+            }
+            changes.changed().await.ok()?;
+        }
+    };
+    tokio::select! {
+        known = tokio::time::timeout(visit.edge.settings.hold, wait) => known.ok().flatten(),
+        () = super::admit::left(Some(&visit.watch)) => None,
+    }
+}
