@@ -30,6 +30,9 @@ enum Command {
     Logs(cli::logs::Args),
     Rollback(cli::rollback::Args),
     Cancel(cli::cancel::Args),
+    Start(cli::start::Args),
+    Pause(cli::pause::Args),
+    Resume(cli::pause::ResumeArgs),
     Deliveries(cli::deliveries::Args),
     /// Debug webhooks
     #[command(subcommand)]
@@ -60,6 +63,9 @@ fn main() -> ExitCode {
         Command::Logs(args) => cli::logs::run(&config, args),
         Command::Rollback(args) => cli::rollback::run(&config, args),
         Command::Cancel(args) => cli::cancel::run(&config, args),
+        Command::Start(args) => cli::start::run(&config, args),
+        Command::Pause(args) => cli::pause::run(&config, args),
+        Command::Resume(args) => cli::pause::resume(&config, args),
         Command::Deliveries(args) => cli::deliveries::run(&config, args),
         Command::Webhook(Webhook::Explain(args)) => cli::webhook_explain::run(args),
         Command::Health(args) => cli::health::run(&config, args),

@@ -29,6 +29,7 @@ mod users {
     mod fetching;
     mod forge_trouble;
     mod ignore_files;
+    mod keeping;
     mod large_repository;
     mod looking_at_pages;
     mod mounting;
@@ -48,6 +49,7 @@ mod users {
     mod statuses_on_github;
     mod statuses_on_gitlab;
     mod statuses_through_trouble;
+    mod store_rules;
     mod trouble;
     mod walls;
     mod working_copy;

@@ -184,7 +184,7 @@ fn container(release: &Release, component: ComponentName, name: String, image: &
         oom_killed: false,
         volumes: BTreeMap::new(),
         anonymous_volumes: BTreeMap::new(),
-        networks: BTreeMap::new(),
+        networks: release.stack.networks.values().map(|network| (network.name.clone(), String::new())).collect(),
         published: Vec::new(),
         component,
     }

@@ -68,6 +68,7 @@ fn made_up(repository: &Path, environment: Option<&str>) -> anyhow::Result<(Proj
         files: BTreeMap::new(),
         binds: BTreeMap::new(),
         bake: None,
+        repair: None,
     };
     let project = Project {
         name,

@@ -12,14 +12,18 @@ use std::process::ExitCode;
 /// Show what is live in each environment, what runs and what waits
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Show what was changed by hand too
+    #[arg(long)]
+    drift: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
+    let query: &[(&str, &str)] = if args.drift { &[("drift", "true")] } else { &[] };
     block_on(async {
-        let status: StatusReport = Client::new(config)?.get("/v1/status", &[]).await?;
+        let status: StatusReport = Client::new(config)?.get("/v1/status", query).await?;
         match args.json {
             true => look::print_json(&status)?,
             false => look::print(&text(&status, &Look::of_stdout(), Timestamp::now()))?,
@@ -41,6 +45,10 @@ fn text(status: &StatusReport, look: &Look, now: Timestamp) -> String {
         ]);
     }
     let mut text = look::lines(&table);
+    text.push_str(&components(status, look));
+    for environment in &status.environments {
+        text.push_str(&details(environment, now));
+    }
     for deployment in status.environments.iter().filter_map(|e| e.running.as_ref().or(e.last.as_ref())) {
         let _ = writeln!(text, "Deployment {}: {}", deployment.id, deployment.page);
     }
@@ -71,7 +79,7 @@ fn doing(environment: &EnvironmentReport, now: Timestamp) -> (String, Mood) {
         [] => String::new(),
         [first, ..] => format!("deployment {} waits", first.id),
     };
-    let (what, mood) = match (&environment.running, &environment.last) {
+    let (mut what, mut mood) = match (&environment.running, &environment.last) {
         (Some(running), _) => {
             let what = format!("deployment {} {}: {}", running.id, running.state, running.description);
             (what, mood(running.state))
@@ -84,8 +92,81 @@ fn doing(environment: &EnvironmentReport, now: Timestamp) -> (String, Mood) {
         (None, Some(_)) => ("idle".into(), Mood::Good),
         (None, None) => ("idle".into(), Mood::Dim),
     };
-    let parts: Vec<String> = [what, waiting].into_iter().filter(|part| !part.is_empty()).collect();
+    let mut parts = Vec::new();
+    if environment.paused.is_some() {
+        parts.push("paused".to_string());
+    }
+    // While a deployment runs, what is down is what it replaces.
+    let down = if environment.running.is_none() { down(environment) } else { Vec::new() };
+    if environment.running.is_none() && !environment.degraded.is_empty() {
+        parts.push("degraded".into());
+    } else if !down.is_empty() {
+        parts.push(format!("{} down", down.join(", ")));
+    }
+    if !parts.is_empty() && what == "idle" {
+        what.clear();
+        mood = if parts == ["paused"] { Mood::Dim } else { Mood::Bad };
+    }
+    parts.extend([what, waiting].into_iter().filter(|part| !part.is_empty()));
     (parts.join("; "), mood)
+}
+
+/// Components of which not everything runs.
+fn down(environment: &EnvironmentReport) -> Vec<&str> {
+    let components = environment.components.iter().flatten();
+    components.filter(|one| one.running < one.wanted).map(|one| one.name.as_str()).collect()
+}
+
+/// What runs of each live release.
+fn components(status: &StatusReport, look: &Look) -> String {
+    let mut table = look.table(&["environment", "component", "running", "health", "restarts", ""]);
+    for environment in &status.environments {
+        for one in environment.components.iter().flatten() {
+            let running = if one.wanted == 0 { "-".to_string() } else { format!("{} of {}", one.running, one.wanted) };
+            let mood = if one.running < one.wanted { Mood::Bad } else { Mood::Plain };
+            table.add_row([
+                look.cell(format!("{}/{}", environment.project, environment.environment), Mood::Plain),
+                look.cell(one.name.as_str(), Mood::Plain),
+                look.cell(running, mood),
+                look.cell(one.health.as_deref().unwrap_or("-"), Mood::Plain),
+                look.cell(one.restarts.to_string(), Mood::Dim),
+                look.cell(one.note.as_deref().unwrap_or_default(), mood),
+            ]);
+        }
+    }
+    if table.row_count() == 0 { String::new() } else { format!("\n{}\n", look::lines(&table)) }
+}
+
+/// How many of its last lines are shown of what is degraded.
+const LAST_LINES: usize = 5;
+
+/// Why it is degraded or paused, and what was changed by hand.
+fn details(environment: &EnvironmentReport, now: Timestamp) -> String {
+    let name = format!("{}/{}", environment.project, environment.environment);
+    let mut text = String::new();
+    if let Some(paused) = &environment.paused {
+        let reason = paused.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let since = ago(paused.since, now);
+        let _ = writeln!(text, "{name} was paused {since} by {}{reason}", paused.by);
+    }
+    for one in &environment.degraded {
+        let _ = writeln!(text, "{name} is degraded (since {}): {}", ago(one.since, now), one.why);
+        let from = one.last_lines.len().saturating_sub(LAST_LINES);
+        for line in &one.last_lines[from..] {
+            let _ = writeln!(text, "  | {line}");
+        }
+    }
+    match (environment.drift.as_deref(), &environment.live) {
+        (Some([]), Some(live)) => drop(writeln!(text, "{name} is as release {} says", live.release)),
+        (Some(drift), Some(live)) => {
+            let _ = writeln!(text, "{name} differs from release {}:", live.release);
+            for one in drift {
+                let _ = writeln!(text, "  {} {}", one.subject, one.how);
+            }
+        }
+        _ => {}
+    }
+    text
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::suggest;
 use super::units;
 use super::view::View;
 use crate::model::{
-    CanarySettings, Component, ComponentName, ComponentSettings, EnvironmentName, Freeze, Method, Route,
+    CanarySettings, Component, ComponentName, ComponentSettings, EnvironmentName, Freeze, Method, Repair, Route,
     StrategySettings, Window,
 };
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ const COMPONENT_KEYS: &[&str] = &[
     "stay-up",
     "environments",
 ];
-const STRATEGY_KEYS: &[&str] = &["windows", "freeze", "bake", "on-newer", "environments"];
+const STRATEGY_KEYS: &[&str] = &["windows", "freeze", "bake", "on-newer", "repair", "environments"];
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// A mapping with what `environments.<name>` puts over it.
@@ -206,6 +206,10 @@ pub fn strategy(
         bake: layers.get("bake").and_then(|v| v.duration()),
         windows: windows.iter().filter_map(window).collect(),
         freeze: freeze.iter().filter_map(self::freeze).collect(),
+        repair: layers
+            .get("repair")
+            .and_then(|v| v.word(&["died", "always"]))
+            .map(|word| if word == "always" { Repair::Always } else { Repair::Died }),
     }
 }
 

@@ -94,6 +94,7 @@ pub struct FileEnvironment {
     #[serde(default)]
     pub binds: BTreeMap<String, Spanned<String>>,
     pub bake: Option<Spanned<String>>,
+    pub repair: Option<Spanned<String>>,
 }
 
 /// `"main"`, or `["main", "release/*"]`.

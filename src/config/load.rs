@@ -3,7 +3,7 @@
 use super::file::{File, FileEnvironment, FileProject, OneOrMore};
 use super::value::{Source, duration, variable_lines};
 use super::{Config, Environment, Limits, Pattern, Project};
-use crate::model::{EnvironmentName, ForgeKind, GitCredentials, Place, Problem, ProjectName, RepoPath, Secret};
+use crate::model::{EnvironmentName, ForgeKind, GitCredentials, Place, Problem, ProjectName, Repair, RepoPath, Secret};
 use globset::GlobBuilder;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -339,6 +339,7 @@ impl Check<'_> {
             files: file.files.iter().map(|(path, file)| (path.clone(), self.folder.join(file))).collect(),
             binds,
             bake: self.parsed(file.bake.as_ref(), &key("bake"), duration),
+            repair: self.parsed(file.repair.as_ref(), &key("repair"), |text| text.parse::<Repair>()),
         }
     }
 

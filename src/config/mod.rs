@@ -10,7 +10,8 @@ pub use data::data_directory;
 pub use load::{ConfigError, load, parse};
 
 use crate::model::{
-    EdgeSettings, EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RefName, RepoPath, Secret,
+    EdgeSettings, EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RefName, Repair, RepoPath,
+    Secret,
 };
 use globset::GlobMatcher;
 use std::collections::BTreeMap;
@@ -104,6 +105,8 @@ pub struct Environment {
     /// A relative source that the commit does not hold -> a path of the host.
     pub binds: BTreeMap<String, String>,
     pub bake: Option<Duration>,
+    /// What is put right while nothing is deployed; absent: what the repository says.
+    pub repair: Option<Repair>,
 }
 
 /// A branch or tag name, or a glob such as `release/*` (`*` stays within a `/`, `**` does not).

@@ -4,7 +4,7 @@ mod docker;
 
 pub use docker::DockerEngine;
 
-use crate::model::{EnvironmentName, Observed, ProjectName};
+use crate::model::{Ending, EnvironmentName, Observed, ProjectName};
 use crate::plan::{Action, VolumeContent};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -134,4 +134,26 @@ pub trait Engine: Send + Sync {
 
     /// The last lines that a container wrote (stdout and stderr together, oldest first).
     async fn last_lines(&self, container: &str, count: usize) -> Result<Vec<String>, EngineError>;
+
+    /// How a container that has ended came to its end, as far as the engine remembers.
+    async fn ending(&self, container: &str) -> Result<Ending, EngineError> {
+        let _ = container;
+        Ok(Ending::Unknown)
+    }
+
+    /// Tells whenever something happens to a container, until the engine is heard no more, and returns why. Something
+    /// may get lost: it is only a hint to look.
+    async fn listen(&self, heard: &(dyn Fn(Happening) + Send + Sync)) -> EngineError {
+        let _ = heard;
+        std::future::pending().await
+    }
+}
+
+/// A container was started, ended, removed, or the like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Happening {
+    /// `die`, `stop`, `destroy`, ..., in the engine's own words.
+    pub what: String,
+    pub container: String,
+    pub labels: BTreeMap<String, String>,
 }

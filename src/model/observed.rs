@@ -93,12 +93,23 @@ pub struct ObservedNetwork {
     pub labels: BTreeMap<String, String>,
     pub driver: String,
     pub internal: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ipv6: bool,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ipam_driver: String,
+    /// As it was asked for, or as the engine chose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ipam: Vec<super::Subnet>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ObservedVolume {
     pub labels: BTreeMap<String, String>,
     pub driver: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -131,6 +131,9 @@ pub struct StrategySettings {
     pub windows: Vec<Window>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<Freeze>,
+    /// What is put right while nothing is deployed; what died where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repair: Option<super::Repair>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,8 @@
 //! What stands in the way of a release and can be known before anything starts.
 
 use super::container::container_name;
-use super::converge::Wanted;
+use super::converge::{Goal, Wanted};
+use super::definition;
 use crate::model::{
     Component, ContainerState, Observed, ObservedContainer, Port, Problem, PublishedPort, Release, label,
 };
@@ -25,6 +26,10 @@ pub fn find(wanted: &Wanted, observed: &Observed) -> Vec<Problem> {
         let labels = observed.volumes.get(&volume.name).map(|volume| &volume.labels);
         let place = volume.place.clone();
         check_shared(release, "volume", key, &volume.name, volume.external, labels, place, &mut problems);
+    }
+    // Backwards nothing is made anew, and what is there was made by the release that comes back, or will do.
+    if problems.is_empty() && wanted.goal == Goal::Deploy {
+        problems = definition::changed(release, &observed.networks, &observed.volumes);
     }
     problems
 }

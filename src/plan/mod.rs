@@ -4,8 +4,12 @@ pub mod changes;
 mod clash;
 pub mod container;
 pub mod converge;
+pub mod deaths;
+pub mod definition;
 mod draft;
+pub mod drift;
 pub mod fingerprint;
+pub mod mending;
 pub mod method;
 pub mod neighbours;
 pub mod order;
@@ -16,6 +20,7 @@ mod sample;
 #[cfg(test)]
 mod simulation;
 mod slots;
+pub mod standing;
 mod step;
 pub mod verdict;
 

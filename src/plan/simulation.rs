@@ -39,11 +39,21 @@ impl Simulation {
     fn act(&mut self, step: u32, action: &Action) {
         match action {
             Action::CreateNetwork(spec) => {
-                let network = ObservedNetwork { labels: spec.labels.clone(), ..Default::default() };
+                let network = ObservedNetwork {
+                    labels: spec.labels.clone(),
+                    driver: spec.network.driver.clone().unwrap_or_default(),
+                    internal: spec.network.internal,
+                    options: spec.network.driver_opts.clone(),
+                    ..Default::default()
+                };
                 self.observed.networks.insert(spec.network.name.clone(), network);
             }
             Action::CreateVolume(spec) => {
-                let volume = ObservedVolume { labels: spec.labels.clone(), ..Default::default() };
+                let volume = ObservedVolume {
+                    labels: spec.labels.clone(),
+                    driver: spec.volume.driver.clone().unwrap_or_default(),
+                    options: spec.volume.driver_opts.clone(),
+                };
                 self.observed.volumes.insert(spec.volume.name.clone(), volume);
             }
             Action::FillVolume(spec) => {
@@ -90,7 +100,12 @@ impl Simulation {
                         .map(|(name, target)| (target.clone(), name.clone()))
                         .collect(),
                     volumes,
-                    networks: BTreeMap::new(),
+                    networks: match &spec.network {
+                        super::EngineNetworkMode::Networks(all) => {
+                            all.iter().map(|network| (network.name.clone(), String::new())).collect()
+                        }
+                        _ => BTreeMap::new(),
+                    },
                     published: vec![],
                 });
                 let ports = spec.settings.ports.iter().filter_map(|port| {

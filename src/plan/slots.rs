@@ -1,6 +1,7 @@
 //! Which of the containers that are there serve as which replica of the wanted release.
 
 use super::converge::{Goal, Wanted};
+use super::drift::detached;
 use crate::model::{Component, ContainerState, Fingerprint, Health, Observed, ObservedContainer, Release};
 use std::collections::BTreeMap;
 
@@ -94,7 +95,7 @@ pub fn match_containers<'a>(
         let same = container.fingerprint.as_ref().is_some_and(|f| is_accepted(wanted, release, component, f));
         let usable = !matches!(container.state, ContainerState::Dead | ContainerState::Paused);
         let job_fits = !is_job || job_counts(wanted, container, rerun);
-        same && usable && job_fits
+        same && usable && job_fits && detached(release, component, container).is_empty()
     };
     let (mut fitting, mut obsolete): (Vec<_>, Vec<_>) = all.into_iter().partition(|container| fits(container));
 

@@ -92,6 +92,11 @@ pub enum WaitsFor<'a> {
     Room {
         of: &'a str,
     },
+    /// Somebody paused the environment.
+    Resume {
+        by: &'a str,
+        reason: Option<&'a str>,
+    },
     /// Its turn, in a moment.
     Turn,
 }
@@ -152,6 +157,10 @@ impl Situation<'_> {
     pub fn sentence(&self) -> String {
         use Situation::*;
         match self {
+            Waiting(WaitsFor::Resume { by, reason }) => {
+                let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+                fit("Paused by ", &format!("{by}{reason}"), "; `launchway resume` lets it go on")
+            }
             Waiting(why) => fit(&waits(why), "", ""),
             Preparing => "Preparing: reading the commit and planning".into(),
             Building { component, number, of } => fit("Building ", component.as_str(), &format!(" ({number} of {of})")),
@@ -190,6 +199,7 @@ fn waits(why: &WaitsFor<'_>) -> String {
         WaitsFor::Freeze { until, reason: Some(reason) } => format!("Waiting until {until}: frozen for {reason}"),
         WaitsFor::Freeze { until, reason: None } => format!("Waiting until {until}: deployments are frozen"),
         WaitsFor::Room { of } => format!("Waiting for room on the host: {of}"),
+        WaitsFor::Resume { by, .. } => format!("Paused by {by}"),
         WaitsFor::Turn => "Waiting for its turn".into(),
     }
 }

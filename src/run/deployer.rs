@@ -1,6 +1,7 @@
 //! What all parts of the flow share: settings, store, engine, mirrors, and who runs where.
 
 use super::already::DeployedCommits;
+use super::keep::Keeping;
 use super::log::Logs;
 use crate::build::{Builder, ContentKeys};
 use crate::config::{Config, Environment, Project};
@@ -11,9 +12,13 @@ use crate::source::Mirrors;
 use crate::store::Store;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// An environment.
+pub type Place = (ProjectName, EnvironmentName);
 
 /// One server's working parts.
 pub struct Deployer {
@@ -28,6 +33,8 @@ pub struct Deployer {
     pub status_clients: StatusClients,
     running: Mutex<HashMap<(ProjectName, EnvironmentName), Control>>,
     pub deployed_commits: DeployedCommits,
+    /// Looking after what is live.
+    pub keeping: Keeping,
     /// Held while a deployment makes sure that no other environment wants what it is about to take.
     pub claiming: tokio::sync::Mutex<()>,
     /// Deliveries wait to be judged.
@@ -55,6 +62,8 @@ pub struct Control {
     pub cancel: CancellationToken,
     /// A newer push waits: do not watch any longer than needed.
     pub hurry: CancellationToken,
+    /// No deployment: what is live is looked after, and gives way at once.
+    pub keeping: bool,
 }
 
 /// The parts that a deployer is made of.
@@ -82,6 +91,7 @@ impl Deployer {
             status_clients,
             running: Mutex::default(),
             deployed_commits: DeployedCommits::default(),
+            keeping: Keeping::default(),
             claiming: tokio::sync::Mutex::default(),
             to_judge: Notify::new(),
             to_begin: Notify::new(),
@@ -122,28 +132,49 @@ impl Deployer {
 
     /// Takes the environment for a deployment; `None` while another one runs there.
     pub fn occupy(&self, place: (ProjectName, EnvironmentName), id: DeploymentId) -> Option<Control> {
+        self.take(place, id, false)
+    }
+
+    /// Takes it to look after what the deployment `id` made live.
+    pub fn occupy_to_keep(&self, place: Place, id: DeploymentId) -> Option<Control> {
+        self.take(place, id, true)
+    }
+
+    fn take(&self, place: Place, id: DeploymentId, keeping: bool) -> Option<Control> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if running.contains_key(&place) {
             return None;
         }
-        let control = Control { id, cancel: self.stop.child_token(), hurry: CancellationToken::new() };
+        let control = Control { id, cancel: self.stop.child_token(), hurry: CancellationToken::new(), keeping };
         running.insert(place, control.clone());
         Some(control)
     }
 
     pub fn leave(&self, place: &(ProjectName, EnvironmentName)) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
+        let left = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
         self.to_begin.notify_one();
+        if left.is_some_and(|control| !control.keeping) {
+            self.keeping.look_at(place, Duration::ZERO);
+        }
     }
 
     /// The deployment that runs in an environment.
     pub fn running_in(&self, place: &(ProjectName, EnvironmentName)) -> Option<Control> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).get(place).cloned()
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.get(place).filter(|control| !control.keeping).cloned()
+    }
+
+    /// A deployment wants the environment: looking after it gives way.
+    pub fn keep_no_longer(&self, place: &Place) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(control) = running.get(place).filter(|control| control.keeping) {
+            control.cancel.cancel();
+        }
     }
 
     pub fn running(&self, id: DeploymentId) -> Option<Control> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.values().find(|control| control.id == id).cloned()
+        running.values().find(|control| control.id == id && !control.keeping).cloned()
     }
 }
 

@@ -7,8 +7,9 @@ use super::failpoint::failpoint;
 use super::flow::{Failure, Flow, LONG_REST};
 use super::prepare;
 use super::setback::{Limit, Setback, within};
+use super::stand::Stand;
 use crate::config::{Environment, Project};
-use crate::model::{Release, Stage, Transition};
+use crate::model::{ComponentName, Release, Stage, Transition};
 use crate::plan::converge::{Goal, Wanted};
 use crate::report::texts::{Fault, Live, Situation};
 use crate::store::Deployment;
@@ -78,20 +79,48 @@ impl Flow {
                 self.settle(project, environment, previous.as_ref(), &what, &why).await
             }
             Err(error) => {
+                self.log.line(None, &format!("putting back failed too: {error}"));
                 let what = format!("{what}; putting back failed too: {error}");
-                self.end_failed(Fault::Host, &what, None).await
+                let down = self.what_is_down(project, environment, previous.as_ref()).await;
+                let live = match (&previous, &down) {
+                    (Some(release), Some(down)) if !down.is_empty() => Live::Degraded { release: release.id, down },
+                    (previous, None) => Live::OnceTheEngineAnswers(previous.as_ref().map(|release| release.id)),
+                    _ => live,
+                };
+                let situation = Situation::Failed { fault: Fault::Host, what: &what, last_line: None, live };
+                self.log.line(None, &situation.sentence());
+                tracing::warn!(
+                    deployment.id = %self.deployment.id, why = self.log.masked(&what),
+                    "A deployment failed, and could not be put back"
+                );
+                self.advance(Transition::Fail, situation.sentence(), Some(&situation)).await
             }
         }
     }
 
-    /// Back to the old release, or to nothing. Only the end of the process interrupts it.
+    /// Components of the old release of which not every replica runs; `None` where the engine does not answer.
+    async fn what_is_down(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        previous: Option<&Release>,
+    ) -> Option<Vec<ComponentName>> {
+        let Some(release) = previous else { return Some(Vec::new()) };
+        let stand = self.deployer.stand(project, environment, release, Stand::Components).await.ok()?;
+        let down = stand.components.into_iter().filter(|component| component.running < component.wanted);
+        Some(down.map(|component| component.name).collect())
+    }
+
+    /// Back to the old release, or to nothing. Only the end of the process interrupts it, before the deployment ends.
     async fn put_back(
         &self,
         project: &Project,
         environment: &Environment,
         previous: Option<&Release>,
     ) -> Result<(), Setback> {
-        let stop = self.deployer.stop.child_token();
+        // Once the deployment has ended, a newer one comes first.
+        let parent = if self.control.keeping { &self.control.cancel } else { &self.deployer.stop };
+        let stop = parent.child_token();
         let tree = previous.and_then(|release| self.deployer.mirrors.tree(&project.name, &release.commit).ok());
         let convergence = Convergence {
             deployer: &self.deployer,
@@ -164,6 +193,11 @@ impl Flow {
                 }
             }
         }
+        self.has_settled(previous, what).await
+    }
+
+    /// What could not be put back when the deployment ended is put back now.
+    async fn has_settled(&self, previous: Option<&Release>, what: &str) -> anyhow::Result<()> {
         let situation = Situation::RolledBack {
             fault: Fault::Host,
             what,
@@ -188,6 +222,23 @@ pub async fn settle(deployer: Arc<Deployer>, deployment: Deployment, control: Co
     let (sentence, why) = (flow.deployment.description.clone(), "Launchway was started again");
     let what = sentence.rsplit_once("; ").map_or(sentence.as_str(), |(what, _)| what);
     flow.settle(&project, &environment, previous.as_ref(), what, why).await
+}
+
+/// Tries once more to put an environment right whose last deployment ended without being put back. Gives way when the
+/// environment is wanted for something else.
+pub async fn settle_again(deployer: &Arc<Deployer>, deployment: Deployment, control: &Control) -> anyhow::Result<()> {
+    let flow = Flow::new(deployer, deployment, control.clone())?;
+    let Some((project, environment)) = flow.settings() else { return Ok(()) };
+    let previous = prepare::previous_release(deployer, &flow.deployment).await?;
+    flow.log.line(None, "the environment was not put back: trying again");
+    if let Err(error) = flow.put_back(&project, &environment, previous.as_ref()).await {
+        flow.log.line(None, &format!("putting back failed: {error}"));
+        return Err(error.into());
+    }
+    let sentence = flow.deployment.description.clone();
+    let what = sentence.rsplit_once("; ").map_or(sentence.as_str(), |(what, _)| what);
+    let what = what.split("; putting back failed too").next().unwrap_or(what);
+    flow.has_settled(previous.as_ref(), what).await
 }
 
 fn live(release: Option<&Release>) -> Live<'static> {

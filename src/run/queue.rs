@@ -13,9 +13,14 @@ pub async fn begin_deployments(deployer: Arc<Deployer>) {
     if let Err(error) = settle_what_was_left(&deployer).await {
         tracing::error!(error = %error, "What earlier deployments left cannot be read");
     }
+    let mut first = true;
     while !deployer.stop.is_cancelled() {
         if let Err(error) = begin_what_can(&deployer).await {
             tracing::error!(error = %error, "The queue cannot be read");
+        }
+        if std::mem::take(&mut first) {
+            // What was in the middle is taken up again: the rest may be looked after.
+            deployer.keeping.begin();
         }
         tokio::select! {
             () = deployer.stop.cancelled() => {}
@@ -60,9 +65,16 @@ async fn begin_what_can(deployer: &Arc<Deployer>) -> Result<(), StoreError> {
             }
         }
     }
+    let paused = deployer.store.pauses().await?;
     for (place, deployment) in next {
+        if super::pause::holds(&paused, &deployment) {
+            continue;
+        }
         let Ok(slot) = deployer.deployment_slots.clone().try_acquire_owned() else { return Ok(()) };
-        let Some(control) = deployer.occupy(place.clone(), deployment.id) else { continue };
+        let Some(control) = deployer.occupy(place.clone(), deployment.id) else {
+            deployer.keep_no_longer(&place);
+            continue;
+        };
         // After a restart a newer one may wait already behind what goes on.
         if deployment.state != DeploymentState::Waiting && waited_for.contains(&place) {
             control.hurry.cancel();
@@ -101,9 +113,12 @@ impl Deployer {
         };
         let commit = new.commit.clone();
         let superseded = Situation::Superseded { by: &commit, live };
-        let waits = match &running {
-            Some(running) => WaitsFor::Deployment { running: running.id, ahead: 1 },
-            None => WaitsFor::Turn,
+        let pause = self.store.pause(&new.project, &new.environment).await?;
+        let pause = pause.filter(|_| new.trigger != crate::store::Trigger::Rollback);
+        let waits = match (&running, &pause) {
+            (Some(running), _) => WaitsFor::Deployment { running: running.id, ahead: 1 },
+            (None, Some(pause)) => WaitsFor::Resume { by: &pause.by, reason: pause.reason.as_deref() },
+            (None, None) => WaitsFor::Turn,
         };
         let (waiting, overtaken) = (self.says(&Situation::Waiting(waits)), self.says(&superseded));
         let status: crate::store::StatusFor = Box::new(move |deployment| match deployment.state {

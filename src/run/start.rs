@@ -1,7 +1,7 @@
 //! Starting and ending the flow's background work.
 
 use super::deployer::Deployer;
-use super::{catch_up, hooks, judge, queue, reporter};
+use super::{catch_up, hooks, judge, keep, queue, reporter};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ impl Deployer {
         self.tasks.spawn(reporter::send_statuses(self.clone()));
         self.tasks.spawn(hooks::tell_hooks(self.clone()));
         self.tasks.spawn(catch_up::catch_up(self.clone()));
+        self.tasks.spawn(keep::keep(self.clone()));
+        self.tasks.spawn(keep::listen(self.clone()));
     }
 
     /// Begins nothing new, lets what runs note where it stands, and closes the store. Nothing is put back: the next

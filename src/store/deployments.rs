@@ -336,6 +336,16 @@ impl Store {
         rows.iter().map(from_row).collect()
     }
 
+    /// The one of them in an environment.
+    pub async fn unsettled_in(
+        &self,
+        project: &ProjectName,
+        environment: &EnvironmentName,
+    ) -> Result<Option<Deployment>, StoreError> {
+        let all = self.unsettled_deployments().await?;
+        Ok(all.into_iter().find(|d| d.project == *project && d.environment == *environment))
+    }
+
     /// Asks for a deployment to be cancelled; false when it has already ended.
     pub async fn ask_to_cancel(&self, id: DeploymentId, by: String) -> Result<bool, StoreError> {
         self.write("cancel a deployment", move |c| {

@@ -1,11 +1,13 @@
 //! SQLite: a file per table. One writer that groups what waits into one durable commit, and readers beside it.
 
+mod degraded;
 mod deliveries;
 mod deployments;
 mod environments;
 mod hooks;
 mod open;
 mod outbox;
+mod pauses;
 mod projects;
 mod release_commands;
 mod releases;
@@ -14,11 +16,13 @@ mod stages;
 mod tips;
 mod writer;
 
+pub use degraded::*;
 pub use deliveries::*;
 pub use deployments::*;
 pub use environments::*;
 pub use hooks::{HookOutcome, WaitingHook};
 pub use open::{Store, StoreError};
 pub use outbox::*;
+pub use pauses::*;
 pub use releases::NewRelease;
 pub use stages::*;

@@ -2,7 +2,7 @@
 
 use super::writer::Writer;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, Row};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -83,15 +83,17 @@ impl Store {
         Ok(())
     }
 
-    /// `PRAGMA name` of the writing connection, as a number; for tests and diagnosis.
-    pub async fn pragma(&self, name: &'static str) -> Result<i64, StoreError> {
+    /// `PRAGMA name` of the writing connection, as SQLite says it; for tests and diagnosis.
+    pub async fn pragma(&self, name: &'static str) -> Result<String, StoreError> {
         let sql: &'static str = match name {
+            "journal_mode" => "PRAGMA journal_mode",
             "synchronous" => "PRAGMA synchronous",
             "foreign_keys" => "PRAGMA foreign_keys",
             _ => return Err(StoreError::Content(format!("no pragma {name}"))),
         };
         self.write("read a pragma", move |connection| {
-            Box::pin(async move { sqlx::query_scalar(sql).fetch_one(connection).await })
+            // Some answer with a number, some with a word: SQLite makes text of both.
+            Box::pin(async move { sqlx::query(sql).fetch_one(connection).await?.try_get_unchecked(0) })
         })
         .await
     }

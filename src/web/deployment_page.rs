@@ -33,6 +33,15 @@ struct DeploymentPage {
     stages: Vec<StageRow>,
     plan: PlanView,
     log: LogView,
+    /// Of the deployment that made live what is live.
+    degraded: Vec<DegradedView>,
+}
+
+struct DegradedView {
+    why: String,
+    since: Moment,
+    /// Empty where the log is not public.
+    last_lines: String,
 }
 
 struct StageRow {
@@ -75,7 +84,25 @@ pub async fn deployment_page(deployer: &Deployer, key: &str) -> anyhow::Result<O
     };
     let mask = deployer.mask();
     let log = log(deployer, &deployment, &mask).await?;
-    Ok(Some(page(&deployment, &stages, delivery, log, &mask, now_ms()).render()?))
+    let degraded = degraded(deployer, &deployment, &mask).await?;
+    Ok(Some(page(&deployment, &stages, delivery, log, degraded, &mask, now_ms()).render()?))
+}
+
+async fn degraded(deployer: &Deployer, deployment: &Deployment, mask: &Mask) -> anyhow::Result<Vec<DegradedView>> {
+    let (project, environment) = (&deployment.project, &deployment.environment);
+    let live = deployer.store.live(project, environment).await?;
+    if live.is_none_or(|live| live.deployment != deployment.id) {
+        return Ok(Vec::new());
+    }
+    let is_public = deployer.config().projects.get(project).is_some_and(|project| project.public_logs);
+    let records = deployer.store.degraded(project, environment).await?.into_iter();
+    Ok(records
+        .map(|record| DegradedView {
+            why: mask.apply(&record.degraded.why),
+            since: Moment::new(record.since_ms),
+            last_lines: if is_public { mask.apply(&record.degraded.last_lines.join("\n")) } else { String::new() },
+        })
+        .collect())
 }
 
 async fn log(deployer: &Deployer, deployment: &Deployment, mask: &Mask) -> anyhow::Result<LogView> {
@@ -95,6 +122,7 @@ fn page(
     stages: &[StageRecord],
     delivery: Option<String>,
     log: LogView,
+    degraded: Vec<DegradedView>,
     mask: &Mask,
     now: i64,
 ) -> DeploymentPage {
@@ -122,6 +150,7 @@ fn page(
         stages: stage_rows(deployment, stages, now),
         plan: plan_view(&mask.apply(&deployment.plan)),
         log,
+        degraded,
     }
 }
 

@@ -48,6 +48,60 @@ pub struct EnvironmentReport {
     pub waiting: Vec<DeploymentSummary>,
     /// The newest that has ended.
     pub last: Option<DeploymentSummary>,
+    /// Of the live release, by name; null where the engine does not answer.
+    pub components: Option<Vec<ComponentReport>>,
+    /// Why it is not what its live release says; empty where all is well, and while a deployment runs it is of before.
+    pub degraded: Vec<DegradedReport>,
+    /// Nothing is watched or deployed there.
+    pub paused: Option<PausedReport>,
+    /// What was changed by hand; null where it was not asked for (`?drift=true`), or the engine does not answer.
+    pub drift: Option<Vec<DriftReport>>,
+}
+
+/// A component of the live release beside what runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentReport {
+    pub name: ComponentName,
+    /// Replicas that should run; 0 for a job.
+    pub wanted: u32,
+    pub running: u32,
+    /// healthy, starting or unhealthy, the worst of its replicas; null where nothing checks it or runs.
+    pub health: Option<String>,
+    /// How often the engine has restarted its containers.
+    pub restarts: u64,
+    /// What is worth saying of it: `stopped by hand`, `exited with code 3`, `restarting`, `a job`, ...
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DegradedReport {
+    /// Null: the environment as a whole.
+    pub component: Option<ComponentName>,
+    /// keeps_dying, stopped, unhealthy or not_put_back.
+    pub trouble: String,
+    pub why: String,
+    /// What it said last, the oldest first.
+    pub last_lines: Vec<String>,
+    pub since: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PausedReport {
+    pub by: String,
+    pub reason: Option<String>,
+    pub since: Timestamp,
+}
+
+/// One difference between what runs and the live release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftReport {
+    pub component: Option<ComponentName>,
+    /// The container, or `network NAME`, `volume NAME`.
+    pub subject: String,
+    /// missing, extra, stopped, paused, renamed, replaced, image, detached or definition.
+    pub kind: String,
+    /// To be read after the subject.
+    pub how: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -214,6 +268,40 @@ pub struct RollbackRequest {
     /// Absent: the one before the live one.
     pub to: Option<ReleaseId>,
     pub by: String,
+}
+
+/// `POST /v1/start`, and `POST /v1/resume`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StartRequest {
+    pub project: Option<String>,
+    pub environment: Option<String>,
+    pub by: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StartReport {
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    /// Components of which something was started.
+    pub started: Vec<ComponentName>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PauseRequest {
+    pub project: Option<String>,
+    pub environment: Option<String>,
+    pub reason: Option<String>,
+    pub by: String,
+}
+
+/// What `POST /v1/pause` and `POST /v1/resume` answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PauseReport {
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    pub paused: Option<PausedReport>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -188,7 +188,10 @@ async fn a_name_or_port_that_somebody_else_holds_is_named_before_anything_is_sto
 
     let name = format!("{}-stranger", world.project);
     let id = foreign(&world, &name, Some(other)).await;
-    compose(&world, &format!("services:\n  web: {{ image: {BASE}, command: [sleep, '600'], ports: ['127.0.0.1:{other}:8080'] }}\n"));
+    compose(
+        &world,
+        &format!("services:\n  web: {{ image: {BASE}, command: [sleep, '600'], ports: ['127.0.0.1:{other}:8080'] }}\n"),
+    );
     let answered = answer(&world).await.replace(&other.to_string(), "OTHER");
     insta::assert_snapshot!(answered, @"failure: compose.yaml:2: services.web.ports: port OTHER of the host is held by container PROJECT-stranger. Stop it (`dock…; release 1 is still live");
 

@@ -1,5 +1,8 @@
 use super::*;
-use crate::web::wire::{DeploymentSummary, EngineReport, LiveReport, OutboxReport};
+use crate::web::wire::{
+    ComponentReport, DegradedReport, DeploymentSummary, DriftReport, EngineReport, LiveReport, OutboxReport,
+    PausedReport,
+};
 
 fn at(seconds_ago: i64) -> Timestamp {
     Timestamp::from_second(1_795_507_200 - seconds_ago).unwrap()
@@ -35,6 +38,10 @@ fn environment(name: &str) -> EnvironmentReport {
         running: None,
         waiting: Vec::new(),
         last: None,
+        components: Some(Vec::new()),
+        degraded: Vec::new(),
+        paused: None,
+        drift: None,
     }
 }
 
@@ -108,4 +115,78 @@ fn colours_are_only_for_terminals_that_want_them() {
     assert!(colours(true, true).contains("\u{1b}["));
     assert!(!colours(true, false).contains('\u{1b}'));
     assert!(!colours(false, false).contains('\u{1b}'));
+}
+
+fn component(name: &str, running: u32, wanted: u32, note: Option<&str>) -> ComponentReport {
+    ComponentReport {
+        name: name.parse().unwrap(),
+        wanted,
+        running,
+        health: (running > 0).then(|| "healthy".into()),
+        restarts: 0,
+        note: note.map(str::to_string),
+    }
+}
+
+#[test]
+fn what_is_not_well_is_told_with_its_reason() {
+    let degraded = EnvironmentReport {
+        live: Some(live()),
+        last: Some(deployment(4, DeploymentState::Succeeded, "Release 41 is live")),
+        components: Some(vec![
+            component("api", 2, 2, None),
+            component("migrate", 0, 0, Some("a job")),
+            component("web", 0, 1, Some("exited with code 3")),
+        ]),
+        degraded: vec![DegradedReport {
+            component: Some("web".parse().unwrap()),
+            trouble: "keeps_dying".into(),
+            why: "web keeps dying: it exited with code 3, 4 times".into(),
+            last_lines: (1..=7).map(|n| format!("line {n}")).collect(),
+            since: at(130),
+        }],
+        drift: Some(vec![DriftReport {
+            component: Some("web".parse().unwrap()),
+            subject: "shop-production-web-1".into(),
+            kind: "stopped".into(),
+            how: "has ended with code 3".into(),
+        }]),
+        ..environment("production")
+    };
+    let paused = EnvironmentReport {
+        live: Some(live()),
+        last: Some(deployment(3, DeploymentState::Succeeded, "Release 41 is live")),
+        waiting: vec![deployment(6, DeploymentState::Waiting, "Waits")],
+        components: Some(vec![component("web", 0, 1, Some("exited with code 137"))]),
+        paused: Some(PausedReport { by: "ada".into(), reason: Some("moving house".into()), since: at(3_600) }),
+        drift: Some(Vec::new()),
+        ..environment("staging")
+    };
+    let engine = EngineReport { answers: true, problem: None, ..report().engine };
+    let outbox = OutboxReport { unsent: 0, last_error: None };
+    let report = StatusReport { engine, outbox, environments: vec![degraded, paused], ..report() };
+    insta::assert_snapshot!(text(&report, &Look::plain(), at(0)), @"
+    ENVIRONMENT      LIVE                                    SINCE    NOW
+    shop/production  release 41, aaaaaaaaaaaa Fix the price  2 h ago  degraded
+    shop/staging     release 41, aaaaaaaaaaaa Fix the price  2 h ago  paused; web down; deployment 6 waits
+
+    ENVIRONMENT      COMPONENT  RUNNING  HEALTH   RESTARTS
+    shop/production  api        2 of 2   healthy  0
+    shop/production  migrate    -        -        0         a job
+    shop/production  web        0 of 1   -        0         exited with code 3
+    shop/staging     web        0 of 1   -        0         exited with code 137
+
+    shop/production is degraded (since 2 min ago): web keeps dying: it exited with code 3, 4 times
+      | line 3
+      | line 4
+      | line 5
+      | line 6
+      | line 7
+    shop/production differs from release 41:
+      shop-production-web-1 has ended with code 3
+    shop/staging was paused 1 h ago by ada: moving house
+    shop/staging is as release 41 says
+    Deployment 4: https://deploy.example.com/deployments/4
+    Deployment 3: https://deploy.example.com/deployments/3
+    ");
 }

@@ -1,7 +1,7 @@
 //! `x-launchway`.
 
 use super::*;
-use crate::model::{EnvironmentName, Method};
+use crate::model::{EnvironmentName, Method, Repair};
 use insta::{assert_json_snapshot, assert_snapshot};
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ x-launchway:
   freeze: [{ from: 2026-12-20, to: 2027-01-03, reason: "holidays" }]
   bake: 60s
   on-newer: supersede
-  environments: { staging: { bake: 0s, windows: [] } }
+  environments: { staging: { bake: 0s, windows: [], repair: always } }
 "#;
 
 #[test]
@@ -54,6 +54,7 @@ fn an_environment_overrides_any_key() {
     assert_eq!(api.release_command.as_deref().unwrap(), ["/api", "migrate", "--all"]);
     assert!(api.concurrent);
     assert_eq!(stack.settings.bake, Some(Duration::ZERO));
+    assert_eq!(stack.settings.repair, Some(Repair::Always));
     assert!(stack.settings.windows.is_empty());
     assert_eq!(stack.settings.freeze.len(), 1);
 }

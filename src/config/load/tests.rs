@@ -106,7 +106,9 @@ fn two_environments_cannot_have_the_same_compose_project() {
 #[test]
 fn a_repository_is_shared_by_host_and_name_and_a_path_only_by_itself() {
     let project = |name: &str, forge: &str, url: &str| {
-        format!("[projects.{name}]\nforge = \"{forge}\"\nrepository = \"{url}\"\nsecret = \"0123456789abcdef\"\n[projects.{name}.environments.production]\nbranch = \"main\"\n")
+        format!(
+            "[projects.{name}]\nforge = \"{forge}\"\nrepository = \"{url}\"\nsecret = \"0123456789abcdef\"\n[projects.{name}.environments.production]\nbranch = \"main\"\n"
+        )
     };
     let text = [
         project("a", "github", "https://github.com/acme/shop.git"),

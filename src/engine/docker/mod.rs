@@ -6,6 +6,7 @@ mod containers;
 mod content;
 mod credentials;
 mod endpoints;
+mod happenings;
 mod host_ports;
 mod images;
 mod lines;

@@ -4,8 +4,8 @@ use super::connect::DockerEngine;
 use super::content::filled_by;
 use super::observed::{component_of, foreign, is_oneoff, observed};
 use crate::engine::{EngineError, Scope};
-use crate::model::{Observed, ObservedNetwork, ObservedVolume, label};
-use bollard::models::{ContainerSummary, Network, Volume};
+use crate::model::{Observed, ObservedNetwork, ObservedVolume, Subnet, label};
+use bollard::models::{ContainerSummary, IpamConfig, Network, Volume};
 use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptions, ListVolumesOptions};
 use futures_util::{StreamExt, TryStreamExt};
 use std::collections::HashSet;
@@ -87,11 +87,23 @@ fn network(found: Network) -> Option<(String, ObservedNetwork)> {
         labels: found.labels.unwrap_or_default().into_iter().collect(),
         driver: found.driver.unwrap_or_default(),
         internal: found.internal.unwrap_or_default(),
+        ipv6: found.enable_ipv6.unwrap_or_default(),
+        options: found.options.unwrap_or_default().into_iter().collect(),
+        ipam_driver: found.ipam.as_ref().and_then(|ipam| ipam.driver.clone()).unwrap_or_default(),
+        ipam: found.ipam.and_then(|ipam| ipam.config).unwrap_or_default().into_iter().map(subnet).collect(),
     };
     Some((found.name?, observed))
 }
 
 fn volume(found: Volume) -> (String, ObservedVolume) {
-    let observed = ObservedVolume { labels: found.labels.into_iter().collect(), driver: found.driver };
+    let observed = ObservedVolume {
+        labels: found.labels.into_iter().collect(),
+        driver: found.driver,
+        options: found.options.into_iter().collect(),
+    };
     (found.name, observed)
+}
+
+fn subnet(found: IpamConfig) -> Subnet {
+    Subnet { subnet: found.subnet, ip_range: found.ip_range, gateway: found.gateway }
 }

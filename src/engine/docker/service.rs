@@ -3,8 +3,8 @@
 use super::answer::in_path;
 use super::connect::DockerEngine;
 use super::containers::name_of;
-use crate::engine::{Engine, EngineError, EngineInfo, Image, Outcome, Scope, Supplies};
-use crate::model::Observed;
+use crate::engine::{Engine, EngineError, EngineInfo, Happening, Image, Outcome, Scope, Supplies};
+use crate::model::{Ending, Observed};
 use crate::plan::{Action, Target};
 use async_trait::async_trait;
 use std::future::Future;
@@ -70,6 +70,14 @@ impl Engine for DockerEngine {
 
     async fn last_lines(&self, container: &str, count: usize) -> Result<Vec<String>, EngineError> {
         self.lines(container, count).await
+    }
+
+    async fn ending(&self, container: &str) -> Result<Ending, EngineError> {
+        self.how_it_ended(container).await
+    }
+
+    async fn listen(&self, heard: &(dyn Fn(Happening) + Send + Sync)) -> EngineError {
+        self.tell_what_happens(heard).await
     }
 }
 

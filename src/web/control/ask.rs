@@ -80,7 +80,7 @@ pub async fn back_up(
 }
 
 /// Carries a request out to its end, also when whoever asked goes away in the middle.
-async fn carried_out<T, W>(deployer: Arc<Deployer>, work: impl FnOnce(Arc<Deployer>) -> W) -> Answer<T>
+pub(super) async fn carried_out<T, W>(deployer: Arc<Deployer>, work: impl FnOnce(Arc<Deployer>) -> W) -> Answer<T>
 where
     T: Send + 'static,
     W: Future<Output = Result<T, Refusal>> + Send + 'static,
@@ -90,7 +90,7 @@ where
 }
 
 /// Who asked, as text for statuses and pages.
-fn name_of(by: &str) -> String {
+pub(super) fn name_of(by: &str) -> String {
     let clean: String = by.chars().filter(|c| !c.is_control()).take(80).collect();
     if clean.trim().is_empty() { "somebody at the command line".into() } else { clean.trim().to_string() }
 }

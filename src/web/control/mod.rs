@@ -5,6 +5,7 @@ mod answer;
 mod ask;
 mod deliveries;
 mod deployments;
+mod keep;
 mod reports;
 mod status;
 
@@ -24,6 +25,9 @@ pub fn control(deployer: Arc<Deployer>) -> Router {
         .route("/v1/deployments/{id}/cancel", post(ask::cancel))
         .route("/v1/deploy", post(ask::deploy))
         .route("/v1/rollback", post(ask::roll_back))
+        .route("/v1/start", post(keep::start))
+        .route("/v1/pause", post(keep::pause))
+        .route("/v1/resume", post(keep::resume))
         .route("/v1/plan", post(ask::plan))
         .route("/v1/backup", post(ask::back_up))
         .route("/v1/deliveries", get(deliveries::list))

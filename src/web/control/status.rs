@@ -3,11 +3,14 @@
 use super::answer::{Answer, answer};
 use super::reports::{summary, time};
 use crate::config::{Environment, Project};
-use crate::model::DeploymentState;
-use crate::run::{Deployer, Refusal};
+use crate::model::{DeploymentState, Health, Release};
+use crate::run::{ComponentStand, Deployer, Refusal, Stand, StandingReport};
 use crate::store::Deployment;
-use crate::web::wire::{EngineReport, EnvironmentReport, LiveReport, OutboxReport, StatusReport};
-use axum::extract::State;
+use crate::web::wire::{
+    ComponentReport, DegradedReport, EngineReport, EnvironmentReport, LiveReport, OutboxReport, StatusReport,
+};
+use axum::extract::{Query, State};
+use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,19 +18,26 @@ const ENGINE_ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 /// Far enough back to find one that has ended.
 const LOOK_BACK: u32 = 20;
 
-pub async fn status(State(deployer): State<Arc<Deployer>>) -> Answer<StatusReport> {
-    answer(&deployer, report(&deployer).await)
+#[derive(Deserialize)]
+pub struct Asked {
+    /// What was changed by hand too.
+    #[serde(default)]
+    drift: bool,
 }
 
-async fn report(deployer: &Deployer) -> Result<StatusReport, Refusal> {
+pub async fn status(State(deployer): State<Arc<Deployer>>, Query(asked): Query<Asked>) -> Answer<StatusReport> {
+    let what = if asked.drift { Stand::Drift } else { Stand::Components };
+    answer(&deployer, report(&deployer, what).await)
+}
+
+async fn report(deployer: &Deployer, what: Stand) -> Result<StatusReport, Refusal> {
     let config = deployer.config();
     let open = deployer.store.open_deployments().await?;
-    let mut environments = Vec::new();
-    for project in config.projects.values() {
-        for environment in project.environments.values() {
-            environments.push(environment_report(deployer, project, environment, &open).await?);
-        }
-    }
+    let places = config.projects.values().flat_map(|project| project.environments.values().map(move |e| (project, e)));
+    let environments =
+        places.map(|(project, environment)| environment_report(deployer, project, environment, &open, what));
+    // Side by side: an engine that does not answer is waited for once.
+    let environments = futures_util::future::try_join_all(environments).await?;
     let (unsent, last_error) = deployer.store.unsent_statuses().await?;
     Ok(StatusReport {
         version: env!("CARGO_PKG_VERSION").to_string(),
@@ -42,20 +52,38 @@ async fn environment_report(
     project: &Project,
     environment: &Environment,
     open: &[Deployment],
+    what: Stand,
 ) -> Result<EnvironmentReport, Refusal> {
     let here = |d: &&Deployment| d.project == project.name && d.environment == environment.name;
     let is_waiting = |d: &&Deployment| d.state == DeploymentState::Waiting;
     let running = open.iter().filter(here).find(|d| !is_waiting(d));
     let waiting = open.iter().rev().filter(here).filter(is_waiting);
     let recent = deployer.store.deployments(Some(&project.name), Some(&environment.name), LOOK_BACK).await?;
+    let (live, release) = live(deployer, project, environment).await?;
+    let stand = match &release {
+        None => Some(StandingReport::default()),
+        Some(release) => {
+            let asked = deployer.stand(project, environment, release, what);
+            tokio::time::timeout(ENGINE_ANSWERS_WITHIN, asked).await.ok().and_then(Result::ok)
+        }
+    };
+    let (components, drift) = match stand {
+        Some(stand) => (Some(stand.components.into_iter().map(component).collect()), Some(stand.drift)),
+        None => (None, None),
+    };
+    let drift = drift.filter(|_| what == Stand::Drift);
     Ok(EnvironmentReport {
         project: project.name.clone(),
         environment: environment.name.clone(),
         deploys: environment.branches.iter().chain(&environment.tags).map(|p| p.text.clone()).collect(),
-        live: live(deployer, project, environment).await?,
+        live,
         running: running.map(|d| summary(deployer, d)),
         waiting: waiting.map(|d| summary(deployer, d)).collect(),
         last: recent.iter().find(|d| d.state.is_end()).map(|d| summary(deployer, d)),
+        components,
+        degraded: degraded(deployer, project, environment).await?,
+        paused: deployer.store.pause(&project.name, &environment.name).await?.map(super::keep::paused),
+        drift: drift.map(|all| all.into_iter().map(super::keep::drift).collect()),
     })
 }
 
@@ -63,17 +91,38 @@ async fn live(
     deployer: &Deployer,
     project: &Project,
     environment: &Environment,
-) -> Result<Option<LiveReport>, Refusal> {
-    let Some(live) = deployer.store.live(&project.name, &environment.name).await? else { return Ok(None) };
-    let Some(release) = deployer.store.release(live.release).await? else { return Ok(None) };
+) -> Result<(Option<LiveReport>, Option<Release>), Refusal> {
+    let Some(live) = deployer.store.live(&project.name, &environment.name).await? else { return Ok((None, None)) };
+    let Some(release) = deployer.store.release(live.release).await? else { return Ok((None, None)) };
     let by = deployer.store.deployment(live.deployment).await?;
-    Ok(Some(LiveReport {
+    let report = LiveReport {
         release: live.release,
-        commit: release.commit,
+        commit: release.commit.clone(),
         subject: by.as_ref().map(|d| deployer.mask().apply(&d.subject)).unwrap_or_default(),
         deployment: live.deployment,
         since: by.and_then(|d| d.ended_ms).map(time),
-    }))
+    };
+    Ok((Some(report), Some(release)))
+}
+
+async fn degraded(
+    deployer: &Deployer,
+    project: &Project,
+    environment: &Environment,
+) -> Result<Vec<DegradedReport>, Refusal> {
+    let records = deployer.store.degraded(&project.name, &environment.name).await?;
+    Ok(records.into_iter().map(|record| super::keep::degraded(deployer, record)).collect())
+}
+
+fn component(stand: ComponentStand) -> ComponentReport {
+    let ComponentStand { name, wanted, running, health, restarts, note } = stand;
+    let health = health.and_then(|health| match health {
+        Health::None => None,
+        Health::Starting => Some("starting".to_string()),
+        Health::Healthy => Some("healthy".to_string()),
+        Health::Unhealthy => Some("unhealthy".to_string()),
+    });
+    ComponentReport { name, wanted, running, health, restarts, note }
 }
 
 async fn engine(deployer: &Deployer) -> EngineReport {

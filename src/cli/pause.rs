@@ -1,0 +1,72 @@
+//! `launchway pause` and `launchway resume`.
+
+use super::client::{Client, block_on};
+use super::{look, who};
+use crate::web::wire::{PauseReport, PauseRequest, StartRequest};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Stop watching and deploying in an environment
+///
+/// Pushes wait, and their statuses say so. What runs goes on running; a deployment that has begun goes on to its end, and
+/// `launchway rollback` works all the same. Lasts until `launchway resume`, also over restarts.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which environment; not needed where the project has only one
+    environment: Option<String>,
+    /// Which project; not needed where only one is set
+    #[arg(short, long, value_name = "NAME")]
+    project: Option<String>,
+    /// Why, for those who wait
+    #[arg(long)]
+    reason: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Watch and deploy again in an environment that was paused
+#[derive(Debug, clap::Args)]
+pub struct ResumeArgs {
+    /// Which environment; not needed where the project has only one
+    environment: Option<String>,
+    /// Which project; not needed where only one is set
+    #[arg(short, long, value_name = "NAME")]
+    project: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
+    block_on(async {
+        let Args { environment, project, reason, json } = args;
+        let request = PauseRequest { project, environment, reason, by: who::at_the_command_line() };
+        let report: PauseReport = Client::new(config)?.post("/v1/pause", &request).await?;
+        tell(&report, json)
+    })
+}
+
+pub fn resume(config: &Path, args: ResumeArgs) -> anyhow::Result<ExitCode> {
+    block_on(async {
+        let ResumeArgs { environment, project, json } = args;
+        let request = StartRequest { project, environment, by: who::at_the_command_line() };
+        let report: PauseReport = Client::new(config)?.post("/v1/resume", &request).await?;
+        tell(&report, json)
+    })
+}
+
+fn tell(report: &PauseReport, json: bool) -> anyhow::Result<ExitCode> {
+    if json {
+        look::print_json(report)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let PauseReport { project, environment, paused } = report;
+    look::print(&match paused {
+        Some(_) => format!(
+            "{project}/{environment} is paused: nothing is watched or deployed there until `launchway resume {environment}`\n"
+        ),
+        None => format!("{project}/{environment} is watched and deployed to again\n"),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

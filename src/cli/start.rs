@@ -1,0 +1,41 @@
+//! `launchway start`: starts what somebody stopped by hand.
+
+use super::client::{Client, block_on};
+use super::{look, who};
+use crate::web::wire::{StartReport, StartRequest};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Start what of the live release does not run
+///
+/// What somebody stopped by hand stays stopped until this, or the next deployment. Waits until it is ready.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which environment; not needed where the project has only one
+    environment: Option<String>,
+    /// Which project; not needed where only one is set
+    #[arg(short, long, value_name = "NAME")]
+    project: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
+    block_on(async {
+        let Args { environment, project, json } = args;
+        let request = StartRequest { project, environment, by: who::at_the_command_line() };
+        let report: StartReport = Client::new(config)?.post("/v1/start", &request).await?;
+        if json {
+            look::print_json(&report)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let StartReport { project, environment, started } = report;
+        let names: Vec<&str> = started.iter().map(|name| name.as_str()).collect();
+        look::print(&match names.is_empty() {
+            true => format!("Nothing of {project}/{environment} had to be started\n"),
+            false => format!("Started in {project}/{environment}: {}\n", names.join(", ")),
+        })?;
+        Ok(ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,146 @@
+//! The part of a plan that puts right what died, and leaves alone what did not.
+
+use super::standing::{ComponentStanding, Standing};
+use super::{Action, EngineNetworkMode, Plan, Step, Target};
+use crate::model::{ComponentName, ContainerState, NetworkMode, Repair};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What may be put right now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mending {
+    /// Components of which something is to be put right.
+    pub components: BTreeSet<ComponentName>,
+    /// Containers that are not to be started, by id.
+    held: BTreeSet<String>,
+    repair: Repair,
+    /// Components that are left alone whatever else is done.
+    left: BTreeSet<ComponentName>,
+}
+
+impl Mending {
+    /// `not_now`: components whose next try is yet to come. `wake`: what somebody stopped is started too.
+    pub fn new(
+        standings: &[ComponentStanding<'_>],
+        not_now: &BTreeSet<ComponentName>,
+        repair: Repair,
+        wake: bool,
+    ) -> Self {
+        let mut mending = Self { repair, left: not_now.clone(), ..Self::default() };
+        for standing in standings.iter().filter(|standing| !standing.is_job) {
+            let mut is_down = false;
+            let mut is_paused = false;
+            for replica in standing.replicas.values() {
+                match replica {
+                    Standing::Missing | Standing::Died(_) => is_down = true,
+                    Standing::ByHand(_) if wake => is_down = true,
+                    Standing::ByHand(container) => {
+                        is_paused |= container.state == ContainerState::Paused;
+                        mending.held.insert(container.id.clone());
+                    }
+                    Standing::Ended(container) => drop(mending.held.insert(container.id.clone())),
+                    Standing::Up(_) | Standing::Restarting(_) => {}
+                }
+            }
+            // What somebody runs in its place is theirs until the next deployment.
+            let is_theirs = is_paused || (!standing.others.is_empty() && repair == Repair::Died);
+            if is_theirs {
+                mending.left.insert(standing.name().clone());
+            } else if is_down && !not_now.contains(standing.name()) {
+                mending.components.insert(standing.name().clone());
+            }
+        }
+        mending.follow(standings);
+        mending
+    }
+
+    /// What shares the network of a container that is made anew is made anew with it.
+    fn follow(&mut self, standings: &[ComponentStanding<'_>]) {
+        let is_missing = |name: &ComponentName| {
+            let standing = standings.iter().find(|standing| standing.name() == name);
+            standing.is_some_and(|standing| standing.replicas.values().any(|one| matches!(one, Standing::Missing)))
+        };
+        for standing in standings {
+            if let NetworkMode::Component(other) = &standing.component.container.network_mode
+                && self.components.contains(other)
+                && is_missing(other)
+                && !self.left.contains(standing.name())
+            {
+                self.components.insert(standing.name().clone());
+            }
+        }
+    }
+
+    /// The steps that do it, in the plan's order. `plan` leads all the way to the live release.
+    pub fn part(&self, plan: &Plan) -> Plan {
+        let concerns = |step: &Step| match (&step.component, self.repair) {
+            (Some(name), Repair::Died) => self.components.contains(name),
+            (Some(name), Repair::Always) => !self.left.contains(name),
+            (None, _) => true,
+        };
+        let existing = |target: &Target| target.existing().map(str::to_string);
+        let starts = |step: &Step| match &step.action {
+            Action::StartContainer(target) if concerns(step) => existing(target),
+            _ => None,
+        };
+        let started: BTreeSet<String> =
+            plan.steps.iter().filter_map(starts).filter(|id| !self.held.contains(id)).collect();
+        let creates = |step: &&Step| matches!(step.action, Action::CreateContainer(_)) && concerns(step);
+        let is_creating = plan.steps.iter().any(|step| creates(&step));
+        let kept = plan.steps.iter().filter(|step| match &step.action {
+            Action::CreateNetwork(_) | Action::CreateVolume(_) | Action::FillVolume(_) => is_creating,
+            Action::StartContainer(target) | Action::WaitReady { target, .. } => {
+                concerns(step) && existing(target).is_none_or(|id| started.contains(&id))
+            }
+            _ => concerns(step),
+        });
+        only(plan, kept)
+    }
+}
+
+/// The plan with these of its steps, numbered anew; who waited for a step that is left out waits for what that one
+/// waited for.
+fn only<'a>(plan: &'a Plan, kept: impl Iterator<Item = &'a Step>) -> Plan {
+    let kept: BTreeSet<u32> = kept.map(|step| step.id).collect();
+    let number: BTreeMap<u32, u32> = kept.iter().zip(1..).map(|(old, new)| (*old, new)).collect();
+    // Old id -> new ids to wait for in its place.
+    let mut stands_for: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+    let mut steps = Vec::new();
+    for step in &plan.steps {
+        let waits: BTreeSet<u32> =
+            step.waits_for.iter().filter_map(|wait| stands_for.get(wait)).flatten().copied().collect();
+        match number.get(&step.id) {
+            Some(new) => {
+                stands_for.insert(step.id, BTreeSet::from([*new]));
+                let (id, waits_for) = (*new, waits.into_iter().collect());
+                steps.push(Step { id, waits_for, action: renumbered(&step.action, &number), ..step.clone() });
+            }
+            None => drop(stands_for.insert(step.id, waits)),
+        }
+    }
+    Plan { steps }
+}
+
+fn renumbered(action: &Action, number: &BTreeMap<u32, u32>) -> Action {
+    let target = |target: &mut Target| {
+        if let Target::Created { step } = target {
+            *step = number.get(step).copied().unwrap_or(*step);
+        }
+    };
+    let mut action = action.clone();
+    match &mut action {
+        Action::StartContainer(of) | Action::RemoveContainer(of) => target(of),
+        Action::StopContainer { target: of, .. }
+        | Action::RenameContainer { target: of, .. }
+        | Action::WaitReady { target: of, .. } => target(of),
+        Action::CreateContainer(spec) => {
+            if let EngineNetworkMode::Container(of) = &mut spec.network {
+                target(of);
+            }
+        }
+        _ => {}
+    }
+    action
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+use super::*;
+use crate::model::{ContainerState, Ending, Release};
+use crate::plan::Phase;
+use crate::plan::converge::{Goal, converge};
+use crate::plan::sample::{component, stack};
+use crate::plan::simulation::Simulation;
+use crate::plan::standing::standings;
+use crate::plan::standing::tests::{live, release, set, wanted};
+use proptest::prelude::*;
+
+fn shop() -> Release {
+    release(stack([
+        component("web").after("api").publishes(8080, 80),
+        component("api").after("db").replicas(2),
+        component("db").volume("data", "/data"),
+    ]))
+}
+
+fn died(engine: &mut Simulation, name: &str) {
+    set(engine, name, |c| c.state = ContainerState::Exited { code: 1 });
+}
+
+fn removed(engine: &mut Simulation, name: &str) {
+    engine.observed.containers.retain(|c| c.name != name);
+}
+
+struct Asked {
+    not_now: BTreeSet<ComponentName>,
+    repair: Repair,
+    wake: bool,
+    told: Vec<String>,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { not_now: BTreeSet::new(), repair: Repair::Died, wake: false, told: Vec::new() }
+    }
+}
+
+fn mend(release: &Release, engine: &Simulation, asked: Asked) -> Plan {
+    let endings = engine.observed.containers.iter().map(|c| {
+        let ending = if asked.told.contains(&c.name) { Ending::Told } else { Ending::ByItself };
+        (c.id.clone(), ending)
+    });
+    let endings = endings.collect();
+    let wanted = wanted(release, Goal::PutBack);
+    let standings = standings(&wanted, &engine.observed, &endings);
+    let plan = converge(&wanted, &engine.observed).unwrap();
+    Mending::new(&standings, &asked.not_now, asked.repair, asked.wake).part(&plan)
+}
+
+#[test]
+fn what_died_is_started_and_what_was_removed_is_made_anew_in_order() {
+    let release = shop();
+    let mut engine = live(&release);
+    died(&mut engine, "shop-db-1");
+    removed(&mut engine, "shop-api-2");
+    died(&mut engine, "shop-web-1");
+    insta::assert_snapshot!(mend(&release, &engine, Asked::default()), @"
+    #1 api-2, create container, it is not there yet
+    #2 db-1, start container, it is not running
+    [2] -> #3 db-1, wait until ready
+    [3] -> #4 api-2, start container, new container
+    [4] -> #5 api-2, wait until ready
+    [5] -> #6 web-1, start container, it is not running
+    [6] -> #7 web-1, wait until ready
+    ");
+}
+
+#[test]
+fn what_waits_for_its_next_try_is_left_out_and_nobody_waits_for_it() {
+    let release = shop();
+    let mut engine = live(&release);
+    for name in ["shop-db-1", "shop-api-1", "shop-web-1"] {
+        died(&mut engine, name);
+    }
+    let not_now = BTreeSet::from([ComponentName::new("api").unwrap()]);
+    insta::assert_snapshot!(mend(&release, &engine, Asked { not_now, ..Asked::default() }), @"
+    #1 db-1, start container, it is not running
+    [1] -> #2 db-1, wait until ready
+    [2] -> #3 web-1, start container, it is not running
+    [3] -> #4 web-1, wait until ready
+    ");
+}
+
+#[test]
+fn what_somebody_stopped_or_paused_is_left_alone_until_it_is_woken() {
+    let release = shop();
+    let mut engine = live(&release);
+    died(&mut engine, "shop-api-1");
+    died(&mut engine, "shop-api-2");
+    set(&mut engine, "shop-web-1", |c| c.state = ContainerState::Paused);
+    let told = vec!["shop-api-1".to_string()];
+    let asked = |repair, wake| Asked { told: told.clone(), repair, wake, ..Asked::default() };
+    for repair in [Repair::Died, Repair::Always] {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(mend(&release, &engine, asked(repair, false)), @"
+            #1 api-2, start container, it is not running
+            [1] -> #2 api-2, wait until ready
+            ");
+        }
+    }
+    let starts = mend(&release, &engine, asked(Repair::Died, true)).to_string();
+    for name in ["api-1", "api-2", "web-1"] {
+        assert!(starts.contains(&format!("{name}, start container")), "{starts}");
+    }
+}
+
+#[test]
+fn a_restart_policy_at_work_a_check_that_fails_and_changes_by_hand_need_no_mending() {
+    let release = shop();
+    let mut engine = live(&release);
+    set(&mut engine, "shop-db-1", |c| c.state = ContainerState::Restarting);
+    set(&mut engine, "shop-api-1", |c| c.health = crate::model::Health::Unhealthy);
+    set(&mut engine, "shop-api-2", |c| c.name = "mine".into());
+    set(&mut engine, "shop-web-1", |c| c.fingerprint = None);
+    assert_eq!(mend(&release, &engine, Asked::default()).to_string(), "");
+}
+
+#[test]
+fn changes_by_hand_are_put_right_where_the_settings_say_so() {
+    let release = shop();
+    let mut engine = live(&release);
+    set(&mut engine, "shop-api-2", |c| c.name = "mine".into());
+    set(&mut engine, "shop-db-1", |c| c.networks.clear());
+    insta::assert_snapshot!(mend(&release, &engine, Asked { repair: Repair::Always, ..Asked::default() }), @"
+    #1 db-1, create container, replaces db-1 of release 1
+    #2 shop-db-1, stop container, release 1 replaces it
+    [2] -> #3 shop-db-1, rename container to shop-db-1.old-00000001, its name is wanted
+    [3] -> #4 db-1, rename container to shop-db-1, it takes the name over
+    [4] -> #5 db-1, start container, new container
+    [5] -> #6 db-1, wait until ready
+    [6] -> #7 api-2, rename container to shop-api-2, it takes the name over
+    #8 shop-db-1, remove container, release 1 has replaced it
+    ");
+}
+
+#[test]
+fn what_shares_the_network_of_a_removed_container_is_made_anew_with_it() {
+    let mut inside = component("inside");
+    inside.0.container.network_mode = NetworkMode::Component(ComponentName::new("vpn").unwrap());
+    let release = release(stack([component("vpn"), inside]));
+    let mut engine = live(&release);
+    removed(&mut engine, "shop-vpn-1");
+    insta::assert_snapshot!(mend(&release, &engine, Asked::default()), @"
+    #1 vpn-1, create container, it is not there yet
+    [1] -> #2 inside-1, create container, replaces inside-1 of release 1
+    #3 vpn-1, start container, new container
+    [3] -> #4 vpn-1, wait until ready
+    [3] -> #5 shop-inside-1, stop container, release 1 replaces it
+    [5] -> #6 shop-inside-1, rename container to shop-inside-1.old-00000002, its name is wanted
+    [6] -> #7 inside-1, rename container to shop-inside-1, it takes the name over
+    [7] -> #8 inside-1, start container, new container
+    [8] -> #9 inside-1, wait until ready
+    #10 shop-inside-1, remove container, release 1 has replaced it
+    ");
+}
+
+/// One of what may happen to a container.
+fn happens(engine: &mut Simulation, index: usize, what: u8) {
+    let count = engine.observed.containers.len();
+    if count == 0 {
+        return;
+    }
+    let name = engine.observed.containers[index % count].name.clone();
+    match what {
+        0 => died(engine, &name),
+        1 => removed(engine, &name),
+        2 => set(engine, &name, |c| c.state = ContainerState::Created),
+        3 => set(engine, &name, |c| c.state = ContainerState::Dead),
+        _ => {}
+    }
+}
+
+proptest! {
+    /// Whatever died or went: the part of the plan can be carried out, and then everything runs again.
+    #[test]
+    fn after_mending_everything_runs(blows in proptest::collection::vec((0usize..8, 0u8..5), 0..6)) {
+        let release = shop();
+        let mut engine = live(&release);
+        for (index, what) in blows {
+            happens(&mut engine, index, what);
+        }
+        let plan = mend(&release, &engine, Asked::default());
+        for step in &plan.steps {
+            prop_assert!(step.waits_for.iter().all(|wait| *wait < step.id));
+        }
+        engine.carry_out(&plan, &[Phase::Prepare, Phase::Deploy, Phase::Clean], usize::MAX);
+        prop_assert_eq!(mend(&release, &engine, Asked::default()).to_string(), "");
+        let whole = converge(&wanted(&release, Goal::Deploy), &engine.observed).unwrap();
+        prop_assert!(whole.is_empty(), "{}", whole);
+    }
+}

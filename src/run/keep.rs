@@ -1,0 +1,161 @@
+//! Looking after what is live while nothing is deployed: when each environment is looked at. Events of the engine and
+//! the end of a deployment bring a look forward; without them there is one every minute all the same.
+
+use super::deployer::{Deployer, Place, now_ms};
+use super::lanes::Lanes;
+use super::look;
+use super::ward::Ward;
+use crate::engine::Happening;
+use crate::model::{EnvironmentName, ProjectName, label};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// Events come in groups: a stop is a kill, an end and a stop.
+const GROUP: Duration = Duration::from_millis(300);
+/// How long after an engine was heard no more it is listened to again.
+const LISTEN_AGAIN: Duration = Duration::from_secs(5);
+/// An engine that ends stops its containers first, and says so as if somebody had stopped them.
+const LAST_WORDS: Duration = Duration::from_secs(60);
+
+/// How long looks may take to notice that the process ends.
+const REST: Duration = Duration::from_secs(5);
+
+/// When which environment is looked at, and what is remembered between looks.
+#[derive(Default)]
+pub struct Keeping {
+    due: Mutex<HashMap<Place, Instant>>,
+    woken: Notify,
+    begun: CancellationToken,
+    wards: Mutex<HashMap<Place, Ward>>,
+}
+
+impl Keeping {
+    /// What earlier processes left in the middle is taken up: the rest may be looked after.
+    pub fn begin(&self) {
+        self.begun.cancel();
+    }
+
+    /// Looks at the environment after this time at the latest.
+    pub fn look_at(&self, place: &Place, within: Duration) {
+        let at = Instant::now() + within;
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = due.entry(place.clone()).or_insert(at);
+        *next = (*next).min(at);
+        self.woken.notify_one();
+    }
+
+    fn look_everywhere(&self) {
+        let now = Instant::now();
+        self.due.lock().unwrap_or_else(PoisonError::into_inner).values_mut().for_each(|at| *at = (*at).min(now));
+        self.woken.notify_one();
+    }
+
+    /// What is remembered of the environment; whoever takes it puts it back.
+    pub fn take(&self, place: &Place) -> Option<Ward> {
+        self.wards.lock().unwrap_or_else(PoisonError::into_inner).remove(place)
+    }
+
+    pub fn put(&self, place: &Place, ward: Ward) {
+        self.wards.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), ward);
+    }
+
+    fn forget_endings(&self) {
+        self.wards.lock().unwrap_or_else(PoisonError::into_inner).values_mut().for_each(Ward::forget_endings);
+    }
+}
+
+/// Looks after every environment until the process ends.
+pub async fn keep(deployer: Arc<Deployer>) {
+    tokio::select! {
+        () = deployer.stop.cancelled() => return,
+        () = deployer.keeping.begun.cancelled() => {}
+    }
+    let mut looks: Lanes<Place> = Lanes::new();
+    while !deployer.stop.is_cancelled() {
+        let next = begin_looks(&deployer, &mut looks);
+        tokio::select! {
+            () = deployer.stop.cancelled() => {}
+            () = deployer.keeping.woken.notified() => {}
+            () = looks.ended() => {}
+            () = tokio::time::sleep_until(next) => {}
+        }
+    }
+    // What is in the middle of a step comes to rest; the next start looks again anyway.
+    let _ = tokio::time::timeout(REST, looks.all_ended()).await;
+}
+
+/// Begins the looks that are due, and returns when the next one is.
+fn begin_looks(deployer: &Arc<Deployer>, looks: &mut Lanes<Place>) -> Instant {
+    let now = Instant::now();
+    let config = deployer.config();
+    let places = config
+        .projects
+        .values()
+        .flat_map(|project| project.environments.keys().map(|environment| (project.name.clone(), environment.clone())));
+    let mut due = deployer.keeping.due.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut next = now + LOOK_EVERY;
+    for place in places {
+        if looks.is_busy(&place) {
+            continue;
+        }
+        let at = due.entry(place.clone()).or_insert(now);
+        if *at > now {
+            next = next.min(*at);
+            continue;
+        }
+        *at = now + LOOK_EVERY;
+        let deployer = deployer.clone();
+        looks.begin(place.clone(), async move {
+            if let Some(again) = look::look(&deployer, &place).await {
+                deployer.keeping.look_at(&place, again);
+            }
+        });
+    }
+    next
+}
+
+/// Listens to the engine, so that a look comes soon after something happened.
+pub async fn listen(deployer: Arc<Deployer>) {
+    let heard = |happening: Happening| {
+        if let Some(place) = place_of(&deployer, &happening) {
+            deployer.keeping.look_at(&place, GROUP);
+        }
+    };
+    loop {
+        let why = tokio::select! {
+            () = deployer.stop.cancelled() => return,
+            why = deployer.engine.listen(&heard) => why,
+        };
+        tracing::debug!(error = %why, "The engine is heard no more; it is looked at every minute");
+        deployer.keeping.forget_endings();
+        let since = now_ms() - LAST_WORDS.as_millis() as i64;
+        if let Err(error) = deployer.store.forget_stopped_since(since).await {
+            tracing::warn!(error = %error, "What was stopped by hand may have been stopped by the engine's own end");
+        }
+        tokio::select! {
+            () = deployer.stop.cancelled() => return,
+            () = tokio::time::sleep(LISTEN_AGAIN) => {}
+        }
+        // Whatever happened meanwhile, nobody told.
+        deployer.keeping.look_everywhere();
+    }
+}
+
+/// The environment that a container belongs to.
+fn place_of(deployer: &Deployer, happening: &Happening) -> Option<Place> {
+    let label = |key: &str| happening.labels.get(key).cloned();
+    if let (Some(project), Some(environment)) = (label(label::PROJECT), label(label::ENVIRONMENT)) {
+        return Some((ProjectName::new(project).ok()?, EnvironmentName::new(environment).ok()?));
+    }
+    let compose_project = label(label::COMPOSE_PROJECT)?;
+    let config = deployer.config();
+    config.projects.values().find_map(|project| {
+        let found = project.environments.values().find(|one| one.compose_project == compose_project)?;
+        Some((project.name.clone(), found.name.clone()))
+    })
+}

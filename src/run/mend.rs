@@ -1,0 +1,130 @@
+//! Putting right what died while nothing is deployed: the part of the plan towards the live release that does so, walked
+//! by the same executor as every other plan.
+
+use super::deployer::{Control, Deployer};
+use super::executor::{StepFailed, Watch, execute};
+use super::log::DeploymentLog;
+use super::setback::{Limit, Setback, within};
+use super::supplies::CommitFiles;
+use super::ward::Ward;
+use super::watch::LogSteps;
+use crate::config::Project;
+use crate::engine::{EngineError, Supplies};
+use crate::model::{ComponentName, Observed, Release, Stage, Tree};
+use crate::plan::converge::{Wanted, converge};
+use crate::plan::mending::Mending;
+use crate::plan::{Action, Phase, Plan};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What became of it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Mended {
+    /// There was nothing to do.
+    Nothing,
+    /// These components were started.
+    Done(BTreeSet<ComponentName>),
+    /// Why not.
+    Failed(String),
+    /// A deployment came, or the process ends.
+    GaveWay,
+    EngineAway,
+}
+
+pub struct Mender<'a> {
+    pub deployer: &'a Arc<Deployer>,
+    pub project: &'a Project,
+    pub release: &'a Release,
+    pub control: &'a Control,
+}
+
+impl Mender<'_> {
+    /// Carries out what of the way to the live release may be done now; what fails is noted in `ward`.
+    pub async fn mend(&self, wanted: &Wanted<'_>, observed: &Observed, mending: &Mending, ward: &mut Ward) -> Mended {
+        let plan = match converge(wanted, observed) {
+            Ok(plan) => mending.part(&plan),
+            Err(problems) => {
+                let why = Setback::problems(&problems).to_string();
+                for component in &mending.components {
+                    ward.failed(component, why.clone(), Vec::new(), true);
+                }
+                return if mending.components.is_empty() { Mended::Nothing } else { Mended::Failed(why) };
+            }
+        };
+        if plan.is_empty() {
+            return Mended::Nothing;
+        }
+        let log = match self.deployer.logs.open(self.control.id, self.deployer.mask()) {
+            Ok(log) => log,
+            Err(error) => return Mended::Failed(format!("the log of deployment {}: {error}", self.control.id)),
+        };
+        log.enter(Stage::Monitor);
+        let touched: BTreeSet<ComponentName> = plan.steps.iter().filter_map(|step| step.component.clone()).collect();
+        let names = touched.iter().map(ComponentName::as_str).collect::<Vec<_>>().join(", ");
+        log.line(
+            None,
+            &format!("release {} is live, but {names} not as it says; putting that right:", self.release.id),
+        );
+        for line in plan.to_string().lines() {
+            log.line(None, line);
+        }
+        let (project, environment) = (&self.release.project, &self.release.environment);
+        tracing::info!(%project, %environment, components = names, "{project}/{environment}: {names} is being put right");
+        self.carry_out(&plan, touched, &log, ward).await
+    }
+
+    async fn carry_out(
+        &self,
+        plan: &Plan,
+        touched: BTreeSet<ComponentName>,
+        log: &DeploymentLog,
+        ward: &mut Ward,
+    ) -> Mended {
+        let tree = self.deployer.mirrors.tree(&self.project.name, &self.release.commit).ok();
+        let tree = tree.map(|tree| Arc::new(tree) as Arc<dyn Tree>);
+        let supplies: Arc<dyn Supplies> = Arc::new(CommitFiles { tree, log: log.clone() });
+        let watch: Arc<dyn Watch> = Arc::new(LogSteps { log: log.clone() });
+        let stop = self.control.cancel.child_token();
+        let phases = [Phase::Prepare, Phase::Deploy, Phase::Clean];
+        let work = async { Ok(execute(plan, &phases, &self.deployer.engine, &supplies, &watch, &stop).await) };
+        let time = self.deployer.config().limits.deploy;
+        let limit = Limit { what: "putting right what died", time, rest: Duration::from_secs(10) };
+        let failed = match within(limit, &stop, work).await {
+            Ok(Ok(())) => {
+                log.line(None, "put right");
+                for component in &touched {
+                    ward.record(component).is_stuck = false;
+                }
+                let starts = plan.steps.iter().filter(|step| matches!(step.action, Action::StartContainer(_)));
+                return Mended::Done(starts.filter_map(|step| step.component.clone()).collect());
+            }
+            _ if self.control.cancel.is_cancelled() => {
+                log.line(None, "given up: something else has to be done first");
+                return Mended::GaveWay;
+            }
+            Ok(Err(failed)) => failed,
+            Err(setback) => {
+                for component in &touched {
+                    ward.failed(component, setback.to_string(), Vec::new(), true);
+                }
+                return Mended::Failed(setback.to_string());
+            }
+        };
+        let StepFailed { component, error, .. } = &failed;
+        if matches!(error, EngineError::Unavailable { .. }) {
+            return Mended::EngineAway;
+        }
+        let mask = self.deployer.mask();
+        let (how, lines, is_stuck) = match error {
+            EngineError::NotReady { why, last_lines, .. } => (format!("it {why}"), last_lines.clone(), false),
+            other => (other.to_string(), Vec::new(), true),
+        };
+        let lines: Vec<String> = lines.iter().map(|line| mask.apply(line)).collect();
+        match component {
+            Some(component) => ward.failed(component, how.clone(), lines, is_stuck),
+            None => touched.iter().for_each(|one| ward.failed(one, how.clone(), Vec::new(), is_stuck)),
+        }
+        Mended::Failed(how)
+    }
+}

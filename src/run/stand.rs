@@ -1,0 +1,127 @@
+//! How an environment stands just now, for whoever asks: each component of the live release beside what runs, and what
+//! was changed by hand. It only looks.
+
+use super::deployer::{Deployer, scope};
+use super::prepare;
+use crate::config::{Environment, Project};
+use crate::engine::EngineError;
+use crate::model::{ComponentName, ContainerState, Ending, Health, Release};
+use crate::plan::converge::{Goal, Wanted};
+use crate::plan::drift::{Drift, drift};
+use crate::plan::standing::{ComponentStanding, Standing, standings};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stand {
+    Components,
+    /// What was changed by hand too.
+    Drift,
+}
+
+/// One component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentStand {
+    pub name: ComponentName,
+    pub wanted: u32,
+    pub running: u32,
+    /// The worst of its replicas; `None` where nothing runs or nothing checks.
+    pub health: Option<Health>,
+    pub restarts: u64,
+    /// What is not as it should be, or worth saying: `stopped by hand`, `exited with code 3`, `ended`.
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StandingReport {
+    pub components: Vec<ComponentStand>,
+    pub drift: Vec<Drift>,
+}
+
+impl Deployer {
+    pub async fn stand(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        release: &Release,
+        what: Stand,
+    ) -> Result<StandingReport, EngineError> {
+        let observed = self.engine.observe(&scope(project, environment)).await?;
+        let wanted = Wanted {
+            release: Some(release),
+            accepted: prepare::accepted(Some(release), release),
+            deployment: None,
+            goal: Goal::PutBack,
+            release_commands: BTreeSet::new(),
+        };
+        let stopped = self.store.stopped(&project.name, &environment.name).await.unwrap_or_default();
+        let mut endings = BTreeMap::new();
+        for container in observed.containers.iter().filter(|c| matches!(c.state, ContainerState::Exited { .. })) {
+            let ending = match stopped.contains(&container.id) {
+                true => Ending::Told,
+                false => self.engine.ending(&container.id).await.unwrap_or(Ending::Unknown),
+            };
+            endings.insert(container.id.clone(), ending);
+        }
+        let standings = standings(&wanted, &observed, &endings);
+        let drift = match what {
+            Stand::Components => Vec::new(),
+            Stand::Drift => drift(&wanted, &observed, &standings, &self.images(release).await?),
+        };
+        Ok(StandingReport { components: standings.iter().map(component).collect(), drift })
+    }
+
+    async fn images(&self, release: &Release) -> Result<BTreeMap<ComponentName, String>, EngineError> {
+        let mut images = BTreeMap::new();
+        for (name, part) in &release.parts {
+            if let Some(image) = self.engine.image(part.image.reference()).await? {
+                images.insert(name.clone(), image.id);
+            }
+        }
+        Ok(images)
+    }
+}
+
+fn component(standing: &ComponentStanding<'_>) -> ComponentStand {
+    let running = standing.replicas.values().filter_map(|one| match one {
+        Standing::Up(container) => Some(container.health),
+        _ => None,
+    });
+    let health = running.filter(|health| *health != Health::None).max_by_key(|health| match health {
+        Health::Unhealthy => 2,
+        Health::Starting => 1,
+        _ => 0,
+    });
+    let mut notes: Vec<String> = standing.replicas.values().filter_map(|one| note(*one)).collect();
+    if !standing.others.is_empty() {
+        notes.push("something else runs in its place".into());
+    }
+    notes.dedup();
+    let (wanted, running) = (standing.wanted(), standing.running());
+    let notes = if standing.is_job { vec!["a job".to_string()] } else { notes };
+    ComponentStand {
+        name: standing.name().clone(),
+        wanted,
+        running,
+        health,
+        restarts: standing.restarts(),
+        note: (!notes.is_empty()).then(|| notes.join(", ")),
+    }
+}
+
+fn note(standing: Standing<'_>) -> Option<String> {
+    match standing {
+        Standing::Up(_) => None,
+        Standing::Restarting(_) => Some("restarting".into()),
+        Standing::Missing => Some("no container".into()),
+        Standing::Ended(_) => Some("ended".into()),
+        Standing::ByHand(container) if container.state == ContainerState::Paused => Some("paused by hand".into()),
+        Standing::ByHand(_) => Some("stopped by hand".into()),
+        Standing::Died(container) => Some(match container.state {
+            ContainerState::Exited { .. } if container.oom_killed => "killed for want of memory".into(),
+            ContainerState::Exited { code } => format!("exited with code {code}"),
+            ContainerState::Dead => "dead".into(),
+            _ => "never started".into(),
+        }),
+    }
+}
