@@ -8,7 +8,10 @@ mod value;
 pub use data::data_directory;
 pub use load::{ConfigError, load, parse};
 
-use crate::model::{EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RefName, RepoPath, Secret};
+use crate::model::{
+    EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RefName, RegistryCredentials, RepoPath,
+    Secret,
+};
 use globset::GlobMatcher;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,6 +30,8 @@ pub struct Config {
     /// `unix:///...` or `tcp://...`; absent: `DOCKER_HOST`, else the usual socket.
     pub engine: Option<String>,
     pub limits: Limits,
+    /// Accounts of registries by host; `docker.io` for Docker Hub.
+    pub registries: BTreeMap<String, RegistryCredentials>,
     pub projects: BTreeMap<ProjectName, Project>,
 }
 
@@ -132,10 +137,11 @@ impl Project {
 impl Config {
     /// Every secret that the settings hold, for masking.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        self.projects.values().flat_map(|project| {
+        let registries = self.registries.values().map(|account| &account.password);
+        registries.chain(self.projects.values().flat_map(|project| {
             let own = [&project.secret, &project.signing_token, &project.token, &project.credentials.token];
             own.into_iter().flatten().chain(project.environments.values().flat_map(|e| e.secrets.values()))
-        })
+        }))
     }
 
     /// Projects whose repository is the same as this one's, itself included, where its own path and environments differ.

@@ -91,7 +91,7 @@ bake = "soon"
 
 #[test]
 fn an_unknown_key_is_named_with_its_line() {
-    insta::assert_snapshot!(problems("listen = \"127.0.0.1:1\"\nlissten = 1\n"), @"launchway.toml:2: unknown field `lissten`, expected one of `listen`, `public-url`, `data`, `engine`, `limits`, `projects`");
+    insta::assert_snapshot!(problems("listen = \"127.0.0.1:1\"\nlissten = 1\n"), @"launchway.toml:2: unknown field `lissten`, expected one of `listen`, `public-url`, `data`, `engine`, `limits`, `registries`, `projects`");
 }
 
 #[test]
@@ -99,4 +99,18 @@ fn two_environments_cannot_have_the_same_compose_project() {
     let text = GOOD.to_string()
         + "compose-project = \"one\"\n[projects.shop.environments.staging]\nbranch = \"dev\"\ncompose-project = \"one\"\n";
     insta::assert_snapshot!(problems(&text), @"launchway.toml:10: projects.shop: shop production and shop staging would have the same containers: both have compose-project one. Give one of them another `compose-project`.");
+}
+
+#[test]
+fn accounts_of_registries_are_read_and_their_passwords_are_secret() {
+    let text = GOOD.to_string()
+        + "[registries.\"https://index.docker.io/v1/\"]\nusername = \"acme\"\npassword = \"dckr_pat_1\"\n[registries.\"registry.example.com:5000\"]\nusername = \"ci\"\npassword = { env = \"PATH\" }\n";
+    let config = parse(&text, Path::new("launchway.toml")).unwrap();
+    let names: Vec<&str> = config.registries.keys().map(String::as_str).collect();
+    assert_eq!(names, ["docker.io", "registry.example.com:5000"]);
+    assert_eq!(config.registries["docker.io"].username, "acme");
+    assert_eq!(crate::model::Mask::new(config.secrets()).apply("use dckr_pat_1"), "use ***");
+    let wrong = GOOD.to_string()
+        + "[registries.\"ghcr.io/acme\"]\nusername = \"\"\npassword = { file = \"/nowhere/token\" }\n[registries.quay]\nusername = \"x\"\n";
+    insta::assert_snapshot!(problems(&wrong), @"");
 }
