@@ -23,6 +23,7 @@ mod users {
     mod fetching;
     mod forge_trouble;
     mod ignore_files;
+    mod images_that_move;
     mod large_repository;
     mod looking_at_pages;
     mod mounting;
@@ -31,7 +32,9 @@ mod users {
     mod pushing_to_plain_git;
     mod queueing;
     mod reaching;
+    mod reading_back;
     mod receiving;
+    mod rolling_back;
     mod running_apps;
     mod settings;
     mod statuses_as_notes;

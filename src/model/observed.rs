@@ -124,6 +124,8 @@ pub mod label {
     pub const COMMIT: &str = "launchway.commit";
     pub const FINGERPRINT: &str = "launchway.fingerprint";
     pub const CONTENT_KEY: &str = "launchway.content-key";
+    /// On images that were built anew although their content had been built before: the deployment.
+    pub const BUILT_ANEW_BY: &str = "launchway.built-anew-by";
     /// On volumes that hold files of a commit: the tree or blob id.
     pub const CONTENT: &str = "launchway.content";
 

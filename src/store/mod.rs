@@ -3,6 +3,7 @@
 mod deliveries;
 mod deployments;
 mod environments;
+mod images;
 mod open;
 mod outbox;
 mod projects;
@@ -15,6 +16,7 @@ mod writer;
 pub use deliveries::*;
 pub use deployments::*;
 pub use environments::*;
+pub use images::*;
 pub use open::{Store, StoreError};
 pub use outbox::*;
 pub use releases::NewRelease;

@@ -131,3 +131,9 @@ fn a_slip_in_its_name_is_noticed() {
     let others = [("b.yaml", "services: {b: {image: x}}\nx-launchway: {bake: 5s}\n")];
     assert_snapshot!(messages("include: [b.yaml]\nservices: {a: {image: x}}\n", &others), @"warning: b.yaml:2: x-launchway: `x-launchway` of an included file does not count; write it in the file that includes");
 }
+
+#[test]
+fn only_what_is_built_can_be_rebuilt_by_age() {
+    let compose = "services:\n  api: { build: ., x-launchway: { rebuild-after: 7d } }\n  db: { image: x, x-launchway: { rebuild-after: 7d } }\n  web: { build: ., x-launchway: { rebuild-after: weekly } }\n";
+    assert_snapshot!(messages(compose, &[]), @"");
+}
