@@ -177,7 +177,7 @@ impl Check<'_> {
             let is_host = !name.is_empty() && !name.contains(char::is_whitespace);
             let rest = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest);
             if !is_host || rest.split_once('/').is_some_and(|(_, path)| !matches!(path, "" | "v1/" | "v2/")) {
-                let message = "is no registry: its host and, where it has one, its port, such as \"ghcr.io\" or \"registry.example.com:5000\"; \"docker.io\" is Docker Hub";
+                let message = "it is no registry: its host and, where it has one, its port, such as \"ghcr.io\" or \"registry.example.com:5000\"; \"docker.io\" is Docker Hub";
                 self.wrong(start, &key, message);
             }
             let username = self.secret(Some(&account.username), &format!("{key}.username"));

@@ -200,7 +200,7 @@ async fn an_image_that_was_pruned_is_built_again_from_its_commit_and_the_status_
     assert_eq!(world.get("/").await.as_deref(), Some("one"));
     let shown = until_shown(&world, &first, "success", "Release 1 is live again").await;
     let told = redacted(&world, &shown.description).replace(" at the command line", "");
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @"Release 1 is live again, put back by ADA: web replaced in N s; store unchanged; web built again, the image was gone");
     let log = newest_log(&world);
     assert!(
         log.contains(&format!("{} is gone from the engine: it is built again from the commit", tag.trim())),

@@ -134,6 +134,14 @@ fn a_slip_in_its_name_is_noticed() {
 
 #[test]
 fn only_what_is_built_can_be_rebuilt_by_age() {
-    let compose = "services:\n  api: { build: ., x-launchway: { rebuild-after: 7d } }\n  db: { image: x, x-launchway: { rebuild-after: 7d } }\n  web: { build: ., x-launchway: { rebuild-after: weekly } }\n";
-    assert_snapshot!(messages(compose, &[]), @"");
+    let compose = r#"
+services:
+  api: { build: { dockerfile_inline: FROM x }, x-launchway: { rebuild-after: 7d } }
+  db: { image: x, x-launchway: { rebuild-after: 7d } }
+  web: { build: { dockerfile_inline: FROM x }, x-launchway: { rebuild-after: weekly } }
+"#;
+    assert_snapshot!(messages(compose, &[]), @r#"
+    compose.yaml:4: services.db.x-launchway.rebuild-after: is for what is built: `launchway deploy --pull` gets an image that is only named anew
+    compose.yaml:5: services.web.x-launchway.rebuild-after: must be a duration with its unit, such as 30s, 1m30s or 2h, not "weekly"
+    "#);
 }

@@ -110,7 +110,13 @@ fn accounts_of_registries_are_read_and_their_passwords_are_secret() {
     assert_eq!(names, ["docker.io", "registry.example.com:5000"]);
     assert_eq!(config.registries["docker.io"].username, "acme");
     assert_eq!(crate::model::Mask::new(config.secrets()).apply("use dckr_pat_1"), "use ***");
-    let wrong = GOOD.to_string()
-        + "[registries.\"ghcr.io/acme\"]\nusername = \"\"\npassword = { file = \"/nowhere/token\" }\n[registries.quay]\nusername = \"x\"\n";
-    insta::assert_snapshot!(problems(&wrong), @"");
+    let wrong =
+        GOOD.to_string() + "[registries.\"ghcr.io/acme\"]\nusername = \"\"\npassword = { file = \"/nowhere/token\" }\n";
+    insta::assert_snapshot!(problems(&wrong), @r#"
+    launchway.toml:21: registries.ghcr.io/acme: it is no registry: its host and, where it has one, its port, such as "ghcr.io" or "registry.example.com:5000"; "docker.io" is Docker Hub
+    launchway.toml:22: registries.ghcr.io/acme.username: it is empty
+    launchway.toml:23: registries.ghcr.io/acme.password: the file /nowhere/token cannot be read: No such file or directory (os error 2)
+    "#);
+    let half = GOOD.to_string() + "[registries.quay]\nusername = \"x\"\n";
+    assert!(problems(&half).contains("missing field `password`"), "{}", problems(&half));
 }
