@@ -29,6 +29,7 @@ mod users {
     mod fetching;
     mod forge_trouble;
     mod ignore_files;
+    mod images_that_move;
     mod keeping;
     mod large_repository;
     mod looking_at_pages;
@@ -38,8 +39,10 @@ mod users {
     mod pushing_to_plain_git;
     mod queueing;
     mod reaching;
+    mod reading_back;
     mod receiving;
     mod release_commands;
+    mod rolling_back;
     mod running_apps;
     mod server_hooks;
     mod settings;

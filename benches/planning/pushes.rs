@@ -8,8 +8,8 @@ use launchway::engine::{Engine, EngineError, EngineInfo, Image, Outcome, Scope, 
 use launchway::model::*;
 use launchway::plan::changes::{Candidate, ChangeKind, changes};
 use launchway::plan::converge::{Goal, Wanted, converge};
-use launchway::plan::{Action, Phase, Plan};
-use launchway::run::{Logs, Resolve, Settling, accepted, settle};
+use launchway::plan::{Action, ContainerSpec, Phase, Plan};
+use launchway::run::{Anew, Logs, Resolve, Settling, accepted, settle};
 use launchway::source::{GitTree, Mirrors};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -133,11 +133,11 @@ impl<'a> Planner<'a> {
             project: &self.sources.project,
             stack,
             tree,
-            root: &RepoPath::root(),
             live: self.live.as_ref(),
             platform: PLATFORM,
             content_keys: &self.content_keys,
             resolve: Resolve::Pull { engine: &self.engine, log: &log, cancel: &CancellationToken::new() },
+            anew: Anew { build: false, pull: false, by: DeploymentId(1), store: None, now_ms: 0 },
         };
         settle(&settling).await.unwrap_or_else(|error| panic!("{error}"))
     }
@@ -219,6 +219,9 @@ impl Engine for SilentEngine {
         Err(not_asked())
     }
     async fn act(&self, _: &Action, _: &dyn Supplies, _: &CancellationToken) -> Result<Outcome, EngineError> {
+        Err(not_asked())
+    }
+    async fn differences(&self, _: &str, _: &ContainerSpec) -> Result<Vec<String>, EngineError> {
         Err(not_asked())
     }
     async fn image(&self, _: &str) -> Result<Option<Image>, EngineError> {

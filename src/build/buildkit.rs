@@ -4,7 +4,7 @@
 use super::context::{Context, Dockerfile};
 use super::file_sync::{Folder, Folders};
 use super::progress::{BuildLine, BuildProgress};
-use super::session::{RegistryCredentials, Session, random_id};
+use super::session::{Accounts, Session, random_id};
 use super::solve_request::{CONTEXT, DOCKERFILE, additional, solve_request};
 use super::{BuildError, EngineAddress};
 use crate::model::{AdditionalContext, BuildSpec, ComponentName, Mask, Tree};
@@ -34,8 +34,8 @@ pub struct BuildRequest {
     pub labels: BTreeMap<String, String>,
     /// The images of components that serve as additional contexts.
     pub images: BTreeMap<ComponentName, String>,
-    /// By host; `docker.io` for Docker Hub.
-    pub registries: BTreeMap<String, RegistryCredentials>,
+    /// For base images that are not public.
+    pub registries: Arc<dyn Accounts>,
     /// Hides what must not be read in the output, and tells which build arguments hold a secret. The build's own
     /// secrets are hidden in any case.
     pub mask: Mask,
@@ -121,7 +121,7 @@ impl Builder {
         let build = random_id().map_err(|why| self.engine_error(why))?;
         let secrets = request.spec.secrets.iter().map(|secret| (secret.id.clone(), secret.value.clone())).collect();
         let no_buildkit = |why| BuildError::NoBuildKit { engine: self.engine.to_string(), why };
-        let registries = request.registries.clone();
+        let registries = Arc::clone(&request.registries);
         let folders = offered.folders.clone();
         // One copy of the context for each component is kept by the engine, not one for each build.
         let name = request.tag.rsplit_once(':').map_or(request.tag.as_str(), |(name, _)| name);

@@ -25,4 +25,4 @@ pub use dockerignore::{Dockerignore, FolderMatch, InvalidPattern};
 pub use engine_address::EngineAddress;
 pub use error::BuildError;
 pub use progress::{BuildLine, BuildLineKind};
-pub use session::RegistryCredentials;
+pub use session::Accounts;

@@ -2,7 +2,7 @@
 
 use super::EngineAddress;
 use super::file_sync::Folders;
-use crate::model::Secret;
+use crate::model::{RegistryCredentials, Secret, registry_name};
 use bollard::grpc::export::health::health_check_response::ServingStatus;
 use bollard::grpc::export::health::health_server::{Health, HealthServer};
 use bollard::grpc::export::health::{HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse};
@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_stream::StreamExt;
@@ -26,11 +27,18 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status};
 
-/// A registry's account, for base images that are not public.
-#[derive(Debug, Clone)]
-pub struct RegistryCredentials {
-    pub username: String,
-    pub password: Secret,
+/// Who knows the accounts of registries. Asked only once a registry wants one.
+#[tonic::async_trait]
+pub trait Accounts: Send + Sync {
+    /// The account for a registry by its host; `docker.io` for Docker Hub.
+    async fn of(&self, registry: &str) -> Option<RegistryCredentials>;
+}
+
+#[tonic::async_trait]
+impl Accounts for BTreeMap<String, RegistryCredentials> {
+    async fn of(&self, registry: &str) -> Option<RegistryCredentials> {
+        self.get(registry).cloned()
+    }
 }
 
 /// An open session; dropping it closes it.
@@ -55,7 +63,7 @@ impl Session {
         shared_key: &str,
         folders: Folders,
         secrets: BTreeMap<String, Secret>,
-        registries: BTreeMap<String, RegistryCredentials>,
+        registries: Arc<dyn Accounts>,
     ) -> Result<Self, String> {
         let id = random_id()?;
         let mut headers = vec![
@@ -103,19 +111,14 @@ impl Secrets for BuildSecrets {
     }
 }
 
-struct Registries(BTreeMap<String, RegistryCredentials>);
+struct Registries(Arc<dyn Accounts>);
 
 #[tonic::async_trait]
 impl Auth for Registries {
     async fn credentials(&self, request: Request<CredentialsRequest>) -> Result<Response<CredentialsResponse>, Status> {
         let host = request.into_inner().host;
-        // Docker Hub goes by several names.
-        let host = match host.as_str() {
-            "registry-1.docker.io" | "index.docker.io" | "https://index.docker.io/v1/" => "docker.io",
-            host => host,
-        };
-        let found = self.0.get(host).map(|account| CredentialsResponse {
-            username: account.username.clone(),
+        let found = self.0.of(registry_name(&host)).await.map(|account| CredentialsResponse {
+            username: account.username,
             secret: account.password.expose().to_string(),
         });
         Ok(Response::new(found.unwrap_or_default()))

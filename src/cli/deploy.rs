@@ -25,6 +25,9 @@ pub struct Args {
     /// Pull base images and build everything anew
     #[arg(long)]
     rebuild: bool,
+    /// Pull the images that the Compose file only names, also where their tags stay the same
+    #[arg(long)]
+    pull: bool,
     /// Do not wait for the end
     #[arg(long)]
     no_wait: bool,
@@ -37,8 +40,8 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
         let client = Client::new(config)?;
         let by = who::at_the_command_line();
-        let Args { project, environment, commit, rebuild, no_wait, json } = args;
-        let request = DeployRequest { project, environment, commit, rebuild, by };
+        let Args { project, environment, commit, rebuild, pull, no_wait, json } = args;
+        let request = DeployRequest { project, environment, commit, rebuild, pull, by };
         let added = client.post("/v1/deploy", &request).await?;
         follow(&client, added, no_wait, json).await
     })

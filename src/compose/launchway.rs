@@ -23,6 +23,7 @@ const COMPONENT_KEYS: &[&str] = &[
     "front",
     "run",
     "job",
+    "rebuild-after",
     "ready-timeout",
     "stay-up",
     "environments",
@@ -86,6 +87,7 @@ pub fn component(service: &View<'_>, environment: Option<&EnvironmentName>) -> C
         every_release: layers.get("run").and_then(|v| v.word(&["every-release", "when-changed"]))
             == Some("every-release".into()),
         job: flag("job").unwrap_or(false),
+        rebuild_after: layers.get("rebuild-after").and_then(|v| v.duration()),
         ready_timeout: layers.get("ready-timeout").and_then(|v| v.duration()),
         stay_up: layers.get("stay-up").and_then(|v| v.duration()),
     };
@@ -93,6 +95,9 @@ pub fn component(service: &View<'_>, environment: Option<&EnvironmentName>) -> C
         layers.own.error("`release-command` is empty");
     } else if let (None, Some(timeout)) = (&settings.release_command, layers.get("release-command-timeout")) {
         timeout.error("there is no `release-command` that could take so long");
+    }
+    if let Some(view) = layers.get("rebuild-after").filter(|_| service.get("build").is_none()) {
+        view.error("is for what is built: `launchway deploy --pull` gets an image that is only named anew");
     }
     if let Some(canary) = layers.get("canary").filter(|_| settings.route.is_none()) {
         canary.error("a canary needs a route: shares of traffic are shares of what the route sends");

@@ -18,7 +18,17 @@ pub struct File {
     pub limits: FileLimits,
     pub edge: Option<FileEdge>,
     #[serde(default)]
+    pub registries: BTreeMap<Spanned<String>, FileRegistry>,
+    #[serde(default)]
     pub projects: BTreeMap<Spanned<String>, Spanned<FileProject>>,
+}
+
+/// `[registries."ghcr.io"]`
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FileRegistry {
+    pub username: Spanned<Source>,
+    pub password: Spanned<Source>,
 }
 
 #[derive(Deserialize, Default)]

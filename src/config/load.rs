@@ -1,9 +1,12 @@
 //! From the file's text to checked settings.
 
-use super::file::{File, FileEnvironment, FileProject, OneOrMore};
+use super::file::{File, FileEnvironment, FileProject, FileRegistry, OneOrMore};
 use super::value::{Source, duration, variable_lines};
 use super::{Config, Environment, Limits, Pattern, Project};
-use crate::model::{EnvironmentName, ForgeKind, GitCredentials, Place, Problem, ProjectName, Repair, RepoPath, Secret};
+use crate::model::{
+    EnvironmentName, ForgeKind, GitCredentials, Place, Problem, ProjectName, RegistryCredentials, Repair, RepoPath,
+    Secret, registry_name,
+};
 use globset::GlobBuilder;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -105,6 +108,7 @@ impl Check<'_> {
         let hooks = file.hooks.as_ref().map_or_else(|| data.join("hooks"), |folder| self.folder.join(folder));
         let limits = self.limits(&file.limits);
         let edge = file.edge.as_ref().map(|edge| self.edge(edge));
+        let registries = self.registries(&file.registries);
         let mut projects = BTreeMap::new();
         if file.projects.is_empty() {
             self.wrong(
@@ -138,7 +142,7 @@ impl Check<'_> {
                 }
             }
         }
-        Config { listen, public_url, data, engine: file.engine, hooks, limits, edge, projects }
+        Config { listen, public_url, data, engine: file.engine, hooks, limits, edge, registries, projects }
     }
 
     fn limits(&mut self, file: &super::file::FileLimits) -> Limits {
@@ -165,6 +169,29 @@ impl Check<'_> {
             catch_up: time(&file.catch_up, "limits.catch-up", 300),
             hook: time(&file.hook, "limits.hook", 30),
         }
+    }
+
+    fn registries(&mut self, file: &BTreeMap<Spanned<String>, FileRegistry>) -> BTreeMap<String, RegistryCredentials> {
+        let mut registries = BTreeMap::new();
+        for (written, account) in file {
+            let (text, start) = (written.get_ref(), written.span().start);
+            let key = format!("registries.{text}");
+            let name = registry_name(text);
+            let is_host = !name.is_empty() && !name.contains(char::is_whitespace);
+            let rest = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest);
+            if !is_host || rest.split_once('/').is_some_and(|(_, path)| !matches!(path, "" | "v1/" | "v2/")) {
+                let message = "it is no registry: its host and, where it has one, its port, such as \"ghcr.io\" or \"registry.example.com:5000\"; \"docker.io\" is Docker Hub";
+                self.wrong(start, &key, message);
+            }
+            let username = self.secret(Some(&account.username), &format!("{key}.username"));
+            let password = self.secret(Some(&account.password), &format!("{key}.password"));
+            let (Some(username), Some(password)) = (username, password) else { continue };
+            let account = RegistryCredentials { username: username.expose().to_string(), password };
+            if registries.insert(name.to_string(), account).is_some() {
+                self.wrong(start, &key, format!("{name} has an account above already"));
+            }
+        }
+        registries
     }
 
     fn secret(&mut self, source: Option<&Spanned<Source>>, key: &str) -> Option<Secret> {

@@ -10,8 +10,8 @@ pub use data::data_directory;
 pub use load::{ConfigError, load, parse};
 
 use crate::model::{
-    EdgeSettings, EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RefName, Repair, RepoPath,
-    Secret,
+    EdgeSettings, EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RefName, RegistryCredentials,
+    Repair, RepoPath, Secret,
 };
 use globset::GlobMatcher;
 use std::collections::BTreeMap;
@@ -35,6 +35,8 @@ pub struct Config {
     pub limits: Limits,
     /// Without it, this machine has no edge.
     pub edge: Option<EdgeSettings>,
+    /// Accounts of registries by host; `docker.io` for Docker Hub.
+    pub registries: BTreeMap<String, RegistryCredentials>,
     pub projects: BTreeMap<ProjectName, Project>,
 }
 
@@ -144,10 +146,11 @@ impl Project {
 impl Config {
     /// Every secret that the settings hold, for masking.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        self.projects.values().flat_map(|project| {
+        let registries = self.registries.values().map(|account| &account.password);
+        registries.chain(self.projects.values().flat_map(|project| {
             let own = [&project.secret, &project.signing_token, &project.token, &project.credentials.token];
             own.into_iter().flatten().chain(project.environments.values().flat_map(|e| e.secrets.values()))
-        })
+        }))
     }
 
     /// Projects whose repository is the same as this one's, itself included, where its own path and environments differ.

@@ -4,8 +4,8 @@ mod docker;
 
 pub use docker::DockerEngine;
 
-use crate::model::{Ending, EnvironmentName, Observed, ProjectName};
-use crate::plan::{Action, VolumeContent};
+use crate::model::{Ending, EnvironmentName, Observed, ProjectName, RegistryCredentials};
+use crate::plan::{Action, ContainerSpec, VolumeContent};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -121,6 +121,12 @@ pub trait Engine: Send + Sync {
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError>;
 
+    /// What the engine says of a container that differs from what was asked of it when it was created, as sentences
+    /// without values, which may be secret. Compared are the settings that the engine keeps as they are written:
+    /// command, entrypoint, user, working directory, environment, mounts, networks, published ports, restart policy,
+    /// limits, and what the container may do.
+    async fn differences(&self, container: &str, spec: &ContainerSpec) -> Result<Vec<String>, EngineError>;
+
     /// The image under a tag, digest or id, or `None`.
     async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError>;
 
@@ -131,6 +137,15 @@ pub trait Engine: Send + Sync {
         progress: &(dyn for<'a> Fn(&'a str) + Send + Sync),
         cancel: &CancellationToken,
     ) -> Result<Image, EngineError>;
+
+    /// Accounts of registries by host (`docker.io` for Docker Hub) out of the server's own settings, in place of those
+    /// that were told before. They go before Docker's `config.json`.
+    fn sign_in(&self, _accounts: BTreeMap<String, RegistryCredentials>) {}
+
+    /// The account that a pull from a registry would use, by host.
+    async fn account(&self, _registry: &str) -> Result<Option<RegistryCredentials>, EngineError> {
+        Ok(None)
+    }
 
     /// The last lines that a container wrote (stdout and stderr together, oldest first).
     async fn last_lines(&self, container: &str, count: usize) -> Result<Vec<String>, EngineError>;

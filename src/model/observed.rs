@@ -142,6 +142,8 @@ pub mod label {
     pub const ROLE: &str = "launchway.role";
     /// The role of a container in which a release command runs.
     pub const RELEASE_COMMAND: &str = "release-command";
+    /// On images that were built anew although their content had been built before: the deployment.
+    pub const BUILT_ANEW_BY: &str = "launchway.built-anew-by";
     /// On volumes that hold files of a commit: the tree or blob id.
     pub const CONTENT: &str = "launchway.content";
 

@@ -1,6 +1,6 @@
 //! A release: a commit's images and settings, immutable.
 
-use super::{CommitId, ComponentName, ContentKey, EnvironmentName, ProjectName, ReleaseId, Stack};
+use super::{CommitId, ComponentName, ContentKey, DeploymentId, EnvironmentName, ProjectName, ReleaseId, Stack};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -26,8 +26,14 @@ pub struct ReleasePart {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "from")]
 pub enum ImageIdentity {
-    /// Built from the commit; `tag` holds the content key, such as `launchway/shop/api:3f2a...`.
-    Built { key: ContentKey, tag: String },
+    /// Built from the commit; `tag` holds the content key, such as `launchway/shop/api:3f2a...`. Where a deployment
+    /// built the same content anew, on base images as they were by then, that is another image: `3f2a...-r7`.
+    Built {
+        key: ContentKey,
+        tag: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        anew: Option<DeploymentId>,
+    },
     /// Pulled; `reference` as the Compose file has it, `pinned` the same by digest or image id, as this engine says it.
     Pulled { reference: String, pinned: String },
 }

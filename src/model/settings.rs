@@ -40,6 +40,9 @@ pub struct ComponentSettings {
     /// It is meant to end: exit code 0 is success although nothing waits for it.
     #[serde(skip_serializing_if = "is_false")]
     pub job: bool,
+    /// At the next deployment an image that is older is built anew, on base images as they are by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rebuild_after: Option<Duration>,
     /// How long it may take from start to ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_timeout: Option<Duration>,

@@ -95,7 +95,13 @@ type Side<'a> = (&'a Component, &'a ReleasePart, Option<&'a dyn Tree>);
 fn image_reasons(old: Side, new: Side, reasons: &mut Vec<String>) {
     match (&old.1.image, &new.1.image) {
         (a, b) if a == b => {}
-        (ImageIdentity::Built { key: a, .. }, ImageIdentity::Built { key: b, .. }) if a == b => {}
+        (ImageIdentity::Built { key: a, anew: old, .. }, ImageIdentity::Built { key: b, anew: new, .. }) if a == b => {
+            match new > old {
+                true => reasons.push("the same content is built anew, on base images as they are now".into()),
+                false if new < old => reasons.push("it goes back to an earlier build of the same content".into()),
+                false => {}
+            }
+        }
         (ImageIdentity::Built { .. }, ImageIdentity::Built { .. }) => {
             let before = reasons.len();
             build_reasons(old, new, reasons);

@@ -13,7 +13,7 @@ const VERSION: u32 = 1;
 /// Only what is written counts: absent keys are absent here too.
 #[derive(Serialize)]
 struct Written<'a> {
-    image: &'a str,
+    image: String,
     container: ContainerSettings,
     /// Names on the engine of the networks and volumes that it uses, by key.
     networks: BTreeMap<&'a str, &'a str>,
@@ -36,8 +36,9 @@ pub fn fingerprint(
     others: &BTreeMap<ComponentName, Fingerprint>,
 ) -> Fingerprint {
     let image = match image {
-        ImageIdentity::Built { key, .. } => key.as_str(),
-        ImageIdentity::Pulled { pinned, .. } => pinned,
+        ImageIdentity::Built { key, anew: None, .. } => key.to_string(),
+        ImageIdentity::Built { key, anew: Some(deployment), .. } => format!("{key} anew by {deployment}"),
+        ImageIdentity::Pulled { pinned, .. } => pinned.clone(),
     };
     let mut container = component.container.clone();
     for mount in &mut container.mounts {
@@ -80,6 +81,7 @@ pub fn fingerprint(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{ContentKey, DeploymentId};
     use crate::plan::sample::{Sample, component, stack};
 
     fn of(sample: Sample, pinned: &str) -> Fingerprint {
@@ -105,6 +107,19 @@ mod tests {
         ] {
             assert_ne!(plain, other);
         }
+    }
+
+    #[test]
+    fn the_same_content_built_anew_is_another_image() {
+        let stack = stack([component("a")]);
+        let of = |anew: Option<i64>| {
+            let (key, tag) = (ContentKey::new("c".repeat(64)).unwrap(), "launchway/shop/a:c".into());
+            let image = ImageIdentity::Built { key, tag, anew: anew.map(DeploymentId) };
+            fingerprint(&stack, &stack.components.values().next().unwrap().clone(), &image, None, &BTreeMap::new())
+        };
+        assert_eq!(of(Some(7)), of(Some(7)));
+        assert_ne!(of(None), of(Some(7)));
+        assert_ne!(of(Some(7)), of(Some(8)));
     }
 
     #[test]

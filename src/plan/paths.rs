@@ -4,21 +4,21 @@ use crate::model::{EntryKind, RepoPath, Tree, TreeError};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use sha2::{Digest, Sha256};
 
-/// A hash over (path, kind, id) of everything that the patterns match; `None` without patterns. Patterns are relative
-/// to `root`, the project's folder.
-pub fn paths_hash(tree: &dyn Tree, root: &RepoPath, patterns: &[String]) -> Result<Option<String>, TreeError> {
+/// A hash over (path, kind, id) of everything that the patterns match; `None` without patterns. Patterns start from the
+/// repository's root, also where the project is a folder of it: what several of its projects share lies beside them.
+pub fn paths_hash(tree: &dyn Tree, patterns: &[String]) -> Result<Option<String>, TreeError> {
     if patterns.is_empty() {
         return Ok(None);
     }
     let bad = |pattern: &str, why: String| TreeError::Read {
-        path: root.clone(),
+        path: RepoPath::root(),
         message: format!("the pattern {pattern:?}: {why}"),
     };
     let mut set = GlobSetBuilder::new();
     let mut starts: Vec<RepoPath> = Vec::new();
     for pattern in patterns {
         set.add(Glob::new(pattern).map_err(|error| bad(pattern, error.to_string()))?);
-        starts.push(root.join(&literal_start(pattern)).map_err(|error| bad(pattern, error.to_string()))?);
+        starts.push(RepoPath::root().join(&literal_start(pattern)).map_err(|error| bad(pattern, error.to_string()))?);
     }
     let set = set.build().map_err(|error| bad(&patterns.join(", "), error.to_string()))?;
     // A folder that lies in another one is walked with it.
@@ -29,8 +29,8 @@ pub fn paths_hash(tree: &dyn Tree, root: &RepoPath, patterns: &[String]) -> Resu
     let mut hash = Sha256::new();
     for start in starts {
         match tree.entry(&start)? {
-            Some(entry) if entry.kind == EntryKind::Directory => walk(tree, root, &start, &set, &mut hash)?,
-            Some(entry) => add(root, &entry.path, &entry.id, entry.kind, &set, &mut hash),
+            Some(entry) if entry.kind == EntryKind::Directory => walk(tree, &start, &set, &mut hash)?,
+            Some(entry) => add(&entry.path, &entry.id, entry.kind, &set, &mut hash),
             None => {}
         }
     }
@@ -43,25 +43,19 @@ fn literal_start(pattern: &str) -> String {
     pattern.split('/').take_while(literal).collect::<Vec<_>>().join("/")
 }
 
-fn walk(
-    tree: &dyn Tree,
-    root: &RepoPath,
-    folder: &RepoPath,
-    set: &GlobSet,
-    hash: &mut Sha256,
-) -> Result<(), TreeError> {
+fn walk(tree: &dyn Tree, folder: &RepoPath, set: &GlobSet, hash: &mut Sha256) -> Result<(), TreeError> {
     for entry in tree.list(folder)? {
         match entry.kind {
-            EntryKind::Directory => walk(tree, root, &entry.path, set, hash)?,
-            kind => add(root, &entry.path, &entry.id, kind, set, hash),
+            EntryKind::Directory => walk(tree, &entry.path, set, hash)?,
+            kind => add(&entry.path, &entry.id, kind, set, hash),
         }
     }
     Ok(())
 }
 
-fn add(root: &RepoPath, path: &RepoPath, id: &str, kind: EntryKind, set: &GlobSet, hash: &mut Sha256) {
-    let Some(relative) = path.relative_to(root) else { return };
-    if set.is_match(relative) {
-        hash.update(format!("{}:{relative}\0{kind:?} {id}\n", relative.len()));
+fn add(path: &RepoPath, id: &str, kind: EntryKind, set: &GlobSet, hash: &mut Sha256) {
+    let path = path.as_str();
+    if set.is_match(path) {
+        hash.update(format!("{}:{path}\0{kind:?} {id}\n", path.len()));
     }
 }

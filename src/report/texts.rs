@@ -115,6 +115,8 @@ pub struct Success<'a> {
     pub replaced: &'a [ComponentName],
     pub removed: &'a [ComponentName],
     pub unchanged: &'a [ComponentName],
+    /// Their images were gone from the engine, and were built again from the release's commit.
+    pub built_again: &'a [ComponentName],
     pub took: Duration,
     /// A rollback: an older release that is live again, and who asked for it.
     pub put_back_by: Option<&'a str>,
@@ -222,8 +224,14 @@ fn succeeded(success: &Success<'_>) -> String {
         (false, false) => parts.push(format!("{} unchanged", names(success.unchanged))),
         (false, true) => {}
     }
-    let found = if success.found_by_catching_up { "; found by catching up" } else { "" };
-    fit(&format!("{head}: "), &parts.join("; "), found)
+    let mut tail = String::new();
+    if !success.built_again.is_empty() {
+        tail = format!("; {} built again, the image was gone", names(success.built_again));
+    }
+    if success.found_by_catching_up {
+        tail.push_str("; found by catching up");
+    }
+    fit(&format!("{head}: "), &parts.join("; "), &tail)
 }
 
 /// `what: last line; release 41 is still live`, the last line being what gives way.

@@ -1,15 +1,16 @@
 //! Stage build: every image that the release needs and the engine does not have. The same content is never built twice.
 
-use super::deployer::Deployer;
+use super::deployer::{Deployer, now_ms};
 use super::failpoint::failpoint;
-use super::images::base_components;
+use super::images::{base_components, says_it_is};
 use super::log::DeploymentLog;
 use super::prepare::Prepared;
+use super::registries::EngineAccounts;
 use super::setback::Setback;
 use crate::build::{BuildError, BuildLine, BuildLineKind, BuildRequest};
 use crate::engine::EngineError;
-use crate::model::{ComponentName, ImageIdentity, Mask, label};
-use crate::store::Deployment;
+use crate::model::{ComponentName, ImageIdentity, Mask, Release, label};
+use crate::store::{Deployment, NotedImage};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -19,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 /// What the build stage tells while it goes on.
 pub type Progress<'a> = dyn Fn(&ComponentName, usize, usize) + Send + Sync + 'a;
 
-/// Builds side by side, as many as the settings allow over all projects. The first failure stops the others.
+/// Builds side by side, as many as the settings allow over all projects. The first failure stops the others. Returns
+/// what was built.
 pub async fn build(
     deployer: &Arc<Deployer>,
     deployment: &Deployment,
@@ -27,7 +29,7 @@ pub async fn build(
     log: &DeploymentLog,
     cancel: &CancellationToken,
     progress: &Progress<'_>,
-) -> Result<(), Setback> {
+) -> Result<BTreeSet<ComponentName>, Setback> {
     let missing = missing(deployer, deployment, prepared, log, cancel).await?;
     let total = missing.len();
     let stop = cancel.child_token();
@@ -68,7 +70,7 @@ pub async fn build(
     }
     match failed {
         Some(error) => Err(error),
-        None if waiting.is_empty() => Ok(()),
+        None if waiting.is_empty() => Ok(done),
         None => Err(Setback::commit(format!(
             "{} are built from each other's images",
             waiting.iter().map(ComponentName::as_str).collect::<Vec<_>>().join(", ")
@@ -81,7 +83,8 @@ fn is_built(name: &ComponentName, prepared: &Prepared, done: &BTreeSet<Component
     done.contains(name) || prepared.release.parts.contains_key(name)
 }
 
-/// Components whose image the engine does not have. What was pulled and pruned is pulled again.
+/// Components whose image is to be built: the engine does not have it, or this deployment builds it anew. What was
+/// pulled and pruned is pulled again.
 async fn missing(
     deployer: &Deployer,
     deployment: &Deployment,
@@ -91,21 +94,63 @@ async fn missing(
 ) -> Result<BTreeSet<ComponentName>, Setback> {
     let mut missing = BTreeSet::new();
     for (name, part) in &prepared.release.parts {
-        let there = deployer.engine.image(part.image.reference()).await?.is_some();
-        match &part.image {
-            ImageIdentity::Built { .. } if deployment.rebuild || !there => {
+        let reference = part.image.reference();
+        let there = deployer.engine.image(reference).await?;
+        let noted = deployer.store.noted_image(reference).await?;
+        let image = match (&part.image, there) {
+            // Its tag is this deployment's own: what stands there unnoted is of another store's deployment.
+            (ImageIdentity::Built { anew, .. }, Some(_)) if *anew == Some(deployment.id) && noted.is_none() => {
                 missing.insert(name.clone());
+                continue;
             }
-            ImageIdentity::Built { tag, .. } => log.line(Some(name), &format!("{tag} is built already")),
-            ImageIdentity::Pulled { reference, pinned } if !there => {
+            (identity @ ImageIdentity::Built { tag, .. }, Some(image)) if !says_it_is(&image, identity) => {
+                log.line(Some(name), &format!("{tag} names another image by now ({}): it is built again", image.id));
+                missing.insert(name.clone());
+                continue;
+            }
+            (ImageIdentity::Built { tag, .. }, Some(image)) => {
+                log.line(Some(name), &format!("{tag} is built already"));
+                image
+            }
+            (ImageIdentity::Built { tag, .. }, None) => {
+                if noted.is_some() {
+                    log.line(Some(name), &format!("{tag} is gone from the engine: it is built again from the commit"));
+                }
+                missing.insert(name.clone());
+                continue;
+            }
+            (ImageIdentity::Pulled { .. }, Some(image)) => image,
+            (ImageIdentity::Pulled { reference, pinned }, None) => {
                 log.line(Some(name), &format!("pulling {reference} again: the engine lost {pinned}"));
                 let progress = |line: &str| log.line(Some(name), line);
-                deployer.engine.pull(pinned, &progress, cancel).await?;
+                deployer.engine.pull(pinned, &progress, cancel).await?
             }
-            ImageIdentity::Pulled { .. } => {}
+        };
+        if noted.is_none_or(|noted| noted.image_id != image.id) {
+            note(deployer, &prepared.release, name, image.id, BTreeMap::new()).await?;
         }
     }
     Ok(missing)
+}
+
+/// Notes an image that the engine has now, as it was built or pulled.
+async fn note(
+    deployer: &Deployer,
+    release: &Release,
+    component: &ComponentName,
+    image_id: String,
+    bases: BTreeMap<String, String>,
+) -> Result<(), Setback> {
+    let Some(part) = release.parts.get(component) else { return Ok(()) };
+    let (content_key, anew) = match &part.image {
+        ImageIdentity::Built { key, anew, .. } => (Some(key.clone()), *anew),
+        ImageIdentity::Pulled { .. } => (None, None),
+    };
+    let (project, component) = (release.project.clone(), component.clone());
+    let reference = part.image.reference().to_string();
+    let made_ms = now_ms();
+    let image = NotedImage { reference, project, component, image_id, content_key, anew, bases, made_ms };
+    Ok(deployer.store.note_image(image).await?)
 }
 
 /// `[2/3]` of `[2/3] RUN make`.
@@ -133,6 +178,7 @@ fn text_of(line: &BuildLine) -> String {
 /// One image to build.
 struct Job {
     deployer: Arc<Deployer>,
+    release: Release,
     name: ComponentName,
     request: BuildRequest,
     log: DeploymentLog,
@@ -154,7 +200,8 @@ impl Job {
         let (Some(component), Some(part)) = (component, part) else {
             return Err(Setback::host(format!("{name} is not in release {}", release.id)));
         };
-        let (Some(mut spec), ImageIdentity::Built { key, tag }) = (component.build.clone(), part.image.clone()) else {
+        let (Some(mut spec), ImageIdentity::Built { key, tag, anew }) = (component.build.clone(), part.image.clone())
+        else {
             return Err(Setback::host(format!("{name} of release {} is not built", release.id)));
         };
         let tree = prepared.tree.clone().ok_or_else(|| {
@@ -167,12 +214,14 @@ impl Job {
         let repository = tag.rsplit_once(':').map_or(tag.as_str(), |(repository, _)| repository);
         spec.tags.push(format!("{repository}:commit-{}", release.commit.short()));
         spec.tags.extend(component.image.clone());
-        let labels = BTreeMap::from([
+        let mut labels = BTreeMap::from([
             (label::PROJECT.to_string(), release.project.to_string()),
             (label::COMPONENT.to_string(), name.to_string()),
             (label::COMMIT.to_string(), release.commit.to_string()),
             (label::CONTENT_KEY.to_string(), key.to_string()),
         ]);
+        labels.extend(anew.map(|by| (label::BUILT_ANEW_BY.to_string(), by.to_string())));
+        let anew = anew == Some(deployment.id);
         let images = base_components(component)
             .into_iter()
             .filter_map(|base| release.parts.get(&base).map(|part| (base.clone(), part.image.reference().to_string())))
@@ -194,15 +243,22 @@ impl Job {
             tag,
             labels,
             images,
-            registries: BTreeMap::new(),
+            registries: Arc::new(EngineAccounts { engine: deployer.engine.clone(), log: log.clone() }),
             mask: Mask::new(&environment_secrets),
-            pull: deployment.rebuild,
-            no_cache: deployment.rebuild,
+            pull: anew,
+            no_cache: anew,
             cancel: stop.clone(),
             deadline: Instant::now() + deployer.config().limits.build,
             output,
         };
-        Ok(Self { deployer: deployer.clone(), name: name.clone(), request, log: log.clone(), stop: stop.clone() })
+        Ok(Self {
+            deployer: deployer.clone(),
+            release: release.clone(),
+            name: name.clone(),
+            request,
+            log: log.clone(),
+            stop: stop.clone(),
+        })
     }
 
     async fn run(mut self) -> Result<(), Setback> {
@@ -225,7 +281,7 @@ impl Job {
                 for (base, digest) in &image.bases {
                     self.log.line(Some(&self.name), &format!("based on {base} ({digest})"));
                 }
-                Ok(())
+                note(&self.deployer, &self.release, &self.name, image.id, image.bases).await
             }
             Err(BuildError::Cancelled) => Err(Setback::Cancelled),
             Err(error) => {

@@ -10,7 +10,7 @@ use super::supplies::CommitFiles;
 use super::watch::LogSteps;
 use crate::config::{Environment, Project};
 use crate::engine::Supplies;
-use crate::model::{ComponentName, ContainerState, Health, Observed, ObservedContainer, Release, Tree};
+use crate::model::{ComponentName, ContainerState, Health, Observed, ObservedContainer, Tree};
 use crate::plan::converge::{Wanted, converge};
 use crate::plan::{Action, Phase, Plan, ReadyGoal, Step, Target};
 use std::collections::BTreeSet;
@@ -152,28 +152,6 @@ impl Convergence<'_> {
         let watch: Arc<dyn Watch> = Arc::new(LogSteps { log: self.log.clone() });
         Ok(execute(plan, phases, &self.deployer.engine, &supplies, &watch, cancel).await?)
     }
-
-    /// Success is said only after this: every container runs the image that the release names. That its settings and
-    /// health are right, the empty plan has shown.
-    async fn read_back(&self, observed: &Observed) -> Result<(), Setback> {
-        let Some(release) = self.wanted.release else { return Ok(()) };
-        for (name, part) in &release.parts {
-            let containers = observed.containers.iter().filter(|c| c.component == *name && c.is_running());
-            let Some(image) = self.deployer.engine.image(part.image.reference()).await? else { continue };
-            for container in containers.filter(|c| is_current(c, release)) {
-                if container.image_id != image.id {
-                    return Err(Setback::host(format!(
-                        "{} runs image {}, not {} ({})",
-                        container.name,
-                        container.image_id,
-                        part.image.reference(),
-                        image.id
-                    )));
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// A container that was seen to be ready while the engine, whose first look comes only after a whole interval, still
@@ -182,10 +160,4 @@ fn is_counted_ready(step: &Step, observed: &Observed) -> bool {
     let Action::WaitReady { target: Target::Existing { id, .. }, readiness } = &step.action else { return false };
     let is_starting = |c: &ObservedContainer| c.id == *id && c.is_running() && c.health == Health::Starting;
     readiness.goal == ReadyGoal::Ready && observed.containers.iter().any(is_starting)
-}
-
-/// Whether the release itself created the container; one that an older release left untouched may have been built
-/// under a name that has moved on since.
-fn is_current(container: &ObservedContainer, release: &Release) -> bool {
-    container.release == Some(release.id)
 }

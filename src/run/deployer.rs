@@ -78,6 +78,7 @@ pub struct Parts {
 impl Deployer {
     pub fn new(parts: Parts) -> std::io::Result<Arc<Self>> {
         let Parts { config, store, engine, builder, status_clients } = parts;
+        engine.sign_in(config.registries.clone());
         Ok(Arc::new(Self {
             mirrors: Mirrors::new(config.data.join("mirrors")),
             logs: Logs::new(&config.data)?,
@@ -110,6 +111,7 @@ impl Deployer {
 
     /// Settings that were read again. Address, data directory and limits stay until the next start.
     pub fn set_config(&self, config: Arc<Config>) {
+        self.engine.sign_in(config.registries.clone());
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         self.to_begin.notify_one();
         self.to_judge.notify_one();

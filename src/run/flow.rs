@@ -113,7 +113,7 @@ impl Flow {
             return Ok(());
         }
         let replaced = prepared.changed(&[ChangeKind::New, ChangeKind::Changed]);
-        self.end_succeeded(&prepared, &replaced).await
+        self.end_succeeded(&prepared, &replaced, &[]).await
     }
 
     async fn forwards(&mut self, project: &Project, environment: &Environment) -> Result<(), Failure> {
@@ -132,7 +132,7 @@ impl Flow {
         self.deployment.previous = prepared.previous.as_ref().map(|release| release.id);
         self.deployment.release = Some(prepared.release.id);
 
-        self.build(&prepared, limits.build, &cancel).await?;
+        let built = self.build(&prepared, limits.build, &cancel).await?;
 
         let convergence = self.convergence(project, environment, &prepared, &cancel);
         let replaced = self.deploy(&convergence, &prepared, limits.deploy).await?;
@@ -158,10 +158,18 @@ impl Flow {
             return Err(at(Stage::Monitor, Setback::Cancelled));
         }
         failpoint("clean.ended");
-        self.end_succeeded(&prepared, &replaced).await.map_err(|error| at(Stage::Monitor, Setback::host(error)))
+        let lost = self.lost(&prepared, built);
+        let ended = self.end_succeeded(&prepared, &replaced, &lost).await;
+        ended.map_err(|error| at(Stage::Monitor, Setback::host(error)))
     }
 
-    async fn build(&mut self, prepared: &Prepared, limit: Duration, cancel: &CancellationToken) -> Result<(), Failure> {
+    /// Returns what was built.
+    async fn build(
+        &mut self,
+        prepared: &Prepared,
+        limit: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<BTreeSet<ComponentName>, Failure> {
         self.enter_silently(Stage::Build, Transition::Build).await?;
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel::<(ComponentName, usize, usize)>();
         let progress = move |name: &ComponentName, number: usize, of: usize| {
@@ -184,6 +192,13 @@ impl Flow {
         // Each build has the limit for itself; here it only stops what hangs outside of them.
         let limit = Limit { what: "building", time: limit * 4, rest: SHORT_REST };
         within(limit, cancel, work).await.map_err(|s| at(Stage::Build, s))
+    }
+
+    /// Of what was built, that of which there had been an image: nothing of it has changed, or it is put back.
+    fn lost(&self, prepared: &Prepared, built: BTreeSet<ComponentName>) -> Vec<ComponentName> {
+        let unchanged = prepared.changed(&[ChangeKind::Unchanged]);
+        let is_rollback = self.deployment.trigger == Trigger::Rollback;
+        built.into_iter().filter(|name| is_rollback || unchanged.contains(name)).collect()
     }
 
     fn convergence<'a>(
@@ -292,7 +307,12 @@ impl Flow {
         }
     }
 
-    async fn end_succeeded(&self, prepared: &Prepared, replaced: &[ComponentName]) -> anyhow::Result<()> {
+    async fn end_succeeded(
+        &self,
+        prepared: &Prepared,
+        replaced: &[ComponentName],
+        lost: &[ComponentName],
+    ) -> anyhow::Result<()> {
         let removed = prepared.changed(&[ChangeKind::Removed]);
         let mut unchanged = prepared.changed(&[ChangeKind::Unchanged]);
         unchanged.retain(|name| !replaced.contains(name));
@@ -302,6 +322,7 @@ impl Flow {
             replaced,
             removed: &removed,
             unchanged: &unchanged,
+            built_again: lost,
             took: Duration::from_millis((now_ms() - self.started_ms).max(0) as u64),
             put_back_by: (self.deployment.trigger == Trigger::Rollback).then_some(by.as_str()),
             found_by_catching_up: self.deployment.trigger == Trigger::Found,

@@ -5,12 +5,13 @@ use super::setback::Setback;
 use crate::build::ContentKeys;
 use crate::engine::{Engine, Image};
 use crate::model::{
-    Component, ComponentName, ContentKey, Fingerprint, ImageIdentity, ProjectName, PullPolicy, Release, ReleasePart,
-    RepoPath, Stack, Tree,
+    Component, ComponentName, ContentKey, DeploymentId, Fingerprint, ImageIdentity, ProjectName, PullPolicy, Release,
+    ReleasePart, Stack, Tree, label,
 };
 use crate::plan::fingerprint::fingerprint;
 use crate::plan::order::levels;
 use crate::plan::paths::paths_hash;
+use crate::store::Store;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,13 +22,26 @@ pub struct Settling<'a> {
     pub project: &'a ProjectName,
     pub stack: &'a Stack,
     pub tree: &'a Arc<dyn Tree>,
-    /// The project's folder, which `paths` are relative to.
-    pub root: &'a RepoPath,
     pub live: Option<&'a Release>,
     /// Such as `linux/amd64`.
     pub platform: &'a str,
     pub content_keys: &'a ContentKeys,
     pub resolve: Resolve<'a>,
+    pub anew: Anew<'a>,
+}
+
+/// What is built or resolved anew although nothing of it changed.
+#[derive(Clone, Copy)]
+pub struct Anew<'a> {
+    /// Whatever is built.
+    pub build: bool,
+    /// Whatever is only named, unless its `pull_policy` is `never`.
+    pub pull: bool,
+    /// The deployment that would do it.
+    pub by: DeploymentId,
+    /// Where builds of before are noted; without it nothing is known to be old.
+    pub store: Option<&'a Store>,
+    pub now_ms: i64,
 }
 
 /// How far to go for an image that the Compose file only names.
@@ -49,10 +63,10 @@ pub async fn settle(settling: &Settling<'_>) -> Result<BTreeMap<ComponentName, R
     let mut fingerprints: BTreeMap<ComponentName, Fingerprint> = BTreeMap::new();
     for name in build_order(settling.stack, order.into_iter().flatten().collect()) {
         let component = &settling.stack.components[&name];
-        let paths = paths_hash(settling.tree.as_ref(), settling.root, &component.settings.paths)
+        let paths = paths_hash(settling.tree.as_ref(), &component.settings.paths)
             .map_err(|error| Setback::commit(format!("{name}: {error}")))?;
         let image = match &component.build {
-            Some(_) => built(settling, component, paths.as_deref(), &parts)?,
+            Some(_) => built(settling, component, paths.as_deref(), &parts).await?,
             None => pulled(settling, component).await?,
         };
         let fingerprint = fingerprint(settling.stack, component, &image, paths.as_deref(), &fingerprints);
@@ -86,7 +100,7 @@ pub fn base_components(component: &Component) -> Vec<ComponentName> {
         .collect()
 }
 
-fn built(
+async fn built(
     settling: &Settling<'_>,
     component: &Component,
     paths: Option<&str>,
@@ -102,8 +116,41 @@ fn built(
         .key(settling.tree.as_ref(), spec, settling.platform, &bases)
         .map_err(|error| in_component(&component.name, error))?;
     let key = with_paths(key, paths)?;
-    let tag = format!("{}:{}", repository(settling.project, &component.name), &key.as_str()[..24]);
-    Ok(ImageIdentity::Built { key, tag })
+    let before = built_before(settling, component, &key).await?;
+    let anew = match &before {
+        _ if settling.anew.build => Some(settling.anew.by),
+        Some(before) if is_old(settling, component, before).await? => Some(settling.anew.by),
+        Some(ImageIdentity::Built { anew, .. }) => *anew,
+        _ => None,
+    };
+    let which = anew.map(|deployment| format!("-r{deployment}")).unwrap_or_default();
+    let tag = format!("{}:{}{which}", repository(settling.project, &component.name), &key.as_str()[..24]);
+    Ok(ImageIdentity::Built { key, tag, anew })
+}
+
+/// The build of this content to go on with: the live one, so that nothing changes by itself; else the newest.
+async fn built_before(
+    settling: &Settling<'_>,
+    component: &Component,
+    key: &ContentKey,
+) -> Result<Option<ImageIdentity>, Setback> {
+    let live = settling.live.and_then(|release| release.parts.get(&component.name)).map(|part| &part.image);
+    if let Some(image @ ImageIdentity::Built { key: same, .. }) = live
+        && same == key
+    {
+        return Ok(Some(image.clone()));
+    }
+    let Some(store) = settling.anew.store else { return Ok(None) };
+    let newest = store.newest_build(settling.project, &component.name, key).await?;
+    Ok(newest.map(|image| ImageIdentity::Built { key: key.clone(), tag: image.reference, anew: image.anew }))
+}
+
+/// Whether it is older than its `rebuild-after` allows.
+async fn is_old(settling: &Settling<'_>, component: &Component, image: &ImageIdentity) -> Result<bool, Setback> {
+    let (Some(limit), Some(store)) = (component.settings.rebuild_after, settling.anew.store) else { return Ok(false) };
+    let Some(noted) = store.noted_image(image.reference()).await? else { return Ok(false) };
+    let age_ms = settling.anew.now_ms - noted.made_ms;
+    Ok(u128::try_from(age_ms).is_ok_and(|age| age > limit.as_millis()))
 }
 
 fn in_component(name: &ComponentName, error: impl std::fmt::Display) -> Setback {
@@ -139,9 +186,14 @@ async fn pulled(settling: &Settling<'_>, component: &Component) -> Result<ImageI
         return Err(Setback::commit(format!("{}: neither image nor build", component.name)));
     };
     let before = settling.live.and_then(|release| release.parts.get(&component.name)).map(|part| &part.image);
+    let anew = match component.pull {
+        PullPolicy::Always => true,
+        PullPolicy::Never => false,
+        PullPolicy::Missing | PullPolicy::Build => settling.anew.pull,
+    };
     if let Some(ImageIdentity::Pulled { reference: old, pinned }) = before
         && *old == reference
-        && component.pull != PullPolicy::Always
+        && !anew
     {
         return Ok(ImageIdentity::Pulled { reference, pinned: pinned.clone() });
     }
@@ -151,7 +203,7 @@ async fn pulled(settling: &Settling<'_>, component: &Component) -> Result<ImageI
     };
     let known = engine.image(&reference).await?;
     let image = match (component.pull, known) {
-        (PullPolicy::Missing | PullPolicy::Never | PullPolicy::Build, Some(image)) => image,
+        (_, Some(image)) if !anew => image,
         (PullPolicy::Never, None) => {
             let why = format!("{}: the engine has no image {reference}, and pull_policy is never", component.name);
             return Err(Setback::Commit { component: Some(component.name.clone()), why, last_lines: Vec::new() });
@@ -201,6 +253,18 @@ fn pin(reference: &str, image: &Image) -> String {
             || repository == format!("docker.io/{name}")
     });
     of_this_name.cloned().unwrap_or_else(|| image.id.clone())
+}
+
+/// Whether an image is what a release wants, by what the image says of itself.
+pub fn says_it_is(image: &Image, wanted: &ImageIdentity) -> bool {
+    match wanted {
+        ImageIdentity::Built { key, anew, .. } => {
+            let says = |name: &str| image.labels.get(name).cloned();
+            says(label::CONTENT_KEY).as_deref() == Some(key.as_str())
+                && says(label::BUILT_ANEW_BY) == anew.map(|deployment| deployment.to_string())
+        }
+        ImageIdentity::Pulled { pinned, .. } => image.id == *pinned || image.repo_digests.contains(pinned),
+    }
 }
 
 #[cfg(test)]

@@ -6,11 +6,13 @@ use super::skip;
 use crate::config::{Config, Project};
 use crate::forge::Proof;
 use crate::model::{
-    DeliveryId, DeploymentState, Event, EventKind, ForgeKind, Mask, ProjectName, RefChange, RepositoryRef,
+    DeliveryId, DeploymentState, EnvironmentName, Event, EventKind, ForgeKind, Mask, ProjectName, RefChange,
+    RepositoryRef,
 };
 use crate::receive::{Answer, Expected, Intake, Outcome, Started, Verified};
 use crate::store::{Arrival, Delivery, DeliveryOutcome, Deployment, NewDelivery};
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -302,16 +304,29 @@ impl Deliveries {
             }
             DeliveryOutcome::Deploys => {
                 let deployments = self.deployer.store.deployments_of_delivery(before.number).await?;
-                let stands = |state: DeploymentState| !state.is_end() || state == DeploymentState::Succeeded;
-                let all_stand = deployments.iter().all(|d| stands(d.state));
-                // Of several tries the newest counts.
-                let newest_stands = deployments.last().is_some_and(|d| stands(d.state));
+                // In each environment, of several tries the newest counts.
+                let newest: BTreeMap<&EnvironmentName, &Deployment> =
+                    deployments.iter().map(|deployment| (&deployment.environment, deployment)).collect();
+                for deployment in newest.into_values() {
+                    if !self.is_on_its_way_or_live(deployment).await? {
+                        return Ok(None);
+                    }
+                }
                 let names: Vec<String> =
                     deployments.iter().map(|d| format!("deployment {} is {}", d.id, d.state)).collect();
                 let reason = format!("this delivery came before: {}", names.join("; "));
-                Ok((all_stand || newest_stands).then_some((deployments, reason)))
+                Ok(Some((deployments, reason)))
             }
             _ => Ok(None),
         }
+    }
+
+    /// One that succeeded may have been left since, by a rollback or for a newer commit.
+    async fn is_on_its_way_or_live(&self, deployment: &Deployment) -> anyhow::Result<bool> {
+        if deployment.state != DeploymentState::Succeeded {
+            return Ok(!deployment.state.is_end());
+        }
+        let live = self.deployer.store.live(&deployment.project, &deployment.environment).await?;
+        Ok(live.is_some_and(|live| Some(live.release) == deployment.release))
     }
 }

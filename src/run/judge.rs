@@ -243,6 +243,7 @@ async fn decide(
             release: None,
             page_key: new_key()?,
             rebuild: false,
+            pull: false,
         };
         let added = deployer.enqueue(new).await.context("queueing a deployment")?;
         let mut reason = format!("{}: deployment {} of {}", environment.name, added.id, newest.id.short());

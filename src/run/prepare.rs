@@ -1,15 +1,16 @@
 //! Stage prepare: from a commit to a release, and what would have to happen for it.
 
 use super::checkout::{self, Checkout};
-use super::deployer::{Deployer, now_ms};
+use super::deployer::{Deployer, now_ms, scope};
 use super::engine_away::Patience;
 use super::failpoint::failpoint;
 use super::images::{self, Settling};
 use super::log::DeploymentLog;
 use super::setback::Setback;
 use crate::config::{Environment, Project};
-use crate::model::{ComponentName, Fingerprint, Observed, Release, ReleaseId, Stack, Tree};
+use crate::model::{ComponentName, Fingerprint, ImageIdentity, Observed, Release, ReleaseId, Stack, Tree};
 use crate::plan::changes::{Candidate, ChangeKind, ComponentChange, changes};
+use crate::plan::container::content_volumes;
 use crate::plan::converge::release_commands::due;
 use crate::plan::converge::{Goal, Wanted, converge};
 use crate::plan::fingerprint::fingerprint;
@@ -54,7 +55,7 @@ pub async fn prepare(
     let previous = previous_release(deployer, deployment).await?;
     let (release, tree) = match deployment.release {
         // A rollback, or a deployment that is taken up again after a restart: its release is made already.
-        Some(id) => existing(deployer, deployment, project, id, log, cancel).await?,
+        Some(id) => existing(deployer, deployment, (project, environment), id, log, cancel).await?,
         None => {
             let checkout =
                 checkout::checkout(deployer, project, &deployment.commit, deployment.reference.as_ref(), cancel);
@@ -155,14 +156,20 @@ pub async fn previous_release(deployer: &Deployer, deployment: &Deployment) -> R
 async fn existing(
     deployer: &Deployer,
     deployment: &Deployment,
-    project: &Project,
+    (project, environment): (&Project, &Environment),
     id: ReleaseId,
     log: &DeploymentLog,
     cancel: &CancellationToken,
 ) -> Result<(Release, Option<Arc<dyn Tree>>), Setback> {
     let release = deployer.store.release(id).await?;
     let release = release.ok_or_else(|| Setback::host(format!("release {id} is not in the store any more")))?;
-    let checkout = checkout::checkout(deployer, project, &release.commit, deployment.reference.as_ref(), cancel).await;
+    // Going back must not wait for a forge: only what the mirror lacks and the engine needs is fetched.
+    let mut checkout = checkout::checkout(deployer, project, &release.commit, None, cancel).await;
+    if let (Err(Setback::Host { .. }), Some(reference)) = (&checkout, &deployment.reference)
+        && needs_files(deployer, project, environment, &release).await?
+    {
+        checkout = checkout::checkout(deployer, project, &release.commit, Some(reference), cancel).await;
+    }
     match checkout {
         Ok(Checkout { tree, .. }) => Ok((release, Some(tree))),
         Err(Setback::Cancelled) => Err(Setback::Cancelled),
@@ -172,6 +179,24 @@ async fn existing(
             Ok((release, None))
         }
     }
+}
+
+/// Whether the engine lacks an image or a volume that only the commit's files can bring back.
+async fn needs_files(
+    deployer: &Deployer,
+    project: &Project,
+    environment: &Environment,
+    release: &Release,
+) -> Result<bool, Setback> {
+    for part in release.parts.values() {
+        let is_built = matches!(part.image, ImageIdentity::Built { .. });
+        if is_built && deployer.engine.image(part.image.reference()).await?.is_none() {
+            return Ok(true);
+        }
+    }
+    let there = deployer.engine.observe(&scope(project, environment)).await?.volumes;
+    let mut wanted = release.stack.components.values().flat_map(content_volumes);
+    Ok(wanted.any(|volume| !there.contains_key(&volume.name)))
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -190,11 +215,17 @@ async fn make_release(
         project: &project.name,
         stack: &stack,
         tree,
-        root: &project.path,
         live: previous.as_ref(),
         platform: &platform,
         content_keys: &deployer.content_keys,
         resolve: images::Resolve::Pull { engine: &deployer.engine, log, cancel },
+        anew: images::Anew {
+            build: deployment.rebuild,
+            pull: deployment.pull,
+            by: deployment.id,
+            store: Some(&deployer.store),
+            now_ms: now_ms(),
+        },
     };
     let parts = images::settle(&settling).await?;
     let new = NewRelease {

@@ -1,20 +1,23 @@
 //! What a deployment would do, without doing any of it: nothing is built, pulled or written.
 
 use super::checkout::{Checkout, checkout, read_commit};
-use super::deployer::{Deployer, scope};
-use super::images::{self, Resolve, Settling};
+use super::deployer::{Deployer, now_ms, scope};
+use super::images::{self, Anew, Resolve, Settling};
 use super::prepare;
 use super::requests::Refusal;
 use super::setback::Setback;
 use crate::build::ContentKeys;
 use crate::config::{Environment, Project};
-use crate::model::{CommitId, ComponentName, Problem, RefName, Release, ReleaseId, ReleasePart, Stack, Tree};
+use crate::model::{
+    CommitId, ComponentName, DeploymentId, Problem, RefName, Release, ReleaseId, ReleasePart, Stack, Tree,
+};
 use crate::plan::Plan;
 use crate::plan::changes::{Candidate, ComponentChange, changes};
 use crate::plan::converge::release_commands::due;
 use crate::plan::converge::{Goal, Wanted, converge};
 use crate::plan::order::levels;
 use crate::source::CommitInfo;
+use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -65,7 +68,8 @@ pub async fn compare(
 ) -> Result<Comparison, Refusal> {
     // Both sides are of the same platform, whichever that is.
     let content_keys = ContentKeys::default();
-    let how = How { resolve: Resolve::Name, platform: "linux/amd64", content_keys: &content_keys, live: None };
+    let how =
+        How { resolve: Resolve::Name, platform: "linux/amd64", content_keys: &content_keys, live: None, store: None };
     let old = match old {
         Some((commit, tree)) => Some(side(project, environment, commit, tree, &how).await?),
         None => None,
@@ -94,7 +98,13 @@ impl Deployer {
         };
         let to_pull = Mutex::default();
         let resolve = Resolve::Look { engine: &self.engine, to_pull: &to_pull };
-        let how = How { resolve, platform: &info.platform, content_keys: &self.content_keys, live: live.as_ref() };
+        let how = How {
+            resolve,
+            platform: &info.platform,
+            content_keys: &self.content_keys,
+            live: live.as_ref(),
+            store: Some(&self.store),
+        };
         let Checkout { tree, commit: commit_info } =
             self.told(checkout(self, project, &commit, Some(&reference), &self.stop).await)?;
         let new = side(project, environment, &commit, tree, &how).await?;
@@ -163,6 +173,7 @@ struct How<'a> {
     platform: &'a str,
     content_keys: &'a ContentKeys,
     live: Option<&'a Release>,
+    store: Option<&'a Store>,
 }
 
 async fn side(
@@ -177,11 +188,11 @@ async fn side(
         project: &project.name,
         stack: &reading.stack,
         tree: &tree,
-        root: &project.path,
         live: how.live,
         platform: how.platform,
         content_keys: how.content_keys,
         resolve: how.resolve,
+        anew: Anew { build: false, pull: false, by: DeploymentId(0), store: how.store, now_ms: now_ms() },
     };
     let parts = images::settle(&settling).await.map_err(|setback| Refusal::Impossible(setback.to_string()))?;
     Ok(Side { commit: commit.clone(), tree, stack: reading.stack, parts, problems: reading.problems })

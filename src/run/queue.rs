@@ -4,7 +4,7 @@ use super::deployer::{Deployer, now_ms};
 use super::{flow, go_back};
 use crate::model::{DeploymentState, EnvironmentName, ProjectName};
 use crate::report::texts::{Situation, WaitsFor};
-use crate::store::{Deployment, NewDeployment, StoreError};
+use crate::store::{Deployment, NewDeployment, StoreError, Trigger};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -65,12 +65,23 @@ async fn begin_what_can(deployer: &Arc<Deployer>) -> Result<(), StoreError> {
             }
         }
     }
+    let mut next: Vec<_> = next.into_iter().collect();
+    // What was begun goes on first; of the others, the one that was asked for first.
+    next.sort_by_key(|(_, deployment)| (deployment.state == DeploymentState::Waiting, deployment.id));
     let paused = deployer.store.pauses().await?;
     for (place, deployment) in next {
         if super::pause::holds(&paused, &deployment) {
             continue;
         }
-        let Ok(slot) = deployer.deployment_slots.clone().try_acquire_owned() else { return Ok(()) };
+        // Going back waits for nobody and takes nobody's slot.
+        let is_backwards = deployment.trigger == Trigger::Rollback || deployment.state == DeploymentState::PuttingBack;
+        let slot = match is_backwards {
+            true => None,
+            false => match deployer.deployment_slots.clone().try_acquire_owned() {
+                Ok(slot) => Some(slot),
+                Err(_) => continue,
+            },
+        };
         let Some(control) = deployer.occupy(place.clone(), deployment.id) else {
             deployer.keep_no_longer(&place);
             continue;

@@ -1,6 +1,6 @@
 //! What people ask for: deploy, roll back, cancel, run a delivery again.
 
-use super::checkout::{checkout, fetch};
+use super::checkout::fetch;
 use super::deployer::{Deployer, new_key, now_ms};
 use super::skip;
 use crate::config::{Environment, Project};
@@ -9,6 +9,9 @@ use crate::model::{
 };
 use crate::report::texts::Situation;
 use crate::store::{Delivery, DeliveryOutcome, Deployment, NewDeployment, Trigger};
+
+/// So many releases are named to somebody who named a wrong one.
+const LISTED: usize = 20;
 
 /// Why a request is not carried out: what is wrong and what to do, for the person who asked.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,15 @@ impl From<crate::store::StoreError> for Refusal {
     fn from(error: crate::store::StoreError) -> Self {
         Refusal::Failed(error.into())
     }
+}
+
+/// What a deployment is to do anew although nothing of it changed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AskedAnew {
+    /// Build everything, and pull base images.
+    pub build: bool,
+    /// Resolve the tags of images that are only named.
+    pub pull: bool,
 }
 
 impl Deployer {
@@ -68,7 +80,7 @@ impl Deployer {
         project: &Project,
         environment: &Environment,
         commit: Option<&str>,
-        rebuild: bool,
+        anew: AskedAnew,
         by: &str,
     ) -> Result<Deployment, Refusal> {
         let (commit, reference) = self.commit_to_deploy(project, environment, commit).await?;
@@ -84,7 +96,8 @@ impl Deployer {
             delivery: None,
             release: None,
             page_key: new_key()?,
-            rebuild,
+            rebuild: anew.build,
+            pull: anew.pull,
         };
         Ok(self.enqueue(new).await?)
     }
@@ -158,56 +171,68 @@ impl Deployer {
         to: Option<ReleaseId>,
         by: &str,
     ) -> Result<Deployment, Refusal> {
-        let live = self.store.live(&project.name, &environment.name).await?;
-        let known = self.store.releases_once_live(&project.name, &environment.name, 20).await?;
+        let live = self.store.live(&project.name, &environment.name).await?.map(|live| live.release);
         let target = match to {
-            Some(id) => {
-                let release = self.store.release(id).await?;
-                let fits = |r: &crate::model::Release| r.project == project.name && r.environment == environment.name;
-                match release.filter(fits) {
-                    Some(release) => release.id,
-                    None => {
-                        let known: Vec<String> = known.iter().map(ReleaseId::to_string).collect();
-                        return Err(Refusal::NotFound(format!(
-                            "release {id} is not one of {}/{}; those that were live are {}",
-                            project.name,
-                            environment.name,
-                            known.join(", ")
-                        )));
-                    }
-                }
-            }
-            None => self.release_before(project, environment, live.map(|live| live.release), &known).await?,
+            Some(id) => self.release_named(project, environment, live, id).await?,
+            None => self.release_before(project, environment, live).await?,
         };
-        if live.is_some_and(|live| live.release == target) && to.is_some() {
-            let place = (project.name.clone(), environment.name.clone());
-            if self.running_in(&place).is_none() {
-                return Err(Refusal::Impossible(format!("release {target} is live already")));
-            }
+        let place = (project.name.clone(), environment.name.clone());
+        let running = self.running_in(&place);
+        if live == Some(target) && running.is_none() {
+            return Err(Refusal::Impossible(format!("release {target} is live already")));
         }
         let release = self.store.release(target).await?;
         let release = release.ok_or_else(|| Refusal::NotFound(format!("release {target} is not in the store")))?;
-        let place = (project.name.clone(), environment.name.clone());
-        if let Some(running) = self.running_in(&place) {
-            self.ask_to_cancel(running.id, by).await?;
+        if let Some(running) = running {
+            match self.ask_to_cancel(running.id, by).await {
+                // It may have ended just now.
+                Ok(_) | Err(Refusal::Impossible(_)) => {}
+                Err(other) => return Err(other),
+            }
         }
-        let reference = self.reference_of(&release).await?;
-        let checked = checkout(self, project, &release.commit, None, &self.stop).await;
-        let subject = checked.map(|c| c.commit.subject().chars().take(200).collect()).unwrap_or_default();
+        // All that is said of it was noted when it went live: going back asks nothing of the forge.
+        let before = self.store.newest_of_release(target).await?;
         let new = NewDeployment {
             project: project.name.clone(),
             environment: environment.name.clone(),
             commit: release.commit.clone(),
-            subject,
-            reference,
+            subject: before.as_ref().map(|before| before.subject.clone()).unwrap_or_default(),
+            reference: before.and_then(|before| before.reference),
             trigger: Trigger::Rollback,
             asked_by: by.to_string(),
             delivery: None,
             release: Some(target),
             page_key: new_key()?,
             rebuild: false,
+            pull: false,
         };
         Ok(self.enqueue(new).await?)
+    }
+
+    /// A release that somebody names: it has to have been live in the environment.
+    async fn release_named(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        live: Option<ReleaseId>,
+        id: ReleaseId,
+    ) -> Result<ReleaseId, Refusal> {
+        let known = self.store.releases_once_live(&project.name, &environment.name, u32::MAX).await?;
+        if known.contains(&id) {
+            return Ok(id);
+        }
+        let place = format!("{}/{}", project.name, environment.name);
+        let fits = |r: &crate::model::Release| r.project == project.name && r.environment == environment.name;
+        let why = match self.store.release(id).await?.filter(fits) {
+            Some(_) => format!("release {id} was never live in {place}"),
+            None => format!("release {id} is not one of {place}"),
+        };
+        let others: Vec<String> =
+            known.iter().filter(|known| Some(**known) != live).take(LISTED).map(ReleaseId::to_string).collect();
+        Err(Refusal::NotFound(match others.is_empty() {
+            true => format!("{why}; there is none to go back to"),
+            false => format!("{why}; those to go back to are {}", others.join(", ")),
+        }))
     }
 
     /// The release that was live before this one went live: rolling back twice goes back two.
@@ -216,19 +241,13 @@ impl Deployer {
         project: &Project,
         environment: &Environment,
         live: Option<ReleaseId>,
-        known: &[ReleaseId],
     ) -> Result<ReleaseId, Refusal> {
         let Some(live) = live else {
             return Err(Refusal::Impossible(format!("nothing is live in {}/{}", project.name, environment.name)));
         };
-        known.iter().copied().filter(|release| *release < live).max().ok_or_else(|| {
+        self.store.release_before(live).await?.ok_or_else(|| {
             Refusal::Impossible(format!("release {live} is the oldest that was live; there is none to go back to"))
         })
-    }
-
-    async fn reference_of(&self, release: &crate::model::Release) -> Result<Option<RefName>, Refusal> {
-        let of = self.store.deployments(Some(&release.project), Some(&release.environment), 1000).await?;
-        Ok(of.into_iter().find(|d| d.release == Some(release.id)).and_then(|d| d.reference))
     }
 
     /// Cancels a deployment in whatever stage it is.

@@ -57,7 +57,10 @@ pub struct NewDeployment {
     /// For a rollback: the release that is put back.
     pub release: Option<ReleaseId>,
     pub page_key: String,
+    /// Build everything anew, and pull base images.
     pub rebuild: bool,
+    /// Resolve the tags of images that are only named anew.
+    pub pull: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -77,6 +80,7 @@ pub struct Deployment {
     pub description: String,
     pub page_key: String,
     pub rebuild: bool,
+    pub pull: bool,
     pub cancelled_by: Option<String>,
     pub plan: String,
     /// It has begun to change what runs, and that was not put back.
@@ -222,6 +226,29 @@ impl Store {
         rows.iter().map(from_row).collect()
     }
 
+    /// The newest deployment that made a release live or tried to.
+    pub async fn newest_of_release(&self, release: ReleaseId) -> Result<Option<Deployment>, StoreError> {
+        let row = sqlx::query("SELECT * FROM deployments WHERE release = ? ORDER BY id DESC LIMIT 1")
+            .bind(release.0)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(query("read a deployment"))?;
+        row.as_ref().map(from_row).transpose()
+    }
+
+    /// What was live when a release went live for the first time. Being put back does not count: what was left then
+    /// is not what came before.
+    pub async fn release_before(&self, release: ReleaseId) -> Result<Option<ReleaseId>, StoreError> {
+        let sql = "SELECT previous FROM deployments
+            WHERE release = ? AND state = 'succeeded' AND trigger != 'rollback' ORDER BY id LIMIT 1";
+        let previous: Option<Option<i64>> = sqlx::query_scalar(sql)
+            .bind(release.0)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(query("read what was live before"))?;
+        Ok(previous.flatten().map(ReleaseId))
+    }
+
     /// Whether there ever was a deployment of the commit in the environment, whatever became of it.
     pub async fn was_deployed(
         &self,
@@ -360,7 +387,8 @@ impl Store {
 
 async fn insert(c: &mut SqliteConnection, new: &NewDeployment, now_ms: i64) -> Result<i64, sqlx::Error> {
     let sql = "INSERT INTO deployments (project, environment, commit_id, subject, ref, trigger, asked_by, delivery,
-        release, state, description, page_key, rebuild, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        release, state, description, page_key, rebuild, pull, created_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let done = sqlx::query(sql)
         .bind(new.project.as_str())
         .bind(new.environment.as_str())
@@ -375,6 +403,7 @@ async fn insert(c: &mut SqliteConnection, new: &NewDeployment, now_ms: i64) -> R
         .bind("Waits for its turn")
         .bind(&new.page_key)
         .bind(new.rebuild)
+        .bind(new.pull)
         .bind(now_ms)
         .execute(c)
         .await?;
@@ -430,6 +459,7 @@ fn from_row(row: &SqliteRow) -> Result<Deployment, StoreError> {
         description: text(row, "description")?,
         page_key: text(row, "page_key")?,
         rebuild: number(row, "rebuild")? != 0,
+        pull: number(row, "pull")? != 0,
         cancelled_by: optional_text(row, "cancelled_by")?,
         plan: text(row, "plan")?,
         touched: number(row, "touched")? != 0,

@@ -2,9 +2,9 @@
 //! the log where the project's settings open it.
 
 use super::look::{self, Moment, mood, took};
-use crate::model::{DeploymentState, Mask, Method, Stage};
+use crate::model::{DeploymentState, ImageIdentity, Mask, Method, Stage};
 use crate::run::{Deployer, now_ms};
-use crate::store::{Deployment, StageRecord, Trigger};
+use crate::store::{Deployment, ReleaseImage, StageRecord, Trigger};
 use askama::Template;
 
 /// As much of a log as the page shows.
@@ -32,6 +32,7 @@ struct DeploymentPage {
     delivery: Option<String>,
     stages: Vec<StageRow>,
     plan: PlanView,
+    images: Vec<ImageRow>,
     log: LogView,
     /// Of the deployment that made live what is live.
     degraded: Vec<DegradedView>,
@@ -42,6 +43,18 @@ struct DegradedView {
     since: Moment,
     /// Empty where the log is not public.
     last_lines: String,
+}
+
+/// One component's image, and what it is based on.
+struct ImageRow {
+    component: String,
+    /// The tag of what is built; what the Compose file names, else.
+    image: String,
+    /// The engine's id of it.
+    id: String,
+    made: Option<Moment>,
+    /// `node:20 (sha256:...)`
+    bases: Vec<String>,
 }
 
 struct StageRow {
@@ -82,10 +95,16 @@ pub async fn deployment_page(deployer: &Deployer, key: &str) -> anyhow::Result<O
         Some(number) => deployer.store.delivery(number).await?.map(|delivery| delivery.page_key),
         None => None,
     };
+    let images = match deployment.release {
+        Some(release) => deployer.store.images_of(release).await?,
+        None => Vec::new(),
+    };
     let mask = deployer.mask();
     let log = log(deployer, &deployment, &mask).await?;
     let degraded = degraded(deployer, &deployment, &mask).await?;
-    Ok(Some(page(&deployment, &stages, delivery, log, degraded, &mask, now_ms()).render()?))
+    let mut page = page(&deployment, &stages, delivery, log, degraded, &mask, now_ms());
+    page.images = images.into_iter().map(|image| image_row(image, &mask)).collect();
+    Ok(Some(page.render()?))
 }
 
 async fn degraded(deployer: &Deployer, deployment: &Deployment, mask: &Mask) -> anyhow::Result<Vec<DegradedView>> {
@@ -149,8 +168,25 @@ fn page(
         delivery: delivery.map(|key| format!("/deliveries/{key}")),
         stages: stage_rows(deployment, stages, now),
         plan: plan_view(&mask.apply(&deployment.plan)),
+        images: Vec::new(),
         log,
         degraded,
+    }
+}
+
+fn image_row(image: ReleaseImage, mask: &Mask) -> ImageRow {
+    let ReleaseImage { component, identity, noted } = image;
+    let name = match &identity {
+        ImageIdentity::Built { tag, .. } => tag,
+        ImageIdentity::Pulled { reference, .. } => reference,
+    };
+    let bases = noted.as_ref().map(|noted| noted.bases.clone()).unwrap_or_default();
+    ImageRow {
+        component: component.to_string(),
+        image: mask.apply(name),
+        id: noted.as_ref().map(|noted| noted.image_id.clone()).unwrap_or_default(),
+        made: noted.map(|noted| Moment::new(noted.made_ms)),
+        bases: bases.iter().map(|(base, digest)| mask.apply(&format!("{base} ({digest})"))).collect(),
     }
 }
 

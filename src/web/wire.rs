@@ -7,6 +7,7 @@ use crate::model::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// `GET /v1/status`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -112,6 +113,24 @@ pub struct LiveReport {
     /// The deployment that made it live.
     pub deployment: DeploymentId,
     pub since: Option<Timestamp>,
+    #[serde(default)]
+    pub images: Vec<ImageReport>,
+}
+
+/// One component's image in a release.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ImageReport {
+    pub component: ComponentName,
+    /// What its containers are created from: the tag of what is built, the digest or id of what is pulled.
+    pub image: String,
+    /// As the Compose file names it; null for what is built.
+    pub reference: Option<String>,
+    /// As the engine says it; null until the image was there.
+    pub id: Option<String>,
+    /// When it was built, or seen for the first time.
+    pub made_at: Option<Timestamp>,
+    /// Base images, as the Dockerfile names them, and the digest (or id) that each had.
+    pub bases: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -148,11 +167,16 @@ pub struct DeploymentDetails {
     pub previous: Option<ReleaseId>,
     pub cancelled_by: Option<String>,
     pub rebuild: bool,
+    #[serde(default)]
+    pub pull: bool,
     /// The number of the delivery that asked for it.
     pub delivery: Option<i64>,
     pub stages: Vec<StageReport>,
     /// Which components change and why, then the steps.
     pub plan: Vec<String>,
+    /// Of its release, once that is known.
+    #[serde(default)]
+    pub images: Vec<ImageReport>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -257,6 +281,8 @@ pub struct DeployRequest {
     pub commit: Option<String>,
     /// Pull base images and build anew.
     pub rebuild: bool,
+    /// Resolve the tags of images that are only named anew.
+    pub pull: bool,
     pub by: String,
 }
 

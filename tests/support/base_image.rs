@@ -14,14 +14,15 @@ pub async fn base(docker: &Docker) -> String {
         lock.lock().unwrap();
         if docker.inspect_image(&reference).await.is_err() {
             let options = CreateImageOptionsBuilder::new().from_src("-").repo(repository).tag(tag).build();
-            let archive = bollard::body_full(busybox().into());
+            let archive = bollard::body_full(busybox(&[]).into());
             docker.create_image(Some(options), Some(archive), None).try_collect::<Vec<_>>().await.unwrap();
         }
     }
     reference
 }
 
-fn busybox() -> Vec<u8> {
+/// The archive, with further files at its root.
+pub fn busybox(more: &[(&str, &str)]) -> Vec<u8> {
     let paths = ["/bin/busybox", "/usr/bin/busybox"];
     let path = paths.into_iter().find(|path| std::path::Path::new(path).exists());
     let path = path.expect("tests need a static busybox: apt-get install busybox-static");
@@ -46,5 +47,8 @@ fn busybox() -> Vec<u8> {
     let accounts = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n";
     let mut file = header(tar::EntryType::Regular, 0o644, accounts.len() as u64);
     tar.append_data(&mut file, "etc/passwd", accounts.as_slice()).unwrap();
+    for (path, text) in more {
+        tar.append_data(&mut header(tar::EntryType::Regular, 0o644, text.len() as u64), path, text.as_bytes()).unwrap();
+    }
     tar.into_inner().unwrap()
 }

@@ -50,7 +50,7 @@ impl BuildWorld {
             tag: self.tag.clone(),
             labels: BTreeMap::new(),
             images: BTreeMap::new(),
-            registries: BTreeMap::new(),
+            registries: Arc::new(BTreeMap::new()),
             mask: Mask::default(),
             pull: false,
             no_cache: false,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use launchway::engine::{Engine, EngineError, EngineInfo, Image, Outcome, Scope, Supplies};
 use launchway::model::Observed;
-use launchway::plan::Action;
+use launchway::plan::{Action, ContainerSpec};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +42,10 @@ impl Engine for EngineStub {
 
     async fn act(&self, action: &Action, _: &dyn Supplies, _: &CancellationToken) -> Result<Outcome, EngineError> {
         panic!("nothing should happen in this story, but {action:?} was asked for")
+    }
+
+    async fn differences(&self, container: &str, _: &ContainerSpec) -> Result<Vec<String>, EngineError> {
+        panic!("nothing should be read back in this story, but {container} was")
     }
 
     async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {

@@ -169,6 +169,7 @@ pub fn new_deployment(commit: char, subject: &str) -> NewDeployment {
         release: None,
         page_key: commit.to_string().repeat(32),
         rebuild: false,
+        pull: false,
     }
 }
 

@@ -168,7 +168,8 @@ PORT = "{app_port}"
 
     /// Lets every gated container that runs become healthy.
     pub async fn open_gates(&self) {
-        for id in self.running().await.into_values() {
+        let runs = |c: &ContainerSummary| c.state.is_some_and(|state| state.to_string() == "running");
+        for id in self.containers().await.into_iter().filter(runs).filter_map(|container| container.id) {
             let options =
                 CreateExecOptions { cmd: Some(vec!["touch".to_string(), "/open".into()]), ..Default::default() };
             // It may have been replaced in the meantime.

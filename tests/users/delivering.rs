@@ -308,6 +308,31 @@ async fn a_redelivery_tries_again_what_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_redelivery_tries_again_what_was_live_and_was_left_by_a_rollback() {
+    let world = on(ForgeKind::GitHub).await;
+    write_quick(&world.repository, "one");
+    let first = world.push("First");
+    Delivery::push(&world, &first).send().await;
+    world.ends(&first).await;
+    write_quick(&world.repository, "two");
+    let second = world.push("Second");
+    let delivery = Delivery::push(&world, &second).from(&first);
+    delivery.send().await;
+    world.ends(&second).await;
+    let (status, told) = delivery.send().await;
+    assert_eq!((status, &told["outcome"]), (200, &json!("known")), "while it is live: {told}");
+
+    let (code, told, error) = world.launchway(&["rollback"]).await;
+    assert_eq!(code, 0, "{told}{error}");
+    let (status, told) = delivery.send().await;
+    assert_eq!((status, &told["outcome"]), (202, &json!("accepted")), "{told}");
+    let live = "SELECT commit_id FROM releases WHERE id = (SELECT live FROM environments)";
+    world.until_store_says(live, second.as_str()).await;
+    assert_eq!(world.query("SELECT trigger FROM deployments ORDER BY id").trim(), "push\npush\nrollback\nredelivery");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_hook_reaches_every_project_of_the_repository_that_has_the_same_secret() {
     let repository = |world: &World| world.repository.bare().display().to_string();
     let mut world = World::not_serving(Settings { forge: Some(ForgeKind::GitHub), ..Settings::default() }).await;

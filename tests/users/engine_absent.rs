@@ -3,7 +3,7 @@
 use crate::support::engine::{Files, Place, readiness};
 use launchway::engine::{DockerEngine, Engine, EngineError};
 use launchway::plan::{Action, ReadyGoal};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Containers, networks and volumes: made as asked, and made only once, on a real engine.
 
 use crate::support::engine::{Place, readiness};
+use bollard::models::{ContainerUpdateBody, NetworkDisconnectRequest, RestartPolicyNameEnum};
 use launchway::engine::{Engine, EngineError};
 use launchway::model::{
     ContainerSettings, HealthCheck, HealthTest, Logging, Port, Protocol, Resources, RestartPolicy, Ulimit,
@@ -185,6 +186,35 @@ async fn every_setting_reaches_the_container() {
     place.act(Action::StartContainer(target.clone())).await.unwrap();
     let outcome = place.wait(&target, readiness(ReadyGoal::Ready, &[])).await.unwrap();
     assert!(outcome.note.unwrap().contains("health check"));
+
+    // Which the engine says of it too; what is changed by hand is told.
+    let id = target.existing().unwrap();
+    assert_eq!(place.engine.differences(id, &spec).await.unwrap(), Vec::<String>::new());
+    let update = ContainerUpdateBody {
+        memory: Some(96 << 20),
+        restart_policy: Some(bollard::models::RestartPolicy {
+            name: Some(RestartPolicyNameEnum::ALWAYS),
+            maximum_retry_count: None,
+        }),
+        ..Default::default()
+    };
+    place.docker.update_container(id, update).await.unwrap();
+    let leave = NetworkDisconnectRequest { container: id.to_string(), force: Some(true) };
+    place.docker.disconnect_network(&place.named("two"), leave).await.unwrap();
+    spec.settings.environment.insert("B".into(), "three".into());
+    spec.settings.command = Some(texts(&["sleep", "60"]));
+    spec.settings.ports[0].host_ip = None;
+    spec.mounts.push(EngineMount::Anonymous { target: "/more".into(), read_only: false });
+    let told = place.engine.differences(id, &spec).await.unwrap().join("\n").replace(&place.name, "PLACE");
+    insta::assert_snapshot!(told, @"
+    its command
+    the variable B of its environment
+    its memory limit
+    its restart policy
+    its published ports
+    its mount at /more
+    its network PLACE-two
+    ");
 }
 
 #[tokio::test]

@@ -105,3 +105,36 @@ async fn what_is_wrong_is_told_with_its_place() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("nonsense names no commit"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_paths_names_is_found_from_the_repositorys_root_also_where_the_project_is_a_folder_of_it() {
+    let repository = GitRepository::new();
+    let compose = "services:\n  api:\n    image: api:1\n    x-launchway: { paths: ['proto/**', 'shop/*.sql'] }\n  web:\n    build: ./web\n    x-launchway: { paths: ['proto/**'] }\n";
+    repository.write("shop/compose.yaml", compose).write("shop/web/Dockerfile", "FROM base\n");
+    repository.publish("proto/shop.proto", "message One {}");
+    let changed = async |live: &str| {
+        let arguments = ["--project-path", "shop", "--commit", "main", "--live", live, "--json"];
+        let report: Value = serde_json::from_str(&text(&plan(&repository, &arguments).await)).unwrap();
+        let all = report["components"].as_array().unwrap().clone();
+        let all = all
+            .iter()
+            .map(|component| format!("{} {} {}", component["name"], component["change"], component["reasons"]));
+        all.collect::<Vec<_>>().join("\n")
+    };
+    // Of the same name in the project's folder, which the pattern does not mean.
+    repository.publish("shop/proto/shop.proto", "message None {}");
+    insta::assert_snapshot!(changed("main~1").await, @r#"
+    "api" "unchanged" []
+    "web" "unchanged" []
+    "#);
+    repository.publish("proto/deep/down/more.proto", "message Two {}");
+    insta::assert_snapshot!(changed("main~1").await, @r#"
+    "api" "changed" ["what x-launchway.paths names changed"]
+    "web" "changed" ["what it is built from changed"]
+    "#);
+    repository.publish("shop/schema.sql", "create table t;");
+    insta::assert_snapshot!(changed("main~1").await, @r#"
+    "api" "changed" ["what x-launchway.paths names changed"]
+    "web" "unchanged" []
+    "#);
+}

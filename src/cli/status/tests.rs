@@ -52,6 +52,7 @@ fn live() -> LiveReport {
         subject: "Fix the price".into(),
         deployment: crate::model::DeploymentId(4),
         since: Some(at(7_200)),
+        images: Vec::new(),
     }
 }
 

@@ -134,3 +134,17 @@ fn a_slip_in_its_name_is_noticed() {
     let others = [("b.yaml", "services: {b: {image: x}}\nx-launchway: {bake: 5s}\n")];
     assert_snapshot!(messages("include: [b.yaml]\nservices: {a: {image: x}}\n", &others), @"warning: b.yaml:2: x-launchway: `x-launchway` of an included file does not count; write it in the file that includes");
 }
+
+#[test]
+fn only_what_is_built_can_be_rebuilt_by_age() {
+    let compose = r#"
+services:
+  api: { build: { dockerfile_inline: FROM x }, x-launchway: { rebuild-after: 7d } }
+  db: { image: x, x-launchway: { rebuild-after: 7d } }
+  web: { build: { dockerfile_inline: FROM x }, x-launchway: { rebuild-after: weekly } }
+"#;
+    assert_snapshot!(messages(compose, &[]), @r#"
+    compose.yaml:4: services.db.x-launchway.rebuild-after: is for what is built: `launchway deploy --pull` gets an image that is only named anew
+    compose.yaml:5: services.web.x-launchway.rebuild-after: must be a duration with its unit, such as 30s, 1m30s or 2h, not "weekly"
+    "#);
+}

@@ -93,7 +93,7 @@ bake = "soon"
 
 #[test]
 fn an_unknown_key_is_named_with_its_line() {
-    insta::assert_snapshot!(problems("listen = \"127.0.0.1:1\"\nlissten = 1\n"), @"launchway.toml:2: unknown field `lissten`, expected one of `listen`, `public-url`, `data`, `engine`, `hooks`, `limits`, `edge`, `projects`");
+    insta::assert_snapshot!(problems("listen = \"127.0.0.1:1\"\nlissten = 1\n"), @"launchway.toml:2: unknown field `lissten`, expected one of `listen`, `public-url`, `data`, `engine`, `hooks`, `limits`, `edge`, `registries`, `projects`");
 }
 
 #[test]
@@ -159,4 +159,24 @@ addresses = "10.213.0.1/24"
     launchway.toml:25: edge.drain: "soon" is not a duration: 30s, 2m, 1m30s, 1h or 500ms
     launchway.toml:26: edge.addresses: "10.213.0.1/24" is too large or too small: each environment gets a network of it; from /8 to /20
     "#);
+}
+
+#[test]
+fn accounts_of_registries_are_read_and_their_passwords_are_secret() {
+    let text = GOOD.to_string()
+        + "[registries.\"https://index.docker.io/v1/\"]\nusername = \"acme\"\npassword = \"dckr_pat_1\"\n[registries.\"registry.example.com:5000\"]\nusername = \"ci\"\npassword = { env = \"PATH\" }\n";
+    let config = parse(&text, Path::new("launchway.toml")).unwrap();
+    let names: Vec<&str> = config.registries.keys().map(String::as_str).collect();
+    assert_eq!(names, ["docker.io", "registry.example.com:5000"]);
+    assert_eq!(config.registries["docker.io"].username, "acme");
+    assert_eq!(crate::model::Mask::new(config.secrets()).apply("use dckr_pat_1"), "use ***");
+    let wrong =
+        GOOD.to_string() + "[registries.\"ghcr.io/acme\"]\nusername = \"\"\npassword = { file = \"/nowhere/token\" }\n";
+    insta::assert_snapshot!(problems(&wrong), @r#"
+    launchway.toml:21: registries.ghcr.io/acme: it is no registry: its host and, where it has one, its port, such as "ghcr.io" or "registry.example.com:5000"; "docker.io" is Docker Hub
+    launchway.toml:22: registries.ghcr.io/acme.username: it is empty
+    launchway.toml:23: registries.ghcr.io/acme.password: the file /nowhere/token cannot be read: No such file or directory (os error 2)
+    "#);
+    let half = GOOD.to_string() + "[registries.quay]\nusername = \"x\"\n";
+    assert!(problems(&half).contains("missing field `password`"), "{}", problems(&half));
 }

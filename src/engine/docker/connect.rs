@@ -3,13 +3,14 @@
 use super::answer::Denied;
 use super::rewrite;
 use crate::engine::EngineError;
+use crate::model::RegistryCredentials;
 use bollard::{API_DEFAULT_VERSION, Docker};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 const DEFAULT_ENDPOINT: &str = "unix:///var/run/docker.sock";
@@ -57,6 +58,8 @@ pub struct DockerEngine {
     pub(super) patience: Duration,
     /// Docker's config.json; `None` is the one of the user whom we run as.
     pub(super) docker_config: Option<PathBuf>,
+    /// By host, out of the server's own settings.
+    pub(super) accounts: RwLock<BTreeMap<String, RegistryCredentials>>,
     /// Names that are being made just now: one at a time each.
     names: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
 }
@@ -119,6 +122,7 @@ impl DockerEngine {
             asked: Mutex::new(None),
             patience: Duration::from_secs(30),
             docker_config: None,
+            accounts: RwLock::default(),
             names: Mutex::default(),
         })
     }

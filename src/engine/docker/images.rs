@@ -4,10 +4,13 @@ use super::answer::{Denied, in_path};
 use super::connect::DockerEngine;
 use super::credentials;
 use crate::engine::{EngineError, Image};
+use crate::model::{RegistryCredentials, Secret, registry_name};
+use bollard::auth::DockerCredentials;
 use bollard::models::{CreateImageInfo, ImageInspect};
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 /// A registry from which nothing comes for so long does not answer.
@@ -35,14 +38,14 @@ impl DockerEngine {
         in_path(reference)?;
         self.api().await?;
         let registry = registry_of(reference);
-        let credentials = match credentials::of_registry(self.docker_config.as_deref(), &registry).await {
-            Ok(credentials) => credentials,
+        let (credentials, whose) = match self.credentials(&registry).await {
+            Ok(Some((credentials, whose))) => (Some(credentials), Some(whose)),
+            Ok(None) => (None, None),
             Err(error) => {
                 progress(&format!("pulling without credentials: {error:#}"));
-                None
+                (None, None)
             }
         };
-        let signed_in = credentials.is_some();
         let (name, tag) = split(reference);
         let options = CreateImageOptionsBuilder::new().from_image(name).tag(tag).build();
         // Nothing is answered before the registry was: its time is watched below.
@@ -68,7 +71,7 @@ impl DockerEngine {
                 }
                 Ok(Some(Err(error))) => {
                     let denied = Denied::new(self.endpoint(), attempted, error);
-                    return Err(pull_failed(reference, &registry, signed_in, denied));
+                    return Err(pull_failed(reference, &registry, whose, denied));
                 }
             }
         }
@@ -77,6 +80,36 @@ impl DockerEngine {
             reference: reference.to_string(),
             why: "it was pulled, and is not there afterwards".into(),
         })
+    }
+}
+
+impl DockerEngine {
+    /// What to sign in to a registry with, and whose it is. The server's own settings go before Docker's.
+    async fn credentials(&self, registry: &str) -> anyhow::Result<Option<(DockerCredentials, &'static str)>> {
+        let own = self.accounts.read().unwrap_or_else(PoisonError::into_inner).get(registry_name(registry)).cloned();
+        if let Some(RegistryCredentials { username, password }) = own {
+            let serveraddress = Some(registry.to_string());
+            let password = Some(password.expose().to_string());
+            let own = DockerCredentials { username: Some(username), password, serveraddress, ..Default::default() };
+            return Ok(Some((own, "launchway.toml")));
+        }
+        let found = credentials::of_registry(self.docker_config.as_deref(), registry).await?;
+        Ok(found.map(|found| (found, "Docker's config.json")))
+    }
+
+    pub(super) async fn account_at(&self, registry: &str) -> Result<Option<RegistryCredentials>, EngineError> {
+        let registry = match registry_name(registry) {
+            "docker.io" => credentials::DOCKER_HUB,
+            name => name,
+        };
+        let found = self.credentials(registry).await.map_err(|error| EngineError::Refused {
+            attempted: format!("find the account for {registry}"),
+            why: format!("{error:#}"),
+        })?;
+        Ok(found.and_then(|(found, _)| match found.identitytoken {
+            Some(token) => Some(RegistryCredentials { username: String::new(), password: Secret::new(token) }),
+            None => Some(RegistryCredentials { username: found.username?, password: Secret::new(found.password?) }),
+        }))
     }
 }
 
@@ -127,17 +160,19 @@ fn registry_of(reference: &str) -> String {
     }
 }
 
-fn pull_failed(reference: &str, registry: &str, signed_in: bool, denied: Denied) -> EngineError {
+fn pull_failed(reference: &str, registry: &str, whose: Option<&str>, denied: Denied) -> EngineError {
     let message = denied.message().to_string();
     let lower = message.to_ascii_lowercase();
     let refused = ["denied", "unauthorized", "authentication required", "no basic auth"];
     let unknown = ["manifest unknown", "not found", "manifest for"];
-    let hint = if refused.iter().any(|word| lower.contains(word)) && !signed_in {
+    let is_refused = refused.iter().any(|word| lower.contains(word));
+    let hint = if let (true, Some(whose)) = (is_refused, whose) {
+        format!(". The credentials for {registry} in {whose} were used and do not suffice")
+    } else if is_refused {
         format!(
-            ". Nobody is signed in to {registry} here: `docker login {registry}` as the user whom Launchway runs as"
+            ". Nobody is signed in to {registry} here: `docker login {registry}` as the user whom Launchway runs as, or [registries.\"{}\"] in launchway.toml",
+            registry_name(registry)
         )
-    } else if refused.iter().any(|word| lower.contains(word)) {
-        format!(". The credentials for {registry} in Docker's config.json were used and do not suffice")
     } else if unknown.iter().any(|word| lower.contains(word)) {
         ". Is its name or tag misspelt?".to_string()
     } else if ["no such host", "i/o timeout", "connection refused", "no route"].iter().any(|word| lower.contains(word))

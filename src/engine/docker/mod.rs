@@ -5,6 +5,7 @@ mod connect;
 mod containers;
 mod content;
 mod credentials;
+mod differences;
 mod endpoints;
 mod happenings;
 mod host_ports;

@@ -4,10 +4,12 @@ use super::answer::in_path;
 use super::connect::DockerEngine;
 use super::containers::name_of;
 use crate::engine::{Engine, EngineError, EngineInfo, Happening, Image, Outcome, Scope, Supplies};
-use crate::model::{Ending, Observed};
-use crate::plan::{Action, Target};
+use crate::model::{Ending, Observed, RegistryCredentials};
+use crate::plan::{Action, ContainerSpec, Target};
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::PoisonError;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +55,18 @@ impl Engine for DockerEngine {
             Action::StopContainer { .. } if !cancel.is_cancelled() => self.carry_out(action, supplies, cancel).await,
             other => until_answered(cancel, self.carry_out(other, supplies, cancel)).await,
         }
+    }
+
+    async fn differences(&self, container: &str, spec: &ContainerSpec) -> Result<Vec<String>, EngineError> {
+        self.differences_of(container, spec).await
+    }
+
+    fn sign_in(&self, accounts: BTreeMap<String, RegistryCredentials>) {
+        *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = accounts;
+    }
+
+    async fn account(&self, registry: &str) -> Result<Option<RegistryCredentials>, EngineError> {
+        self.account_at(registry).await
     }
 
     async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {

@@ -14,6 +14,7 @@ fn every_situation_reads_as_a_sentence() {
     let commit = CommitId::new("0123456789".repeat(4)).unwrap();
     let seconds = Duration::from_secs;
     let success = Success {
+        built_again: &[],
         release: ReleaseId(42),
         replaced: &api_web,
         removed: &[],

@@ -4,7 +4,7 @@ use super::answer::{Answer, answer};
 use super::deployments;
 use super::reports::plan_report;
 use crate::model::DeploymentId;
-use crate::run::{Deployer, Preview, Refusal};
+use crate::run::{AskedAnew, Deployer, Preview, Refusal};
 use crate::web::wire::{
     BackupRequest, CancelRequest, DeployRequest, DeploymentDetails, PlanReport, PlanRequest, RollbackRequest,
 };
@@ -21,7 +21,8 @@ pub async fn deploy(
         let (project, environment) =
             deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
         let by = name_of(&asked.by);
-        let added = deployer.ask_to_deploy(&project, &environment, asked.commit.as_deref(), asked.rebuild, &by).await?;
+        let anew = AskedAnew { build: asked.rebuild, pull: asked.pull };
+        let added = deployer.ask_to_deploy(&project, &environment, asked.commit.as_deref(), anew, &by).await?;
         deployments::read(&deployer, added.id).await
     })
     .await

@@ -1,7 +1,7 @@
 //! Deployments, one of them, and its log.
 
 use super::answer::{Answer, answer};
-use super::reports::{details, summary};
+use super::reports::{details, images, summary};
 use crate::model::{DeploymentId, EnvironmentName, ProjectName};
 use crate::run::{Deployer, Refusal};
 use crate::store::Deployment;
@@ -38,7 +38,11 @@ pub async fn one(State(deployer): State<Arc<Deployer>>, Path(id): Path<i64>) -> 
 pub async fn read(deployer: &Deployer, id: DeploymentId) -> Result<DeploymentDetails, Refusal> {
     let deployment = find(deployer, id).await?;
     let stages = deployer.store.stages(id).await?;
-    Ok(details(deployer, &deployment, &stages))
+    let images = match deployment.release {
+        Some(release) => images(deployer.store.images_of(release).await?),
+        None => Vec::new(),
+    };
+    Ok(details(deployer, &deployment, &stages, images))
 }
 
 async fn find(deployer: &Deployer, id: DeploymentId) -> Result<Deployment, Refusal> {

@@ -1,13 +1,13 @@
 //! From what the store and the flow have to what the API says.
 
 use crate::config::{Environment, Project};
-use crate::model::{CommitId, RefName, ReleaseId};
+use crate::model::{CommitId, ImageIdentity, RefName, ReleaseId};
 use crate::plan::Plan;
 use crate::run::{Comparison, Deployer, now_ms};
 use crate::source::CommitInfo;
-use crate::store::{Delivery, Deployment, StageRecord};
+use crate::store::{Delivery, Deployment, ReleaseImage, StageRecord};
 use crate::web::wire::{
-    Against, ComponentPlan, DeliverySummary, DeploymentDetails, DeploymentSummary, PlanReport, StageReport,
+    Against, ComponentPlan, DeliverySummary, DeploymentDetails, DeploymentSummary, ImageReport, PlanReport, StageReport,
 };
 use jiff::Timestamp;
 
@@ -37,16 +37,39 @@ pub fn summary(deployer: &Deployer, deployment: &Deployment) -> DeploymentSummar
     }
 }
 
-pub fn details(deployer: &Deployer, deployment: &Deployment, stages: &[StageRecord]) -> DeploymentDetails {
+pub fn details(
+    deployer: &Deployer,
+    deployment: &Deployment,
+    stages: &[StageRecord],
+    images: Vec<ImageReport>,
+) -> DeploymentDetails {
     DeploymentDetails {
         summary: summary(deployer, deployment),
         previous: deployment.previous,
         cancelled_by: deployment.cancelled_by.clone(),
         rebuild: deployment.rebuild,
+        pull: deployment.pull,
         delivery: deployment.delivery,
         stages: stages.iter().map(stage).collect(),
         plan: deployer.mask().apply(&deployment.plan).lines().map(str::to_string).collect(),
+        images,
     }
+}
+
+/// The images of a release, in the order of its components' names.
+pub fn images(images: Vec<ReleaseImage>) -> Vec<ImageReport> {
+    let report = |ReleaseImage { component, identity, noted }| ImageReport {
+        component,
+        image: ImageIdentity::reference(&identity).to_string(),
+        reference: match identity {
+            ImageIdentity::Pulled { reference, .. } => Some(reference),
+            ImageIdentity::Built { .. } => None,
+        },
+        id: noted.as_ref().map(|noted| noted.image_id.clone()),
+        made_at: noted.as_ref().map(|noted| time(noted.made_ms)),
+        bases: noted.map(|noted| noted.bases).unwrap_or_default(),
+    };
+    images.into_iter().map(report).collect()
 }
 
 fn stage(record: &StageRecord) -> StageReport {

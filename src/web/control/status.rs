@@ -1,7 +1,7 @@
 //! `GET /v1/status`: what is live where, what runs and waits, and whether engine and forges answer.
 
 use super::answer::{Answer, answer};
-use super::reports::{summary, time};
+use super::reports::{images, summary, time};
 use crate::config::{Environment, Project};
 use crate::model::{DeploymentState, Health, Release};
 use crate::run::{ComponentStand, Deployer, Refusal, Stand, StandingReport};
@@ -101,6 +101,7 @@ async fn live(
         subject: by.as_ref().map(|d| deployer.mask().apply(&d.subject)).unwrap_or_default(),
         deployment: live.deployment,
         since: by.and_then(|d| d.ended_ms).map(time),
+        images: images(deployer.store.images_of(live.release).await?),
     };
     Ok((Some(report), Some(release)))
 }

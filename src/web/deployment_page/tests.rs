@@ -18,6 +18,7 @@ fn deployment(state: DeploymentState) -> Deployment {
         description: "Building".into(),
         page_key: "k".into(),
         rebuild: false,
+        pull: false,
         cancelled_by: None,
         plan: String::new(),
         touched: false,
