@@ -6,7 +6,7 @@ use super::lanes::Lanes;
 use super::look;
 use super::ward::Ward;
 use crate::engine::Happening;
-use crate::model::{EnvironmentName, ProjectName, label};
+use crate::model::{Ending, EnvironmentName, ProjectName, label};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -32,6 +32,9 @@ pub struct Keeping {
     woken: Notify,
     begun: CancellationToken,
     wards: Mutex<HashMap<Place, Ward>>,
+    /// How containers came to their end, by id, as it was heard: the engine itself remembers only its last 256 events,
+    /// and every try of every health check is two of them.
+    heard: Mutex<HashMap<String, Ending>>,
 }
 
 impl Keeping {
@@ -64,7 +67,24 @@ impl Keeping {
         self.wards.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), ward);
     }
 
+    /// How a container came to its end, where that was heard.
+    pub fn heard_ending(&self, container: &str) -> Option<Ending> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).get(container).copied()
+    }
+
+    fn hear(&self, happening: &Happening) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        match happening.what.as_str() {
+            "die" => heard.insert(happening.container.clone(), Ending::ByItself),
+            // A stop is an end first, and then this.
+            "stop" => heard.insert(happening.container.clone(), Ending::Told),
+            "start" | "destroy" => heard.remove(&happening.container),
+            _ => None,
+        };
+    }
+
     fn forget_endings(&self) {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.wards.lock().unwrap_or_else(PoisonError::into_inner).values_mut().for_each(Ward::forget_endings);
     }
 }
@@ -123,6 +143,7 @@ fn begin_looks(deployer: &Arc<Deployer>, looks: &mut Lanes<Place>) -> Instant {
 pub async fn listen(deployer: Arc<Deployer>) {
     let heard = |happening: Happening| {
         if let Some(place) = place_of(&deployer, &happening) {
+            deployer.keeping.hear(&happening);
             deployer.keeping.look_at(&place, GROUP);
         }
     };

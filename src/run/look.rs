@@ -206,7 +206,7 @@ impl Look {
                 continue;
             }
             let known = if stopped.contains(&id) { Some(Ending::Told) } else { ward.ending(&id) };
-            let ending = match known {
+            let ending = match known.or_else(|| self.deployer.keeping.heard_ending(&id)) {
                 Some(known) => known,
                 None => self.deployer.engine.ending(&id).await.unwrap_or(Ending::Unknown),
             };

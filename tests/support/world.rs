@@ -22,6 +22,9 @@ pub const SECRET: &str = "hook-secret-4711";
 /// What a story waits for comes within this time, or not at all.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Deployments that are neither waiting nor at their end.
+const UNDER_WAY: &str = "SELECT count(*) FROM deployments WHERE ended_at IS NULL AND state <> 'waiting'";
+
 /// What is set for the story's server beyond the usual.
 #[derive(Default)]
 pub struct Settings {
@@ -433,7 +436,8 @@ PORT = "{app_port}"
 
     /// Ends the story: everything was reported, nothing is left that the live release does not own.
     pub async fn end(mut self) {
-        self.until("every status to be sent", || async { (self.unsent() == 0).then_some(()) }).await;
+        let is_over = || self.unsent() == 0 && self.query(UNDER_WAY).trim() == "0";
+        self.until("every status to be sent and no deployment to be under way", || async { is_over().then_some(()) }).await;
         for container in self.containers().await {
             let name = container.names.clone().unwrap_or_default().join(" ");
             assert!(!name.contains(".new-") && !name.contains(".old-") && !name.contains(".back-"), "{name} is left");
