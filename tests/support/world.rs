@@ -437,7 +437,8 @@ PORT = "{app_port}"
     /// Ends the story: everything was reported, nothing is left that the live release does not own.
     pub async fn end(mut self) {
         let is_over = || self.unsent() == 0 && self.query(UNDER_WAY).trim() == "0";
-        self.until("every status to be sent and no deployment to be under way", || async { is_over().then_some(()) }).await;
+        self.until("every status to be sent and no deployment to be under way", || async { is_over().then_some(()) })
+            .await;
         for container in self.containers().await {
             let name = container.names.clone().unwrap_or_default().join(" ");
             assert!(!name.contains(".new-") && !name.contains(".old-") && !name.contains(".back-"), "{name} is left");

@@ -15,12 +15,14 @@ async fn remove_image(world: &World, name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_that_runs_another_image_than_its_labels_say_is_no_success() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     write_ready_made(&world.repository, "one");
     assert_eq!(world.ends(&world.push("First")).await.state, "success");
-    let docker = &world.engine.docker;
-    // Somebody puts another container in its place, with everything by which it is known.
-    let found = docker.inspect_container(&world.running().await["store"], None).await.unwrap();
+    let docker = world.engine.docker.clone();
+    // Somebody puts another container in its place, with everything by which it is known, while nobody looks after it.
+    let store = world.running().await["store"].clone();
+    world.terminate().await;
+    let found = docker.inspect_container(&store, None).await.unwrap();
     let labels = found.config.unwrap().labels;
     let name = found.name.unwrap().trim_start_matches('/').to_string();
     let options = RemoveContainerOptionsBuilder::new().force(true).build();
@@ -49,6 +51,7 @@ async fn a_container_that_runs_another_image_than_its_labels_say_is_no_success()
     let options = CreateContainerOptionsBuilder::new().name(&name).build();
     let id = docker.create_container(Some(options), body).await.unwrap().id;
     docker.start_container(&id, None).await.unwrap();
+    world.serve().await;
 
     world.repository.write("README.md", "hello");
     let shown = world.ends(&world.push("Second")).await;
