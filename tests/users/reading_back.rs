@@ -41,11 +41,12 @@ async fn a_container_that_runs_another_image_than_its_labels_say_is_no_success()
         .build();
     docker.commit_container(options, bollard::models::ContainerConfig::default()).await.unwrap();
     docker.remove_container(&made, None).await.unwrap();
+    let network = format!("{}-production_default", world.project);
     let body = ContainerCreateBody {
         image: Some(other.clone()),
         cmd: Some(vec!["sleep".into(), "600".into()]),
         labels,
-        host_config: Some(HostConfig { init: Some(true), ..Default::default() }),
+        host_config: Some(HostConfig { init: Some(true), network_mode: Some(network), ..Default::default() }),
         ..Default::default()
     };
     let options = CreateContainerOptionsBuilder::new().name(&name).build();
