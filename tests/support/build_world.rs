@@ -82,6 +82,12 @@ impl BuildWorld {
         output.map(|line| format!("{}\n", line.text)).collect()
     }
 
+    /// All that the last build said, a line each.
+    pub fn told(&self) -> Vec<String> {
+        let lines = self.lines.lock().unwrap();
+        lines.iter().map(|line| format!("{} {:?} {}", line.step, line.kind, line.text)).collect()
+    }
+
     pub fn kinds_of(&self, step: &str) -> Vec<BuildLineKind> {
         self.lines.lock().unwrap().iter().filter(|line| line.step.contains(step)).map(|line| line.kind).collect()
     }

@@ -19,7 +19,7 @@ async fn an_image_is_built_and_the_second_time_it_comes_from_the_cache() {
     let inspected = world.engine.docker.inspect_image(&world.tag).await.unwrap();
     assert_eq!(inspected.id.unwrap(), first.id);
     let second = world.build(spec()).await.unwrap();
-    assert!(second.cached);
+    assert!(second.cached, "{:?}", world.told());
     assert_eq!(world.kinds_of("RUN"), [BuildLineKind::Cached]);
     let forced = world.build(BuildSpec { no_cache: true, ..spec() }).await.unwrap();
     assert!(!forced.cached);
