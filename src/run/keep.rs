@@ -74,13 +74,13 @@ impl Keeping {
 
     fn hear(&self, happening: &Happening) {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of a stop both are told, in either order.
         match happening.what.as_str() {
-            "die" => heard.insert(happening.container.clone(), Ending::ByItself),
-            // A stop is an end first, and then this.
-            "stop" => heard.insert(happening.container.clone(), Ending::Told),
-            "start" | "destroy" => heard.remove(&happening.container),
-            _ => None,
-        };
+            "die" => _ = heard.entry(happening.container.clone()).or_insert(Ending::ByItself),
+            "stop" => _ = heard.insert(happening.container.clone(), Ending::Told),
+            "start" | "destroy" => _ = heard.remove(&happening.container),
+            _ => {}
+        }
     }
 
     fn forget_endings(&self) {

@@ -64,7 +64,8 @@ impl DockerEngine {
         Ok(events.iter().fold(Ending::Unknown, |ending, event| match event.action.as_deref() {
             Some("start") => Ending::Unknown,
             Some("stop") => Ending::Told,
-            Some("die") => Ending::ByItself,
+            // Of a stop both are told, in either order.
+            Some("die") if ending != Ending::Told => Ending::ByItself,
             _ => ending,
         }))
     }
