@@ -2,8 +2,10 @@
 
 use crate::compose::{self, ReadRequest};
 use crate::model::{
-    ComponentName, EnvironmentName, Permissions, Place, Problem, ProjectName, RepoPath, Severity, Stack,
+    ComponentName, EdgeAddress, EdgeSettings, EnvironmentName, Permissions, Place, Problem, ProjectName, RepoPath,
+    Severity, Stack,
 };
+use crate::plan::routing::give_to_edge;
 use crate::plan::{method, order};
 use crate::source::WorkingCopy;
 use anyhow::Context as _;
@@ -37,6 +39,9 @@ pub struct Args {
     /// A profile whose services count
     #[arg(long = "profile", value_name = "NAME")]
     profiles: Vec<String>,
+    /// As on a server with an edge (`[edge]` in launchway.toml)
+    #[arg(long)]
+    edge: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -117,7 +122,14 @@ fn check(args: &Args) -> anyhow::Result<Report> {
         allowed: Permissions::default(),
     });
     Ok(match reading {
-        Ok(reading) => Report::new(&reading.stack, reading.problems),
+        Ok(mut reading) => {
+            let mut stack = reading.stack.clone();
+            // What a server's edge listens on itself, only that server knows.
+            let nowhere = EdgeAddress { host_ip: None, port: 0 };
+            let edge = EdgeSettings { listen: vec![nowhere], ..EdgeSettings::default() };
+            reading.problems.extend(give_to_edge(&mut stack, &edge));
+            Report::new(if args.edge { &stack } else { &reading.stack }, reading.problems)
+        }
         Err(problems) => Report { problems: problems.into_iter().map(Finding::from).collect(), ..Report::default() },
     })
 }

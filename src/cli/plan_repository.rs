@@ -2,7 +2,9 @@
 
 use super::plan::Args;
 use crate::config::{self, Environment, Project};
-use crate::model::{EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RepoPath, Tree};
+use crate::model::{
+    EdgeSettings, EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RepoPath, Tree,
+};
 use crate::run::compare;
 use crate::source::{CommitInfo, LocalRepository};
 use crate::web::plan_report;
@@ -13,9 +15,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub async fn plan(repository: &Path, commit: Option<&str>, args: &Args, config: &Path) -> anyhow::Result<PlanReport> {
-    let (mut project, environment) = match &args.project {
+    let (mut project, environment, edge) = match &args.project {
         Some(name) => of_settings(config, name, args.environment.as_deref())?,
-        None => made_up(repository, args.environment.as_deref())?,
+        None => {
+            let (project, environment) = made_up(repository, args.environment.as_deref())?;
+            (project, environment, None)
+        }
     };
     if let Some(path) = &args.project_path {
         project.path = RepoPath::new(path).context("--project-path")?;
@@ -28,13 +33,17 @@ pub async fn plan(repository: &Path, commit: Option<&str>, args: &Args, config: 
         Some(old) => Some((&old.id, tree(old)?)),
         None => None,
     };
-    let comparison = compare(&project, &environment, old_side, (&new.id, tree(&new)?)).await?;
+    let comparison = compare(&project, &environment, edge.as_ref(), old_side, (&new.id, tree(&new)?)).await?;
     let against = old.map(|old| (None, old.id));
     Ok(plan_report((&project, &environment), (&new, None), against, &comparison, None, Vec::new()))
 }
 
 /// A project as the server has it.
-fn of_settings(config: &Path, name: &str, environment: Option<&str>) -> anyhow::Result<(Project, Environment)> {
+fn of_settings(
+    config: &Path,
+    name: &str,
+    environment: Option<&str>,
+) -> anyhow::Result<(Project, Environment, Option<EdgeSettings>)> {
     let config = config::load(config)?;
     let project = config.projects.get(name).with_context(|| format!("there is no project {name:?} in the settings"))?;
     let found = match environment {
@@ -46,7 +55,7 @@ fn of_settings(config: &Path, name: &str, environment: Option<&str>) -> anyhow::
         let names: Vec<&str> = project.environments.keys().map(EnvironmentName::as_str).collect();
         format!("name an environment of {name}: {}", names.join(", "))
     })?;
-    Ok((project.clone(), environment.clone()))
+    Ok((project.clone(), environment.clone(), config.edge))
 }
 
 /// A project that nothing is set for: named by its folder, with nothing allowed.

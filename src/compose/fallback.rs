@@ -82,6 +82,7 @@ fn stack(request: &ReadRequest<'_>, build: BuildSpec, place: Place) -> Option<St
         replicas: 1,
         update: UpdateConfig::default(),
         settings: ComponentSettings::default(),
+        entries: Vec::new(),
     };
     let network: Network = super::networks::implicit_default(&request.compose_project);
     Some(Stack {

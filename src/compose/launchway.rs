@@ -4,8 +4,8 @@ use super::suggest;
 use super::units;
 use super::view::View;
 use crate::model::{
-    CanarySettings, Component, ComponentName, ComponentSettings, EnvironmentName, Freeze, Method, Repair, Route,
-    StrategySettings, Window,
+    CanarySettings, Component, ComponentName, ComponentSettings, EnvironmentName, Freeze, Method, OnLittleTraffic,
+    Repair, Route, Sticky, StrategySettings, Window,
 };
 use std::collections::BTreeMap;
 
@@ -26,6 +26,7 @@ const COMPONENT_KEYS: &[&str] = &[
     "rebuild-after",
     "ready-timeout",
     "stay-up",
+    "drain",
     "environments",
 ];
 const STRATEGY_KEYS: &[&str] = &["windows", "freeze", "bake", "on-newer", "repair", "environments"];
@@ -90,6 +91,7 @@ pub fn component(service: &View<'_>, environment: Option<&EnvironmentName>) -> C
         rebuild_after: layers.get("rebuild-after").and_then(|v| v.duration()),
         ready_timeout: layers.get("ready-timeout").and_then(|v| v.duration()),
         stay_up: layers.get("stay-up").and_then(|v| v.duration()),
+        drain: layers.get("drain").and_then(|v| v.duration()),
     };
     if settings.release_command.as_ref().is_some_and(Vec::is_empty) {
         layers.own.error("`release-command` is empty");
@@ -111,11 +113,7 @@ pub fn component(service: &View<'_>, environment: Option<&EnvironmentName>) -> C
 
 fn method(view: &View<'_>) -> Option<Method> {
     let word = view.word(&["auto", "recreate", "rolling", "blue-green", "canary"])?;
-    let method: Method = word.parse().ok()?;
-    if !matches!(method, Method::Auto | Method::Recreate) {
-        view.warning(format!("method {method} is not yet supported: recreate is used"));
-    }
-    Some(method)
+    word.parse().ok()
 }
 
 fn route(view: &View<'_>) -> Option<Route> {
@@ -142,7 +140,9 @@ fn route(view: &View<'_>) -> Option<Route> {
 }
 
 fn canary(view: &View<'_>) -> Option<CanarySettings> {
-    if !view.only(&["steps", "hold", "max-error-rate", "max-latency-ratio"]) {
+    const KEYS: [&str; 8] =
+        ["steps", "hold", "max-error-rate", "max-latency-ratio", "sticky", "gate", "on-little-traffic", "warm-up"];
+    if !view.only(&KEYS) {
         return None;
     }
     let mut steps_percent = Vec::new();
@@ -170,7 +170,39 @@ fn canary(view: &View<'_>) -> Option<CanarySettings> {
         hold: view.get("hold").and_then(|v| v.duration()),
         max_error_rate: view.get("max-error-rate").and_then(|v| v.share()),
         max_latency_ratio: ratio,
+        sticky: view.get("sticky").and_then(|v| sticky(&v)),
+        gate: view.get("gate").and_then(|v| v.bool()).unwrap_or(false),
+        on_little_traffic: view.get("on-little-traffic").and_then(|v| {
+            Some(match v.word(&["wait", "promote", "ask"])?.as_str() {
+                "promote" => OnLittleTraffic::Promote,
+                "ask" => OnLittleTraffic::Ask,
+                _ => OnLittleTraffic::Wait,
+            })
+        }),
+        warm_up: view.get("warm-up").and_then(|v| v.duration()),
     })
+}
+
+/// `{ cookie: NAME }` or `{ header: NAME }`.
+fn sticky(view: &View<'_>) -> Option<Sticky> {
+    if !view.only(&["cookie", "header"]) {
+        return None;
+    }
+    let named = |key: &str| view.get(key).and_then(|v| v.text().map(|text| (text, v)));
+    let (name, at, sticky): (_, _, fn(String) -> Sticky) = match (named("cookie"), named("header")) {
+        (Some((name, at)), None) => (name, at, Sticky::Cookie),
+        (None, Some((name, at))) => (name, at, Sticky::Header),
+        _ => {
+            view.error("needs one of `cookie:` and `header:`");
+            return None;
+        }
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if name.is_empty() || !name.chars().all(plain) {
+        at.error(format!("{name:?} cannot be the name of a cookie or header"));
+        return None;
+    }
+    Some(sticky(name))
 }
 
 /// Glob patterns from the repository's root.

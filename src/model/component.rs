@@ -26,6 +26,9 @@ pub struct Component {
     pub update: UpdateConfig,
     /// `x-launchway` of the service.
     pub settings: ComponentSettings,
+    /// What the edge opens for it; those ports are not among the container's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<super::RouteEntry>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -1,8 +1,13 @@
 //! What runs, as the engine says it.
 
-use super::{ComponentName, DeploymentId, EnvironmentName, Fingerprint, ProjectName, Protocol, ReleaseId};
+use super::{
+    ComponentName, ComponentRoutes, DeploymentId, EnvironmentName, Fingerprint, InFlight, ProjectName, Protocol,
+    ReleaseId,
+};
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// A snapshot of the engine for one environment, plus what others hold that the environment may want.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -21,6 +26,23 @@ pub struct Observed {
     /// Ports of the host on which anybody listens, containers' published ones too; empty where that is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listening: Vec<PublishedPort>,
+    /// What the edge serves; `None` where this machine has no edge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<ObservedEdge>,
+}
+
+/// What the edge serves, as it says it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ObservedEdge {
+    /// The environment's own.
+    pub routes: BTreeMap<ComponentName, ComponentRoutes>,
+    /// Addresses of replicas of every environment that are routed to, or still have something to finish.
+    pub addresses: BTreeSet<IpAddr>,
+    /// What the environments' edge networks are cut from.
+    pub range: Option<Ipv4Net>,
+    /// By the engine's id of the container: what it still has to finish.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub in_flight: BTreeMap<String, InFlight>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +75,9 @@ pub struct ObservedContainer {
     /// Network name -> IPv4 address there; empty where it has none now.
     pub networks: BTreeMap<String, String>,
     pub published: Vec<PublishedPort>,
+    /// Where the edge reaches it, whether it runs or not: handed out when it was created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge_address: Option<Ipv4Addr>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +146,13 @@ pub struct ForeignContainer {
     pub published: Vec<PublishedPort>,
 }
 
+impl ObservedEdge {
+    /// The container gets new requests.
+    pub fn serves(&self, component: &ComponentName, id: &str) -> bool {
+        self.routes.get(component).is_some_and(|routes| routes.serving().any(|replica| replica.id == id))
+    }
+}
+
 impl ObservedContainer {
     pub fn is_running(&self) -> bool {
         matches!(self.state, ContainerState::Running)
@@ -144,6 +176,8 @@ pub mod label {
     pub const RELEASE_COMMAND: &str = "release-command";
     /// On images that were built anew although their content had been built before: the deployment.
     pub const BUILT_ANEW_BY: &str = "launchway.built-anew-by";
+    /// On containers: the address at which the edge reaches it.
+    pub const EDGE_ADDRESS: &str = "launchway.edge-address";
     /// On volumes that hold files of a commit: the tree or blob id.
     pub const CONTENT: &str = "launchway.content";
 

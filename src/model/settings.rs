@@ -49,6 +49,9 @@ pub struct ComponentSettings {
     /// How long it must stay up where neither a health check nor a port tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stay_up: Option<Duration>,
+    /// How long a replica that is to stop may take to finish what it has; 30 s where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Duration>,
 }
 
 /// How a component goes from the old release to the new.
@@ -102,12 +105,34 @@ pub struct Route {
 
 /// Shares of traffic in whole percent, each larger than the one before.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CanarySettings {
     pub steps_percent: Vec<u8>,
     pub hold: Option<Duration>,
     /// 0.0 to 1.0.
     pub max_error_rate: Option<f64>,
     pub max_latency_ratio: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<super::Sticky>,
+    /// After each hold it waits for `launchway promote`.
+    #[serde(skip_serializing_if = "is_false")]
+    pub gate: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_little_traffic: Option<OnLittleTraffic>,
+    /// How long a replica that has just begun to serve is not judged; 30 s where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<Duration>,
+}
+
+impl CanarySettings {
+    /// The shares at which it is held: 5, 25 and 50 % where nothing is written.
+    pub fn weights(&self) -> Vec<u8> {
+        if self.steps_percent.is_empty() { vec![5, 25, 50] } else { self.steps_percent.clone() }
+    }
+    /// Two minutes where nothing is written.
+    pub fn hold_time(&self) -> Duration {
+        self.hold.unwrap_or(Duration::from_secs(120))
+    }
 }
 
 /// `on-little-traffic`: what a canary whose hold is over does when too few requests came to tell.

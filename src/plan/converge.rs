@@ -6,16 +6,35 @@ use super::container::container_name;
 use super::draft::Draft;
 use super::order::{dependencies, levels};
 use super::readiness::readiness;
+use super::routing::address_of;
 use super::slots::{Matching, Slot, match_containers};
-use super::{Action, Phase, Plan, Target};
+use super::{Action, Phase, Plan, RouteChange, Target, method};
 use crate::model::{
-    Component, ComponentName, Condition, DeploymentId, Fingerprint, MountSource, NetworkMode, Observed,
+    Component, ComponentName, Condition, DeploymentId, Fingerprint, Method, MountSource, NetworkMode, Observed,
     ObservedContainer, Problem, Release, Stack,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 mod additions;
+mod beside;
 pub mod release_commands;
+mod serving;
+
+pub use beside::held_time;
+
+/// What the plan creates, by component and replica.
+type Created = BTreeMap<(ComponentName, u32), Made>;
+
+/// A container that the plan creates.
+#[derive(Debug, Clone)]
+struct Made {
+    step: u32,
+    /// The name that it is created under.
+    name: String,
+    /// Where the edge will reach it.
+    address: Option<Ipv4Addr>,
+}
 
 /// What should run.
 #[derive(Debug, Clone)]
@@ -28,6 +47,9 @@ pub struct Wanted<'a> {
     pub goal: Goal,
     /// Components whose release command belongs to this deployment and is not known to have ended well.
     pub release_commands: BTreeSet<ComponentName>,
+    /// Canaries of this deployment that were as good at a share of the traffic: the largest such share, in percent. 100
+    /// is for one that somebody promoted.
+    pub passed: BTreeMap<ComponentName, u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +69,7 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
     let mut draft = Draft::default();
     let Some(release) = wanted.release else {
         let all = observed.containers.iter().chain(&observed.release_commands);
+        unroute_all(observed, &mut draft);
         remove_all(&mut draft, all, "nothing was live before");
         return Ok(draft.finish());
     };
@@ -67,11 +90,18 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
         }
         let replaced = |name: &ComponentName| matchings.get(name).is_some_and(|m| m.is_replaced());
         matching.restart = component.depends_on.iter().any(|(name, d)| d.restart && replaced(name));
+        let method = method::choose(&release.stack, &component.name).method;
+        if matching.restart && !matches!(method, Method::Recreate) {
+            // A restart would interrupt it: others take over instead.
+            matching.replace_all();
+        }
         matchings.insert(&component.name, matching);
     }
 
     let (ends, stops, commands) = Default::default();
-    let mut planner = Planner { wanted, release, observed, draft, ends, stops, commands };
+    let (addresses, led, freed, taken) = Default::default();
+    let mut planner = Planner { wanted, release, observed, draft, ends, stops, commands, addresses, led, freed, taken };
+    planner.find_addresses();
     planner.networks_and_volumes(&components, &matchings);
     let created = planner.creates(&components, &matchings);
     // What release commands need comes first, and all the rest only when they have ended.
@@ -109,6 +139,13 @@ struct Planner<'a> {
     /// The step that stops a container, by its id.
     stops: BTreeMap<String, u32>,
     commands: release_commands::Commands,
+    addresses: serving::Addresses,
+    /// What the edge serves of a component after the plan so far, and the step.
+    led: BTreeMap<ComponentName, (RouteChange, u32)>,
+    /// The steps that free the ways in which a component takes from others.
+    freed: BTreeMap<ComponentName, Vec<u32>>,
+    /// The steps by which others take ways in from a component.
+    taken: BTreeMap<ComponentName, Vec<u32>>,
 }
 
 impl Planner<'_> {
@@ -146,18 +183,22 @@ impl Planner<'_> {
     fn needs(&self, component: &Component, holder: &ComponentName) -> BTreeSet<String> {
         let stack = &self.release.stack;
         let shared = stack.components.get(holder).map(|holder| volumes(stack, holder)).unwrap_or_default();
-        let ports = component.container.ports.iter().filter_map(|port| port.published);
+        let opened = component.entries.iter().filter_map(|entry| address_of(&entry.listen)).map(|address| address.port);
+        let ports = component.container.ports.iter().filter_map(|port| port.published).chain(opened);
         ports.map(|port| format!("port {port}")).chain(volumes(stack, component).difference(&shared).cloned()).collect()
     }
 
-    fn deploy(
-        &mut self,
-        component: &Component,
-        matching: &Matching,
-        created: &BTreeMap<(ComponentName, u32), (u32, String)>,
-    ) {
+    fn deploy(&mut self, component: &Component, matching: &Matching, created: &Created) {
+        let method = self.method(component);
+        if method != Method::Recreate {
+            return self.deploy_beside(component, matching, created, method);
+        }
         let mut waits = self.dependencies_done(component);
         waits.extend(self.commands.before(&component.name));
+        let stops_some = matching.obsolete().any(is_up) || matching.restart;
+        if stops_some || component.entries.is_empty() {
+            waits.extend(self.hold_requests(component, &waits.clone()));
+        }
         let mut cleared = waits.clone();
         cleared.extend(self.hand_names_over(component, matching, created, &waits));
         // All that takes time is done: what is down from here on is down only for stop and start.
@@ -172,7 +213,7 @@ impl Planner<'_> {
         for (replica, slot) in matching.slots() {
             let (target, mut cause) = match slot {
                 Slot::Missing { .. } => match created.get(&(component.name.clone(), replica)) {
-                    Some((step, _)) => (Target::Created { step: *step }, "new container"),
+                    Some(made) => (Target::Created { step: made.step }, "new container"),
                     None => continue,
                 },
                 Slot::Kept(container) => (existing(container), "it is not running"),
@@ -187,7 +228,7 @@ impl Planner<'_> {
                 if matching.restart {
                     cause = "depends_on says restart";
                     before.push(self.stop(container, cause, before.clone()));
-                } else if !matching.must_wait(container) {
+                } else if !matching.must_wait(container) && self.is_known_ready(component, container) {
                     continue;
                 }
             }
@@ -202,6 +243,12 @@ impl Planner<'_> {
             ends.started.extend(before);
             ends.ready.push(ready);
         }
+        let fresh = self.fresh(component, matching, created);
+        if !fresh.is_empty() && (stops_some || !self.is_served(component, &fresh)) {
+            let shares = self.shares(&fresh, &[], None);
+            let waits = ends.ready.clone();
+            ends.ready.extend(self.lead(component, shares, false, "its replicas are ready", waits));
+        }
         self.ends.insert(component.name.clone(), ends);
     }
 
@@ -211,7 +258,7 @@ impl Planner<'_> {
         &mut self,
         component: &Component,
         matching: &Matching,
-        created: &BTreeMap<(ComponentName, u32), (u32, String)>,
+        created: &Created,
         waits: &[u32],
     ) -> Vec<u32> {
         let mut steps: Vec<u32> = Vec::new();
@@ -233,7 +280,7 @@ impl Planner<'_> {
         for (replica, slot) in matching.all() {
             let (target, name) = match slot {
                 Slot::Missing { .. } => match created.get(&(component.name.clone(), replica)) {
-                    Some((step, name)) => (Target::Created { step: *step }, name.clone()),
+                    Some(made) => (Target::Created { step: made.step }, made.name.clone()),
                     None => continue,
                 },
                 Slot::Kept(container) => (existing(container), container.name.clone()),
@@ -275,23 +322,22 @@ impl Planner<'_> {
     fn clean(&mut self, matchings: &BTreeMap<&ComponentName, Matching>) {
         for matching in matchings.values() {
             for container in matching.obsolete() {
-                let subject = container.name.clone();
                 let cause = format!("release {} has replaced it", self.release.id);
-                let action = Action::RemoveContainer(existing(container));
-                self.draft.add(Some(&container.component), &subject, action, &cause, Phase::Clean, []);
+                self.retire(container, &cause, &[]);
             }
         }
-        let dropped = self.observed.containers.iter().filter(|c| !matchings.contains_key(&c.component));
-        let (stopped, up): (Vec<_>, Vec<_>) = dropped.partition(|c| self.stops.contains_key(&c.id) || !is_up(c));
-        let cause = "the Compose file no longer has it; its volumes stay";
-        remove_all(&mut self.draft, up.into_iter(), cause);
-        for container in stopped {
-            let action = Action::RemoveContainer(existing(container));
-            self.draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, []);
+        let unrouted = self.unroute_dropped();
+        let observed = self.observed;
+        for container in observed.containers.iter().filter(|c| !matchings.contains_key(&c.component)) {
+            let waits: Vec<u32> = unrouted.get(&container.component).copied().into_iter().collect();
+            self.retire(container, "the Compose file no longer has it; its volumes stay", &waits);
         }
     }
 
+    /// Stops a container that gets nothing new any more, once it has finished what it has.
     fn stop(&mut self, container: &ObservedContainer, cause: &str, waits: Vec<u32>) -> u32 {
+        let mut waits = waits;
+        waits.extend(self.drain(container, Phase::Deploy, &waits.clone()));
         let action = Action::StopContainer { target: existing(container), grace: None };
         let step = self.draft.add(Some(&container.component), &container.name, action, cause, Phase::Deploy, waits);
         self.stops.insert(container.id.clone(), step);
@@ -320,6 +366,15 @@ fn volumes(stack: &Stack, component: &Component) -> BTreeSet<String> {
 fn holds(container: &ObservedContainer) -> BTreeSet<String> {
     let ports = container.published.iter().map(|published| format!("port {}", published.port));
     ports.chain(container.volumes.keys().map(|name| format!("volume {name}"))).collect()
+}
+
+/// Nothing leads to the environment any more.
+fn unroute_all(observed: &Observed, draft: &mut Draft) {
+    for component in observed.edge.iter().flat_map(|edge| edge.routes.keys()) {
+        let subject = serving::edge_subject(component);
+        let action = Action::Unroute(component.clone());
+        draft.add(Some(component), &subject, action, "nothing was live before", Phase::Clean, []);
+    }
 }
 
 fn remove_all<'a>(draft: &mut Draft, containers: impl Iterator<Item = &'a ObservedContainer>, cause: &str) {
@@ -359,5 +414,7 @@ fn replaces(old: &ObservedContainer) -> String {
     }
 }
 
+#[cfg(test)]
+mod methods_tests;
 #[cfg(test)]
 mod tests;

@@ -91,6 +91,8 @@ impl Mending {
             Action::StartContainer(target) | Action::WaitReady { target, .. } => {
                 concerns(step) && existing(target).is_none_or(|id| started.contains(&id))
             }
+            // What the edge has lost it learns again, whatever else is well.
+            Action::Route(change) => concerns(step) || (!change.held && !self.left.contains(&change.component)),
             _ => concerns(step),
         });
         only(plan, kept)
@@ -131,7 +133,11 @@ fn renumbered(action: &Action, number: &BTreeMap<u32, u32>) -> Action {
         Action::StartContainer(of) | Action::RemoveContainer(of) => target(of),
         Action::StopContainer { target: of, .. }
         | Action::RenameContainer { target: of, .. }
+        | Action::Drain { target: of, .. }
         | Action::WaitReady { target: of, .. } => target(of),
+        Action::Route(change) => {
+            change.shares.iter_mut().flat_map(|share| &mut share.replicas).for_each(|(of, _)| target(of));
+        }
         Action::CreateContainer(spec) => {
             if let EngineNetworkMode::Container(of) = &mut spec.network {
                 target(of);

@@ -10,25 +10,121 @@ pub struct MethodChoice {
     pub reason: String,
 }
 
-/// Settles the method of a component. Only `recreate` can be carried out so far, so that is what every component gets;
-/// the reason says whether the component would allow more.
+/// Settles the method of a component: what its settings ask for where two of it can run at once, else by its features.
 pub fn choose(stack: &Stack, name: &ComponentName) -> MethodChoice {
+    let choice = |method: Method, reason: String| MethodChoice { method, reason };
     let Some(component) = stack.components.get(name) else {
-        return MethodChoice { method: Method::Recreate, reason: "it is not in the Compose file".into() };
+        return choice(Method::Recreate, "it is not in the Compose file".into());
     };
-    let reason = match (component.settings.method, two_are_impossible(stack, component)) {
-        (_, Some(reason)) => reason,
-        (Method::Recreate, None) => "its x-launchway says so".into(),
-        (Method::Auto, None) => "the other methods need the edge, which this version does not have".into(),
-        (asked, None) => {
-            format!("its x-launchway asks for {asked}, which needs the edge; this version does not have it")
+    let asked = component.settings.method;
+    let has_entries = !component.entries.is_empty();
+    if let Some(port) = component.container.ports.iter().find_map(|port| port.published)
+        && two_are_impossible(stack, component).is_none()
+    {
+        return choice(Method::Recreate, format!("it publishes port {port}, which only one container can hold"));
+    }
+    if let Some(reason) = two_are_impossible(stack, component) {
+        let reason = match asked {
+            Method::Auto | Method::Recreate => reason,
+            asked => format!("its x-launchway asks for {asked}, but {reason}"),
+        };
+        return choice(Method::Recreate, waiting(has_entries, reason));
+    }
+    match asked {
+        Method::Recreate => choice(asked, waiting(has_entries, "its x-launchway says so".into())),
+        Method::Rolling => choice(asked, "its x-launchway says so".into()),
+        Method::BlueGreen | Method::Canary if has_entries => choice(asked, "its x-launchway says so".into()),
+        Method::BlueGreen | Method::Canary => {
+            let reason = format!(
+                "its x-launchway asks for {asked}, but nothing leads to it over the edge, so that there is no traffic to move"
+            );
+            choice(if component.replicas > 1 { Method::Rolling } else { Method::Recreate }, reason)
         }
-    };
-    MethodChoice { method: Method::Recreate, reason }
+        Method::Auto => by_features(stack, component),
+    }
 }
 
-/// Why two containers of the component cannot run at once, if so.
-fn two_are_impossible(stack: &Stack, component: &Component) -> Option<String> {
+fn by_features(stack: &Stack, component: &Component) -> MethodChoice {
+    let choice = |method: Method, reason: String| MethodChoice { method, reason };
+    let has_entries = !component.entries.is_empty();
+    if let Some(caller) = caller(stack, component) {
+        let reason = format!("{caller}, and would reach new and old at random while both run");
+        return choice(Method::Recreate, waiting(has_entries, reason));
+    }
+    let replicas = component.replicas;
+    if !has_entries {
+        return match replicas {
+            1 if !component.settings.concurrent => {
+                choice(Method::Recreate, "nothing leads to it, and two of it at once might do its work twice".into())
+            }
+            1 => choice(Method::Rolling, "its x-launchway says that two of it may run at once".into()),
+            _ => choice(Method::Rolling, format!("it has {replicas} replicas, and nothing that two would fight over")),
+        };
+    }
+    if component.settings.canary.is_some() {
+        return choice(Method::Canary, "its x-launchway has a canary's steps".into());
+    }
+    if component.update != Default::default() {
+        return choice(Method::Rolling, "its update_config says how".into());
+    }
+    if replicas > MOST_BESIDE {
+        let reason = format!("its {replicas} replicas twice at once would ask much of the host");
+        return choice(Method::Rolling, reason);
+    }
+    choice(Method::BlueGreen, "the edge leads to it, and nothing forbids two of it at once".into())
+}
+
+/// Replicas beyond which a second full set is too much.
+const MOST_BESIDE: u32 = 4;
+
+fn waiting(has_entries: bool, reason: String) -> String {
+    match has_entries {
+        true => format!("{reason}; requests wait meanwhile"),
+        false => reason,
+    }
+}
+
+/// Why others may reach the component by its name, as far as the file tells; in doubt they do.
+fn caller(stack: &Stack, component: &Component) -> Option<String> {
+    let name = component.name.as_str();
+    for other in stack.components.values().filter(|other| other.name != component.name) {
+        let container = &other.container;
+        let links = container.links.iter().any(|link| link.split(':').next() == Some(name));
+        if links || other.depends_on.contains_key(&component.name) {
+            return Some(format!("{} depends on it", other.name));
+        }
+        let texts = container.environment.values();
+        let texts = texts.chain(container.command.iter().flatten()).chain(container.entrypoint.iter().flatten());
+        if texts.into_iter().any(|text| has_word(text, name)) {
+            return Some(format!("{} names it", other.name));
+        }
+        let shares_a_network = container
+            .networks
+            .keys()
+            .any(|key| key != super::routing::EDGE_NETWORK && component.container.networks.contains_key(key));
+        let files = container.mounts.iter().any(|mount| match &mount.source {
+            MountSource::Text { text, .. } => has_word(text.expose(), name),
+            MountSource::Repository { .. } => true,
+            _ => false,
+        });
+        if files && shares_a_network {
+            return Some(format!("{} mounts files that may name it", other.name));
+        }
+    }
+    None
+}
+
+/// `http://api:8080` has the word `api`, `rapid` has not.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    text.match_indices(word).any(|(at, _)| {
+        !text[..at].chars().next_back().is_some_and(is_part)
+            && !text[at + word.len()..].chars().next().is_some_and(is_part)
+    })
+}
+
+/// Why two containers of the component cannot run at once, if so; the ports that it publishes apart.
+pub(super) fn two_are_impossible(stack: &Stack, component: &Component) -> Option<String> {
     let container = &component.container;
     if stack.is_job(&component.name) || component.settings.job {
         return Some("it is a job that runs once and ends".into());
@@ -57,9 +153,6 @@ fn two_are_impossible(stack: &Stack, component: &Component) -> Option<String> {
             _ => return Some(format!("it writes to the host at {}, and two writers would corrupt it", mount.target)),
         }
     }
-    if let Some(port) = container.ports.iter().find_map(|port| port.published) {
-        return Some(format!("it publishes port {port}, which only one container can hold"));
-    }
     if component.update.order.as_deref() == Some("stop-first") && component.replicas == 1 {
         return Some("its update_config says stop-first and it has one replica".into());
     }
@@ -69,12 +162,23 @@ fn two_are_impossible(stack: &Stack, component: &Component) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::sample::{component, stack};
+    use crate::model::{EdgeSettings, EntryProtocol, Listen, RouteEntry};
+    use crate::plan::sample::{Sample, component, stack};
 
-    fn reason(component: crate::plan::sample::Sample) -> String {
-        let name = component.name();
-        let choice = choose(&stack([component]), &name);
+    fn reason_in<const N: usize>(name: &str, components: [Sample; N]) -> String {
+        let choice = choose(&stack(components), &ComponentName::new(name).unwrap());
         format!("{}: {}", choice.method, choice.reason)
+    }
+
+    fn reason(component: Sample) -> String {
+        let name = component.name();
+        reason_in(name.as_str(), [component])
+    }
+
+    fn routed(mut sample: Sample) -> Sample {
+        let listen = Listen::Port { host_ip: None, port: 80, protocol: EntryProtocol::Probe };
+        sample.0.entries.push(RouteEntry { listen, target: 8080 });
+        sample
     }
 
     #[test]
@@ -87,9 +191,66 @@ mod tests {
             reason(component("web").publishes(80, 8080)),
             "recreate: it publishes port 80, which only one container can hold"
         );
+        let mut asks = routed(component("db").volume("data", "/var/lib/db"));
+        asks.0.settings.method = Method::BlueGreen;
         assert_eq!(
-            reason(component("web")),
-            "recreate: the other methods need the edge, which this version does not have"
+            reason(asks),
+            "recreate: its x-launchway asks for blue-green, but it writes to volume data, and two writers would corrupt it; requests wait meanwhile"
         );
+    }
+
+    #[test]
+    fn the_features_decide_where_nothing_is_asked() {
+        assert_eq!(
+            reason(component("worker")),
+            "recreate: nothing leads to it, and two of it at once might do its work twice"
+        );
+        assert_eq!(
+            reason(component("worker").replicas(3)),
+            "rolling: it has 3 replicas, and nothing that two would fight over"
+        );
+        assert_eq!(
+            reason(routed(component("web"))),
+            "blue-green: the edge leads to it, and nothing forbids two of it at once"
+        );
+        assert_eq!(
+            reason(routed(component("web")).replicas(9)),
+            "rolling: its 9 replicas twice at once would ask much of the host"
+        );
+        let mut updated = routed(component("web"));
+        updated.0.update.parallelism = Some(1);
+        assert_eq!(reason(updated), "rolling: its update_config says how");
+        let mut canary = routed(component("web"));
+        canary.0.settings.canary = Some(Default::default());
+        assert_eq!(reason(canary), "canary: its x-launchway has a canary's steps");
+    }
+
+    #[test]
+    fn what_others_call_by_name_is_recreated() {
+        let api = || routed(component("api"));
+        assert_eq!(
+            reason_in("api", [api(), component("web").after("api")]),
+            "recreate: web depends on it, and would reach new and old at random while both run; requests wait meanwhile"
+        );
+        let named = |value: &str| reason_in("api", [api(), component("web").env("UPSTREAM", value)]);
+        assert!(named("http://api:8080/").starts_with("recreate: web names it"));
+        assert!(named("http://rapid-api:8080/").starts_with("blue-green"));
+    }
+
+    #[test]
+    fn without_traffic_there_is_nothing_to_switch() {
+        let mut worker = component("worker");
+        worker.0.settings.method = Method::BlueGreen;
+        assert_eq!(
+            reason(worker),
+            "recreate: its x-launchway asks for blue-green, but nothing leads to it over the edge, so that there is no traffic to move"
+        );
+    }
+
+    #[test]
+    fn what_the_edge_opens_forbids_nothing() {
+        let mut stack = stack([component("web").publishes(80, 8080)]);
+        assert_eq!(super::super::routing::give_to_edge(&mut stack, &EdgeSettings::default()), vec![]);
+        assert_eq!(choose(&stack, &ComponentName::new("web").unwrap()).method, Method::BlueGreen);
     }
 }

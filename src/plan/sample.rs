@@ -22,6 +22,7 @@ pub fn component(name: &str) -> Sample {
         replicas: 1,
         update: UpdateConfig::default(),
         settings: ComponentSettings::default(),
+        entries: vec![],
     })
 }
 

@@ -9,6 +9,10 @@ pub struct Simulation {
     pub observed: Observed,
     clock: u32,
     created: BTreeMap<u32, String>,
+    /// The largest number of containers of a component that ran at once.
+    pub most: BTreeMap<ComponentName, usize>,
+    /// The smallest number of replicas that served a component since something led to it, held requests apart.
+    pub least: BTreeMap<ComponentName, usize>,
 }
 
 impl Simulation {
@@ -34,6 +38,17 @@ impl Simulation {
         };
         let all = self.observed.containers.iter_mut().chain(&mut self.observed.release_commands);
         all.into_iter().find(|c| c.id == id).expect("a container that is there")
+    }
+
+    /// What the edge leads to runs, is ready, and is nobody else's.
+    fn replica(&mut self, target: &Target, address: std::net::Ipv4Addr) -> Replica {
+        let container = self.find(target).clone();
+        let is_well = container.is_running() && container.health == Health::Healthy;
+        assert!(is_well, "{} is led to and is not ready", container.name);
+        assert_eq!(container.edge_address, Some(address), "{}", container.name);
+        let twins = self.observed.containers.iter().filter(|c| c.edge_address == Some(address));
+        assert_eq!(twins.count(), 1, "{address} is somebody else's too");
+        Replica { id: container.id, address: address.into() }
     }
 
     fn act(&mut self, step: u32, action: &Action) {
@@ -107,6 +122,7 @@ impl Simulation {
                         _ => BTreeMap::new(),
                     },
                     published: vec![],
+                    edge_address: get(label::EDGE_ADDRESS).and_then(|address| address.parse().ok()),
                 });
                 let ports = spec.settings.ports.iter().filter_map(|port| {
                     let port = PublishedPort { host_ip: String::new(), port: port.published?, protocol: port.protocol };
@@ -128,8 +144,21 @@ impl Simulation {
                     assert!(!both, "{} and {} write to the same volume", other.name, container.name);
                 }
                 self.find(target).state = ContainerState::Running;
+                let component = container.component;
+                let running = self.observed.containers.iter().filter(|c| c.component == component && c.is_running());
+                let running = running.count();
+                let most = self.most.entry(component).or_default();
+                *most = running.max(*most);
             }
-            Action::StopContainer { target, .. } => self.find(target).state = ContainerState::Exited { code: 143 },
+            Action::StopContainer { target, .. } => {
+                let container = self.find(target).clone();
+                if let Some(edge) = &self.observed.edge
+                    && edge.serves(&container.component, &container.id)
+                {
+                    assert!(edge.routes[&container.component].held, "{} is stopped while it serves", container.name);
+                }
+                self.find(target).state = ContainerState::Exited { code: 143 };
+            }
             Action::RenameContainer { target, name } => {
                 assert!(self.observed.containers.iter().all(|c| c.name != *name), "name {name} is taken");
                 self.find(target).name = name.clone();
@@ -148,6 +177,49 @@ impl Simulation {
                     super::ReadyGoal::Ready => container.health = Health::Healthy,
                 }
             }
+            Action::Route(change) => {
+                let total: u32 = change.shares.iter().map(|share| u32::from(share.weight)).sum();
+                assert_eq!(total, 100, "{change:?}");
+                let releases = change.shares.iter().map(|share| WeightedRelease {
+                    release: share.release,
+                    weight: share.weight,
+                    replicas: share.replicas.iter().map(|(target, address)| self.replica(target, *address)).collect(),
+                });
+                let routes = ComponentRoutes {
+                    entries: change.entries.clone(),
+                    releases: releases.collect(),
+                    held: change.held,
+                    sticky: change.sticky.clone(),
+                };
+                let edge = self.observed.edge.as_mut().expect("an edge");
+                for (other, has) in edge.routes.iter().filter(|(other, _)| **other != change.component) {
+                    let taken = |mine: &RouteEntry| {
+                        has.entries.iter().any(|entry| super::routing::collide(&entry.listen, &mine.listen))
+                    };
+                    let one = routes.entries.iter().find(|mine| taken(mine));
+                    assert!(one.is_none(), "{other} and {} have the same way in", change.component);
+                }
+                let open = routes.entries.iter().filter_map(|entry| super::routing::address_of(&entry.listen));
+                for address in open {
+                    let held =
+                        |c: &&ObservedContainer| c.is_running() && c.published.iter().any(|p| p.port == address.port);
+                    let holder = self.observed.containers.iter().find(held);
+                    assert!(holder.is_none(), "{} publishes {address}", holder.unwrap().name);
+                }
+                if !change.held {
+                    let serving = routes.serving().count();
+                    let least = self.least.entry(change.component.clone()).or_insert(serving);
+                    *least = serving.min(*least);
+                }
+                edge.routes.insert(change.component.clone(), routes);
+                edge.addresses =
+                    edge.routes.values().flat_map(|r| r.serving()).map(|replica| replica.address).collect();
+            }
+            Action::Unroute(component) => {
+                self.observed.edge.as_mut().expect("an edge").routes.remove(component);
+            }
+            Action::Drain { target, .. } => drop(self.find(target)),
+            Action::Pause(_) | Action::Hold(_) => {}
         }
     }
 

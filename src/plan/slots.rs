@@ -1,5 +1,6 @@
 //! Which of the containers that are there serve as which replica of the wanted release.
 
+use super::container::container_name;
 use super::converge::{Goal, Wanted};
 use super::drift::detached;
 use crate::model::{Component, ContainerState, Fingerprint, Health, Observed, ObservedContainer, Release};
@@ -100,11 +101,13 @@ pub fn match_containers<'a>(
     let (mut fitting, mut obsolete): (Vec<_>, Vec<_>) = all.into_iter().partition(|container| fits(container));
 
     let mut slots: BTreeMap<u32, Slot> = BTreeMap::new();
-    // First each to the number that it has, then the rest to what is free.
+    // First each to the number that its name has, or its label, then the rest to what is free.
     fitting.retain(|container| {
-        let free = (1..=component.replicas).contains(&container.replica) && !slots.contains_key(&container.replica);
+        let by_name = (1..=component.replicas).find(|n| container_name(release, component, *n) == container.name);
+        let number = by_name.unwrap_or(container.replica);
+        let free = (1..=component.replicas).contains(&number) && !slots.contains_key(&number);
         if free {
-            slots.insert(container.replica, Slot::Kept(container));
+            slots.insert(number, Slot::Kept(container));
         }
         !free
     });

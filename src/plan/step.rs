@@ -1,9 +1,10 @@
-//! A plan: a graph of small steps, each one call to the engine.
+//! A plan: a graph of small steps, each one call to the engine or the edge, or a time to wait.
 
-use crate::model::{ComponentName, ContainerSettings, Secret};
+use crate::model::{ComponentName, ContainerSettings, ReleaseId, RouteEntry, Secret, Sticky};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// What is to be done, in which order. A plan for a state that is already right is empty.
@@ -40,7 +41,7 @@ pub enum Phase {
     Clean,
 }
 
-/// One call to the engine. Targets that the same plan creates are named by their step.
+/// One call to the engine or the edge. Targets that the same plan creates are named by their step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     CreateNetwork(Box<NetworkSpec>),
@@ -64,6 +65,60 @@ pub enum Action {
         target: Target,
         readiness: Readiness,
     },
+    /// The edge serves these routes of the component from now on.
+    Route(Box<RouteChange>),
+    /// Nothing leads to the component any more.
+    Unroute(ComponentName),
+    /// Waits until a replica that gets nothing new has finished what it has, or the limit is over.
+    Drain {
+        component: ComponentName,
+        target: Target,
+        limit: Duration,
+    },
+    /// Lets a time pass before the next batch.
+    Pause(Duration),
+    /// Watches a canary at its share of the traffic, and judges it.
+    Hold(Box<Hold>),
+}
+
+/// What the edge is to serve of a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteChange {
+    pub component: ComponentName,
+    pub entries: Vec<RouteEntry>,
+    /// Weights add up to 100.
+    pub shares: Vec<Share>,
+    /// Requests wait although there are replicas.
+    pub held: bool,
+    pub sticky: Option<Sticky>,
+}
+
+/// A release's share of the traffic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    pub release: ReleaseId,
+    /// Whole percent.
+    pub weight: u8,
+    pub replicas: Vec<(Target, Ipv4Addr)>,
+}
+
+/// A canary's hold: how long at which share, and what is judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hold {
+    pub component: ComponentName,
+    pub new: ReleaseId,
+    pub old: ReleaseId,
+    /// The new release's share in whole percent.
+    pub weight: u8,
+    /// Counts from 1.
+    pub number: usize,
+    pub of: usize,
+    pub time: Duration,
+    /// Somebody has to promote it even when it is as good.
+    pub gate: bool,
+    /// The new release's replicas.
+    pub replicas: Vec<Target>,
+    pub settings: crate::model::CanarySettings,
 }
 
 /// A container: one that is there, or the one that a step of this plan creates.
@@ -227,6 +282,13 @@ impl Action {
                 ReadyGoal::Ready => "wait until ready".into(),
                 ReadyGoal::Completed => "wait until it has ended well".into(),
             },
+            Action::Route(change) => change.words(),
+            Action::Unroute(_) => "lead nothing to it any more".into(),
+            Action::Drain { limit, .. } => format!("wait until it has finished, at most {} s", limit.as_secs()),
+            Action::Pause(time) => format!("let {} s pass", time.as_secs_f64()),
+            Action::Hold(hold) => {
+                format!("watch at {} % for {} s ({} of {})", hold.weight, hold.time.as_secs_f64(), hold.number, hold.of)
+            }
         }
     }
 
@@ -239,8 +301,27 @@ impl Action {
             Action::StopContainer { .. } => "start it",
             Action::RenameContainer { .. } => "rename it back",
             Action::RemoveContainer(_) => "create it from its release",
-            Action::WaitReady { .. } => "nothing to undo",
+            Action::Route(_) | Action::Unroute(_) => "lead traffic to the old release again",
+            Action::WaitReady { .. } | Action::Drain { .. } | Action::Pause(_) | Action::Hold(_) => "nothing to undo",
         }
+    }
+}
+
+impl RouteChange {
+    /// `lead 75 % to release 41 (3 replicas), 25 % to release 42 (1 replica)`
+    fn words(&self) -> String {
+        if self.held {
+            return "let requests wait".into();
+        }
+        let shares = self.shares.iter().map(|share| {
+            let count = share.replicas.len();
+            let replicas = if count == 1 { "1 replica".to_string() } else { format!("{count} replicas") };
+            match self.shares.len() {
+                1 => format!("all to release {} ({replicas})", share.release),
+                _ => format!("{} % to release {} ({replicas})", share.weight, share.release),
+            }
+        });
+        format!("lead {}", shares.collect::<Vec<_>>().join(", "))
     }
 }
 

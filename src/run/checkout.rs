@@ -4,11 +4,11 @@ use super::deployer::Deployer;
 use super::setback::Setback;
 use crate::compose::{self, ReadRequest, Reading};
 use crate::config::{Environment, Project};
-use crate::model::{CommitId, Permissions, Place, Problem, RefName, Tree};
+use crate::model::{CommitId, EdgeSettings, Permissions, Place, Problem, RefName, Tree};
+use crate::plan::routing::give_to_edge;
 use crate::source::{
     CommitInfo, FetchError, FetchRequest, Fetched, Patience, Remote, RemoteUrl, SubmoduleSettings, WantedRefs,
 };
-use crate::store::Deployment;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -83,20 +83,11 @@ pub async fn checkout(
 pub async fn read(
     project: &Project,
     environment: &Environment,
-    deployment: &Deployment,
-    tree: Arc<dyn Tree>,
-) -> Result<Reading, Vec<Problem>> {
-    read_commit(project, environment, &deployment.commit, tree).await
-}
-
-/// The same for any commit.
-pub async fn read_commit(
-    project: &Project,
-    environment: &Environment,
+    edge: Option<&EdgeSettings>,
     commit: &CommitId,
     tree: Arc<dyn Tree>,
 ) -> Result<Reading, Vec<Problem>> {
-    let (project, environment) = (project.clone(), environment.clone());
+    let (project, environment, edge) = (project.clone(), environment.clone(), edge.cloned());
     let commit = commit.to_string();
     let reading = tokio::task::spawn_blocking(move || {
         let outside_files = outside_files(&environment)?;
@@ -122,7 +113,15 @@ pub async fn read_commit(
             outside_files,
             allowed: Permissions { binds: environment.binds.clone(), ..project.allow.clone() },
         };
-        compose::read(&request)
+        let mut reading = compose::read(&request)?;
+        if let Some(edge) = &edge {
+            let problems = give_to_edge(&mut reading.stack, edge);
+            if problems.iter().any(Problem::is_error) {
+                return Err(problems);
+            }
+            reading.problems.extend(problems);
+        }
+        Ok(reading)
     })
     .await;
     match reading {

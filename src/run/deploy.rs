@@ -3,7 +3,7 @@
 
 use super::deployer::{Deployer, now_ms};
 use super::engine_away::Patience;
-use super::executor::{Watch, execute};
+use super::executor::{Hands, Watch, execute};
 use super::log::DeploymentLog;
 use super::setback::{Limit, Setback, within};
 use super::supplies::CommitFiles;
@@ -150,7 +150,9 @@ impl Convergence<'_> {
     async fn execute(&self, plan: &Plan, phases: &[Phase], cancel: &CancellationToken) -> Result<(), Setback> {
         let supplies: Arc<dyn Supplies> = Arc::new(CommitFiles { tree: self.tree.clone(), log: self.log.clone() });
         let watch: Arc<dyn Watch> = Arc::new(LogSteps { log: self.log.clone() });
-        Ok(execute(plan, phases, &self.deployer.engine, &supplies, &watch, cancel).await?)
+        let lead = self.deployer.lead(&self.project.name, &self.environment.name);
+        let hands = Hands { engine: self.deployer.engine.clone(), supplies, lead };
+        Ok(execute(plan, phases, &hands, &watch, cancel).await?)
     }
 }
 

@@ -4,8 +4,9 @@ use super::deployer::Deployer;
 use super::log::DeploymentLog;
 use super::setback::Setback;
 use crate::config::{Environment, Project};
+use crate::edge::EdgeError;
 use crate::engine::EngineError;
-use crate::model::Observed;
+use crate::model::{Observed, ObservedEdge};
 use std::future::Future;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -40,9 +41,36 @@ impl Patience<'_> {
     pub async fn observe(&self, project: &Project, environment: &Environment) -> Result<Observed, Setback> {
         loop {
             match self.deployer.engine.observe(&super::deployer::scope(project, environment)).await {
-                Ok(observed) => return Ok(observed),
+                Ok(mut observed) => {
+                    observed.edge = self.observe_edge(project, environment).await?;
+                    return Ok(observed);
+                }
                 Err(error @ EngineError::Unavailable { .. }) => self.wait(&error.to_string()).await?,
                 Err(other) => return Err(other.into()),
+            }
+        }
+    }
+
+    /// What the edge serves, as soon as it answers.
+    async fn observe_edge(
+        &self,
+        project: &Project,
+        environment: &Environment,
+    ) -> Result<Option<ObservedEdge>, Setback> {
+        let mut told = false;
+        loop {
+            let error = match self.deployer.observe_edge(&project.name, &environment.name).await {
+                Ok(observed) => return Ok(observed),
+                Err(error @ EdgeError::Away { .. }) => error,
+                Err(other) => return Err(other.into()),
+            };
+            if !std::mem::replace(&mut told, true) {
+                self.log.line(None, &error.to_string());
+                self.log.line(None, "waiting for the edge to answer");
+            }
+            tokio::select! {
+                () = self.cancel.cancelled() => return Err(error.into()),
+                () = tokio::time::sleep(ASK_AGAIN) => {}
             }
         }
     }

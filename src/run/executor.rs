@@ -2,6 +2,8 @@
 //! caller, who observes and plans again.
 
 use super::failpoint::failpoint;
+use super::traffic::Lead;
+use crate::edge::EdgeError;
 use crate::engine::{Engine, EngineError, Outcome, Supplies};
 use crate::model::ComponentName;
 use crate::plan::{Action, EngineNetworkMode, Phase, Plan, Step, Target};
@@ -22,13 +24,63 @@ pub struct StepFailed {
     pub component: Option<ComponentName>,
     pub subject: String,
     #[source]
-    pub error: EngineError,
+    pub error: StepError,
+}
+
+/// Why a step did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Edge(#[from] EdgeError),
+    /// The verdict on a new release, with its figures.
+    #[error("{why}")]
+    Worse { why: String },
+    /// What a hold has to be remembered by cannot be noted.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+}
+
+impl StepError {
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Engine(EngineError::Cancelled))
+    }
 }
 
 /// What the executor tells while it walks.
 pub trait Watch: Send + Sync {
     fn began(&self, step: &Step);
-    fn ended(&self, step: &Step, took: Duration, outcome: &Result<Outcome, EngineError>);
+    fn ended(&self, step: &Step, took: Duration, outcome: &Result<Outcome, StepError>);
+}
+
+/// What carries the steps out.
+#[derive(Clone)]
+pub struct Hands {
+    pub engine: Arc<dyn Engine>,
+    pub supplies: Arc<dyn Supplies>,
+    /// What leads traffic; `None` where this machine has no edge.
+    pub lead: Option<Arc<dyn Lead>>,
+}
+
+impl Hands {
+    async fn act(&self, action: &Action, stop: &CancellationToken) -> Result<Outcome, StepError> {
+        match action {
+            Action::Route(_) | Action::Unroute(_) | Action::Drain { .. } | Action::Hold(_) => match &self.lead {
+                Some(lead) => lead.act(action, stop).await,
+                None => Err(EngineError::Refused {
+                    attempted: action.verb(),
+                    why: "there is no `[edge]` in launchway.toml".into(),
+                }
+                .into()),
+            },
+            Action::Pause(time) => tokio::select! {
+                () = tokio::time::sleep(*time) => Ok(Outcome::default()),
+                () = stop.cancelled() => Err(EngineError::Cancelled.into()),
+            },
+            _ => Ok(self.engine.act(action, self.supplies.as_ref(), stop).await?),
+        }
+    }
 }
 
 /// Carries out the steps of the given phases, each phase only after the whole one before it. Stops beginning new steps
@@ -36,15 +88,14 @@ pub trait Watch: Send + Sync {
 pub async fn execute(
     plan: &Plan,
     phases: &[Phase],
-    engine: &Arc<dyn Engine>,
-    supplies: &Arc<dyn Supplies>,
+    hands: &Hands,
     watch: &Arc<dyn Watch>,
     cancel: &CancellationToken,
 ) -> Result<(), StepFailed> {
     let mut created: BTreeMap<u32, String> = BTreeMap::new();
     for phase in phases {
         let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.phase == *phase).collect();
-        walk(&steps, &mut created, engine, supplies, watch, cancel).await?;
+        walk(&steps, &mut created, hands, watch, cancel).await?;
     }
     Ok(())
 }
@@ -52,14 +103,13 @@ pub async fn execute(
 async fn walk(
     steps: &[&Step],
     created: &mut BTreeMap<u32, String>,
-    engine: &Arc<dyn Engine>,
-    supplies: &Arc<dyn Supplies>,
+    hands: &Hands,
     watch: &Arc<dyn Watch>,
     cancel: &CancellationToken,
 ) -> Result<(), StepFailed> {
     let mut open: BTreeSet<u32> = steps.iter().map(|step| step.id).collect();
     let mut waiting: Vec<&Step> = steps.to_vec();
-    let mut running: JoinSet<(Step, Duration, Result<Outcome, EngineError>)> = JoinSet::new();
+    let mut running: JoinSet<(Step, Duration, Result<Outcome, StepError>)> = JoinSet::new();
     // A step that fails stops those that run beside it too: nobody needs them any more.
     let stop = cancel.child_token();
     let mut failed: Option<StepFailed> = None;
@@ -71,19 +121,19 @@ async fn walk(
             match resolve(step, created) {
                 Ok(action) => {
                     watch.began(step);
-                    let (engine, supplies, stop, step) = (engine.clone(), supplies.clone(), stop.clone(), step.clone());
+                    let (hands, stop, step) = (hands.clone(), stop.clone(), step.clone());
                     running.spawn(async move {
                         let start = std::time::Instant::now();
                         failpoint("step.begins");
                         let outcome = match stop.is_cancelled() {
-                            true => Err(EngineError::Cancelled),
-                            false => engine.act(&action, supplies.as_ref(), &stop).await,
+                            true => Err(EngineError::Cancelled.into()),
+                            false => hands.act(&action, &stop).await,
                         };
                         failpoint("step.ended");
                         (step, start.elapsed(), outcome)
                     });
                 }
-                Err(error) => failed = Some(failure(step, error)),
+                Err(error) => failed = Some(failure(step, error.into())),
             }
         }
         let Some(joined) = running.join_next().await else { break };
@@ -114,7 +164,7 @@ async fn walk(
     }
 }
 
-fn failure(step: &Step, error: EngineError) -> StepFailed {
+fn failure(step: &Step, error: StepError) -> StepFailed {
     StepFailed { step: step.id, component: step.component.clone(), subject: step.subject.clone(), error }
 }
 
@@ -144,6 +194,23 @@ fn resolve(step: &Step, created: &BTreeMap<u32, String>) -> Result<Action, Engin
                 spec.network = EngineNetworkMode::Container(resolve(target)?);
             }
             Action::CreateContainer(spec)
+        }
+        Action::Drain { component, target, limit } => {
+            Action::Drain { component: component.clone(), target: resolve(target)?, limit: *limit }
+        }
+        Action::Route(change) => {
+            let mut change = change.clone();
+            for (target, _) in change.shares.iter_mut().flat_map(|share| &mut share.replicas) {
+                *target = resolve(target)?;
+            }
+            Action::Route(change)
+        }
+        Action::Hold(hold) => {
+            let mut hold = hold.clone();
+            for target in &mut hold.replicas {
+                *target = resolve(target)?;
+            }
+            Action::Hold(hold)
         }
         other => other.clone(),
     })

@@ -16,7 +16,7 @@ use crate::plan::converge::Wanted;
 use crate::plan::{Action, Plan};
 use crate::report::texts::{Fault, Live, Situation, Success};
 use crate::store::{self, Deployment, Trigger};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -218,6 +218,7 @@ impl Flow {
                 deployment: Some(self.deployment.id),
                 goal: prepare::goal(&self.deployment),
                 release_commands: prepared.release_commands(),
+                passed: BTreeMap::new(),
             },
             tree: prepared.tree.clone(),
             log: &self.log,

@@ -13,7 +13,7 @@ use crate::model::{ComponentName, Release, Stage, Transition};
 use crate::plan::converge::{Goal, Wanted};
 use crate::report::texts::{Fault, Live, Situation};
 use crate::store::Deployment;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Flow {
@@ -132,6 +132,7 @@ impl Flow {
                 deployment: Some(self.deployment.id),
                 goal: Goal::PutBack,
                 release_commands: BTreeSet::new(),
+                passed: BTreeMap::new(),
             },
             tree: tree.map(|tree| Arc::new(tree) as Arc<dyn crate::model::Tree>),
             log: &self.log,

@@ -1,6 +1,6 @@
 //! One look at an environment in which nothing is deployed: what is seen there, what is said of it, and what is done.
 
-use super::deployer::{Control, Deployer, Place, now_ms, scope};
+use super::deployer::{Control, Deployer, Place, now_ms};
 use super::mend::{Mended, Mender};
 use super::ward::Ward;
 use super::{go_back, prepare};
@@ -118,7 +118,7 @@ impl Look {
             self.note_degraded(ward.degraded(&[], self.place.1.as_str())).await?;
             return Ok(None);
         };
-        let observed = match self.deployer.engine.observe(&scope(&self.project, &self.environment)).await {
+        let observed = match self.deployer.observe(&self.project, &self.environment).await {
             Ok(observed) => observed,
             Err(EngineError::Unavailable { .. }) => return Ok(Some(ASK_AGAIN)),
             Err(error) => {
@@ -154,6 +154,7 @@ impl Look {
             deployment: Some(self.control.id),
             goal: Goal::PutBack,
             release_commands: BTreeSet::new(),
+            passed: BTreeMap::new(),
         }
     }
 

@@ -2,13 +2,14 @@
 //! by the same executor as every other plan.
 
 use super::deployer::{Control, Deployer};
-use super::executor::{StepFailed, Watch, execute};
+use super::executor::{Hands, StepError, StepFailed, Watch, execute};
 use super::log::DeploymentLog;
 use super::setback::{Limit, Setback, within};
 use super::supplies::CommitFiles;
 use super::ward::Ward;
 use super::watch::LogSteps;
 use crate::config::Project;
+use crate::edge::EdgeError;
 use crate::engine::{EngineError, Supplies};
 use crate::model::{ComponentName, Observed, Release, Stage, Tree};
 use crate::plan::converge::{Wanted, converge};
@@ -87,7 +88,9 @@ impl Mender<'_> {
         let watch: Arc<dyn Watch> = Arc::new(LogSteps { log: log.clone() });
         let stop = self.control.cancel.child_token();
         let phases = [Phase::Prepare, Phase::Deploy, Phase::Clean];
-        let work = async { Ok(execute(plan, &phases, &self.deployer.engine, &supplies, &watch, &stop).await) };
+        let lead = self.deployer.lead(&self.release.project, &self.release.environment);
+        let hands = Hands { engine: self.deployer.engine.clone(), supplies, lead };
+        let work = async { Ok(execute(plan, &phases, &hands, &watch, &stop).await) };
         let time = self.deployer.config().limits.deploy;
         let limit = Limit { what: "putting right what died", time, rest: Duration::from_secs(10) };
         let failed = match within(limit, &stop, work).await {
@@ -112,12 +115,15 @@ impl Mender<'_> {
             }
         };
         let StepFailed { component, error, .. } = &failed;
-        if matches!(error, EngineError::Unavailable { .. }) {
+        if matches!(error, StepError::Engine(EngineError::Unavailable { .. }) | StepError::Edge(EdgeError::Away { .. }))
+        {
             return Mended::EngineAway;
         }
         let mask = self.deployer.mask();
         let (how, lines, is_stuck) = match error {
-            EngineError::NotReady { why, last_lines, .. } => (format!("it {why}"), last_lines.clone(), false),
+            StepError::Engine(EngineError::NotReady { why, last_lines, .. }) => {
+                (format!("it {why}"), last_lines.clone(), false)
+            }
             other => (other.to_string(), Vec::new(), true),
         };
         let lines: Vec<String> = lines.iter().map(|line| mask.apply(line)).collect();

@@ -37,6 +37,7 @@ mod skip;
 mod stand;
 mod start;
 mod supplies;
+mod traffic;
 mod wake;
 mod ward;
 mod watch;

@@ -61,7 +61,8 @@ pub async fn prepare(
                 checkout::checkout(deployer, project, &deployment.commit, deployment.reference.as_ref(), cancel);
             let Checkout { tree, .. } = checkout.await?;
             failpoint("prepare.checked_out");
-            let reading = checkout::read(project, environment, deployment, tree.clone())
+            let config = deployer.config();
+            let reading = checkout::read(project, environment, config.edge.as_ref(), &deployment.commit, tree.clone())
                 .await
                 .map_err(|problems| logged(log, problems))?;
             for problem in &reading.problems {
@@ -73,6 +74,7 @@ pub async fn prepare(
             (release, Some(tree))
         }
     };
+    needs_no_edge(deployer, &release)?;
     if let Err(error) = deployer.mirrors.keep(&project.name, &release.commit) {
         log.line(None, &format!("the commit may be lost when its branch is forced: {error}"));
     }
@@ -89,6 +91,18 @@ pub async fn prepare(
     }
     claim(deployer, deployment, &prepared, text, log).await?;
     Ok(prepared)
+}
+
+/// A release that was made for an edge cannot be reached without one.
+fn needs_no_edge(deployer: &Deployer, release: &Release) -> Result<(), Setback> {
+    let routed = release.stack.components.values().find(|component| !component.entries.is_empty());
+    match (routed, &deployer.config().edge) {
+        (Some(component), None) => Err(Setback::host(format!(
+            "release {} was made for the edge, which leads to {}, and there is no `[edge]` in launchway.toml any more. Add it again, or deploy a commit: its ports are then published by the engine.",
+            release.id, component.name
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The same, out of the store alone: of a deployment whose release is live already.
@@ -274,6 +288,7 @@ fn plan_text(
         deployment: Some(deployment.id),
         goal: goal(deployment),
         release_commands: prepared.release_commands(),
+        passed: BTreeMap::new(),
     };
     let plan = converge(&wanted, observed)?;
     let mut text = format!("release {} of commit {}\n", prepared.release.id, prepared.release.commit.short());

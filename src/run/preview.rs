@@ -1,7 +1,7 @@
 //! What a deployment would do, without doing any of it: nothing is built, pulled or written.
 
-use super::checkout::{Checkout, checkout, read_commit};
-use super::deployer::{Deployer, now_ms, scope};
+use super::checkout::{Checkout, checkout, read};
+use super::deployer::{Deployer, now_ms};
 use super::images::{self, Anew, Resolve, Settling};
 use super::prepare;
 use super::requests::Refusal;
@@ -9,7 +9,7 @@ use super::setback::Setback;
 use crate::build::ContentKeys;
 use crate::config::{Environment, Project};
 use crate::model::{
-    CommitId, ComponentName, DeploymentId, Problem, RefName, Release, ReleaseId, ReleasePart, Stack, Tree,
+    CommitId, ComponentName, DeploymentId, EdgeSettings, Problem, RefName, Release, ReleaseId, ReleasePart, Stack, Tree,
 };
 use crate::plan::Plan;
 use crate::plan::changes::{Candidate, ComponentChange, changes};
@@ -63,13 +63,20 @@ struct Side {
 pub async fn compare(
     project: &Project,
     environment: &Environment,
+    edge: Option<&EdgeSettings>,
     old: Option<(&CommitId, Arc<dyn Tree>)>,
     new: (&CommitId, Arc<dyn Tree>),
 ) -> Result<Comparison, Refusal> {
     // Both sides are of the same platform, whichever that is.
     let content_keys = ContentKeys::default();
-    let how =
-        How { resolve: Resolve::Name, platform: "linux/amd64", content_keys: &content_keys, live: None, store: None };
+    let how = How {
+        resolve: Resolve::Name,
+        platform: "linux/amd64",
+        content_keys: &content_keys,
+        live: None,
+        store: None,
+        edge,
+    };
     let old = match old {
         Some((commit, tree)) => Some(side(project, environment, commit, tree, &how).await?),
         None => None,
@@ -96,6 +103,7 @@ impl Deployer {
             Some(live) => self.store.release(live.release).await?,
             None => None,
         };
+        let config = self.config();
         let to_pull = Mutex::default();
         let resolve = Resolve::Look { engine: &self.engine, to_pull: &to_pull };
         let how = How {
@@ -104,6 +112,7 @@ impl Deployer {
             content_keys: &self.content_keys,
             live: live.as_ref(),
             store: Some(&self.store),
+            edge: config.edge.as_ref(),
         };
         let Checkout { tree, commit: commit_info } =
             self.told(checkout(self, project, &commit, Some(&reference), &self.stop).await)?;
@@ -151,7 +160,7 @@ impl Deployer {
     ) -> Result<Plan, Refusal> {
         let next = self.store.newest_release().await?.map_or(1, |newest| newest.0 + 1);
         let release = new.release(ReleaseId(next), project, environment);
-        let observed = self.engine.observe(&scope(project, environment)).await;
+        let observed = self.observe(project, environment).await;
         let observed = observed.map_err(|error| Refusal::Impossible(error.to_string()))?;
         let wanted = Wanted {
             release: Some(&release),
@@ -159,6 +168,7 @@ impl Deployer {
             deployment: None,
             goal: Goal::Deploy,
             release_commands: due(live, &release, &prepare::accepted(live, &release)),
+            passed: BTreeMap::new(),
         };
         converge(&wanted, &observed).map_err(refused)
     }
@@ -174,6 +184,7 @@ struct How<'a> {
     content_keys: &'a ContentKeys,
     live: Option<&'a Release>,
     store: Option<&'a Store>,
+    edge: Option<&'a EdgeSettings>,
 }
 
 async fn side(
@@ -183,7 +194,7 @@ async fn side(
     tree: Arc<dyn Tree>,
     how: &How<'_>,
 ) -> Result<Side, Refusal> {
-    let reading = read_commit(project, environment, commit, tree.clone()).await.map_err(refused)?;
+    let reading = read(project, environment, how.edge, commit, tree.clone()).await.map_err(refused)?;
     let settling = Settling {
         project: &project.name,
         stack: &reading.stack,

@@ -1,6 +1,7 @@
 //! Why a stage did not succeed, and whose fault it is.
 
-use super::executor::StepFailed;
+use super::executor::{StepError, StepFailed};
+use crate::edge::EdgeError;
 use crate::engine::EngineError;
 use crate::model::{ComponentName, Problem};
 use std::future::Future;
@@ -56,10 +57,25 @@ impl From<EngineError> for Setback {
     }
 }
 
+impl From<EdgeError> for Setback {
+    fn from(error: EdgeError) -> Self {
+        match error {
+            EdgeError::Away { .. } => Setback::EngineAway { why: error.to_string() },
+            other => Setback::host(other),
+        }
+    }
+}
+
 impl From<StepFailed> for Setback {
     fn from(failed: StepFailed) -> Self {
         let StepFailed { component, subject, error, .. } = failed;
-        match Setback::from(error) {
+        let setback = match error {
+            StepError::Engine(error) => error.into(),
+            StepError::Edge(error) => error.into(),
+            StepError::Worse { why } => Setback::commit(why),
+            StepError::Store(error) => error.into(),
+        };
+        match setback {
             Setback::Commit { why, last_lines, .. } => Setback::Commit { component, why, last_lines },
             Setback::Host { why } => Setback::Host { why: format!("{subject}: {why}") },
             other => other,

@@ -1,7 +1,7 @@
 //! How an environment stands just now, for whoever asks: each component of the live release beside what runs, and what
 //! was changed by hand. It only looks.
 
-use super::deployer::{Deployer, scope};
+use super::deployer::Deployer;
 use super::prepare;
 use crate::config::{Environment, Project};
 use crate::engine::EngineError;
@@ -46,13 +46,14 @@ impl Deployer {
         release: &Release,
         what: Stand,
     ) -> Result<StandingReport, EngineError> {
-        let observed = self.engine.observe(&scope(project, environment)).await?;
+        let observed = self.observe(project, environment).await?;
         let wanted = Wanted {
             release: Some(release),
             accepted: prepare::accepted(Some(release), release),
             deployment: None,
             goal: Goal::PutBack,
             release_commands: BTreeSet::new(),
+            passed: BTreeMap::new(),
         };
         let stopped = self.store.stopped(&project.name, &environment.name).await.unwrap_or_default();
         let mut endings = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! `launchway start`: what somebody stopped by hand is started again.
 
-use super::deployer::{Deployer, Place, scope};
+use super::deployer::{Deployer, Place};
 use super::look::Look;
 use super::mend::Mended;
 use super::requests::Refusal;
@@ -33,7 +33,7 @@ impl Deployer {
             return Err(Refusal::Impossible(format!("nothing is live in {}/{}", place.0, place.1)));
         };
         tracing::info!(project = %place.0, environment = %place.1, by, "What was stopped is to be started");
-        let observed = self.engine.observe(&scope(project, environment)).await;
+        let observed = self.observe(project, environment).await;
         let observed = observed.map_err(|error| Refusal::Impossible(error.to_string()))?;
         let mut ward = look.take_ward().await?;
         let wanted = look.wanted(release);

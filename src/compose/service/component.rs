@@ -111,6 +111,7 @@ pub fn read(context: &Context<'_>, name: ComponentName, view: &View<'_>) -> Opti
         update: deploy::update(view),
         settings,
         name,
+        entries: Vec::new(),
     })
 }
 

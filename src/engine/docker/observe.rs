@@ -52,6 +52,7 @@ impl DockerEngine {
                 .collect(),
             listening: if self.local { super::host_ports::listening() } else { Vec::new() },
             foreign: others.iter().filter_map(foreign).collect(),
+            edge: None,
         })
     }
 }

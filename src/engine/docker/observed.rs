@@ -52,6 +52,7 @@ pub(super) fn observed(found: &ContainerInspectResponse) -> Option<ObservedConta
         anonymous_volumes,
         networks: networks.into_iter().map(|(name, at)| (name, at.ip_address.unwrap_or_default())).collect(),
         published: published(found),
+        edge_address: text(label::EDGE_ADDRESS).and_then(|text| text.parse().ok()),
     })
 }
 

@@ -114,6 +114,9 @@ impl DockerEngine {
             Action::WaitReady { target, readiness } => {
                 self.wait_ready(self.existing(target).await?, readiness, supplies).await
             }
+            Action::Route(_) | Action::Unroute(_) | Action::Drain { .. } | Action::Pause(_) | Action::Hold(_) => {
+                Err(EngineError::Refused { attempted: action.verb(), why: "that is no work for the engine".into() })
+            }
         }
     }
 

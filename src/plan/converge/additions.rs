@@ -1,8 +1,9 @@
 //! The part of a plan that only adds: networks, volumes, and containers beside those that run.
 
-use super::{Goal, Planner, existing, replaces, subject};
+use super::{Created, Goal, Made, Planner, existing, replaces, subject};
 use crate::model::{Component, ComponentName, NetworkMode, label};
 use crate::plan::container::{container_spec, content_volumes};
+use crate::plan::routing::EDGE_NETWORK;
 use crate::plan::slots::Matching;
 use crate::plan::{Action, NetworkSpec, Phase, Target, VolumeSpec};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +29,11 @@ impl Planner<'_> {
             }
             let mut labels = network.labels.clone();
             labels.extend(own(label::COMPOSE_NETWORK, key));
-            let spec = NetworkSpec { network: network.clone(), labels };
+            let mut spec = NetworkSpec { network: network.clone(), labels };
+            if let Some(subnet) = self.addresses.subnet.filter(|_| key == EDGE_NETWORK) {
+                let subnet = Some(subnet.to_string());
+                spec.network.ipam = vec![crate::model::Subnet { subnet, ip_range: None, gateway: None }];
+            }
             let subject = format!("network {}", network.name);
             self.draft.add(
                 None,
@@ -77,7 +82,7 @@ impl Planner<'_> {
         &mut self,
         components: &[&Component],
         matchings: &BTreeMap<&ComponentName, Matching>,
-    ) -> BTreeMap<(ComponentName, u32), (u32, String)> {
+    ) -> Created {
         let prepared: Vec<u32> = self.draft.ids();
         let mut created = BTreeMap::new();
         for component in components {
@@ -93,6 +98,7 @@ impl Planner<'_> {
                 let mut spec =
                     container_spec(self.release, self.wanted.deployment, component, replica, predecessor, shared);
                 spec.name = self.free_name(&spec.name);
+                let address = self.give_address(&mut spec);
                 let name = spec.name.clone();
                 let cause = match predecessor {
                     Some(old) => replaces(old),
@@ -101,7 +107,7 @@ impl Planner<'_> {
                 let subject = subject(component, replica);
                 let action = Action::CreateContainer(Box::new(spec));
                 let step = self.draft.add(Some(&component.name), &subject, action, &cause, Phase::Prepare, waits);
-                created.insert((component.name.clone(), replica), (step, name));
+                created.insert((component.name.clone(), replica), Made { step, name, address });
             }
         }
         created
@@ -110,11 +116,11 @@ impl Planner<'_> {
     pub(super) fn shared_network(
         &self,
         other: &ComponentName,
-        created: &BTreeMap<(ComponentName, u32), (u32, String)>,
+        created: &Created,
         matchings: &BTreeMap<&ComponentName, Matching>,
     ) -> Option<Target> {
         match created.get(&(other.clone(), 1)) {
-            Some((step, _)) => Some(Target::Created { step: *step }),
+            Some(made) => Some(Target::Created { step: made.step }),
             None => matchings.get(other)?.kept().next().map(|(_, container)| existing(container)),
         }
     }

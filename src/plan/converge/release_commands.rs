@@ -5,7 +5,7 @@
 //! release. Whatever no command depends on is stopped, renamed, started only after all of them have ended well. So a
 //! command that fails finds at most the dependencies replaced, and going back is short.
 
-use super::{Goal, Planner, existing, is_up};
+use super::{Created, Goal, Planner, existing, is_up};
 use crate::model::{
     Component, ComponentName, ContainerState, Fingerprint, HealthCheck, HealthTest, ObservedContainer, Release,
     RestartPolicy, label,
@@ -13,11 +13,10 @@ use crate::model::{
 use crate::plan::container::{container_spec, rotating_logs};
 use crate::plan::order::all_dependencies;
 use crate::plan::readiness::release_command_readiness;
+use crate::plan::routing::EDGE_NETWORK;
 use crate::plan::slots::Matching;
 use crate::plan::{Action, ContainerSpec, EngineNetworkMode, Phase, Target};
 use std::collections::{BTreeMap, BTreeSet};
-
-type Created = BTreeMap<(ComponentName, u32), (u32, String)>;
 
 /// Components of a new release whose release command belongs to its deployment: they have one, and are new or not what
 /// is live. `accepted` are fingerprints of the live release that mean the same as the new one's.
@@ -79,7 +78,7 @@ impl Planner<'_> {
         self.commands.needed = pending.iter().flat_map(|component| all_dependencies(stack, &component.name)).collect();
         // Networks and volumes; of the containers only the one whose network it shares matters.
         let mut prepared = self.draft.ids();
-        prepared.retain(|id| !created.values().any(|(step, _)| step == id));
+        prepared.retain(|id| !created.values().any(|made| made.step == *id));
         for component in pending {
             if self.own_command(component).is_some() {
                 continue;
@@ -223,6 +222,8 @@ impl Planner<'_> {
             retries: None,
         });
         if let EngineNetworkMode::Networks(networks) = &mut spec.network {
+            let edge = self.release.stack.networks.get(EDGE_NETWORK).map(|network| &network.name);
+            networks.retain(|network| Some(&network.name) != edge);
             for network in networks {
                 network.aliases.clear();
                 (network.ipv4_address, network.ipv6_address, network.mac_address) = (None, None, None);

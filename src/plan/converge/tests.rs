@@ -33,7 +33,8 @@ pub(super) fn release(id: i64, stack: Stack) -> Release {
 
 pub(super) fn wanted(release: &Release, deployment: i64, goal: Goal) -> Wanted<'_> {
     let (accepted, release_commands) = Default::default();
-    Wanted { release: Some(release), accepted, deployment: Some(DeploymentId(deployment)), goal, release_commands }
+    let (deployment, passed) = (Some(DeploymentId(deployment)), BTreeMap::new());
+    Wanted { release: Some(release), accepted, deployment, goal, release_commands, passed }
 }
 
 fn shop(version: &str) -> Stack {

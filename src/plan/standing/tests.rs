@@ -35,6 +35,7 @@ pub fn wanted(release: &Release, goal: Goal) -> Wanted<'_> {
         deployment: Some(DeploymentId(1)),
         goal,
         release_commands: Default::default(),
+        passed: BTreeMap::new(),
     }
 }
 

@@ -1,0 +1,328 @@
+//! The methods on random states: what serves, how much runs at once, and that there is a way on and back from everywhere.
+
+use super::tests::{ALL, FORWARD, assert_is, release, wanted};
+use super::*;
+use crate::model::{CanarySettings, EdgeSettings, ObservedEdge, Route};
+use crate::plan::routing::give_to_edge;
+use crate::plan::sample::{component, stack};
+use crate::plan::simulation::Simulation;
+use proptest::prelude::*;
+
+fn with_edge() -> Simulation {
+    let mut engine = Simulation::default();
+    engine.observed.edge =
+        Some(ObservedEdge { range: Some(EdgeSettings::default().addresses), ..ObservedEdge::default() });
+    engine
+}
+
+fn given(mut stack: Stack) -> Stack {
+    let edge = EdgeSettings { listen: vec![":443".parse().unwrap()], ..EdgeSettings::default() };
+    assert_eq!(give_to_edge(&mut stack, &edge), vec![]);
+    stack
+}
+
+fn live(release: &Release) -> Simulation {
+    let mut engine = with_edge();
+    let plan = converge(&wanted(release, 1, Goal::Deploy), &engine.observed).unwrap();
+    engine.carry_out(&plan, ALL, usize::MAX);
+    engine.most.clear();
+    engine.least.clear();
+    engine
+}
+
+fn plan_text(new: &Release, engine: &Simulation) -> String {
+    let plan = converge(&wanted(new, 2, Goal::Deploy), &engine.observed).unwrap();
+    plan.to_string()
+}
+
+fn web(version: &str, replicas: u32, settle: impl Fn(&mut Component)) -> Stack {
+    let mut web = component("web").publishes(8080, 80).env("VERSION", version).replicas(replicas);
+    settle(&mut web.0);
+    given(stack([web]))
+}
+
+#[test]
+fn blue_green_is_one_switch_and_the_old_one_runs_until_the_new_is_good() {
+    let one = release(1, web("1", 1, |_| {}));
+    let engine = live(&one);
+    insta::assert_snapshot!(plan_text(&release(2, web("2", 1, |_| {})), &engine), @"
+    #1 web-1, create container, replaces web-1 of release 1
+    #2 web-1, start container, new container
+    [2] -> #3 web-1, wait until ready
+    [3] -> #4 edge to web, lead all to release 2 (1 replica), all of the new release is ready
+    [4] -> #5 shop-web-1, rename container to shop-web-1.old-00000001, its name is wanted
+    [5] -> #6 web-1, rename container to shop-web-1, it takes the name over
+    #7 shop-web-1, wait until it has finished, at most 30 s, it gets nothing new
+    [7] -> #8 shop-web-1, stop container, release 2 has replaced it
+    [8] -> #9 shop-web-1, remove container, release 2 has replaced it
+    ");
+}
+
+#[test]
+fn rolling_goes_batch_by_batch() {
+    let rolling = |version: &str| {
+        web(version, 3, |web| {
+            web.settings.method = Method::Rolling;
+            web.update.parallelism = Some(2);
+        })
+    };
+    let engine = live(&release(1, rolling("1")));
+    insta::assert_snapshot!(plan_text(&release(2, rolling("2")), &engine), @"
+    #1 web-1, create container, replaces web-1 of release 1
+    #2 web-2, create container, replaces web-2 of release 1
+    #3 web-3, create container, replaces web-3 of release 1
+    #4 web-1, start container, new container
+    [4] -> #5 web-1, wait until ready
+    #6 web-2, start container, new container
+    [6] -> #7 web-2, wait until ready
+    [5,7] -> #8 edge to web, lead 33 % to release 1 (1 replica), 67 % to release 2 (2 replicas), a batch is ready
+    [8] -> #9 shop-web-1, wait until it has finished, at most 30 s, it gets nothing new
+    [9] -> #10 shop-web-1, stop container, release 2 replaces it
+    [8] -> #11 shop-web-2, wait until it has finished, at most 30 s, it gets nothing new
+    [11] -> #12 shop-web-2, stop container, release 2 replaces it
+    [10,12] -> #13 web-3, start container, new container
+    [13] -> #14 web-3, wait until ready
+    [14] -> #15 edge to web, lead all to release 2 (3 replicas), its replicas are ready
+    [15] -> #16 shop-web-3, wait until it has finished, at most 30 s, it gets nothing new
+    [16] -> #17 shop-web-3, stop container, release 2 replaces it
+    [15] -> #18 shop-web-1, rename container to shop-web-1.old-00000001, its name is wanted
+    [18] -> #19 shop-web-2, rename container to shop-web-2.old-00000002, its name is wanted
+    [19] -> #20 shop-web-3, rename container to shop-web-3.old-00000003, its name is wanted
+    [20] -> #21 web-1, rename container to shop-web-1, it takes the name over
+    [21] -> #22 web-2, rename container to shop-web-2, it takes the name over
+    [22] -> #23 web-3, rename container to shop-web-3, it takes the name over
+    #24 shop-web-1, remove container, release 2 has replaced it
+    #25 shop-web-2, remove container, release 2 has replaced it
+    #26 shop-web-3, remove container, release 2 has replaced it
+    ");
+}
+
+#[test]
+fn a_canary_is_held_at_each_share() {
+    let canary = |version: &str| {
+        web(version, 2, |web| {
+            web.settings.canary = Some(CanarySettings { steps_percent: vec![10, 60], ..CanarySettings::default() });
+        })
+    };
+    let engine = live(&release(1, canary("1")));
+    insta::assert_snapshot!(plan_text(&release(2, canary("2")), &engine), @"
+    #1 web-1, create container, replaces web-1 of release 1
+    #2 web-2, create container, replaces web-2 of release 1
+    #3 web-1, start container, new container
+    [3] -> #4 web-1, wait until ready
+    [4] -> #5 edge to web, lead 90 % to release 1 (2 replicas), 10 % to release 2 (1 replica), step 1 of 2
+    [5] -> #6 web, watch at 10 % for 120 s (1 of 2), the new release is judged beside the old one
+    [6] -> #7 web-2, start container, new container
+    [7] -> #8 web-2, wait until ready
+    [8] -> #9 edge to web, lead 40 % to release 1 (2 replicas), 60 % to release 2 (2 replicas), step 2 of 2
+    [9] -> #10 web, watch at 60 % for 120 s (2 of 2), the new release is judged beside the old one
+    [10] -> #11 edge to web, lead all to release 2 (2 replicas), all of the new release is ready
+    [11] -> #12 shop-web-1, rename container to shop-web-1.old-00000001, its name is wanted
+    [12] -> #13 shop-web-2, rename container to shop-web-2.old-00000002, its name is wanted
+    [13] -> #14 web-1, rename container to shop-web-1, it takes the name over
+    [14] -> #15 web-2, rename container to shop-web-2, it takes the name over
+    #16 shop-web-1, wait until it has finished, at most 30 s, it gets nothing new
+    [16] -> #17 shop-web-1, stop container, release 2 has replaced it
+    [17] -> #18 shop-web-1, remove container, release 2 has replaced it
+    #19 shop-web-2, wait until it has finished, at most 30 s, it gets nothing new
+    [19] -> #20 shop-web-2, stop container, release 2 has replaced it
+    [20] -> #21 shop-web-2, remove container, release 2 has replaced it
+    ");
+    // What was passed is not held again.
+    let two = release(2, canary("2"));
+    let mut wanted = wanted(&two, 2, Goal::Deploy);
+    wanted.passed.insert(ComponentName::new("web").unwrap(), 10);
+    let plan = converge(&wanted, &engine.observed).unwrap();
+    let holds = plan.steps.iter().filter(|step| matches!(step.action, Action::Hold(_)));
+    assert_eq!(holds.map(|step| step.action.verb()).collect::<Vec<_>>(), ["watch at 60 % for 120 s (2 of 2)"]);
+}
+
+#[test]
+fn while_a_component_is_recreated_requests_wait() {
+    let recreate = |version: &str| web(version, 1, |web| web.settings.method = Method::Recreate);
+    let engine = live(&release(1, recreate("1")));
+    insta::assert_snapshot!(plan_text(&release(2, recreate("2")), &engine), @"
+    #1 web-1, create container, replaces web-1 of release 1
+    #2 edge to web, let requests wait, it is stopped and started again
+    [2] -> #3 shop-web-1, rename container to shop-web-1.old-00000001, its name is wanted
+    [3] -> #4 web-1, rename container to shop-web-1, it takes the name over
+    [4] -> #5 shop-web-1, wait until it has finished, at most 30 s, it gets nothing new
+    [5] -> #6 shop-web-1, stop container, release 2 replaces it
+    [6] -> #7 web-1, start container, new container
+    [7] -> #8 web-1, wait until ready
+    [8] -> #9 edge to web, lead all to release 2 (1 replica), its replicas are ready
+    #10 shop-web-1, remove container, release 2 has replaced it
+    ");
+}
+
+#[test]
+fn a_port_moves_between_components() {
+    let shop = |first: u16, second: u16| {
+        given(stack([component("a").publishes(first, 80), component("b").publishes(second, 80)]))
+    };
+    let (old, new) = (release(1, shop(8001, 8002)), release(2, shop(8002, 8003)));
+    let mut engine = live(&old);
+    let plan = converge(&wanted(&new, 2, Goal::Deploy), &engine.observed).unwrap();
+    engine.carry_out(&plan, ALL, usize::MAX);
+    assert_is(&engine, &new);
+}
+
+/// The engine's own ports are taken over once, when an edge comes to the machine; and given back when it goes.
+#[test]
+fn a_port_that_the_engine_publishes_is_taken_over() {
+    let plain = |version: &str| stack([component("web").publishes(8080, 80).env("VERSION", version)]);
+    let old = release(1, plain("1"));
+    let mut engine = with_edge();
+    let plan = converge(&wanted(&old, 1, Goal::Deploy), &engine.observed).unwrap();
+    engine.carry_out(&plan, ALL, usize::MAX);
+    let new = release(2, given(plain("2")));
+    insta::assert_snapshot!(plan_text(&new, &engine), @"
+    #1 network shop_launchway, create network, it is not there yet
+    [1] -> #2 web-1, create container, replaces web-1 of release 1
+    #3 web-1, start container, new container
+    [3] -> #4 web-1, wait until ready
+    [4] -> #5 shop-web-1, stop container, the edge opens its port from now on: a short gap, this once
+    [5] -> #6 edge to web, lead all to release 2 (1 replica), its replicas are ready
+    [6] -> #7 shop-web-1, rename container to shop-web-1.old-00000001, its name is wanted
+    [7] -> #8 web-1, rename container to shop-web-1, it takes the name over
+    #9 shop-web-1, remove container, release 2 has replaced it
+    ");
+    let plan = converge(&wanted(&new, 2, Goal::Deploy), &engine.observed).unwrap();
+    engine.carry_out(&plan, ALL, usize::MAX);
+    assert_is(&engine, &new);
+    let back = release(3, plain("3"));
+    let plan = converge(&wanted(&back, 3, Goal::Deploy), &engine.observed).unwrap();
+    engine.carry_out(&plan, ALL, usize::MAX);
+    assert_is(&engine, &back);
+}
+
+/// A random shop behind the edge.
+fn random_shop() -> impl Strategy<Value = Stack> {
+    let one = (any::<bool>(), 0u8..3, 1u32..5, 0u8..5, 0u32..4, any::<[bool; 3]>(), 0u8..4);
+    proptest::collection::vec(one, 3).prop_map(|rows| {
+        let names = ["a", "b", "c"];
+        let mut samples = Vec::new();
+        for (index, (present, version, replicas, method, parallelism, flags, way)) in rows.into_iter().enumerate() {
+            let [stop_first, after, restart] = flags;
+            if !present {
+                continue;
+            }
+            let mut sample = component(names[index]).env("VERSION", &version.to_string()).replicas(replicas);
+            let settings = &mut sample.0.settings;
+            settings.method =
+                [Method::Auto, Method::Recreate, Method::Rolling, Method::BlueGreen, Method::Canary][method as usize];
+            if method == 4 {
+                settings.canary = Some(CanarySettings { steps_percent: vec![10, 50], ..CanarySettings::default() });
+            }
+            // Ways in move from one component to another.
+            match way {
+                0 => {
+                    settings.route = Some(Route {
+                        host: Some(format!("{version}.example.com")),
+                        path: Some(format!("/{index}")),
+                        port: Some(80),
+                    })
+                }
+                1 => sample = sample.publishes(8000 + u16::from(version) + 10 * index as u16, 80),
+                2 => sample = sample.publishes(9000 + (u16::from(version) + index as u16) % 3, 80),
+                _ => {}
+            }
+            sample.0.update.parallelism = Some(parallelism).filter(|_| method == 2);
+            sample.0.update.order = (stop_first && method == 2).then(|| "stop-first".to_string());
+            if after
+                && index > 0
+                && samples.iter().any(|s: &crate::plan::sample::Sample| s.name().as_str() == names[index - 1])
+            {
+                sample = sample.after_with(names[index - 1], Condition::ServiceHealthy, restart);
+            }
+            samples.push(sample);
+        }
+        let mut ports = BTreeSet::new();
+        for sample in &mut samples {
+            sample.0.container.ports.retain(|port| ports.insert(port.published));
+        }
+        let mut whole = stack([]);
+        for sample in samples {
+            whole.components.extend(stack([sample]).components);
+        }
+        given(whole)
+    })
+}
+
+/// How many may be missing, and how many may run at once, while a component goes from one release to the next.
+fn bounds(old: &Release, new: &Release, name: &ComponentName) -> Option<(usize, usize)> {
+    let before = old.stack.components.get(name)?;
+    let after = new.stack.components.get(name)?;
+    let (fewest, most) = (before.replicas.min(after.replicas) as usize, before.replicas.max(after.replicas) as usize);
+    let both = (before.replicas + after.replicas) as usize;
+    let of = |release: &Release, component: &Component| {
+        let batch = match component.update.parallelism {
+            Some(0) => component.replicas as usize,
+            Some(batch) => batch as usize,
+            None => 1,
+        };
+        let stop_first = component.update.order.as_deref() == Some("stop-first");
+        match method::choose(&release.stack, name).method {
+            Method::Recreate => (fewest, most),
+            Method::Rolling if stop_first => (fewest.saturating_sub(batch), most),
+            Method::Rolling => (fewest, most + batch),
+            _ => (fewest, both),
+        }
+    };
+    let ((one, two), (three, four)) = (of(old, before), of(new, after));
+    Some((one.min(three), two.max(four)))
+}
+
+fn assert_bounds(engine: &Simulation, old: &Release, new: &Release) {
+    for name in new.stack.components.keys() {
+        let Some((fewest, most)) = bounds(old, new, name) else { continue };
+        let found = engine.most.get(name).copied().unwrap_or(0);
+        assert!(found <= most, "{name}: {found} ran at once, {most} may");
+        if let Some(found) = engine.least.get(name) {
+            assert!(*found >= fewest, "{name}: {found} served, {fewest} have to");
+        }
+    }
+}
+
+fn assert_served(engine: &Simulation, release: &Release) {
+    let edge = engine.observed.edge.as_ref().unwrap();
+    let routed = release.stack.components.values().filter(|component| !component.entries.is_empty());
+    let routed: BTreeMap<ComponentName, &Component> = routed.map(|c| (c.name.clone(), c)).collect();
+    assert_eq!(edge.routes.keys().collect::<Vec<_>>(), routed.keys().collect::<Vec<_>>());
+    for (name, routes) in &edge.routes {
+        assert_eq!((&routes.entries, routes.held), (&routed[name].entries, false));
+        assert_eq!(routes.serving().count(), routed[name].replicas as usize);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// At every prefix of every plan what serves and what runs stays within bounds, no container is stopped that is led
+    /// to, and there is a way on and a way back.
+    #[test]
+    fn nothing_is_cut_on_any_way(old in random_shop(), new in random_shop(), prefix in 0usize..60, second in 0usize..60) {
+        let (old, new) = (release(1, old), release(2, new));
+        let mut engine = live(&old);
+        assert_is(&engine, &old);
+        assert_served(&engine, &old);
+        let plan = converge(&wanted(&new, 2, Goal::Deploy), &engine.observed).unwrap();
+        engine.carry_out(&plan, FORWARD, prefix);
+        assert_bounds(&engine, &old, &new);
+
+        let mut back = engine.clone();
+        let plan = converge(&wanted(&old, 2, Goal::PutBack), &back.observed).unwrap();
+        back.carry_out(&plan, ALL, second);
+        let plan = converge(&wanted(&old, 2, Goal::PutBack), &back.observed).unwrap();
+        back.carry_out(&plan, ALL, usize::MAX);
+        assert_is(&back, &old);
+        assert_served(&back, &old);
+        assert_bounds(&back, &old, &new);
+
+        let plan = converge(&wanted(&new, 2, Goal::Deploy), &engine.observed).unwrap();
+        engine.carry_out(&plan, ALL, usize::MAX);
+        assert_is(&engine, &new);
+        assert_served(&engine, &new);
+        assert_bounds(&engine, &old, &new);
+    }
+}

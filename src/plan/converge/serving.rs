@@ -1,0 +1,345 @@
+//! What the edge is to serve: shares of releases, requests that wait, what is drained, who lets a way in go.
+
+use super::{Planner, existing, is_up};
+use crate::model::{
+    Component, ComponentName, ComponentRoutes, Method, ObservedContainer, ObservedEdge, ReleaseId, Sticky,
+};
+use crate::plan::method;
+use crate::plan::routing::{EDGE_NETWORK, collide, free_address, named};
+use crate::plan::{Action, ContainerSpec, EngineNetworkMode, Phase, RouteChange, Share, Target};
+use ipnet::Ipv4Net;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+/// How long a replica may take to finish what it has, where nothing is set.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// A replica of the release in the making.
+#[derive(Debug, Clone)]
+pub(super) struct Fresh {
+    pub replica: u32,
+    pub target: Target,
+    pub address: Option<Ipv4Addr>,
+    pub must_start: bool,
+    /// It runs, but is not ready.
+    pub must_wait: bool,
+    /// It gets requests.
+    pub serves: bool,
+}
+
+/// Addresses on the environment's edge network.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    pub subnet: Option<Ipv4Net>,
+    taken: BTreeSet<Ipv4Addr>,
+}
+
+impl Planner<'_> {
+    pub(super) fn edge(&self) -> Option<&ObservedEdge> {
+        self.observed.edge.as_ref()
+    }
+
+    pub(super) fn routes(&self, name: &ComponentName) -> Option<&ComponentRoutes> {
+        self.edge()?.routes.get(name)
+    }
+
+    /// How the component goes from what runs to what is wanted.
+    pub(super) fn method(&self, component: &Component) -> Method {
+        let chosen = method::choose(&self.release.stack, &component.name).method;
+        let is_moved = self.routes(&component.name).is_some_and(|routes| {
+            let moved = |entry: &crate::model::RouteEntry| {
+                routes.entries.iter().any(|now| now.listen == entry.listen && now.target != entry.target)
+            };
+            component.entries.iter().any(moved)
+        });
+        match chosen {
+            // Both cannot be reached at one port of theirs.
+            _ if is_moved => Method::Recreate,
+            // What was good before is not tried out again.
+            Method::Canary if self.wanted.goal == super::Goal::PutBack => Method::BlueGreen,
+            Method::Auto => Method::Recreate,
+            method => method,
+        }
+    }
+
+    /// Where the environment's edge network lies: where it is, else the first free part of the edge's range.
+    pub(super) fn find_addresses(&mut self) {
+        let Some(network) = self.release.stack.networks.get(EDGE_NETWORK) else { return };
+        let nets = |network: &crate::model::ObservedNetwork| {
+            network.ipam.iter().filter_map(|pool| pool.subnet.as_deref()?.parse::<Ipv4Net>().ok()).collect::<Vec<_>>()
+        };
+        let Some(edge) = &self.observed.edge else { return };
+        let there = self.observed.networks.get(&network.name).and_then(|there| nets(there).first().copied());
+        self.addresses.subnet = there.or_else(|| {
+            let held: Vec<Ipv4Net> = self.observed.networks.values().flat_map(nets).collect();
+            let overlaps =
+                |one: &Ipv4Net, other: &Ipv4Net| one.contains(&other.network()) || other.contains(&one.network());
+            let range = edge.range?;
+            let mut subnets = range.subnets(24.max(range.prefix_len())).ok()?;
+            subnets.find(|subnet| {
+                !held.iter().any(|held| overlaps(held, subnet))
+                    && !edge.addresses.iter().any(|address| matches!(address, IpAddr::V4(ip) if subnet.contains(ip)))
+            })
+        });
+        self.addresses.taken = self.observed.containers.iter().filter_map(|container| container.edge_address).collect();
+        let routed = edge.addresses.iter().filter_map(|address| match address {
+            IpAddr::V4(ip) => Some(*ip),
+            IpAddr::V6(_) => None,
+        });
+        self.addresses.taken.extend(routed);
+    }
+
+    /// Gives a container that is to be created its place on the edge's network.
+    pub(super) fn give_address(&mut self, spec: &mut ContainerSpec) -> Option<Ipv4Addr> {
+        let name = &self.release.stack.networks.get(EDGE_NETWORK)?.name;
+        let EngineNetworkMode::Networks(networks) = &mut spec.network else { return None };
+        let attached = networks.iter_mut().find(|network| network.name == *name)?;
+        // Nobody is to find it there by a name.
+        attached.aliases.clear();
+        let address = free_address(self.addresses.subnet?, &self.addresses.taken)?;
+        self.addresses.taken.insert(address);
+        attached.ipv4_address = Some(address.to_string());
+        spec.labels.insert(crate::model::label::EDGE_ADDRESS.to_string(), address.to_string());
+        Some(address)
+    }
+
+    /// The shares as the edge has them now.
+    fn shares_now(&self, routes: &ComponentRoutes) -> Vec<Share> {
+        let replica = |replica: &crate::model::Replica| match replica.address {
+            IpAddr::V4(ip) => Some((self.target_of(&replica.id), ip)),
+            IpAddr::V6(_) => None,
+        };
+        let shares = routes.releases.iter().map(|release| Share {
+            release: release.release,
+            weight: release.weight,
+            replicas: release.replicas.iter().filter_map(replica).collect(),
+        });
+        shares.collect()
+    }
+
+    fn target_of(&self, id: &str) -> Target {
+        let found = self.observed.containers.iter().find(|container| container.id == id);
+        let name = found.map_or_else(|| id.get(..12).unwrap_or(id).to_string(), |container| container.name.clone());
+        Target::Existing { id: id.to_string(), name }
+    }
+
+    /// Which release a container serves for.
+    pub(super) fn release_of(&self, container: &ObservedContainer) -> ReleaseId {
+        let routed = self.routes(&container.component).and_then(|routes| {
+            let of =
+                |release: &&crate::model::WeightedRelease| release.replicas.iter().any(|one| one.id == container.id);
+            routes.releases.iter().find(of).map(|release| release.release)
+        });
+        routed.or(container.release).unwrap_or(ReleaseId(0))
+    }
+
+    /// The shares of the new release's replicas and of the old ones. `weight` is the new release's; where it is not
+    /// given, each replica has the same share.
+    pub(super) fn shares(&self, new: &[Fresh], old: &[&ObservedContainer], weight: Option<u8>) -> Vec<Share> {
+        let mut groups: BTreeMap<ReleaseId, Vec<(Target, Ipv4Addr)>> = BTreeMap::new();
+        for container in old {
+            if let Some(address) = container.edge_address {
+                groups.entry(self.release_of(container)).or_default().push((existing(container), address));
+            }
+        }
+        let own = groups.entry(self.release.id).or_default();
+        own.extend(new.iter().filter_map(|fresh| Some((fresh.target.clone(), fresh.address?))));
+        groups.retain(|_, replicas| !replicas.is_empty());
+        let total: usize = groups.values().map(Vec::len).sum();
+        let others = total - groups.get(&self.release.id).map_or(0, Vec::len);
+        let exact = |release: &ReleaseId, count: usize| match weight {
+            Some(weight) if others > 0 && *release == self.release.id => f64::from(weight),
+            Some(weight) if others > 0 => f64::from(100 - weight) * count as f64 / others as f64,
+            _ => 100.0 * count as f64 / total as f64,
+        };
+        let mut shares: Vec<Share> = groups
+            .into_iter()
+            .map(|(release, replicas)| {
+                let weight = (exact(&release, replicas.len()).floor() as u8).max(1);
+                Share { release, weight, replicas }
+            })
+            .collect();
+        // What rounding leaves, or takes, is the largest's.
+        let sum: i32 = shares.iter().map(|share| i32::from(share.weight)).sum();
+        if let Some(largest) = shares.iter_mut().max_by_key(|share| share.weight) {
+            largest.weight = (i32::from(largest.weight) + 100 - sum) as u8;
+        }
+        shares
+    }
+
+    /// Whether the edge serves exactly these, each replica to all.
+    pub(super) fn is_served(&self, component: &Component, new: &[Fresh]) -> bool {
+        let Some(routes) = self.routes(&component.name) else { return component.entries.is_empty() };
+        let wanted: BTreeSet<Option<&str>> = new.iter().map(|fresh| fresh.target.existing()).collect();
+        let served: BTreeSet<Option<&str>> = routes.serving().map(|replica| Some(replica.id.as_str())).collect();
+        !routes.held
+            && routes.entries == component.entries
+            && routes.sticky == sticky(component)
+            && routes.releases.len() == 1
+            && wanted == served
+    }
+
+    /// Has the edge serve these shares. Nothing is added where it does already, or where nothing leads to the component.
+    pub(super) fn lead(
+        &mut self,
+        component: &Component,
+        shares: Vec<Share>,
+        held: bool,
+        cause: &str,
+        waits: Vec<u32>,
+    ) -> Option<u32> {
+        if component.entries.is_empty() || self.edge().is_none() {
+            return None;
+        }
+        let change = RouteChange {
+            component: component.name.clone(),
+            entries: component.entries.clone(),
+            shares,
+            held,
+            sticky: sticky(component),
+        };
+        if let Some((led, step)) = self.led.get(&component.name)
+            && *led == change
+        {
+            return Some(*step);
+        }
+        let mut waits = waits;
+        waits.extend(self.free_entries(component, &waits.clone()));
+        waits.extend(self.taken.get(&component.name).into_iter().flatten());
+        let action = Action::Route(Box::new(change.clone()));
+        let name = &component.name;
+        let step = self.draft.add(Some(name), &edge_subject(name), action, cause, Phase::Deploy, waits);
+        self.led.insert(name.clone(), (change, step));
+        Some(step)
+    }
+
+    /// A way in that still leads to another component of the environment is taken from it first.
+    fn free_entries(&mut self, component: &Component, waits: &[u32]) -> Vec<u32> {
+        let Some(edge) = &self.observed.edge else { return Vec::new() };
+        let mut steps: Vec<u32> = self.freed.get(&component.name).cloned().unwrap_or_default();
+        if self.freed.contains_key(&component.name) {
+            return steps;
+        }
+        for (other, routes) in edge.routes.iter().filter(|(other, _)| **other != component.name) {
+            let taken = |entry: &crate::model::RouteEntry| {
+                component.entries.iter().any(|mine| collide(&mine.listen, &entry.listen))
+            };
+            let Some(first) = routes.entries.iter().find(|entry| taken(entry)) else { continue };
+            // The other's own turn has come already.
+            if let Some((_, step)) = self.led.get(other) {
+                steps.push(*step);
+                continue;
+            }
+            let cause = format!("{} leads to {} from now on", named(&first.listen), component.name);
+            let rest: Vec<_> = routes.entries.iter().filter(|entry| !taken(entry)).cloned().collect();
+            let action = match rest.is_empty() {
+                true => Action::Unroute(other.clone()),
+                false => Action::Route(Box::new(RouteChange {
+                    component: other.clone(),
+                    entries: rest,
+                    shares: self.shares_now(routes),
+                    held: routes.held,
+                    sticky: routes.sticky.clone(),
+                })),
+            };
+            let step = self.draft.add(Some(other), &edge_subject(other), action, &cause, Phase::Deploy, waits.to_vec());
+            self.taken.entry(other.clone()).or_default().push(step);
+            steps.push(step);
+        }
+        self.freed.insert(component.name.clone(), steps.clone());
+        steps
+    }
+
+    /// Before anything of the component is stopped that gets requests: they wait from now on. What the edge no longer
+    /// opens is let go. Returns the steps.
+    pub(super) fn hold_requests(&mut self, component: &Component, waits: &[u32]) -> Vec<u32> {
+        let Some(routes) = self.routes(&component.name) else { return Vec::new() };
+        if component.entries.is_empty() {
+            let action = Action::Unroute(component.name.clone());
+            let (name, cause) = (&component.name, "the engine publishes its ports again, or nothing does");
+            return vec![self.draft.add(Some(name), &edge_subject(name), action, cause, Phase::Deploy, waits.to_vec())];
+        }
+        if routes.held || routes.serving().next().is_none() {
+            return Vec::new();
+        }
+        // Ways in that are new are opened once something can answer there; those that others get are theirs.
+        let others = self.release.stack.components.values().filter(|other| other.name != component.name);
+        let others: Vec<_> = others.flat_map(|other| &other.entries).collect();
+        let entries: Vec<_> = routes
+            .entries
+            .iter()
+            .filter(|entry| !others.iter().any(|other| collide(&other.listen, &entry.listen)))
+            .cloned()
+            .collect();
+        let change = RouteChange {
+            component: component.name.clone(),
+            entries,
+            shares: self.shares_now(routes),
+            held: true,
+            sticky: routes.sticky.clone(),
+        };
+        let mut waits = waits.to_vec();
+        waits.extend(self.taken.get(&component.name).into_iter().flatten());
+        let (name, cause) = (&component.name, "it is stopped and started again");
+        let action = match change.entries.is_empty() {
+            true => Action::Unroute(name.clone()),
+            false => Action::Route(Box::new(change.clone())),
+        };
+        let step = self.draft.add(Some(name), &edge_subject(name), action, cause, Phase::Deploy, waits);
+        self.led.insert(name.clone(), (change, step));
+        vec![step]
+    }
+
+    /// Waits until a container that gets nothing new has finished what it has; nothing where the edge never led to it.
+    pub(super) fn drain(&mut self, container: &ObservedContainer, phase: Phase, waits: &[u32]) -> Vec<u32> {
+        let is_known = self.edge().is_some_and(|edge| {
+            edge.serves(&container.component, &container.id)
+                || edge.in_flight.get(&container.id).is_some_and(|flight| !flight.is_idle())
+        });
+        if !is_known {
+            return Vec::new();
+        }
+        let settings = self.release.stack.components.get(&container.component).map(|component| &component.settings);
+        let limit = settings.and_then(|settings| settings.drain).unwrap_or(DRAIN);
+        let action = Action::Drain { component: container.component.clone(), target: existing(container), limit };
+        let cause = "it gets nothing new";
+        vec![self.draft.add(Some(&container.component), &container.name, action, cause, phase, waits.to_vec())]
+    }
+
+    /// In phase clean: takes away a container that may still run, once it has finished what it has.
+    pub(super) fn retire(&mut self, container: &ObservedContainer, cause: &str, waits: &[u32]) {
+        let mut waits = waits.to_vec();
+        if is_up(container) && !self.stops.contains_key(&container.id) {
+            waits.extend(self.drain(container, Phase::Clean, &waits.clone()));
+            let action = Action::StopContainer { target: existing(container), grace: None };
+            waits =
+                vec![self.draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, waits)];
+        }
+        let action = Action::RemoveContainer(existing(container));
+        self.draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, waits);
+    }
+
+    /// In phase clean: ways in to components that the release no longer has. Returns the steps by component.
+    pub(super) fn unroute_dropped(&mut self) -> BTreeMap<ComponentName, u32> {
+        let Some(edge) = &self.observed.edge else { return BTreeMap::new() };
+        let dropped = edge.routes.keys().filter(|name| !self.release.stack.components.contains_key(*name));
+        let dropped: Vec<ComponentName> = dropped.cloned().collect();
+        let mut steps = BTreeMap::new();
+        for name in dropped {
+            let action = Action::Unroute(name.clone());
+            let cause = "the Compose file no longer has it";
+            let step = self.draft.add(Some(&name), &edge_subject(&name), action, cause, Phase::Clean, []);
+            steps.insert(name, step);
+        }
+        steps
+    }
+}
+
+pub(super) fn sticky(component: &Component) -> Option<Sticky> {
+    component.settings.canary.as_ref().and_then(|canary| canary.sticky.clone())
+}
+
+pub(super) fn edge_subject(name: &ComponentName) -> String {
+    format!("edge to {name}")
+}

@@ -1,0 +1,252 @@
+//! What the edge opens for a component: the hosts and paths of its route, and the ports of the Compose file that are
+//! better held by something that outlives a container.
+
+use super::method::two_are_impossible;
+use crate::model::{
+    Component, ComponentName, EdgeAddress, EdgeSettings, EntryProtocol, Listen, Network, NetworkAttachment,
+    NetworkMode, Port, Problem, Protocol, RouteEntry, Stack,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// The key, among a stack's networks, of the one over which the edge reaches the replicas. No key of a Compose file can
+/// hold a colon.
+pub const EDGE_NETWORK: &str = "launchway:edge";
+
+/// What the edge's network is called on the engine.
+pub fn edge_network(compose_project: &str) -> String {
+    format!("{compose_project}_launchway")
+}
+
+/// Gives the edge what it opens for each component, and hangs the component on the edge's network. Returns what cannot
+/// be served.
+pub fn give_to_edge(stack: &mut Stack, edge: &EdgeSettings) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut given: BTreeMap<ComponentName, Vec<RouteEntry>> = BTreeMap::new();
+    for component in stack.components.values() {
+        match entries(stack, component) {
+            Ok(entries) if entries.is_empty() => {}
+            Ok(entries) => drop(given.insert(component.name.clone(), entries)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    problems.extend(claimed_twice(stack, &given));
+    problems.extend(held_by_the_edge_itself(stack, &given, edge));
+    if given.is_empty() {
+        return problems;
+    }
+    let name = edge_network(&stack.compose_project);
+    stack.networks.insert(EDGE_NETWORK.to_string(), network(name));
+    for (name, entries) in given {
+        let Some(component) = stack.components.get_mut(&name) else { continue };
+        let taken: BTreeSet<u16> = entries.iter().filter_map(|entry| port_of(&entry.listen)).collect();
+        let container = &mut component.container;
+        container.ports.retain(|port| !(is_tcp(port) && port.published.is_some_and(|port| taken.contains(&port))));
+        // Where there is no health check, one of them has to answer before it counts as ready.
+        for entry in &entries {
+            let exposed = format!("{}/tcp", entry.target);
+            if !container.expose.contains(&exposed) {
+                container.expose.push(exposed);
+            }
+        }
+        // The app's own networks come first, and give it its way out.
+        let attachment = NetworkAttachment { priority: Some(i64::MIN), ..NetworkAttachment::default() };
+        container.networks.insert(EDGE_NETWORK.to_string(), attachment);
+        component.entries = entries;
+    }
+    problems
+}
+
+/// Nobody but the edge is on it: no way out, and the replicas do not see each other there.
+fn network(name: String) -> Network {
+    Network {
+        name,
+        external: false,
+        driver: Some("bridge".into()),
+        driver_opts: BTreeMap::from([("com.docker.network.bridge.enable_icc".into(), "false".into())]),
+        internal: true,
+        attachable: false,
+        enable_ipv6: None,
+        ipam_driver: None,
+        ipam: vec![],
+        labels: BTreeMap::new(),
+        place: None,
+    }
+}
+
+fn entries(stack: &Stack, component: &Component) -> Result<Vec<RouteEntry>, Problem> {
+    let on_networks = component.container.network_mode == NetworkMode::Networks;
+    if stack.is_job(&component.name) || component.settings.job {
+        return Ok(Vec::new());
+    }
+    let wrong = |key: &str, message: String| {
+        let key = format!("services.{}.{key}", component.name);
+        Problem::error(Some(component.place.clone()), key, message)
+    };
+    let mut entries = Vec::new();
+    if let Some(route) = &component.settings.route {
+        if !on_networks {
+            let message = "a route needs `networks`: with this `network_mode` the edge cannot reach it".to_string();
+            return Err(wrong("x-launchway.route", message));
+        }
+        let target = match (route.port, tcp_ports(component).as_slice()) {
+            (Some(port), _) => port,
+            (None, [only]) => *only,
+            (None, []) => {
+                let message =
+                    "which port of the container? The service names none: add `port:` to the route".to_string();
+                return Err(wrong("x-launchway.route", message));
+            }
+            (None, several) => {
+                let list: Vec<String> = several.iter().map(u16::to_string).collect();
+                let message = format!("which port of the container? Add `port:`, one of {}", list.join(", "));
+                return Err(wrong("x-launchway.route", message));
+            }
+        };
+        let host = route.host.as_ref().map(|host| host.to_ascii_lowercase());
+        entries.push(RouteEntry { listen: Listen::Shared { host, path: route.path.clone() }, target });
+    }
+    if component.settings.edge == Some(false) || !on_networks {
+        return Ok(entries);
+    }
+    let twice = two_are_impossible(stack, component).is_none();
+    for port in &component.container.ports {
+        let Some(published) = port.published.filter(|_| is_tcp(port)) else { continue };
+        let Ok(host_ip) = port.host_ip.as_deref().map(str::parse::<IpAddr>).transpose() else { continue };
+        let routed_there = component.settings.route.as_ref().is_some_and(|route| route.port == Some(port.target));
+        let protocol = match port.app_protocol.as_deref() {
+            Some(word) if ["http", "http2", "https", "grpc", "h2c", "ws"].iter().any(|one| word.starts_with(one)) => {
+                EntryProtocol::Http
+            }
+            _ if routed_there => EntryProtocol::Http,
+            Some(_) => EntryProtocol::Tcp,
+            None => EntryProtocol::Probe,
+        };
+        // What only one container can serve gains nothing but that requests wait, which needs HTTP.
+        if protocol != EntryProtocol::Http && !twice {
+            continue;
+        }
+        let protocol = if port.app_protocol.as_deref() == Some("https") { EntryProtocol::Tcp } else { protocol };
+        let host_ip = host_ip.filter(|ip| !ip.is_unspecified());
+        entries.push(RouteEntry { listen: Listen::Port { host_ip, port: published, protocol }, target: port.target });
+    }
+    Ok(entries)
+}
+
+fn is_tcp(port: &Port) -> bool {
+    port.protocol == Protocol::Tcp
+}
+
+/// TCP ports in the container that the Compose file names.
+fn tcp_ports(component: &Component) -> Vec<u16> {
+    let published = component.container.ports.iter().filter(|port| is_tcp(port)).map(|port| port.target);
+    let exposed = component.container.expose.iter().filter_map(|text| {
+        let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        (protocol == "tcp").then(|| port.parse().ok()).flatten()
+    });
+    let mut ports: Vec<u16> = published.chain(exposed).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+fn port_of(listen: &Listen) -> Option<u16> {
+    address_of(listen).map(|address| address.port)
+}
+
+/// The socket that a port's entry is opened on.
+pub fn address_of(listen: &Listen) -> Option<EdgeAddress> {
+    match listen {
+        Listen::Shared { .. } => None,
+        Listen::Port { host_ip, port, .. } => Some(EdgeAddress { host_ip: *host_ip, port: *port }),
+    }
+}
+
+/// Whether two entries cannot both be served.
+pub fn collide(one: &Listen, other: &Listen) -> bool {
+    let prefix = |path: &Option<String>| path.as_deref().unwrap_or_default().trim_end_matches('/').to_string();
+    match (one, other) {
+        (Listen::Shared { host, path }, Listen::Shared { host: other, path: its }) => {
+            host == other && prefix(path) == prefix(its)
+        }
+        _ => match (address_of(one), address_of(other)) {
+            (Some(one), Some(other)) => one.overlaps(&other),
+            _ => false,
+        },
+    }
+}
+
+/// `shop.example.com/api`, `port 8080`.
+pub fn named(listen: &Listen) -> String {
+    match listen {
+        Listen::Shared { host, path } => {
+            format!("{}{}", host.as_deref().unwrap_or("every host, "), path.as_deref().unwrap_or("/"))
+        }
+        Listen::Port { host_ip: Some(ip), port, .. } => format!("port {port} of {ip}"),
+        Listen::Port { host_ip: None, port, .. } => format!("port {port}"),
+    }
+}
+
+fn claimed_twice(stack: &Stack, given: &BTreeMap<ComponentName, Vec<RouteEntry>>) -> Vec<Problem> {
+    let all: Vec<(&ComponentName, &RouteEntry)> =
+        given.iter().flat_map(|(name, entries)| entries.iter().map(move |entry| (name, entry))).collect();
+    let mut problems = Vec::new();
+    for (index, (name, entry)) in all.iter().enumerate() {
+        let Some((other, _)) = all[..index].iter().find(|(_, other)| collide(&entry.listen, &other.listen)) else {
+            continue;
+        };
+        let place = stack.components.get(*name).map(|component| component.place.clone());
+        let what = named(&entry.listen);
+        let message = match name == other {
+            true => format!("{what} is there twice"),
+            false => format!("{what} leads to {other} already: a request can go to one component only"),
+        };
+        problems.push(Problem::error(place, format!("services.{name}.{}", key_of(&entry.listen)), message));
+    }
+    problems
+}
+
+fn held_by_the_edge_itself(
+    stack: &Stack,
+    given: &BTreeMap<ComponentName, Vec<RouteEntry>>,
+    edge: &EdgeSettings,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (name, entry) in given.iter().flat_map(|(name, all)| all.iter().map(move |entry| (name, entry))) {
+        let place = stack.components.get(name).map(|component| component.place.clone());
+        let own = |address: EdgeAddress| edge.listen.iter().find(|own| own.overlaps(&address));
+        let message = match address_of(&entry.listen) {
+            Some(address) => own(address).map(|own| {
+                format!(
+                    "{} is the edge's own: it listens on {own} (`edge.listen` in launchway.toml). Give the service a `route:` instead of the port, or publish another one.",
+                    named(&entry.listen)
+                )
+            }),
+            None if edge.listen.is_empty() => Some(
+                "the edge does not listen for hosts and paths: set `edge.listen` in launchway.toml, such as [\":80\"]"
+                    .to_string(),
+            ),
+            None => None,
+        };
+        if let Some(message) = message {
+            problems.push(Problem::error(place, format!("services.{name}.{}", key_of(&entry.listen)), message));
+        }
+    }
+    problems
+}
+
+fn key_of(listen: &Listen) -> &'static str {
+    match listen {
+        Listen::Shared { .. } => "x-launchway.route",
+        Listen::Port { .. } => "ports",
+    }
+}
+
+/// What the container of a replica is created with on the edge's network: the lowest address of `subnet` that nobody
+/// has. The first ones are the network's own.
+pub fn free_address(subnet: ipnet::Ipv4Net, taken: &BTreeSet<Ipv4Addr>) -> Option<Ipv4Addr> {
+    subnet.hosts().skip(1).find(|address| !taken.contains(address))
+}
+
+#[cfg(test)]
+mod tests;
