@@ -34,6 +34,7 @@ mod users {
     mod large_repository;
     mod looking_at_pages;
     mod mounting;
+    mod moving_traffic;
     mod planning;
     mod pushing;
     mod pushing_to_plain_git;

@@ -14,6 +14,7 @@ pub mod git;
 pub mod git_http;
 pub mod git_repository;
 pub mod images;
+pub mod load;
 pub mod mirror_world;
 pub mod quiet_server;
 pub mod receiver;

@@ -56,6 +56,7 @@ pub struct World {
     pub app_port: u16,
     folder: tempfile::TempDir,
     server: Option<Child>,
+    edge: Option<Child>,
     /// Whether a server has run in it, and whether the story came to its [`World::end`].
     served: bool,
     ended: bool,
@@ -100,6 +101,7 @@ impl World {
             app_port: free_port(),
             folder: tempfile::tempdir().unwrap(),
             server: None,
+            edge: None,
             served: false,
             ended: false,
         };
@@ -179,6 +181,27 @@ PORT = "{app_port}"
             let Ok(exec) = self.engine.docker.create_exec(&id, options).await else { continue };
             let options = StartExecOptions { detach: true, ..Default::default() };
             let _ = self.engine.docker.start_exec(&exec.id, Some(options)).await;
+        }
+    }
+
+    /// The edge of the settings' `[edge]`, a process of its own.
+    pub async fn start_edge(&mut self) {
+        let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join("edge.log")).unwrap();
+        let child = self.command().arg("edge").stderr(log).stdout(Stdio::null()).spawn();
+        self.edge = Some(child.unwrap());
+        let socket = self.data().join("edge.sock");
+        self.until("the edge answers", || {
+            let socket = socket.clone();
+            async move { tokio::net::UnixStream::connect(socket).await.ok() }
+        })
+        .await;
+    }
+
+    /// `kill -9`.
+    pub fn kill_edge(&mut self) {
+        if let Some(mut edge) = self.edge.take() {
+            edge.kill().unwrap();
+            edge.wait().unwrap();
         }
     }
 
@@ -510,9 +533,9 @@ PORT = "{app_port}"
 
 impl Drop for World {
     fn drop(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            let _ = server.kill();
-            let _ = server.wait();
+        for mut process in [self.server.take(), self.edge.take()].into_iter().flatten() {
+            let _ = process.kill();
+            let _ = process.wait();
         }
         let project = self.project.clone();
         // Drop is not async, and may run inside a runtime: a thread with one of its own tidies up.

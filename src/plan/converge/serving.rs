@@ -76,8 +76,11 @@ impl Planner<'_> {
             let overlaps =
                 |one: &Ipv4Net, other: &Ipv4Net| one.contains(&other.network()) || other.contains(&one.network());
             let range = edge.range?;
-            let mut subnets = range.subnets(24.max(range.prefix_len())).ok()?;
-            subnets.find(|subnet| {
+            let subnets: Vec<Ipv4Net> = range.subnets(24.max(range.prefix_len())).ok()?.collect();
+            // Two environments that begin at the same time do not choose the same.
+            let first = network.name.bytes().fold(7usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+            let mut in_turn = subnets.iter().cycle().skip(first % subnets.len().max(1)).take(subnets.len());
+            in_turn.copied().find(|subnet| {
                 !held.iter().any(|held| overlaps(held, subnet))
                     && !edge.addresses.iter().any(|address| matches!(address, IpAddr::V4(ip) if subnet.contains(ip)))
             })
