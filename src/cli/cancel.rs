@@ -15,13 +15,13 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The deployment's number; not needed while only one runs or waits
-    deployment: Option<DeploymentId>,
+    pub(super) deployment: Option<DeploymentId>,
     /// Do not wait for the end
     #[arg(long)]
-    no_wait: bool,
+    pub(super) no_wait: bool,
     /// Print the deployment as JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {

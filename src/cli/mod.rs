@@ -1,5 +1,6 @@
 //! One file per command; the others are what they share.
 
+pub mod abort;
 pub mod backup;
 pub mod cancel;
 pub mod check;
@@ -14,6 +15,7 @@ mod look;
 pub mod pause;
 pub mod plan;
 mod plan_repository;
+pub mod promote;
 pub mod rollback;
 pub mod serve;
 pub mod settings_file;

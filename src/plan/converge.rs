@@ -21,7 +21,7 @@ mod beside;
 pub mod release_commands;
 mod serving;
 
-pub use beside::held_time;
+pub use beside::paused_time;
 
 /// What the plan creates, by component and replica.
 type Created = BTreeMap<(ComponentName, u32), Made>;

@@ -27,6 +27,13 @@ pub enum Situation<'a> {
     Monitoring {
         left: Duration,
     },
+    /// A canary gets this share of the traffic, in percent. `waits_for`: what it waits for once the time is over.
+    Holding {
+        component: &'a ComponentName,
+        weight: u8,
+        left: Duration,
+        waits_for: Option<&'a str>,
+    },
     PuttingBack {
         why: &'a str,
         live: Live<'a>,
@@ -143,9 +150,13 @@ impl Situation<'_> {
     pub fn state(&self) -> StatusState {
         use Situation::*;
         match self {
-            Waiting(_) | Preparing | Building { .. } | Deploying { .. } | Monitoring { .. } | PuttingBack { .. } => {
-                StatusState::Pending
-            }
+            Waiting(_)
+            | Preparing
+            | Building { .. }
+            | Deploying { .. }
+            | Monitoring { .. }
+            | Holding { .. }
+            | PuttingBack { .. } => StatusState::Pending,
             Succeeded(_) => StatusState::Success,
             Failed { fault: Fault::Commit, .. } | RolledBack { fault: Fault::Commit, .. } | LeftByRollback { .. } => {
                 StatusState::Failure
@@ -171,6 +182,13 @@ impl Situation<'_> {
             }
             Monitoring { left } if left.is_zero() => "Running; checking what the engine says of it".into(),
             Monitoring { left } => format!("Running; watched for {} more", duration(*left)),
+            Holding { component, weight, waits_for: Some(what), .. } => {
+                fit("Canary: ", component.as_str(), &format!(" at {weight} % of the traffic, waiting for {what}"))
+            }
+            Holding { component, weight, left, .. } => {
+                let left = duration(*left);
+                fit("Canary: ", component.as_str(), &format!(" at {weight} % of the traffic for {left} more"))
+            }
             PuttingBack { why, live } => fit("Putting back: ", why, &format!("; {}", was(*live))),
             Succeeded(success) => succeeded(success),
             Failed { what, last_line, live, .. } => ended(what, *last_line, &now(*live, "still")),

@@ -1,6 +1,7 @@
 //! Stage deploy: observe, plan, execute, until what runs is what is wanted. The same code deploys, rolls back, puts
 //! back and settles after a crash.
 
+use super::canary::Canaries;
 use super::deployer::{Deployer, now_ms};
 use super::engine_away::Patience;
 use super::executor::{Hands, Watch, execute};
@@ -11,7 +12,7 @@ use super::watch::LogSteps;
 use crate::config::{Environment, Project};
 use crate::engine::Supplies;
 use crate::model::{ComponentName, ContainerState, Health, Observed, ObservedContainer, Tree};
-use crate::plan::converge::{Wanted, converge};
+use crate::plan::converge::{Wanted, converge, paused_time};
 use crate::plan::{Action, Phase, Plan, ReadyGoal, Step, Target};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct Convergence<'a> {
     pub tree: Option<Arc<dyn Tree>>,
     pub log: &'a DeploymentLog,
     pub cancel: &'a CancellationToken,
+    /// Going forwards, what holds and judges canaries.
+    pub canaries: Option<Canaries>,
 }
 
 impl Convergence<'_> {
@@ -69,6 +72,9 @@ impl Convergence<'_> {
                 for line in plan.to_string().lines() {
                     self.log.line(None, line);
                 }
+            }
+            if let Some(canaries) = &self.canaries {
+                canaries.let_pass(paused_time(&plan));
             }
             match self.execute(&plan, &[Phase::Prepare, Phase::Deploy], self.cancel).await {
                 Ok(()) => {
@@ -125,6 +131,9 @@ impl Convergence<'_> {
         for ended in self.note_release_commands(observed).await? {
             wanted.release_commands.remove(&ended);
         }
+        if let Some(deployment) = wanted.deployment {
+            wanted.passed = self.deployer.store.passed_canaries(deployment).await?;
+        }
         converge(&wanted, observed).map_err(|problems| {
             for problem in &problems {
                 self.log.line(None, &problem.to_string());
@@ -150,7 +159,7 @@ impl Convergence<'_> {
     async fn execute(&self, plan: &Plan, phases: &[Phase], cancel: &CancellationToken) -> Result<(), Setback> {
         let supplies: Arc<dyn Supplies> = Arc::new(CommitFiles { tree: self.tree.clone(), log: self.log.clone() });
         let watch: Arc<dyn Watch> = Arc::new(LogSteps { log: self.log.clone() });
-        let lead = self.deployer.lead(&self.project.name, &self.environment.name);
+        let lead = self.deployer.lead(&self.project.name, &self.environment.name, self.canaries.clone());
         let hands = Hands { engine: self.deployer.engine.clone(), supplies, lead };
         Ok(execute(plan, phases, &hands, &watch, cancel).await?)
     }

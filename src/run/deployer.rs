@@ -47,6 +47,8 @@ pub struct Deployer {
     pub to_run_hooks: Notify,
     /// Tips are to be compared with what was received.
     pub to_compare: Notify,
+    /// Somebody promoted a canary.
+    pub to_promote: Notify,
     pub build_slots: Arc<Semaphore>,
     pub deployment_slots: Arc<Semaphore>,
     /// Fires when the process is to end: no new work is begun, and nothing is put back because of it.
@@ -99,6 +101,7 @@ impl Deployer {
             to_send: Notify::new(),
             to_run_hooks: Notify::new(),
             to_compare: Notify::new(),
+            to_promote: Notify::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }))

@@ -1,6 +1,7 @@
 //! The flow of one deployment: prepare, build, deploy, monitor; and back, when something goes wrong.
 
 use super::build;
+use super::canary::Canaries;
 use super::deploy::{Beginning, Convergence};
 use super::deployer::{Control, Deployer, now_ms};
 use super::engine_away::Patience;
@@ -8,7 +9,7 @@ use super::failpoint::failpoint;
 use super::log::DeploymentLog;
 use super::monitor;
 use super::prepare::{self, Prepared};
-use super::setback::{Limit, Setback, within};
+use super::setback::{Limit, Setback, within, within_but_for};
 use crate::config::{Environment, Project};
 use crate::model::{ComponentName, DeploymentState, Mask, Stage, Transition};
 use crate::plan::changes::ChangeKind;
@@ -223,6 +224,14 @@ impl Flow {
             tree: prepared.tree.clone(),
             log: &self.log,
             cancel,
+            canaries: Some(Canaries {
+                deployer: self.deployer.clone(),
+                deployment: self.deployment.clone(),
+                project: project.clone(),
+                environment: environment.clone(),
+                log: self.log.clone(),
+                held_ms: Arc::default(),
+            }),
         }
     }
 
@@ -237,7 +246,8 @@ impl Flow {
         let touch = Touch { flow: self, started: Mutex::default() };
         let work = convergence.converge(Some(&touch));
         let limit = Limit { what: "deploying", time: limit, rest: LONG_REST };
-        within(limit, convergence.cancel, work).await.map_err(|s| at(Stage::Deploy, s))?;
+        let held = convergence.canaries.as_ref().map(|canaries| canaries.held_ms.clone()).unwrap_or_default();
+        within_but_for(limit, &held, convergence.cancel, work).await.map_err(|s| at(Stage::Deploy, s))?;
         let mut started = touch.started.into_inner().unwrap_or_else(PoisonError::into_inner);
         // Taken up again after a crash, some of it may run already; it is watched all the same.
         if self.deployment.touched {
@@ -296,16 +306,7 @@ impl Flow {
 
     /// A further pending in the same state.
     pub async fn say(&self, situation: &Situation<'_>) {
-        if let Some(status) = self.deployer.status(&self.deployment, situation) {
-            if let Err(error) = self.deployer.store.queue_status(status, now_ms()).await {
-                tracing::warn!(deployment.id = %self.deployment.id, error = %error, "A status could not be queued");
-            }
-            self.deployer.to_send.notify_one();
-        }
-        let sentence = self.log.masked(&situation.sentence());
-        if let Err(error) = self.deployer.store.describe(self.deployment.id, sentence).await {
-            tracing::warn!(deployment.id = %self.deployment.id, error = %error, "A deployment could not be described");
-        }
+        self.deployer.say(&self.deployment, &self.log, situation).await;
     }
 
     async fn end_succeeded(

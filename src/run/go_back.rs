@@ -137,6 +137,7 @@ impl Flow {
             tree: tree.map(|tree| Arc::new(tree) as Arc<dyn crate::model::Tree>),
             log: &self.log,
             cancel: &stop,
+            canaries: None,
         };
         self.log.line(
             None,

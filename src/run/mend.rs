@@ -88,7 +88,7 @@ impl Mender<'_> {
         let watch: Arc<dyn Watch> = Arc::new(LogSteps { log: log.clone() });
         let stop = self.control.cancel.child_token();
         let phases = [Phase::Prepare, Phase::Deploy, Phase::Clean];
-        let lead = self.deployer.lead(&self.release.project, &self.release.environment);
+        let lead = self.deployer.lead(&self.release.project, &self.release.environment, None);
         let hands = Hands { engine: self.deployer.engine.clone(), supplies, lead };
         let work = async { Ok(execute(plan, &phases, &hands, &watch, &stop).await) };
         let time = self.deployer.config().limits.deploy;

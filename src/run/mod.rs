@@ -3,6 +3,7 @@
 mod already;
 mod announce;
 mod build;
+mod canary;
 mod catch_up;
 mod checkout;
 mod deploy;

@@ -5,7 +5,9 @@ use crate::edge::EdgeError;
 use crate::engine::EngineError;
 use crate::model::{ComponentName, Problem};
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, thiserror::Error)]
@@ -106,12 +108,32 @@ pub async fn within<T>(
     stop: &CancellationToken,
     work: impl Future<Output = Result<T, Setback>>,
 ) -> Result<T, Setback> {
+    within_but_for(limit, &AtomicU64::new(0), stop, work).await
+}
+
+/// The same, but for the milliseconds in `held`, which may grow meanwhile: no work is late for what it waits on purpose.
+pub async fn within_but_for<T>(
+    limit: Limit<'_>,
+    held: &AtomicU64,
+    stop: &CancellationToken,
+    work: impl Future<Output = Result<T, Setback>>,
+) -> Result<T, Setback> {
     tokio::pin!(work);
+    let start = Instant::now();
+    let late = async {
+        loop {
+            let end = start + limit.time + Duration::from_millis(held.load(Ordering::Relaxed));
+            if Instant::now() >= end {
+                return;
+            }
+            tokio::time::sleep_until(end).await;
+        }
+    };
     let is_late = tokio::select! {
         biased;
         () = stop.cancelled() => false,
         result = &mut work => return result,
-        () = tokio::time::sleep(limit.time) => true,
+        () = late => true,
     };
     stop.cancel();
     let rest = tokio::time::timeout(limit.rest, work).await;

@@ -1,5 +1,6 @@
 //! What the edge is asked of one environment: what it serves, and steps that lead traffic.
 
+use super::canary::Canaries;
 use super::deployer::{Deployer, scope};
 use super::executor::StepError;
 use crate::config::{Environment, Project};
@@ -31,13 +32,20 @@ pub struct EdgeOf {
     pub client: EdgeClient,
     pub project: ProjectName,
     pub environment: EnvironmentName,
+    /// Of a deployment; without it nothing can be held.
+    pub canaries: Option<Canaries>,
 }
 
 impl Deployer {
     /// What leads the environment's traffic; `None` where this machine has no edge.
-    pub fn lead(&self, project: &ProjectName, environment: &EnvironmentName) -> Option<Arc<dyn Lead>> {
+    pub fn lead(
+        &self,
+        project: &ProjectName,
+        environment: &EnvironmentName,
+        canaries: Option<Canaries>,
+    ) -> Option<Arc<dyn Lead>> {
         let edge = self.edge_of(project, environment)?;
-        Some(Arc::new(edge))
+        Some(Arc::new(EdgeOf { canaries, ..edge }))
     }
 
     /// A snapshot of the environment. An edge that is away serves what it serves: nothing is known of it then.
@@ -62,7 +70,7 @@ impl Deployer {
         let config = self.config();
         config.edge.as_ref()?;
         let client = EdgeClient::new(&config.data);
-        Some(EdgeOf { client, project: project.clone(), environment: environment.clone() })
+        Some(EdgeOf { client, project: project.clone(), environment: environment.clone(), canaries: None })
     }
 }
 
@@ -170,6 +178,13 @@ impl Lead for EdgeOf {
                 Ok(Outcome::default())
             }
             Action::Drain { component, target, limit } => self.drain(component, target, *limit, cancel).await,
+            Action::Hold(hold) => match &self.canaries {
+                Some(canaries) => canaries.hold(hold, self, cancel).await,
+                None => {
+                    let why = "only a deployment holds a canary".to_string();
+                    Err(EngineError::Refused { attempted: action.verb(), why }.into())
+                }
+            },
             other => {
                 let why = "that is no work for the edge".to_string();
                 Err(EngineError::Refused { attempted: other.verb(), why }.into())

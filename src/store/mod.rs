@@ -1,5 +1,6 @@
 //! SQLite: a file per table. One writer that groups what waits into one durable commit, and readers beside it.
 
+mod canaries;
 mod degraded;
 mod deliveries;
 mod deployments;
@@ -17,6 +18,7 @@ mod stages;
 mod tips;
 mod writer;
 
+pub use canaries::CanaryRecord;
 pub use degraded::*;
 pub use deliveries::*;
 pub use deployments::*;

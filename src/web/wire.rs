@@ -322,6 +322,26 @@ pub struct PauseRequest {
     pub by: String,
 }
 
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PromoteRequest {
+    pub project: Option<String>,
+    pub environment: Option<String>,
+    /// Past every hold that is to come, and not only the one that is held.
+    pub to_the_end: bool,
+    pub by: String,
+}
+
+/// What `POST /v1/promote` answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PromoteReport {
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    pub deployment: DeploymentId,
+    /// Components whose canary goes on.
+    pub promoted: Vec<ComponentName>,
+}
+
 /// What `POST /v1/pause` and `POST /v1/resume` answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PauseReport {

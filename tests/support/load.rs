@@ -46,6 +46,7 @@ impl Load {
 }
 
 async fn ask(url: String, idle: usize, stop: CancellationToken) -> Told {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().pool_max_idle_per_host(idle).timeout(WITHIN).build().unwrap();
     let mut told = Told::default();
     while !stop.is_cancelled() {

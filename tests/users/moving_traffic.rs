@@ -2,6 +2,7 @@
 
 use crate::support::app::write_web;
 use crate::support::git_repository::GitRepository;
+use crate::support::images::BASE;
 use crate::support::load::Load;
 use crate::support::world::{Settings, World};
 use launchway::model::CommitId;
@@ -94,5 +95,158 @@ async fn a_broken_release_is_never_led_to() {
     assert!(told.failed.is_empty(), "{:?}", told.failed);
     assert_eq!(told.bodies, ["one"].map(String::from).into());
     assert_eq!(world.get("/").await.as_deref(), Some("one"));
+    world.end().await;
+}
+
+const CANARY: &str = "    x-launchway: { route: { host: shop.example.com }, canary: { steps: [20%, 50%], hold: 2s, warm-up: 0s, EXTRA } }";
+
+fn canary(extra: &str) -> String {
+    CANARY.replace(", EXTRA", &format!(", {extra}"))
+}
+
+/// A server whose edge also listens for hosts.
+async fn world_with_hosts() -> World {
+    let port = crate::support::world::free_port();
+    let tables = format!("[edge]\nlisten = [\"127.0.0.1:{port}\"]\n");
+    let mut world = World::not_serving(Settings { tables, ..Settings::default() }).await;
+    world.start_edge().await;
+    world.serve().await;
+    world
+}
+
+async fn until_described(world: &World, commit: &CommitId, begins: &str) {
+    world
+        .until(&format!("{begins:?} to be shown"), || async {
+            world.shown(commit).into_iter().find(|shown| shown.description.starts_with(begins))
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_gets_its_shares_one_after_the_other_and_then_all() {
+    let world = world_with_hosts().await;
+    let lines = canary("on-little-traffic: promote");
+    write(&world.repository, "one", &lines);
+    deployed(&world, "First").await;
+    let load = Load::start(world.app_port);
+    write(&world.repository, "two", &lines);
+    deployed(&world, "Second").await;
+    let told = load.end().await;
+    assert!(told.failed.is_empty(), "{:?}", told.failed);
+    assert_eq!(told.bodies, ["one", "two"].map(String::from).into());
+    let logs = world.deployment_logs();
+    for share in ["lead 80 % to release", "watch at 20 % for 2 s (1 of 2)", "watch at 50 % for 2 s (2 of 2)"] {
+        assert!(logs.contains(share), "{share}: {logs}");
+    }
+    assert_eq!(world.get("/").await.as_deref(), Some("two"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_at_a_gate_waits_for_somebody() {
+    let world = world_with_hosts().await;
+    let lines = canary("gate: true");
+    write(&world.repository, "one", &lines);
+    deployed(&world, "First").await;
+    let (code, _, error) = world.launchway(&["promote"]).await;
+    assert_eq!(code, 1);
+    assert!(error.contains("no deployment runs"), "{error}");
+    write(&world.repository, "two", &lines);
+    let second = world.push("Second");
+    until_described(&world, &second, "Canary: web at 20 % of the traffic, waiting for launchway promote").await;
+    let (code, told, error) = world.launchway(&["promote"]).await;
+    assert_eq!(code, 0, "{error}");
+    assert!(told.ends_with("web goes on to its next share\n"), "{told}");
+    until_described(&world, &second, "Canary: web at 50 % of the traffic").await;
+    let (code, _, error) = world.launchway(&["promote", "production", "--all"]).await;
+    assert_eq!(code, 0, "{error}");
+    assert_eq!(world.ends(&second).await.state, "success", "{}", world.deployment_logs());
+    assert_eq!(world.get("/").await.as_deref(), Some("two"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_is_aborted_goes_back_at_once() {
+    let world = world_with_hosts().await;
+    let lines = canary("gate: true");
+    write(&world.repository, "one", &lines);
+    deployed(&world, "First").await;
+    let load = Load::start(world.app_port);
+    write(&world.repository, "two", &lines);
+    let second = world.push("Second");
+    until_described(&world, &second, "Canary: web at 20 % of the traffic").await;
+    let (code, told, error) = world.launchway(&["abort", "production"]).await;
+    assert_eq!(code, 0, "{told}{error}");
+    let told = load.end().await;
+    assert!(told.failed.is_empty(), "{:?}", told.failed);
+    for _ in 0..20 {
+        assert_eq!(world.get("/").await.as_deref(), Some("one"));
+    }
+    world.end().await;
+}
+
+/// The restarted server goes on at the share at which the canary was held.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_outlives_the_server() {
+    let mut world = world_with_hosts().await;
+    let lines = canary("gate: true");
+    write(&world.repository, "one", &lines);
+    deployed(&world, "First").await;
+    write(&world.repository, "two", &lines);
+    let second = world.push("Second");
+    until_described(&world, &second, "Canary: web at 20 % of the traffic, waiting for launchway promote").await;
+    assert_eq!(world.launchway(&["promote"]).await.0, 0);
+    until_described(&world, &second, "Canary: web at 50 % of the traffic").await;
+    world.kill();
+    let load = Load::start(world.app_port);
+    world.serve().await;
+    until_described(&world, &second, "Canary: web at 50 % of the traffic, waiting for launchway promote").await;
+    assert_eq!(world.launchway(&["promote"]).await.0, 0);
+    assert_eq!(world.ends(&second).await.state, "success", "{}", world.deployment_logs());
+    let told = load.end().await;
+    assert!(told.failed.is_empty(), "{:?}", told.failed);
+    world.end().await;
+}
+
+/// Version two answers its health check well, and everything else with an error.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_answers_with_errors_is_put_back_with_the_figures() {
+    let world = world_with_hosts().await;
+    let answer = "#!/bin/sh\nread -r method path rest\ncase \"$VERSION $path\" in 'two /') code='500 Broken' ;; *) code='200 OK' ;; esac\nwhile read -r line && [ ${#line} -gt 1 ]; do :; done\nprintf 'HTTP/1.1 %s\\r\\nContent-Length: 3\\r\\nConnection: close\\r\\n\\r\\n%s' \"$code\" \"$VERSION\"\n";
+    let write = |version: &str| {
+        world.repository.write("web/answer", answer).write(
+            "web/Dockerfile",
+            format!("FROM {BASE}\nCOPY answer /\nRUN chmod 755 /answer\nCMD [\"nc\", \"-ll\", \"-p\", \"8080\", \"-e\", \"/answer\"]\n"),
+        );
+        let compose = format!(
+            r#"
+services:
+  web:
+    build: ./web
+    init: true
+    stop_grace_period: 1s
+    environment: {{ VERSION: "{version}" }}
+    ports: ["127.0.0.1:${{PORT}}:8080"]
+    healthcheck: {{ test: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/health"], interval: 1s, timeout: 2s, retries: 5 }}
+{}
+"#,
+            canary("on-little-traffic: wait").replace("hold: 2s", "hold: 20s")
+        );
+        world.repository.write("compose.yaml", compose);
+    };
+    write("one");
+    deployed(&world, "First").await;
+    assert_eq!(world.get("/").await.as_deref(), Some("one"));
+    let load = Load::start(world.app_port);
+    write("two");
+    let second = world.push("Broken");
+    let shown = world.ends(&second).await;
+    load.end().await;
+    assert_eq!(shown.state, "failure", "{shown:?}\n{}", world.deployment_logs());
+    assert!(shown.description.contains("web: release"), "{shown:?}");
+    assert!(shown.description.ends_with("is live again"), "{shown:?}");
+    for _ in 0..20 {
+        assert_eq!(world.get("/").await.as_deref(), Some("one"));
+    }
     world.end().await;
 }

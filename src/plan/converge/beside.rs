@@ -370,11 +370,10 @@ impl Planner<'_> {
     }
 }
 
-/// Time that the steps of a plan wait on purpose.
-pub fn held_time(plan: &crate::plan::Plan) -> Duration {
+/// Time that the steps of a plan let pass on purpose, holds apart.
+pub fn paused_time(plan: &crate::plan::Plan) -> Duration {
     let times = plan.steps.iter().map(|step| match &step.action {
         Action::Pause(time) => *time,
-        Action::Hold(hold) => hold.time,
         _ => Duration::ZERO,
     });
     times.sum()

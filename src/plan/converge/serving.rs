@@ -79,7 +79,7 @@ impl Planner<'_> {
             let subnets: Vec<Ipv4Net> = range.subnets(24.max(range.prefix_len())).ok()?.collect();
             // Two environments that begin at the same time do not choose the same.
             let first = network.name.bytes().fold(7usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-            let mut in_turn = subnets.iter().cycle().skip(first % subnets.len().max(1)).take(subnets.len());
+            let in_turn = subnets.iter().cycle().skip(first % subnets.len().max(1)).take(subnets.len());
             in_turn.copied().find(|subnet| {
                 !held.iter().any(|held| overlaps(held, subnet))
                     && !edge.addresses.iter().any(|address| matches!(address, IpAddr::V4(ip) if subnet.contains(ip)))

@@ -46,13 +46,13 @@ impl JudgeSettings {
             new_release,
             old_release,
             alpha: 0.01,
-            warm_up: Duration::from_secs(30),
+            warm_up: canary.warm_up.unwrap_or(Duration::from_secs(30)),
             error_margin: canary.max_error_rate.unwrap_or(0.001),
             error_cap: None,
             max_latency_ratio: canary.max_latency_ratio.unwrap_or(1.3),
             latency_floor: Duration::from_millis(2),
             external_looks: 3,
-            on_little_traffic: OnLittleTraffic::default(),
+            on_little_traffic: canary.on_little_traffic.unwrap_or_default(),
         }
     }
 }

@@ -7,7 +7,8 @@ use crate::plan::drift::Drift;
 use crate::run::Deployer;
 use crate::store::{DegradedRecord, Pause};
 use crate::web::wire::{
-    DegradedReport, DriftReport, PauseReport, PauseRequest, PausedReport, StartReport, StartRequest,
+    DegradedReport, DriftReport, PauseReport, PauseRequest, PausedReport, PromoteReport, PromoteRequest, StartReport,
+    StartRequest,
 };
 use axum::Json;
 use axum::extract::State;
@@ -30,6 +31,24 @@ pub async fn pause(State(deployer): State<Arc<Deployer>>, Json(asked): Json<Paus
         let reason = asked.reason.map(|reason| reason.chars().filter(|c| !c.is_control()).take(200).collect());
         let pause = deployer.ask_to_pause(&project, &environment, reason, &name_of(&asked.by)).await?;
         Ok(PauseReport { project: project.name, environment: environment.name, paused: Some(paused(pause)) })
+    })
+    .await
+}
+
+pub async fn promote(
+    State(deployer): State<Arc<Deployer>>,
+    Json(asked): Json<PromoteRequest>,
+) -> Answer<PromoteReport> {
+    carried_out(deployer, |deployer| async move {
+        let (project, environment) =
+            deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
+        let promoted = deployer.ask_to_promote(&project, &environment, asked.to_the_end, &name_of(&asked.by)).await?;
+        Ok(PromoteReport {
+            project: project.name,
+            environment: environment.name,
+            deployment: promoted.deployment,
+            promoted: promoted.components,
+        })
     })
     .await
 }

@@ -26,6 +26,7 @@ pub fn control(deployer: Arc<Deployer>) -> Router {
         .route("/v1/deploy", post(ask::deploy))
         .route("/v1/rollback", post(ask::roll_back))
         .route("/v1/start", post(keep::start))
+        .route("/v1/promote", post(keep::promote))
         .route("/v1/pause", post(keep::pause))
         .route("/v1/resume", post(keep::resume))
         .route("/v1/plan", post(ask::plan))
