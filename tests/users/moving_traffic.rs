@@ -243,8 +243,8 @@ services:
     let shown = world.ends(&second).await;
     load.end().await;
     assert_eq!(shown.state, "failure", "{shown:?}\n{}", world.deployment_logs());
-    assert!(shown.description.contains("web: release"), "{shown:?}");
-    assert!(shown.description.ends_with("is live again"), "{shown:?}");
+    assert!(shown.description.starts_with("web: errors 100.0 % ("), "{shown:?}");
+    assert!(shown.description.ends_with(" of release 1: worse; release 1 is live again"), "{shown:?}");
     for _ in 0..20 {
         assert_eq!(world.get("/").await.as_deref(), Some("one"));
     }
