@@ -9,6 +9,7 @@ mod users {
     mod checking;
     mod controlling;
     mod crashing;
+    mod crashing_behind_the_edge;
     mod delivering;
     mod edge_holding;
     mod edge_passing;

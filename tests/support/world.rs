@@ -218,6 +218,14 @@ PORT = "{app_port}"
         self.until_said_again(text, 1).await;
     }
 
+    /// Waits until the log of a deployment says this.
+    pub async fn until_log(&self, text: &str) {
+        self.until(&format!("a deployment's log to say {text:?}"), || async {
+            self.deployment_logs().contains(text).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until it has said it that often.
     pub async fn until_said_again(&self, text: &str, times: usize) {
         self.until(&format!("the log to say {text:?}"), || async {

@@ -1,0 +1,154 @@
+//! `kill -9` of the server after each step of each method, under load: one whole release is served afterwards, and no
+//! request was lost on the way.
+
+use super::crashing::{every_step, interrupted, is_settled};
+use crate::support::git_repository::GitRepository;
+use crate::support::images::BASE;
+use crate::support::load::Load;
+use crate::support::world::{Settings, World, free_port};
+use launchway::model::CommitId;
+
+const WHOLE: &[&str] = &["container app-web-1 running", "network app_default", "network app_launchway"];
+const WHOLE_OF_TWO: &[&str] = &[
+    "container app-web-1 running",
+    "container app-web-2 running",
+    "network app_default",
+    "network app_launchway",
+];
+
+/// `web`, of which nothing has to be built; `lines` are further lines of the service.
+fn write(repository: &GitRepository, version: &str, lines: &str) {
+    let serve = format!("mkdir /www; echo -n {version} > /www/index.html; exec httpd -f -p 8080 -h /www");
+    write_with(repository, &serve, lines);
+}
+
+fn write_broken(repository: &GitRepository, why: &str, lines: &str) {
+    write_with(repository, &format!("echo {why} >&2; exit 7"), lines);
+}
+
+fn write_with(repository: &GitRepository, command: &str, lines: &str) {
+    repository.write(
+        "compose.yaml",
+        format!(
+            r#"
+services:
+  web:
+    image: {BASE}
+    init: true
+    stop_grace_period: 1s
+    command: ["sh", "-c", "{command}"]
+    ports: ["127.0.0.1:${{PORT}}:8080"]
+    healthcheck: {{ test: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/"], interval: 1s, timeout: 2s, retries: 5 }}
+{lines}
+"#
+        ),
+    );
+}
+
+async fn live(lines: &str) -> World {
+    let tables = format!("[edge]\nlisten = [\"127.0.0.1:{}\"]\n", free_port());
+    let mut world = World::not_serving(Settings { tables, ..Settings::default() }).await;
+    world.start_edge().await;
+    world.serve().await;
+    write(&world.repository, "first", lines);
+    let shown = world.ends(&world.push("First")).await;
+    assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
+    world
+}
+
+/// What the edge serves is one release, and nothing waits.
+async fn is_served(world: &World, version: Option<&str>) {
+    let routes = std::fs::read_to_string(world.data().join("edge/routes.json")).unwrap();
+    assert_eq!(routes.matches("\"weight\"").count(), 1, "{routes}");
+    assert!(!routes.contains("\"held\":true") && !routes.contains("\"held\": true"), "{routes}");
+    if let Some(version) = version {
+        assert_eq!(world.get("/").await.as_deref(), Some(version));
+    }
+}
+
+async fn updates_survive(lines: &str, whole: &[&str]) {
+    let mut world = live(lines).await;
+    let load = Load::start(world.app_port);
+    let update = |world: &World, number: u32| {
+        write(&world.repository, &format!("version-{number}"), lines);
+        world.push("Update")
+    };
+    every_step("step.ended", &mut world, update, whole, "success").await;
+    is_served(&world, None).await;
+    let told = load.end().await;
+    assert!(told.failed.is_empty(), "{} of {} failed: {:?}", told.failed.len(), told.answered, told.failed);
+    world.end().await;
+}
+
+async fn failing_updates_survive(lines: &str, whole: &[&str]) {
+    let mut world = live(lines).await;
+    let load = Load::start(world.app_port);
+    let update = |world: &World, number: u32| {
+        write_broken(&world.repository, &format!("no bank {number}"), lines);
+        world.push("Broken")
+    };
+    // A release that never becomes ready has few steps forwards; those backwards come too.
+    let mut met = 0;
+    while let Some(shown) = interrupted(&mut world, "step.ended", met, |world| update(world, met)).await {
+        let place = format!("step.ended {met}");
+        assert_eq!(shown.state, "failure", "{place}: {shown:?}\n{}", world.deployment_logs());
+        is_settled(&world, &place, whole).await;
+        is_served(&world, Some("first")).await;
+        met += 1;
+    }
+    assert!(met >= 3, "only {met} steps were met");
+    let told = load.end().await;
+    assert!(told.failed.is_empty(), "{} of {} failed: {:?}", told.failed.len(), told.answered, told.failed);
+    assert_eq!(told.bodies, ["first"].map(String::from).into());
+    world.end().await;
+}
+
+const BLUE_GREEN: &str = "    x-launchway: { method: blue-green }";
+const ROLLING: &str = "    deploy: { replicas: 2, update_config: { parallelism: 1, order: start-first } }";
+const RECREATE: &str = "    x-launchway: { method: recreate }";
+const CANARY: &str = "    x-launchway: { route: { host: shop.example.com, port: 8080 }, canary: { steps: [30%], hold: 1s, warm-up: 0s, on-little-traffic: promote } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blue_green_survives_a_crash_after_any_of_its_steps() {
+    updates_survive(BLUE_GREEN, WHOLE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rolling_survives_a_crash_after_any_of_its_steps() {
+    updates_survive(ROLLING, WHOLE_OF_TWO).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recreate_survives_a_crash_after_any_of_its_steps() {
+    updates_survive(RECREATE, WHOLE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_survives_a_crash_after_any_of_its_steps() {
+    updates_survive(CANARY, WHOLE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_blue_green_survives_a_crash_after_any_of_its_steps() {
+    failing_updates_survive(BLUE_GREEN, WHOLE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_rolling_survives_a_crash_after_any_of_its_steps() {
+    failing_updates_survive(ROLLING, WHOLE_OF_TWO).await;
+}
+
+/// Whoever kills the edge in the middle finds the same routes served by the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_goes_on_when_the_edge_is_killed_and_started_again() {
+    let mut world = live(BLUE_GREEN).await;
+    write(&world.repository, "second", BLUE_GREEN);
+    let second: CommitId = world.push("Second");
+    world.kill_edge();
+    world.until_log("waiting for the edge to answer").await;
+    world.start_edge().await;
+    let shown = world.ends(&second).await;
+    assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
+    is_served(&world, Some("second")).await;
+    world.end().await;
+}
