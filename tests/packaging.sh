@@ -41,7 +41,7 @@ up() { "${compose[@]}" --file docker-compose.yml --file "$work/more.yml" "$@"; }
 clean_up() {
   local code=$?
   trap - EXIT
-  up down --volumes --timeout 10 >/dev/null 2>&1 || true
+  up --profile edge down --volumes --timeout 10 >/dev/null 2>&1 || true
   remove_app
   docker image rm --force "$image" "$name:base" >/dev/null 2>&1 || true
   rm -rf "$work"
@@ -138,4 +138,33 @@ service=$(up ps --quiet launchway)
 wait_for_server
 docker exec "$service" launchway status | grep shop >/dev/null || failed "it has forgotten the shop"
 [ "$(container_of api)" = "$container" ] || failed "the restart replaced a container"
+say "with the edge"
+printf '\n[edge]\n' >>"$work/config/launchway.toml"
+up --profile edge up --detach --no-build --force-recreate >/dev/null 2>&1 || failed "the edge does not come up"
+service=$(up ps --quiet launchway)
+wait_for_server
+change() {
+  echo "# $1" >>"$work/shop/web/Dockerfile"
+  git -C "$work/shop" commit --quiet --all --message "$1"
+  git -C "$work/shop" push --quiet origin main || failed "git push was refused"
+  chown -R 10001:10001 "$work/shop.git"
+  status_of "$(git -C "$work/shop" rev-parse HEAD)"
+  [ "$state" = success ] || failed "the deployment should have succeeded: $status"
+}
+change "The edge takes the port over"
+docker logs "$service" 2>&1 | grep -q panicked && failed "something panicked"
+asked=0 lost=0
+while [ ! -e "$work/enough" ]; do
+  asked=$((asked + 1))
+  curl --silent --fail --output /dev/null --max-time 40 "http://127.0.0.1:$shop_port/" || lost=$((lost + 1))
+  echo "$asked $lost" >"$work/asked"
+  sleep 0.05
+done &
+asking=$!
+change "Nobody notices"
+touch "$work/enough"
+wait $asking
+read -r asked lost <"$work/asked"
+[ "$asked" -gt 5 ] && [ "$lost" = 0 ] || failed "$lost of $asked requests failed while the shop was replaced"
+say "none of $asked requests failed while the shop was replaced"
 say "all of it held"

@@ -1,7 +1,8 @@
-//! `launchway health`: whether the server works, for the health check of its own container.
+//! `launchway health`: whether the server or the edge works, for the health check of its own container.
 
 use super::client::block_on;
 use crate::config;
+use crate::edge::EdgeClient;
 use anyhow::{Context, bail};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -12,10 +13,25 @@ use std::time::Duration;
 ///
 /// Exits 0 when it does and 1 when it does not, for the health check of its own container.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Ask the edge instead
+    #[arg(long)]
+    edge: bool,
+}
 
-pub fn run(config_path: &Path, _args: Args) -> anyhow::Result<ExitCode> {
-    let mut address = config::load(config_path)?.listen;
+pub fn run(config_path: &Path, args: Args) -> anyhow::Result<ExitCode> {
+    let config = config::load(config_path)?;
+    if args.edge {
+        return block_on(async {
+            let health = EdgeClient::new(&config.data).health().await?;
+            if health.ending {
+                bail!("the edge (process {}) is about to end", health.pid);
+            }
+            println!("ok");
+            Ok(ExitCode::SUCCESS)
+        });
+    }
+    let mut address = config.listen;
     // "Every address" is where it listens, not where it can be reached.
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {

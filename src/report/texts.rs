@@ -125,6 +125,8 @@ pub struct Success<'a> {
     /// Their images were gone from the engine, and were built again from the release's commit.
     pub built_again: &'a [ComponentName],
     pub took: Duration,
+    /// What the verdict on each component says, with its figures.
+    pub verdicts: &'a [String],
     /// A rollback: an older release that is live again, and who asked for it.
     pub put_back_by: Option<&'a str>,
     /// The forge never delivered the push.
@@ -242,6 +244,7 @@ fn succeeded(success: &Success<'_>) -> String {
         (false, false) => parts.push(format!("{} unchanged", names(success.unchanged))),
         (false, true) => {}
     }
+    parts.extend(success.verdicts.iter().cloned());
     let mut tail = String::new();
     if !success.built_again.is_empty() {
         tail = format!("; {} built again, the image was gone", names(success.built_again));

@@ -13,9 +13,9 @@ use crate::plan::verdict::{Baseline, Conclusion, Counts, Decision, Interval, Jud
 use crate::plan::{Hold, Target};
 use crate::report::texts::Situation;
 use crate::store::{CanaryRecord, Deployment};
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,10 @@ pub struct Canaries {
     pub log: DeploymentLog,
     /// Milliseconds spent in holds: no stage is late because of them.
     pub held_ms: Arc<AtomicU64>,
+    /// A newer commit waits.
+    hurry: CancellationToken,
+    /// The last verdict on each canary, as a sentence.
+    told: Arc<Mutex<BTreeMap<ComponentName, String>>>,
 }
 
 /// The edge's sums of both releases at a moment.
@@ -52,6 +56,23 @@ pub struct Promoted {
 }
 
 impl Canaries {
+    pub fn new(
+        deployer: Arc<Deployer>,
+        deployment: Deployment,
+        (project, environment): (Project, Environment),
+        log: DeploymentLog,
+        hurry: CancellationToken,
+    ) -> Self {
+        let (held_ms, told) = Default::default();
+        Self { deployer, deployment, project, environment, log, held_ms, hurry, told }
+    }
+
+    /// The last verdict on each canary, as a sentence.
+    pub fn verdicts(&self) -> Vec<String> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.iter().map(|(component, verdict)| format!("{component}: {verdict}")).collect()
+    }
+
     /// A time that a plan waits on purpose.
     pub fn let_pass(&self, time: Duration) {
         self.held_ms.fetch_add(time.as_millis() as u64, Ordering::Relaxed);
@@ -66,12 +87,14 @@ impl Canaries {
         let mut restarts_told = 0;
         let mut waits_for: Option<&'static str> = None;
         let mut said = Instant::now();
+        let mut hurried = false;
         self.say(hold, elapsed, None).await;
         loop {
             let listened = Instant::now();
             tokio::select! {
                 () = tokio::time::sleep(LISTEN_EVERY) => {}
                 () = self.deployer.to_promote.notified() => {}
+                () = self.hurry.cancelled(), if !hurried => hurried = true,
                 () = cancel.cancelled() => return Err(EngineError::Cancelled.into()),
             }
             self.let_pass(listened.elapsed());
@@ -79,6 +102,9 @@ impl Canaries {
                 return Ok(self.passed(hold, format!("promoted past {by} %")).await?);
             }
             let paused = self.deployer.store.pause(&self.project.name, &self.environment.name).await?;
+            if self.hurry.is_cancelled() && paused.is_none() {
+                return Err(StepError::Overtaken);
+            }
             if before.at.elapsed() < look_every {
                 continue;
             }
@@ -183,6 +209,7 @@ impl Canaries {
     async fn passed(&self, hold: &Hold, note: String) -> Result<Outcome, StepError> {
         self.deployer.store.pass_canary(self.deployment.id, &hold.component, hold.weight).await?;
         super::failpoint::failpoint("canary.passed");
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(hold.component.clone(), note.clone());
         Ok(Outcome { note: Some(note), ..Outcome::default() })
     }
 

@@ -111,7 +111,11 @@ impl Convergence<'_> {
             }
             Err(Setback::host("it comes again as often as it is removed"))
         };
-        let limit = Limit { what: "removing what is old", time: CLEAN, rest: Duration::from_secs(3) };
+        // Replicas finish what they have first.
+        let drains = self.wanted.release.iter().flat_map(|release| release.stack.components.values());
+        let drain = drains.filter_map(|component| component.settings.drain).max().unwrap_or_default();
+        let time = CLEAN + drain;
+        let limit = Limit { what: "removing what is old", time, rest: Duration::from_secs(3) };
         if let Err(error) = within(limit, &stop, cleaned).await {
             self.log
                 .line(None, &format!("not everything old could be removed, the next deployment tries again: {error}"));

@@ -3,6 +3,7 @@
 use super::already::DeployedCommits;
 use super::keep::Keeping;
 use super::log::Logs;
+use super::traffic_past::TrafficPast;
 use crate::build::{Builder, ContentKeys};
 use crate::config::{Config, Environment, Project};
 use crate::engine::{Engine, Scope};
@@ -47,6 +48,7 @@ pub struct Deployer {
     pub to_run_hooks: Notify,
     /// Tips are to be compared with what was received.
     pub to_compare: Notify,
+    pub traffic_past: TrafficPast,
     /// Somebody promoted a canary.
     pub to_promote: Notify,
     pub build_slots: Arc<Semaphore>,
@@ -101,6 +103,7 @@ impl Deployer {
             to_send: Notify::new(),
             to_run_hooks: Notify::new(),
             to_compare: Notify::new(),
+            traffic_past: TrafficPast::default(),
             to_promote: Notify::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),

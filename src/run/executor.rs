@@ -37,6 +37,9 @@ pub enum StepError {
     /// The verdict on a new release, with its figures.
     #[error("{why}")]
     Worse { why: String },
+    /// A newer commit waits for the environment.
+    #[error("a newer commit waits")]
+    Overtaken,
     /// What a hold has to be remembered by cannot be noted.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),

@@ -114,7 +114,7 @@ impl Flow {
             return Ok(());
         }
         let replaced = prepared.changed(&[ChangeKind::New, ChangeKind::Changed]);
-        self.end_succeeded(&prepared, &replaced, &[]).await
+        self.end_succeeded(&prepared, &replaced, &[], &[]).await
     }
 
     async fn forwards(&mut self, project: &Project, environment: &Environment) -> Result<(), Failure> {
@@ -146,7 +146,10 @@ impl Flow {
         self.enter(Stage::Monitor, Transition::Monitor, &Situation::Monitoring { left: bake }).await?;
         let work = monitor::watch(&convergence, &replaced, bake, &self.control.hurry);
         let limit = Limit { what: "watching", time: bake + limits.deploy, rest: SHORT_REST };
-        within(limit, &cancel, work).await.map_err(|s| at(Stage::Monitor, s))?;
+        let mut verdicts = within(limit, &cancel, work).await.map_err(|s| at(Stage::Monitor, s))?;
+        if let Some(canaries) = &convergence.canaries {
+            verdicts.splice(0..0, canaries.verdicts());
+        }
         failpoint("live.before");
 
         // From here on the new release counts: it is noted as live before anything of the old one is taken away.
@@ -160,7 +163,7 @@ impl Flow {
         }
         failpoint("clean.ended");
         let lost = self.lost(&prepared, built);
-        let ended = self.end_succeeded(&prepared, &replaced, &lost).await;
+        let ended = self.end_succeeded(&prepared, &replaced, &lost, &verdicts).await;
         ended.map_err(|error| at(Stage::Monitor, Setback::host(error)))
     }
 
@@ -224,14 +227,13 @@ impl Flow {
             tree: prepared.tree.clone(),
             log: &self.log,
             cancel,
-            canaries: Some(Canaries {
-                deployer: self.deployer.clone(),
-                deployment: self.deployment.clone(),
-                project: project.clone(),
-                environment: environment.clone(),
-                log: self.log.clone(),
-                held_ms: Arc::default(),
-            }),
+            canaries: Some(Canaries::new(
+                self.deployer.clone(),
+                self.deployment.clone(),
+                (project.clone(), environment.clone()),
+                self.log.clone(),
+                self.control.hurry.clone(),
+            )),
         }
     }
 
@@ -314,6 +316,7 @@ impl Flow {
         prepared: &Prepared,
         replaced: &[ComponentName],
         lost: &[ComponentName],
+        verdicts: &[String],
     ) -> anyhow::Result<()> {
         let removed = prepared.changed(&[ChangeKind::Removed]);
         let mut unchanged = prepared.changed(&[ChangeKind::Unchanged]);
@@ -325,6 +328,7 @@ impl Flow {
             removed: &removed,
             unchanged: &unchanged,
             built_again: lost,
+            verdicts,
             took: Duration::from_millis((now_ms() - self.started_ms).max(0) as u64),
             put_back_by: (self.deployment.trigger == Trigger::Rollback).then_some(by.as_str()),
             found_by_catching_up: self.deployment.trigger == Trigger::Found,

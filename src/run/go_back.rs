@@ -45,6 +45,7 @@ impl Flow {
             other => self.log.line(None, &format!("failed: {other}")),
         }
         let is_cancelled = matches!(setback, Setback::Cancelled);
+        let is_overtaken = matches!(setback, Setback::Overtaken);
         if !self.deployment.touched {
             return match is_cancelled {
                 true => self.end_cancelled(Some(stage)).await,
@@ -63,6 +64,7 @@ impl Flow {
         failpoint("back.begins");
         match self.put_back(project, environment, previous.as_ref()).await {
             Ok(()) if is_cancelled => self.end_cancelled(Some(stage)).await,
+            Ok(()) if is_overtaken => self.end_overtaken(fault, &what, live).await,
             Ok(()) => {
                 let last_line = last_line.as_deref();
                 let release_command_ran = self.release_command_ran().await;
@@ -96,6 +98,23 @@ impl Flow {
                 self.advance(Transition::Fail, situation.sentence(), Some(&situation)).await
             }
         }
+    }
+
+    /// Its traffic is back where it was, for a newer commit to begin from there.
+    async fn end_overtaken(&self, fault: Fault, what: &str, live: Live<'_>) -> anyhow::Result<()> {
+        let newer = self.deployer.store.open_deployments().await?.into_iter().rev().find(|other| {
+            (&other.project, &other.environment) == (&self.deployment.project, &self.deployment.environment)
+                && other.id > self.deployment.id
+        });
+        let Some(newer) = newer else {
+            // It was cancelled in the meantime.
+            let release_command_ran = self.release_command_ran().await;
+            let situation = Situation::RolledBack { fault, what, last_line: None, release_command_ran, live };
+            return self.advance(Transition::RollBack, situation.sentence(), Some(&situation)).await;
+        };
+        let situation = Situation::Superseded { by: &newer.commit, live };
+        self.log.line(None, &situation.sentence());
+        self.advance(Transition::Supersede, situation.sentence(), Some(&situation)).await
     }
 
     /// Components of the old release of which not every replica runs; `None` where the engine does not answer.
@@ -260,5 +279,6 @@ fn told(setback: &Setback, stage: Stage) -> (Fault, String, Option<String>) {
         }
         Setback::Host { why } | Setback::EngineAway { why } => (Fault::Host, why.clone(), None),
         Setback::Cancelled => (Fault::Host, "Cancelled".to_string(), None),
+        Setback::Overtaken => (Fault::Host, "A newer commit waits".to_string(), None),
     }
 }

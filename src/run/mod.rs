@@ -2,6 +2,7 @@
 
 mod already;
 mod announce;
+mod baking;
 mod build;
 mod canary;
 mod catch_up;
@@ -39,6 +40,7 @@ mod stand;
 mod start;
 mod supplies;
 mod traffic;
+mod traffic_past;
 mod wake;
 mod ward;
 mod watch;

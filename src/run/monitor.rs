@@ -1,5 +1,6 @@
 //! Stage monitor: watch what was replaced for a while before it counts as good.
 
+use super::baking::Baking;
 use super::deploy::Convergence;
 use super::setback::Setback;
 use crate::model::{ComponentName, ContainerState, Health, Observed, ObservedContainer};
@@ -13,33 +14,41 @@ pub const BAKE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Watches the replaced components until `bake` is over, or somebody is in a hurry. Jobs have ended and are not watched.
+/// Returns the verdict on each that the edge leads to, as a sentence.
 pub async fn watch(
     convergence: &Convergence<'_>,
     replaced: &[ComponentName],
     bake: Duration,
     hurry: &CancellationToken,
-) -> Result<(), Setback> {
+) -> Result<Vec<String>, Setback> {
     if replaced.is_empty() || bake.is_zero() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let log = convergence.log;
     log.line(None, &format!("watching for {} s", bake.as_secs_f64()));
     let first = convergence.observe().await?;
     let restarts: BTreeMap<String, u64> = first.containers.iter().map(|c| (c.id.clone(), c.restart_count)).collect();
     let end = Instant::now() + bake;
+    let mut judges = Vec::new();
+    for name in replaced {
+        judges.extend(Baking::begin(convergence, name, bake).await?);
+    }
     loop {
         let observed = convergence.observe().await?;
+        for judge in &mut judges {
+            judge.look(convergence).await?;
+        }
         for name in replaced {
             look_at(convergence, name, &observed, &restarts).await?;
         }
         if Instant::now() >= end {
-            return Ok(());
+            return Ok(judges.iter().map(|judge| judge.conclude(log)).collect());
         }
         tokio::select! {
             () = convergence.cancel.cancelled() => return Err(Setback::Cancelled),
             () = hurry.cancelled() => {
                 log.line(None, "a newer commit waits: watched no longer");
-                return Ok(());
+                return Ok(Vec::new());
             }
             () = tokio::time::sleep(LOOK_EVERY.min(end - Instant::now())) => {}
         }

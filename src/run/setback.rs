@@ -23,6 +23,9 @@ pub enum Setback {
     EngineAway { why: String },
     #[error("cancelled")]
     Cancelled,
+    /// A newer commit waits, and this one's canary would hold it up.
+    #[error("a newer commit waits")]
+    Overtaken,
 }
 
 impl Setback {
@@ -75,6 +78,7 @@ impl From<StepFailed> for Setback {
             StepError::Engine(error) => error.into(),
             StepError::Edge(error) => error.into(),
             StepError::Worse { why } => Setback::commit(why),
+            StepError::Overtaken => Setback::Overtaken,
             StepError::Store(error) => error.into(),
         };
         match setback {

@@ -3,6 +3,7 @@
 use super::canary::Canaries;
 use super::deployer::{Deployer, scope};
 use super::executor::StepError;
+use super::traffic_past::TrafficPast;
 use crate::config::{Environment, Project};
 use crate::edge::{EdgeClient, EdgeError};
 use crate::engine::{EngineError, Outcome};
@@ -63,7 +64,7 @@ impl Deployer {
     ) -> Result<Option<ObservedEdge>, EdgeError> {
         let config = self.config();
         let (Some(settings), Some(edge)) = (&config.edge, self.edge_of(project, environment)) else { return Ok(None) };
-        Ok(Some(edge.observe(settings).await?))
+        Ok(Some(edge.observe(settings, &self.traffic_past).await?))
     }
 
     pub fn edge_of(&self, project: &ProjectName, environment: &EnvironmentName) -> Option<EdgeOf> {
@@ -76,9 +77,10 @@ impl Deployer {
 
 impl EdgeOf {
     /// What the edge serves of the environment now.
-    pub async fn observe(&self, settings: &EdgeSettings) -> Result<ObservedEdge, EdgeError> {
+    async fn observe(&self, settings: &EdgeSettings, past: &TrafficPast) -> Result<ObservedEdge, EdgeError> {
         let table = self.client.routes().await?;
         let traffic = self.client.traffic().await?;
+        past.note(&traffic);
         let mut observed = ObservedEdge { range: Some(settings.addresses), ..ObservedEdge::default() };
         for (key, routes) in table.components {
             let replicas = routes.releases.iter().flat_map(|release| &release.replicas);
@@ -150,7 +152,7 @@ impl EdgeOf {
                 return Ok(Outcome::default());
             }
             if Instant::now() >= end {
-                let note = format!("after {} s it still has {}, which are cut", limit.as_secs(), words(left));
+                let note = format!("after {} s it still has {}; what is left is cut", limit.as_secs(), words(left));
                 return Ok(Outcome { note: Some(note), ..Outcome::default() });
             }
             tokio::select! {

@@ -50,7 +50,7 @@ fn a_good_project_shows_its_components_order_and_methods() {
     insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @"
      order  component  waits for  method    why
      1      db         -          recreate  it writes to volume db, and two writers would corrupt it
-     2      api        db         recreate  the other methods need the edge, which this version does not have
+     2      api        db         recreate  nothing leads to it, and two of it at once might do its work twice
 
     2 components: 0 errors, 0 warnings, 0 notes
     ");
@@ -104,4 +104,33 @@ fn environments_profiles_variables_and_files_are_given_by_flags() {
     let nowhere = check(&shop, &["nowhere"]);
     assert_eq!(nowhere.status.code(), Some(1));
     assert!(String::from_utf8(nowhere.stderr).unwrap().contains("cannot read nowhere"));
+}
+
+#[test]
+fn what_the_edge_cannot_serve_is_told_beforehand() {
+    let repository = repository();
+    let compose = r#"
+services:
+  web:
+    image: web:1
+    ports: ["8080:80"]
+  api:
+    image: api:1
+    x-launchway: { route: { host: shop.example.com } }
+  shop:
+    image: shop:1
+    x-launchway: { route: { host: shop.example.com, port: 80 } }
+  twin:
+    image: shop:1
+    x-launchway: { route: { host: SHOP.example.com, port: 81 } }
+  db:
+    image: db:1
+    volumes: ["data:/data"]
+    x-launchway: { method: blue-green }
+volumes: { data: {} }
+"#;
+    repository.write("shop/compose.yaml", compose);
+    let output = check(&repository.work().join("shop"), &["--edge"]);
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @"");
 }

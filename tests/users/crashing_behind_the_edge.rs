@@ -9,12 +9,8 @@ use crate::support::world::{Settings, World, free_port};
 use launchway::model::CommitId;
 
 const WHOLE: &[&str] = &["container app-web-1 running", "network app_default", "network app_launchway"];
-const WHOLE_OF_TWO: &[&str] = &[
-    "container app-web-1 running",
-    "container app-web-2 running",
-    "network app_default",
-    "network app_launchway",
-];
+const WHOLE_OF_TWO: &[&str] =
+    &["container app-web-1 running", "container app-web-2 running", "network app_default", "network app_launchway"];
 
 /// `web`, of which nothing has to be built; `lines` are further lines of the service.
 fn write(repository: &GitRepository, version: &str, lines: &str) {

@@ -105,10 +105,12 @@ fn canary(extra: &str) -> String {
 }
 
 /// A server whose edge also listens for hosts.
-async fn world_with_hosts() -> World {
+async fn world_with_hosts(environment: Option<&str>) -> World {
     let port = crate::support::world::free_port();
     let tables = format!("[edge]\nlisten = [\"127.0.0.1:{port}\"]\n");
-    let mut world = World::not_serving(Settings { tables, ..Settings::default() }).await;
+    let mut world =
+        World::not_serving(Settings { tables, environment: environment.map(String::from), ..Settings::default() })
+            .await;
     world.start_edge().await;
     world.serve().await;
     world
@@ -124,7 +126,7 @@ async fn until_described(world: &World, commit: &CommitId, begins: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canary_gets_its_shares_one_after_the_other_and_then_all() {
-    let world = world_with_hosts().await;
+    let world = world_with_hosts(None).await;
     let lines = canary("on-little-traffic: promote");
     write(&world.repository, "one", &lines);
     deployed(&world, "First").await;
@@ -144,7 +146,7 @@ async fn a_canary_gets_its_shares_one_after_the_other_and_then_all() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canary_at_a_gate_waits_for_somebody() {
-    let world = world_with_hosts().await;
+    let world = world_with_hosts(None).await;
     let lines = canary("gate: true");
     write(&world.repository, "one", &lines);
     deployed(&world, "First").await;
@@ -167,7 +169,7 @@ async fn a_canary_at_a_gate_waits_for_somebody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canary_that_is_aborted_goes_back_at_once() {
-    let world = world_with_hosts().await;
+    let world = world_with_hosts(None).await;
     let lines = canary("gate: true");
     write(&world.repository, "one", &lines);
     deployed(&world, "First").await;
@@ -188,7 +190,7 @@ async fn a_canary_that_is_aborted_goes_back_at_once() {
 /// The restarted server goes on at the share at which the canary was held.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hold_outlives_the_server() {
-    let mut world = world_with_hosts().await;
+    let mut world = world_with_hosts(None).await;
     let lines = canary("gate: true");
     write(&world.repository, "one", &lines);
     deployed(&world, "First").await;
@@ -208,18 +210,21 @@ async fn a_hold_outlives_the_server() {
     world.end().await;
 }
 
-/// Version two answers its health check well, and everything else with an error.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_canary_that_answers_with_errors_is_put_back_with_the_figures() {
-    let world = world_with_hosts().await;
-    let answer = "#!/bin/sh\nread -r method path rest\ncase \"$VERSION $path\" in 'two /') code='500 Broken' ;; *) code='200 OK' ;; esac\nwhile read -r line && [ ${#line} -gt 1 ]; do :; done\nprintf 'HTTP/1.1 %s\\r\\nContent-Length: 3\\r\\nConnection: close\\r\\n\\r\\n%s' \"$code\" \"$VERSION\"\n";
-    let write = |version: &str| {
-        world.repository.write("web/answer", answer).write(
-            "web/Dockerfile",
-            format!("FROM {BASE}\nCOPY answer /\nRUN chmod 755 /answer\nCMD [\"nc\", \"-ll\", \"-p\", \"8080\", \"-e\", \"/answer\"]\n"),
-        );
-        let compose = format!(
-            r#"
+/// `web` whose version two answers its health check well, and everything else with an error.
+fn write_answering(repository: &GitRepository, version: &str, lines: &str) {
+    let answer = r#"#!/bin/sh
+read -r method path rest
+case "$VERSION $path" in 'two /') code='500 Broken' ;; *) code='200 OK' ;; esac
+case "$path" in /slow) sleep 8 ;; esac
+while read -r line && [ ${#line} -gt 1 ]; do :; done
+printf 'HTTP/1.1 %s\r\nContent-Length: 3\r\nConnection: close\r\n\r\n%s' "$code" "$VERSION"
+"#;
+    let serve = r#"CMD ["nc", "-ll", "-p", "8080", "-e", "/answer"]"#;
+    repository
+        .write("web/answer", answer)
+        .write("web/Dockerfile", format!("FROM {BASE}\nCOPY answer /\nRUN chmod 755 /answer\n{serve}\n"));
+    let compose = format!(
+        r#"
 services:
   web:
     build: ./web
@@ -228,25 +233,95 @@ services:
     environment: {{ VERSION: "{version}" }}
     ports: ["127.0.0.1:${{PORT}}:8080"]
     healthcheck: {{ test: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/health"], interval: 1s, timeout: 2s, retries: 5 }}
-{}
-"#,
-            canary("on-little-traffic: wait").replace("hold: 2s", "hold: 20s")
-        );
-        world.repository.write("compose.yaml", compose);
-    };
-    write("one");
+{lines}
+"#
+    );
+    repository.write("compose.yaml", compose);
+}
+
+/// The version that fails is put back, and says so with its figures.
+async fn errors_are_put_back(world: World, lines: &str, of_release: &str) {
+    write_answering(&world.repository, "one", lines);
     deployed(&world, "First").await;
     assert_eq!(world.get("/").await.as_deref(), Some("one"));
     let load = Load::start(world.app_port);
-    write("two");
+    // The old release has to have a past before it can be compared with it.
+    tokio::time::sleep(std::time::Duration::from_secs(7)).await;
+    write_answering(&world.repository, "two", lines);
     let second = world.push("Broken");
     let shown = world.ends(&second).await;
     load.end().await;
     assert_eq!(shown.state, "failure", "{shown:?}\n{}", world.deployment_logs());
     assert!(shown.description.starts_with("web: errors 100.0 % ("), "{shown:?}");
-    assert!(shown.description.ends_with(" of release 1: worse; release 1 is live again"), "{shown:?}");
+    assert!(shown.description.ends_with(&format!(" {of_release}: worse; release 1 is live again")), "{shown:?}");
     for _ in 0..20 {
         assert_eq!(world.get("/").await.as_deref(), Some("one"));
     }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_answers_with_errors_is_put_back_with_the_figures() {
+    let world = world_with_hosts(None).await;
+    let lines = canary("on-little-traffic: wait").replace("hold: 2s", "hold: 20s");
+    errors_are_put_back(world, &lines, "of release 1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_fails_while_it_is_watched_is_put_back_by_what_the_old_one_did_before() {
+    let world = world_with_hosts(Some("branch = \"main\"\nbake = \"30s\"")).await;
+    errors_are_put_back(world, "", "of release 1").await;
+}
+
+/// What takes longer than its drain allows is cut, and the log says what was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_is_drained_no_longer_than_its_limit() {
+    let world = world().await;
+    let lines = "    x-launchway: { drain: 1s }";
+    write_answering(&world.repository, "one", lines);
+    deployed(&world, "First").await;
+    let slow = tokio::spawn(reqwest::get(format!("http://127.0.0.1:{}/slow", world.app_port)));
+    write_answering(&world.repository, "three", lines);
+    deployed(&world, "Second").await;
+    assert_eq!(world.get("/").await.as_deref(), Some("three"));
+    let logs = world.deployment_logs();
+    assert!(logs.contains("after 1 s it still has 1 request; what is left is cut"), "{logs}");
+    let cut = slow.await.unwrap().map(|answer| answer.status().as_u16());
+    assert!(!matches!(cut, Ok(200)), "{cut:?}");
+    world.end().await;
+}
+
+/// What a slow request needs within the limit, it gets.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_answer_outlives_its_replicas_successor() {
+    let world = world().await;
+    write_answering(&world.repository, "one", "");
+    deployed(&world, "First").await;
+    let slow = tokio::spawn(reqwest::get(format!("http://127.0.0.1:{}/slow", world.app_port)));
+    write_answering(&world.repository, "three", "");
+    deployed(&world, "Second").await;
+    let answer = slow.await.unwrap().unwrap();
+    assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, "one"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_push_ends_a_hold_and_begins_from_what_is_live() {
+    let world = world_with_hosts(None).await;
+    let lines = canary("gate: true");
+    write(&world.repository, "one", &lines);
+    deployed(&world, "First").await;
+    let load = Load::start(world.app_port);
+    write(&world.repository, "two", &lines);
+    let second = world.push("Second");
+    until_described(&world, &second, "Canary: web at 20 % of the traffic").await;
+    write(&world.repository, "three", "");
+    let third = world.push("Third");
+    let shown = world.ends(&second).await;
+    assert_eq!(shown.description, format!("Superseded by {}; release 1 is live", third.short()), "{shown:?}");
+    assert_eq!(world.ends(&third).await.state, "success", "{}", world.deployment_logs());
+    assert_eq!(world.get("/").await.as_deref(), Some("three"));
+    let told = load.end().await;
+    assert!(told.failed.is_empty(), "{:?}", told.failed);
     world.end().await;
 }

@@ -74,7 +74,7 @@ async fn the_text_is_for_people() {
     Compared with <old>
 
     COMPONENT  CHANGE     METHOD    WHY
-    api        changed    recreate  environment LOG changed; recreate because the other methods need the edge, which this version does not have
+    api        changed    recreate  environment LOG changed; recreate because web depends on it, and would reach new and old at random while both run
     db         changed    recreate  image changed from postgres:16 to postgres:17; recreate because it writes to volume data, and two writers would corrupt it
     web        unchanged  recreate  -
 

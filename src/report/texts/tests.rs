@@ -15,6 +15,7 @@ fn every_situation_reads_as_a_sentence() {
     let seconds = Duration::from_secs;
     let success = Success {
         built_again: &[],
+        verdicts: &[],
         release: ReleaseId(42),
         replaced: &api_web,
         removed: &[],

@@ -1,0 +1,100 @@
+//! The verdict on a release that has all of the traffic, while it is watched: beside what the old one did before.
+
+use super::deploy::Convergence;
+use super::log::DeploymentLog;
+use super::setback::Setback;
+use super::traffic::EdgeOf;
+use crate::edge::EdgeError;
+use crate::model::{ComponentName, ReleaseId, ReleaseTraffic};
+use crate::plan::verdict::{Baseline, Counts, Decision, Interval, Judge, JudgeSettings};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often what came is judged; in a short bake more often.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// What is not judged at most: a cold start says nothing.
+const WARM_UP: Duration = Duration::from_secs(30);
+
+/// One component that the edge leads to.
+pub struct Baking {
+    component: ComponentName,
+    edge: EdgeOf,
+    release: ReleaseId,
+    judge: Judge,
+    look_every: Duration,
+    at: Instant,
+    before: ReleaseTraffic,
+}
+
+impl Baking {
+    /// `None` where the edge does not lead to it.
+    pub async fn begin(
+        convergence: &Convergence<'_>,
+        component: &ComponentName,
+        bake: Duration,
+    ) -> Result<Option<Self>, Setback> {
+        let Some(release) = convergence.wanted.release else { return Ok(None) };
+        let Some(wanted) = release.stack.components.get(component).filter(|c| !c.entries.is_empty()) else {
+            return Ok(None);
+        };
+        let deployer = convergence.deployer;
+        let Some(edge) = deployer.edge_of(&convergence.project.name, &convergence.environment.name) else {
+            return Ok(None);
+        };
+        let past = deployer.traffic_past.before(&edge.key(component), release.id);
+        let (old, counts) = past.map_or((release.id, Vec::new()), |(old, counts)| (old, counts));
+        let baseline = if counts.is_empty() { Baseline::Nothing } else { Baseline::Past };
+        let canary = wanted.settings.canary.clone().unwrap_or_default();
+        let settings = JudgeSettings {
+            warm_up: canary.warm_up.unwrap_or(WARM_UP.min(bake / 3)),
+            ..JudgeSettings::new(release.id, old, &canary)
+        };
+        let before = sums(&edge, component, release.id).await.unwrap_or_default();
+        Ok(Some(Self {
+            component: component.clone(),
+            edge,
+            release: release.id,
+            judge: Judge::new(settings, baseline, &counts),
+            look_every: LOOK_EVERY.min(bake / 4),
+            at: Instant::now(),
+            before,
+        }))
+    }
+
+    /// Judges what came since the last look, once enough time has passed.
+    pub async fn look(&mut self, convergence: &Convergence<'_>) -> Result<(), Setback> {
+        if self.at.elapsed() < self.look_every {
+            return Ok(());
+        }
+        // An edge that is away has nothing to tell; the next look has it all.
+        let Ok(now) = sums(&self.edge, &self.component, self.release).await else { return Ok(()) };
+        let interval = Interval {
+            seconds: self.at.elapsed().as_secs_f64(),
+            new: Counts::between(&self.before, &now),
+            ..Interval::default()
+        };
+        (self.at, self.before) = (Instant::now(), now);
+        match self.judge.observe(&interval) {
+            Decision::Continue => Ok(()),
+            Decision::Worse { why } => {
+                let why = format!("{}: {why}", self.component);
+                convergence.log.line(Some(&self.component), &why);
+                Err(Setback::Commit { component: Some(self.component.clone()), why, last_lines: Vec::new() })
+            }
+        }
+    }
+
+    /// What is to be said at the end.
+    pub fn conclude(&self, log: &DeploymentLog) -> String {
+        let conclusion = self.judge.conclude();
+        log.line(Some(&self.component), &conclusion.to_string());
+        format!("{}: {conclusion}", self.component)
+    }
+}
+
+async fn sums(edge: &EdgeOf, component: &ComponentName, release: ReleaseId) -> Result<ReleaseTraffic, EdgeError> {
+    let key = edge.key(component);
+    let traffic = edge.client.traffic().await?;
+    let own = traffic.components.into_iter().find(|(other, _)| *other == key);
+    Ok(own.and_then(|(_, mut traffic)| traffic.releases.remove(&release)).unwrap_or_default())
+}
