@@ -78,6 +78,9 @@ pub enum EngineError {
     /// Somebody else holds the name.
     #[error("the name {name} is taken by another {kind}: {why}")]
     NameTaken { kind: &'static str, name: String, why: String },
+    /// Another network has got the subnet that was free a moment ago. Worth planning again.
+    #[error("the addresses of network {network} are taken: {why}")]
+    SubnetTaken { network: String, why: String },
     #[error("port {port} is taken: {why}")]
     PortTaken { port: String, why: String },
     #[error("the engine has no image {reference}: {why}")]

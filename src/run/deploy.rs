@@ -4,13 +4,13 @@
 use super::canary::Canaries;
 use super::deployer::{Deployer, now_ms};
 use super::engine_away::Patience;
-use super::executor::{Hands, Watch, execute};
+use super::executor::{Hands, StepError, StepFailed, Watch, execute};
 use super::log::DeploymentLog;
 use super::setback::{Limit, Setback, within};
 use super::supplies::CommitFiles;
 use super::watch::LogSteps;
 use crate::config::{Environment, Project};
-use crate::engine::Supplies;
+use crate::engine::{EngineError, Supplies};
 use crate::model::{ComponentName, ContainerState, Health, Observed, ObservedContainer, Tree};
 use crate::plan::converge::{Wanted, converge, paused_time};
 use crate::plan::{Action, Phase, Plan, ReadyGoal, Step, Target};
@@ -81,11 +81,18 @@ impl Convergence<'_> {
                     walked = true;
                     rounds += 1;
                 }
-                Err(Setback::EngineAway { why }) => {
+                Err(failed) if matches!(failed.error, StepError::Engine(EngineError::SubnetTaken { .. })) => {
+                    self.log.line(None, "another environment was quicker: looking for other addresses");
                     walked = false;
-                    self.patience(self.cancel).wait(&why).await?;
+                    rounds += 1;
                 }
-                Err(other) => return Err(other),
+                Err(failed) => match Setback::from(failed) {
+                    Setback::EngineAway { why } => {
+                        walked = false;
+                        self.patience(self.cancel).wait(&why).await?;
+                    }
+                    other => return Err(other),
+                },
             }
         }
         Err(Setback::host(
@@ -104,7 +111,7 @@ impl Convergence<'_> {
                 if !plan.steps.iter().any(|step| step.phase == Phase::Clean) {
                     return Ok(());
                 }
-                match self.execute(&plan, &[Phase::Clean], &stop).await {
+                match self.execute(&plan, &[Phase::Clean], &stop).await.map_err(Setback::from) {
                     Err(Setback::EngineAway { why }) => self.patience(&stop).wait(&why).await?,
                     executed => executed?,
                 }
@@ -160,12 +167,12 @@ impl Convergence<'_> {
         Ok(store.ended_release_commands(deployment).await?)
     }
 
-    async fn execute(&self, plan: &Plan, phases: &[Phase], cancel: &CancellationToken) -> Result<(), Setback> {
+    async fn execute(&self, plan: &Plan, phases: &[Phase], cancel: &CancellationToken) -> Result<(), StepFailed> {
         let supplies: Arc<dyn Supplies> = Arc::new(CommitFiles { tree: self.tree.clone(), log: self.log.clone() });
         let watch: Arc<dyn Watch> = Arc::new(LogSteps { log: self.log.clone() });
         let lead = self.deployer.lead(&self.project.name, &self.environment.name, self.canaries.clone());
         let hands = Hands { engine: self.deployer.engine.clone(), supplies, lead };
-        Ok(execute(plan, phases, &hands, &watch, cancel).await?)
+        execute(plan, phases, &hands, &watch, cancel).await
     }
 }
 

@@ -132,5 +132,17 @@ volumes: { data: {} }
     repository.write("shop/compose.yaml", compose);
     let output = check(&repository.work().join("shop"), &["--edge"]);
     assert_eq!(output.status.code(), Some(1));
-    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @"");
+    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @"
+     order  component  waits for  method      why
+     1      api        -          recreate    nothing leads to it, and two of it at once might do its work twice
+     1      db         -          recreate    its x-launchway asks for blue-green, but it writes to volume data, and two writers would corrupt it
+     1      shop       -          blue-green  the edge leads to it, and nothing forbids two of it at once
+     1      twin       -          blue-green  the edge leads to it, and nothing forbids two of it at once
+     1      web        -          blue-green  the edge leads to it, and nothing forbids two of it at once
+
+    error: shop/compose.yaml:6: services.api.x-launchway.route: which port of the container? The service names none: add `port:` to the route
+    error: shop/compose.yaml:12: services.twin.x-launchway.route: shop.example.com/ leads to shop already: a request can go to one component only
+
+    5 components: 2 errors, 0 warnings, 0 notes
+    ");
 }

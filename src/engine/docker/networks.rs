@@ -4,6 +4,7 @@ use super::connect::DockerEngine;
 use crate::engine::{EngineError, Outcome};
 use crate::model::label;
 use crate::plan::NetworkSpec;
+use crate::plan::routing::EDGE_NETWORK;
 use bollard::models::{Ipam, IpamConfig, Network, NetworkCreateRequest};
 use bollard::query_parameters::ListNetworksOptionsBuilder;
 use std::collections::{BTreeMap, HashMap};
@@ -27,6 +28,11 @@ impl DockerEngine {
                 Some(found) => return accepted(spec, found),
                 None => return Err(denied.into()),
             },
+            // Of the edge's network nobody chose the subnet but us.
+            Err(denied) if denied.says("overlap") && is_edge(spec) => {
+                let why = EngineError::from(denied).to_string();
+                return Err(EngineError::SubnetTaken { network: name.clone(), why });
+            }
             Err(denied) if denied.says("overlap") && !denied.says("non-overlapping") => {
                 return Err(denied.hint("Another network has this subnet; `docker network ls` and `docker network inspect` show which. Choose another `subnet` under `ipam`").into());
             }
@@ -55,6 +61,10 @@ impl DockerEngine {
         found.retain(|network| network.name.as_deref() == Some(name));
         Ok(found)
     }
+}
+
+fn is_edge(spec: &NetworkSpec) -> bool {
+    spec.labels.get(label::COMPOSE_NETWORK).is_some_and(|key| key == EDGE_NETWORK)
 }
 
 fn create_request(spec: &NetworkSpec) -> NetworkCreateRequest {
