@@ -100,6 +100,7 @@ impl<'a> Planner<'a> {
             deployment: Some(DeploymentId(release.id.0)),
             goal: Goal::Deploy,
             release_commands: Default::default(),
+            passed: Default::default(),
         };
         let plan = converge(&wanted, &self.observed).unwrap_or_else(|problems| panic!("{problems:?}"));
         let text = plan.to_string();
@@ -186,6 +187,7 @@ fn container(release: &Release, component: ComponentName, name: String, image: &
         anonymous_volumes: BTreeMap::new(),
         networks: release.stack.networks.values().map(|network| (network.name.clone(), String::new())).collect(),
         published: Vec::new(),
+        edge_address: None,
         component,
     }
 }

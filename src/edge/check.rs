@@ -17,19 +17,6 @@ pub enum Refusal {
     Failed(String),
 }
 
-/// The address that an entry of its own port listens on.
-pub fn address_of(listen: &Listen) -> Option<EdgeAddress> {
-    match listen {
-        Listen::Shared { .. } => None,
-        Listen::Port { host_ip, port, .. } => Some(EdgeAddress { host_ip: *host_ip, port: *port }),
-    }
-}
-
-/// A path prefix as it is compared: `/api/` is `/api`, and `/` is every path.
-pub fn prefix(path: Option<&str>) -> &str {
-    path.unwrap_or_default().trim_end_matches('/')
-}
-
 /// What is wrong with the routes, whatever else is served.
 pub fn check(routes: &ComponentRoutes) -> Result<(), Refusal> {
     problem(routes).map_or(Ok(()), |message| Err(Refusal::Wrong(message)))
@@ -75,7 +62,7 @@ fn problem(routes: &ComponentRoutes) -> Option<String> {
                 if let Some(path) = path.as_deref().filter(|path| !path.starts_with('/') || path.contains(['?', '#'])) {
                     return Some(format!("the path {path:?} does not begin with a slash, or has more than a path"));
                 }
-                if !shared.insert((host.as_deref(), prefix(path.as_deref()))) {
+                if !shared.insert((host.as_deref(), Listen::prefix(path.as_deref()))) {
                     return Some(format!("{} is there twice", named(host.as_deref(), path.as_deref())));
                 }
             }
@@ -102,7 +89,7 @@ pub fn check_free<'a>(
     own: &[EdgeAddress],
 ) -> Result<(), Refusal> {
     let taken = |message: String| Err(Refusal::Taken(message));
-    for address in routes.entries.iter().filter_map(|entry| address_of(&entry.listen)) {
+    for address in routes.entries.iter().filter_map(|entry| entry.listen.address()) {
         if let Some(mine) = own.iter().find(|mine| mine.overlaps(&address)) {
             return taken(format!(
                 "{address} is the edge's own: it listens on {mine} (`edge.listen` in launchway.toml)"
@@ -112,22 +99,16 @@ pub fn check_free<'a>(
     for (other, theirs) in others.filter(|(other, _)| *other != key) {
         for entry in &theirs.entries {
             for mine in &routes.entries {
-                match (&entry.listen, &mine.listen) {
-                    (Listen::Shared { host, path }, Listen::Shared { host: my_host, path: my_path })
-                        if host == my_host && prefix(path.as_deref()) == prefix(my_path.as_deref()) =>
-                    {
-                        return taken(format!(
-                            "{} leads to {other} already",
-                            named(my_host.as_deref(), my_path.as_deref())
-                        ));
+                if !entry.listen.collides(&mine.listen) {
+                    continue;
+                }
+                return taken(match (&mine.listen, entry.listen.address()) {
+                    (Listen::Port { port, .. }, Some(has)) => format!("{other} has the port {port} already ({has})"),
+                    (Listen::Shared { host, path }, _) => {
+                        format!("{} leads to {other} already", named(host.as_deref(), path.as_deref()))
                     }
-                    _ => {}
-                }
-                if let (Some(has), Some(wants)) = (address_of(&entry.listen), address_of(&mine.listen))
-                    && has.overlaps(&wants)
-                {
-                    return taken(format!("{other} has the port {} already ({has})", wants.port));
-                }
+                    (Listen::Port { port, .. }, None) => format!("{other} has the port {port} already"),
+                });
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Changes of the routes, one after the other: checked, their ports opened, written down, and only then served.
 
-use super::check::{Refusal, address_of, check, check_free};
+use super::check::{Refusal, check, check_free};
 use super::disk::Disk;
 use super::listening::{Listeners, Opened};
 use super::live::Probed;
@@ -206,5 +206,5 @@ impl Keeper {
 /// The addresses that components publish, and the port in the container that each leads to.
 fn ports(table: &Table) -> BTreeMap<EdgeAddress, u16> {
     let entries = table.values().flat_map(|routes| &routes.entries);
-    entries.filter_map(|entry| Some((address_of(&entry.listen)?, entry.target))).collect()
+    entries.filter_map(|entry| Some((entry.listen.address()?, entry.target))).collect()
 }

@@ -1,6 +1,5 @@
 //! The routes as they are served: built from the table whenever it changes, and swapped in as a whole.
 
-use super::check::address_of;
 use super::counts::ReleaseCounts;
 use super::replica::LiveReplica;
 use super::router::Router;
@@ -63,7 +62,7 @@ impl Live {
                         shared.push((host.clone(), path.clone(), target(EntryProtocol::Http)));
                     }
                     Listen::Port { protocol, .. } => {
-                        let Some(address) = address_of(listen) else { continue };
+                        let Some(address) = listen.address() else { continue };
                         let protocol = match protocol {
                             EntryProtocol::Probe => probed.get(&address).copied().unwrap_or(EntryProtocol::Probe),
                             known => *known,

@@ -1,6 +1,6 @@
 //! From a request's host and path to what it leads to. Pure.
 
-use super::check::prefix;
+use crate::model::Listen;
 use std::collections::HashMap;
 
 /// Looks up by host, then by the longest path prefix of whole segments. A host's own routes go before those of any
@@ -22,7 +22,7 @@ impl<T> Router<T> {
                 Some(host) => router.hosts.entry(host.into()).or_insert_with(|| Paths(Vec::new())),
                 None => &mut router.any,
             };
-            paths.0.push((prefix(path.as_deref()).into(), target));
+            paths.0.push((Listen::prefix(path.as_deref()).into(), target));
         }
         for paths in router.hosts.values_mut().chain([&mut router.any]) {
             paths.0.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));

@@ -3,7 +3,7 @@
 //! All of it is data that `run` hands to the edge, the edge keeps on disk, and the planner compares with what is wanted.
 
 use super::mount::is_false;
-use super::{ComponentName, EnvironmentName, ProjectName, ReleaseId};
+use super::{ComponentName, EdgeAddress, EnvironmentName, ProjectName, ReleaseId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -135,6 +135,34 @@ pub struct ReleaseTraffic {
     /// `(microseconds, count)`, ascending, exact to 1 %: time from sending the request to a replica until the answer's
     /// head; waiting for a replica is not the release's fault. For plain TCP: until the connection was made.
     pub latency_us: Vec<(u64, u64)>,
+}
+
+impl Listen {
+    /// The socket that is opened for it alone.
+    pub fn address(&self) -> Option<EdgeAddress> {
+        match self {
+            Listen::Shared { .. } => None,
+            Listen::Port { host_ip, port, .. } => Some(EdgeAddress { host_ip: *host_ip, port: *port }),
+        }
+    }
+
+    /// A path prefix as it is compared: `/api/` is `/api`, and `/` is every path.
+    pub fn prefix(path: Option<&str>) -> &str {
+        path.unwrap_or_default().trim_end_matches('/')
+    }
+
+    /// Whether one request or connection could be meant for both.
+    pub fn collides(&self, other: &Listen) -> bool {
+        match (self, other) {
+            (Listen::Shared { host, path }, Listen::Shared { host: its_host, path: its_path }) => {
+                host == its_host && Self::prefix(path.as_deref()) == Self::prefix(its_path.as_deref())
+            }
+            _ => match (self.address(), other.address()) {
+                (Some(one), Some(other)) => one.overlaps(&other),
+                _ => false,
+            },
+        }
+    }
 }
 
 impl InFlight {

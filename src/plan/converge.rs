@@ -6,7 +6,6 @@ use super::container::container_name;
 use super::draft::Draft;
 use super::order::{dependencies, levels};
 use super::readiness::readiness;
-use super::routing::address_of;
 use super::slots::{Matching, Slot, match_containers};
 use super::{Action, Phase, Plan, RouteChange, Target, method};
 use crate::model::{
@@ -183,7 +182,7 @@ impl Planner<'_> {
     fn needs(&self, component: &Component, holder: &ComponentName) -> BTreeSet<String> {
         let stack = &self.release.stack;
         let shared = stack.components.get(holder).map(|holder| volumes(stack, holder)).unwrap_or_default();
-        let opened = component.entries.iter().filter_map(|entry| address_of(&entry.listen)).map(|address| address.port);
+        let opened = component.entries.iter().filter_map(|entry| entry.listen.address()).map(|address| address.port);
         let ports = component.container.ports.iter().filter_map(|port| port.published).chain(opened);
         ports.map(|port| format!("port {port}")).chain(volumes(stack, component).difference(&shared).cloned()).collect()
     }

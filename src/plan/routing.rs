@@ -151,29 +151,7 @@ fn tcp_ports(component: &Component) -> Vec<u16> {
 }
 
 fn port_of(listen: &Listen) -> Option<u16> {
-    address_of(listen).map(|address| address.port)
-}
-
-/// The socket that a port's entry is opened on.
-pub fn address_of(listen: &Listen) -> Option<EdgeAddress> {
-    match listen {
-        Listen::Shared { .. } => None,
-        Listen::Port { host_ip, port, .. } => Some(EdgeAddress { host_ip: *host_ip, port: *port }),
-    }
-}
-
-/// Whether two entries cannot both be served.
-pub fn collide(one: &Listen, other: &Listen) -> bool {
-    let prefix = |path: &Option<String>| path.as_deref().unwrap_or_default().trim_end_matches('/').to_string();
-    match (one, other) {
-        (Listen::Shared { host, path }, Listen::Shared { host: other, path: its }) => {
-            host == other && prefix(path) == prefix(its)
-        }
-        _ => match (address_of(one), address_of(other)) {
-            (Some(one), Some(other)) => one.overlaps(&other),
-            _ => false,
-        },
-    }
+    listen.address().map(|address| address.port)
 }
 
 /// `shop.example.com/api`, `port 8080`.
@@ -192,7 +170,7 @@ fn claimed_twice(stack: &Stack, given: &BTreeMap<ComponentName, Vec<RouteEntry>>
         given.iter().flat_map(|(name, entries)| entries.iter().map(move |entry| (name, entry))).collect();
     let mut problems = Vec::new();
     for (index, (name, entry)) in all.iter().enumerate() {
-        let Some((other, _)) = all[..index].iter().find(|(_, other)| collide(&entry.listen, &other.listen)) else {
+        let Some((other, _)) = all[..index].iter().find(|(_, other)| entry.listen.collides(&other.listen)) else {
             continue;
         };
         let place = stack.components.get(*name).map(|component| component.place.clone());
@@ -215,7 +193,7 @@ fn held_by_the_edge_itself(
     for (name, entry) in given.iter().flat_map(|(name, all)| all.iter().map(move |entry| (name, entry))) {
         let place = stack.components.get(name).map(|component| component.place.clone());
         let own = |address: EdgeAddress| edge.listen.iter().find(|own| own.overlaps(&address));
-        let message = match address_of(&entry.listen) {
+        let message = match entry.listen.address() {
             Some(address) => own(address).map(|own| {
                 format!(
                     "{} is the edge's own: it listens on {own} (`edge.listen` in launchway.toml). Give the service a `route:` instead of the port, or publish another one.",

@@ -193,13 +193,11 @@ impl Simulation {
                 };
                 let edge = self.observed.edge.as_mut().expect("an edge");
                 for (other, has) in edge.routes.iter().filter(|(other, _)| **other != change.component) {
-                    let taken = |mine: &RouteEntry| {
-                        has.entries.iter().any(|entry| super::routing::collide(&entry.listen, &mine.listen))
-                    };
+                    let taken = |mine: &RouteEntry| has.entries.iter().any(|entry| entry.listen.collides(&mine.listen));
                     let one = routes.entries.iter().find(|mine| taken(mine));
                     assert!(one.is_none(), "{other} and {} have the same way in", change.component);
                 }
-                let open = routes.entries.iter().filter_map(|entry| super::routing::address_of(&entry.listen));
+                let open = routes.entries.iter().filter_map(|entry| entry.listen.address());
                 for address in open {
                     let held =
                         |c: &&ObservedContainer| c.is_running() && c.published.iter().any(|p| p.port == address.port);

@@ -99,7 +99,7 @@ impl Canaries {
             }
             self.let_pass(listened.elapsed());
             if let Some(by) = self.promoted(hold).await? {
-                return Ok(self.passed(hold, format!("promoted past {by} %")).await?);
+                return self.passed(hold, format!("promoted past {by} %")).await;
             }
             let paused = self.deployer.store.pause(&self.project.name, &self.environment.name).await?;
             if self.hurry.is_cancelled() && paused.is_none() {
@@ -151,10 +151,10 @@ impl Canaries {
                 (_, true) => {
                     self.wait(hold, elapsed, &mut waits_for, "launchway promote", &conclusion.to_string()).await;
                 }
-                (Conclusion::AsGood { .. }, false) => return Ok(self.passed(hold, conclusion.to_string()).await?),
+                (Conclusion::AsGood { .. }, false) => return self.passed(hold, conclusion.to_string()).await,
                 (Conclusion::NotEnoughTraffic { then, .. }, false) => match then {
                     OnLittleTraffic::Promote => {
-                        return Ok(self.passed(hold, format!("{conclusion}: promoted, as the settings say")).await?);
+                        return self.passed(hold, format!("{conclusion}: promoted, as the settings say")).await;
                     }
                     OnLittleTraffic::Wait => {
                         self.wait(hold, elapsed, &mut waits_for, "more traffic", &conclusion.to_string()).await;

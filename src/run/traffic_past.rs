@@ -44,19 +44,18 @@ impl TrafficPast {
     pub fn before(&self, key: &RouteKey, new: ReleaseId) -> Option<(ReleaseId, Vec<Counts>)> {
         let past = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let noted = past.get(key)?;
-        let pairs = || noted.iter().zip(noted.iter().skip(1));
         let nothing = ReleaseTraffic::default();
         let between = |release: ReleaseId, before: &Noted, after: &Noted| {
             let sums = |noted: &'_ Noted| noted.releases.get(&release).cloned().unwrap_or_else(|| nothing.clone());
             Counts::between(&sums(before), &sums(after))
         };
+        let pairs: Vec<(&Noted, &Noted)> = noted.iter().zip(noted.iter().skip(1)).collect();
         let answered = |release: &ReleaseId| {
-            let last = pairs().enumerate().filter(|(_, (before, after))| between(*release, before, after).requests > 0);
-            last.last().map(|(index, _)| index)
+            pairs.iter().rposition(|(before, after)| between(*release, before, after).requests > 0)
         };
         let others: Vec<ReleaseId> = noted.back()?.releases.keys().copied().filter(|release| *release != new).collect();
         let (_, old) = others.into_iter().filter_map(|release| Some((answered(&release)?, release))).max()?;
-        let counts = pairs().map(|(before, after)| between(old, before, after));
+        let counts = pairs.iter().map(|(before, after)| between(old, before, after));
         Some((old, counts.filter(|counts| counts.requests > 0).collect()))
     }
 }

@@ -5,7 +5,7 @@ use crate::model::{
     Component, ComponentName, ComponentRoutes, Method, ObservedContainer, ObservedEdge, ReleaseId, Sticky,
 };
 use crate::plan::method;
-use crate::plan::routing::{EDGE_NETWORK, collide, free_address, named};
+use crate::plan::routing::{EDGE_NETWORK, free_address, named};
 use crate::plan::{Action, ContainerSpec, EngineNetworkMode, Phase, RouteChange, Share, Target};
 use ipnet::Ipv4Net;
 use std::collections::{BTreeMap, BTreeSet};
@@ -226,7 +226,7 @@ impl Planner<'_> {
         }
         for (other, routes) in edge.routes.iter().filter(|(other, _)| **other != component.name) {
             let taken = |entry: &crate::model::RouteEntry| {
-                component.entries.iter().any(|mine| collide(&mine.listen, &entry.listen))
+                component.entries.iter().any(|mine| mine.listen.collides(&entry.listen))
             };
             let Some(first) = routes.entries.iter().find(|entry| taken(entry)) else { continue };
             // The other's own turn has come already.
@@ -272,7 +272,7 @@ impl Planner<'_> {
         let entries: Vec<_> = routes
             .entries
             .iter()
-            .filter(|entry| !others.iter().any(|other| collide(&other.listen, &entry.listen)))
+            .filter(|entry| !others.iter().any(|other| other.listen.collides(&entry.listen)))
             .cloned()
             .collect();
         let change = RouteChange {
