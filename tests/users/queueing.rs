@@ -1,7 +1,7 @@
 //! Pushes that come faster than they can be deployed, and which of them deploys at all.
 
 use crate::support::app::{write_gated, write_quick};
-use crate::support::world::{Settings, World};
+use crate::support::world::{Settings, Shown, World};
 use launchway::model::CommitId;
 
 /// Deployments that have begun and not ended.
@@ -31,11 +31,14 @@ async fn push_and_wait_for_its_turn(world: &World, version: &str) -> CommitId {
 async fn one_runs_at_a_time_and_of_those_that_wait_the_newest_wins() {
     let (world, first) = busy().await;
     let second = push_and_wait_for_its_turn(&world, "two").await;
-    let shown = world.shown(&second);
-    assert_eq!(
-        (shown[0].state.as_str(), shown[0].description.as_str()),
-        ("pending", "Waiting for deployment 1 to end")
-    );
+    world
+        .until("the second commit to say what it waits for", || async {
+            let is_it = |s: &Shown| {
+                (s.state.as_str(), s.description.as_str()) == ("pending", "Waiting for deployment 1 to end")
+            };
+            world.shown(&second).into_iter().find(is_it)
+        })
+        .await;
     let third = push_and_wait_for_its_turn(&world, "three").await;
     let fourth = push_and_wait_for_its_turn(&world, "four").await;
     assert_eq!(states(&world), "deploying superseded superseded waiting");
