@@ -34,7 +34,7 @@ fn main() {
         "a push, ms",
         "after a restart, ms",
         "git diff-tree, ms",
-        "git diff-tree --version, ms",
+        "the git process alone, ms",
     ])];
     let mut parts =
         vec![row(["of a push, ms", "find commit", "read Compose", "keys, fingerprints", "changes", "steps"])];
