@@ -156,15 +156,19 @@ impl Config {
     /// Projects whose repository is the same as this one's, itself included, where its own path and environments differ.
     /// By host and name without case; a path of this machine only by itself.
     pub fn sharing_repository(&self, project: &Project) -> impl Iterator<Item = &Project> {
-        let (forge, name, url) = (project.forge, project.full_name.to_lowercase(), project.repository.clone());
-        let host = host_of(&url);
-        self.projects.values().filter(move |other| {
-            let is_same = match &host {
-                Some(_) => other.full_name.to_lowercase() == name && other.host() == host,
-                None => other.repository.trim_end_matches('/') == url.trim_end_matches('/'),
-            };
-            other.forge == forge && is_same
-        })
+        let is_same = |other: &Project| {
+            let is_name = other.full_name.to_lowercase() == project.full_name.to_lowercase();
+            let is_place = other.repository.trim_end_matches('/') == project.repository.trim_end_matches('/');
+            // Hosts last: they are read from the URLs, and each delivery asks.
+            (is_name || is_place)
+                && match project.host() {
+                    Some(host) => is_name && other.host() == Some(host),
+                    None => is_place,
+                }
+        };
+        self.projects
+            .values()
+            .filter(move |other| other.forge == project.forge && (other.name == project.name || is_same(other)))
     }
 
     /// The context under which an environment's statuses appear.
