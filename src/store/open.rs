@@ -1,10 +1,13 @@
 //! Opening the store: pragmas, migrations, backup.
 
 use super::writer::Writer;
+use crate::model::ProjectName;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row};
+use std::collections::HashMap;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");
@@ -30,6 +33,8 @@ pub enum StoreError {
 pub struct Store {
     pub(super) readers: SqlitePool,
     pub(super) writer: Writer,
+    /// Those that are known, as they are in the store: each delivery asks for one.
+    pub(super) repository_ids: Arc<RwLock<HashMap<ProjectName, i64>>>,
     path: PathBuf,
 }
 
@@ -61,10 +66,12 @@ impl Store {
         })?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
+            // A file does not hang up.
+            .test_before_acquire(false)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await
             .map_err(|e| failed(e.to_string()))?;
-        Ok(Self { readers, writer: Writer::start(connection), path })
+        Ok(Self { readers, writer: Writer::start(connection), repository_ids: Arc::default(), path })
     }
 
     /// The store's file.

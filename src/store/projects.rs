@@ -3,6 +3,7 @@
 use super::open::query;
 use super::{Store, StoreError};
 use crate::model::ProjectName;
+use std::sync::PoisonError;
 
 impl Store {
     /// Whether the project's tips were ever compared with what was received.
@@ -31,11 +32,18 @@ impl Store {
 
     /// The forge's numeric id of the project's repository, which survives a rename.
     pub async fn repository_id(&self, project: &ProjectName) -> Result<Option<i64>, StoreError> {
+        let known = self.repository_ids.read().unwrap_or_else(PoisonError::into_inner).get(project).copied();
+        if known.is_some() {
+            return Ok(known);
+        }
         let found: Option<Option<i64>> = sqlx::query_scalar("SELECT repository_id FROM projects WHERE name = ?")
             .bind(project.as_str())
             .fetch_optional(&self.readers)
             .await
             .map_err(query("read a project"))?;
+        if let Some(id) = found.flatten() {
+            self.know_repository_id(project, id);
+        }
         Ok(found.flatten())
     }
 
@@ -49,6 +57,12 @@ impl Store {
                 Ok(())
             })
         })
-        .await
+        .await?;
+        self.know_repository_id(project, id);
+        Ok(())
+    }
+
+    fn know_repository_id(&self, project: &ProjectName, id: i64) {
+        self.repository_ids.write().unwrap_or_else(PoisonError::into_inner).insert(project.clone(), id);
     }
 }
