@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// A secret text. It has no `Display`, its `Debug` shows nothing, and only [`Secret::expose`] hands it out.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +31,7 @@ impl fmt::Debug for Secret {
 /// Replaces every known secret in text that leaves the process: logs, build output, pages, statuses, errors.
 #[derive(Clone, Default)]
 pub struct Mask {
-    values: Vec<String>,
+    values: Arc<[String]>,
 }
 
 impl Mask {
@@ -48,22 +49,22 @@ impl Mask {
         }
         // Longest first, so that a secret which contains another is hidden whole.
         values.sort_by_key(|v| std::cmp::Reverse(v.len()));
-        Self { values }
+        Self { values: values.into() }
     }
 
     /// This mask, and further secrets.
     pub fn with<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let mut values = Self::new(secrets).values;
+        let mut values = Self::new(secrets).values.to_vec();
         values.extend(self.values.iter().cloned());
         values.sort_by_key(|v| std::cmp::Reverse(v.len()));
         values.dedup();
-        Self { values }
+        Self { values: values.into() }
     }
 
     /// The text with each secret replaced by `***`.
     pub fn apply(&self, text: &str) -> String {
         let mut text = text.to_string();
-        for value in &self.values {
+        for value in self.values.iter() {
             if text.contains(value.as_str()) {
                 text = text.replace(value.as_str(), "***");
             }

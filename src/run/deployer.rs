@@ -23,7 +23,7 @@ pub type Place = (ProjectName, EnvironmentName);
 
 /// One server's working parts.
 pub struct Deployer {
-    config: RwLock<Arc<Config>>,
+    settings: RwLock<Settings>,
     pub store: Store,
     pub engine: Arc<dyn Engine>,
     /// BuildKit on the same engine.
@@ -58,6 +58,18 @@ pub struct Deployer {
     pub tasks: TaskTracker,
 }
 
+/// The settings, and what hides their secrets.
+struct Settings {
+    config: Arc<Config>,
+    mask: Mask,
+}
+
+impl Settings {
+    fn new(config: Arc<Config>) -> Self {
+        Self { mask: Mask::new(config.secrets()), config }
+    }
+}
+
 /// By which others reach a running deployment.
 #[derive(Clone)]
 pub struct Control {
@@ -88,7 +100,7 @@ impl Deployer {
             logs: Logs::new(&config.data)?,
             build_slots: Arc::new(Semaphore::new(config.limits.builds)),
             deployment_slots: Arc::new(Semaphore::new(config.limits.deployments)),
-            config: RwLock::new(config),
+            settings: RwLock::new(Settings::new(config)),
             store,
             engine,
             builder,
@@ -112,13 +124,13 @@ impl Deployer {
 
     /// The settings as they are now.
     pub fn config(&self) -> Arc<Config> {
-        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).config.clone()
     }
 
     /// Settings that were read again. Address, data directory and limits stay until the next start.
     pub fn set_config(&self, config: Arc<Config>) {
         self.engine.sign_in(config.registries.clone());
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Settings::new(config);
         self.to_begin.notify_one();
         self.to_judge.notify_one();
         self.to_send.notify_one();
@@ -135,7 +147,7 @@ impl Deployer {
     }
 
     pub fn mask(&self) -> Mask {
-        Mask::new(self.config().secrets())
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).mask.clone()
     }
 
     /// Takes the environment for a deployment; `None` while another one runs there.
