@@ -122,14 +122,14 @@ impl Receiver {
                 "set the webhook's content type to application/json (or application/x-www-form-urlencoded), uncompressed",
             ));
         }
-        let body = self.bodies.read(&headers, body).await?;
+        let mut body = self.bodies.read(&headers, body).await?;
         let busy = || Problem::try_again("Launchway is busy: try again in a moment");
         let _turn = timeout(self.stored_within, self.turns.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())?;
         let expected = self.intake.expected(name);
         let known = expected.is_some();
         let expected = expected.unwrap_or_else(|| self.nobody.clone());
         let (project, forge) = (expected.project.clone(), expected.forge);
-        let delivery = match checked(expected, headers, body.bytes.clone(), request_id).await? {
+        let delivery = match checked(expected, headers, std::mem::take(&mut body.bytes), request_id).await? {
             (Some(delivery), _) if known => delivery,
             (_, verdict) => {
                 let reason = if known { verdict_reason(&verdict) } else { "no such project" };
@@ -141,7 +141,7 @@ impl Receiver {
             }
         };
         let answer = self.store(delivery).await;
-        // Until now what is stored shared the body's memory.
+        // Until now what is stored may have held the body's memory.
         drop(body);
         answer
     }

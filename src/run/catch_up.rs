@@ -2,7 +2,7 @@
 //! deployed like any other, marked as found.
 
 use super::checkout::remote;
-use super::deployer::{Deployer, new_key, now_ms};
+use super::deployer::{Deployer, new_delivery_key, now_ms};
 use super::lanes::Lanes;
 use crate::config::Project;
 use crate::model::{CommitId, DeliveryId, Event, EventKind, ProjectName, RefChange, RefName, RepositoryRef};
@@ -118,7 +118,7 @@ async fn found(
         found: true,
         outcome: DeliveryOutcome::Received,
         reason: "found by comparing tips".into(),
-        page_key: new_key()?,
+        page_key: new_delivery_key(now_ms())?,
     };
     if let Arrival::New(_) = deployer.store.add_delivery(new, now_ms()).await? {
         deployer.to_judge.notify_one();

@@ -218,3 +218,9 @@ pub fn new_key() -> anyhow::Result<String> {
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
     Ok(hex::encode(bytes))
 }
+
+/// A key for a delivery's page: as hard to guess as others, behind its time in milliseconds. The store takes many
+/// deliveries at one time, and so writes the end of its index of keys and not a page of it for each.
+pub fn new_delivery_key(now_ms: i64) -> anyhow::Result<String> {
+    Ok(format!("{now_ms:011x}{}", new_key()?))
+}

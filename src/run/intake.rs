@@ -1,6 +1,6 @@
 //! What becomes of a delivery that is verified: stored durably, judged by what the settings want, and answered.
 
-use super::deployer::{Deployer, new_key, now_ms};
+use super::deployer::{Deployer, new_delivery_key, now_ms};
 use super::failpoint::failpoint;
 use super::skip;
 use crate::config::{Config, Project};
@@ -41,33 +41,41 @@ impl Intake for Deliveries {
 
     async fn accept(&self, delivery: Verified) -> anyhow::Result<Answer> {
         let config = self.deployer.config();
-        let project = config.projects.get(&delivery.project);
+        let Verified { project, forge, id, event_name, event, kept, request_id } = delivery;
+        // The body is not stored: many deliveries wait for one commit, and need not hold theirs meanwhile.
+        drop((kept, request_id));
+        let came = Came { project, forge, id, event_name, mask: self.deployer.mask() };
+        let project = config.projects.get(&came.project);
         let project = project.ok_or_else(|| anyhow::anyhow!("the project was removed from launchway.toml just now"))?;
-        let event = match &delivery.event {
-            Ok(event) => masked(event.clone(), &self.deployer.mask()),
+        let event = match event {
+            Ok(event) => masked(event, &came.mask),
             Err(invalid) => {
-                let new = self.new_delivery(&delivery, None, DeliveryOutcome::Invalid, &invalid.reason)?;
+                let new = came.delivery(None, DeliveryOutcome::Invalid, &invalid.reason)?;
                 let reason = new.reason.clone();
                 return Ok(answer(Outcome::Ignored, reason, Some(self.keep(new).await?)));
             }
         };
         if let Some(reason) = self.not_ours(project, &event).await? {
-            return self.ignore(&delivery, event, reason).await;
+            return self.ignore(&came, event, reason).await;
         }
-        match event.kind.clone() {
+        match &event.kind {
             EventKind::Ping => {
                 let message = greeting(project);
-                let new = self.new_delivery(&delivery, Some(event), DeliveryOutcome::Ignored, &message)?;
+                let new = came.delivery(Some(event), DeliveryOutcome::Ignored, &message)?;
                 let url = self.keep(new).await?;
                 Ok(answer(Outcome::Pong, message, Some(url)))
             }
-            EventKind::Ignored { reason } => self.ignore(&delivery, event, reason).await,
+            EventKind::Ignored { reason } => {
+                let reason = reason.clone();
+                self.ignore(&came, event, reason).await
+            }
             EventKind::Delete { reference, .. } => {
                 let reason = format!("{} was deleted: nothing is deployed for that", reference.short());
-                self.ignore(&delivery, event, reason).await
+                self.ignore(&came, event, reason).await
             }
             EventKind::Push(change) | EventKind::Tag(change) => {
-                self.take(&config, project, &delivery, event, &change).await
+                let change = change.clone();
+                self.take(&config, project, &came, event, &change).await
             }
         }
     }
@@ -78,8 +86,8 @@ impl Intake for Deliveries {
         let last = self.last_refusal_ms.load(Ordering::Relaxed);
         let is_turn = now - last >= 1_000
             && self.last_refusal_ms.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        let (Ok(key), true) = (new_key(), is_turn) else { return };
-        let Ok(id) = DeliveryId::new(format!("refused-{now}-{}", &key[..8])) else { return };
+        let (Ok(key), true) = (new_delivery_key(now), is_turn) else { return };
+        let Ok(id) = DeliveryId::new(format!("refused-{now}-{}", &key[key.len() - 8..])) else { return };
         let new = NewDelivery {
             project: project.clone(),
             id,
@@ -157,33 +165,38 @@ fn greeting(project: &Project) -> String {
     )
 }
 
-impl Deliveries {
-    fn new_delivery(
-        &self,
-        delivery: &Verified,
-        event: Option<Event>,
-        outcome: DeliveryOutcome,
-        reason: &str,
-    ) -> anyhow::Result<NewDelivery> {
+/// A delivery that is accepted, besides what it says.
+struct Came {
+    project: ProjectName,
+    forge: ForgeKind,
+    id: DeliveryId,
+    event_name: String,
+    mask: Mask,
+}
+
+impl Came {
+    fn delivery(&self, event: Option<Event>, outcome: DeliveryOutcome, reason: &str) -> anyhow::Result<NewDelivery> {
         Ok(NewDelivery {
-            project: delivery.project.clone(),
-            id: delivery.id.clone(),
-            forge: delivery.forge,
-            event_name: self.deployer.mask().apply(&delivery.event_name).chars().take(100).collect(),
+            project: self.project.clone(),
+            id: self.id.clone(),
+            forge: self.forge,
+            event_name: self.mask.apply(&self.event_name).chars().take(100).collect(),
             kind: event.as_ref().map_or("invalid", |event| event.kind.word()).to_string(),
             event,
             found: false,
             outcome,
-            reason: self.deployer.mask().apply(reason),
-            page_key: new_key()?,
+            reason: self.mask.apply(reason),
+            page_key: new_delivery_key(now_ms())?,
         })
     }
+}
 
+impl Deliveries {
     /// Stores what deploys nothing; what came before under the same id is judged afresh. Returns its page.
     async fn keep(&self, new: NewDelivery) -> anyhow::Result<String> {
-        let key = new.page_key.clone();
+        let new = Arc::new(new);
         match self.deployer.store.add_delivery(new.clone(), now_ms()).await? {
-            Arrival::New(_) => Ok(self.deployer.delivery_page(&key)),
+            Arrival::New(_) => Ok(self.deployer.delivery_page(&new.page_key)),
             Arrival::Again(before) => {
                 let deployed = matches!(before.outcome, DeliveryOutcome::Received | DeliveryOutcome::Deploys);
                 if !deployed {
@@ -194,8 +207,8 @@ impl Deliveries {
         }
     }
 
-    async fn ignore(&self, delivery: &Verified, event: Event, reason: String) -> anyhow::Result<Answer> {
-        let new = self.new_delivery(delivery, Some(event), DeliveryOutcome::Ignored, &reason)?;
+    async fn ignore(&self, came: &Came, event: Event, reason: String) -> anyhow::Result<Answer> {
+        let new = came.delivery(Some(event), DeliveryOutcome::Ignored, &reason)?;
         let url = self.keep(new).await?;
         Ok(answer(Outcome::Ignored, reason, Some(url)))
     }
@@ -235,7 +248,7 @@ impl Deliveries {
         &self,
         config: &Config,
         project: &Project,
-        delivery: &Verified,
+        came: &Came,
         event: Event,
         change: &RefChange,
     ) -> anyhow::Result<Answer> {
@@ -248,18 +261,21 @@ impl Deliveries {
             .collect();
         if wanting.is_empty() {
             let reason = format!("no environment wants {}", change.reference.short());
-            return self.ignore(delivery, event, reason).await;
+            return self.ignore(came, event, reason).await;
         }
         let mut will: Vec<String> = Vec::new();
         let mut will_not: Vec<String> = Vec::new();
         let mut deployments: Vec<Deployment> = Vec::new();
         let mut url = None;
-        for other in wanting {
+        // The last one takes the event itself.
+        let events = std::iter::repeat_n(event, wanting.len());
+        for (other, event) in wanting.into_iter().zip(events) {
             failpoint("delivery.came");
-            let mut new = self.new_delivery(delivery, Some(event.clone()), DeliveryOutcome::Received, "")?;
+            let mut new = came.delivery(Some(event), DeliveryOutcome::Received, "")?;
             new.project = other.name.clone();
-            let key = match self.deployer.store.add_delivery(new.clone(), now_ms()).await? {
-                Arrival::New(_) => new.page_key,
+            let new = Arc::new(new);
+            let page = match self.deployer.store.add_delivery(new.clone(), now_ms()).await? {
+                Arrival::New(_) => self.deployer.delivery_page(&new.page_key),
                 Arrival::Again(before) => {
                     if let Some((standing, reason)) = self.still_stands(&before).await? {
                         deployments.extend(standing);
@@ -268,10 +284,10 @@ impl Deliveries {
                         continue;
                     }
                     self.deployer.store.renew_delivery(before.number, new).await?;
-                    before.page_key
+                    self.deployer.delivery_page(&before.page_key)
                 }
             };
-            url.get_or_insert(self.deployer.delivery_page(&key));
+            url.get_or_insert(page);
             // It is judged by the ref as fetched, whatever is foreseen here from the payload.
             match self.deployer.already(other, change).await? {
                 Some(reason) => will_not.push(reason),

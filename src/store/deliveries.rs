@@ -6,6 +6,7 @@ use super::{Store, StoreError};
 use crate::model::{CommitId, DeliveryId, Event, ForgeKind, ProjectName, RefName};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
+use std::sync::Arc;
 
 /// What became of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,40 +105,9 @@ pub enum Arrival {
 
 impl Store {
     /// Stores a delivery durably, or says that its id came before.
-    pub async fn add_delivery(&self, new: NewDelivery, now_ms: i64) -> Result<Arrival, StoreError> {
-        let event = new.event.as_ref().map(to_json).transpose()?;
-        let inserted = self
-            .write("store a delivery", {
-                let new = new.clone();
-                move |c| {
-                    Box::pin(async move {
-                        let change = new.event.as_ref().and_then(|event| event.kind.change());
-                        let sql = "INSERT INTO deliveries (project, delivery_id, forge, event_name, kind, event, ref,
-                            commit_id, sender, found, received_at, outcome, reason, page_key)
-                            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project, delivery_id) DO NOTHING";
-                        let done = sqlx::query(sql)
-                            .bind(new.project.as_str())
-                            .bind(new.id.as_str())
-                            .bind(new.forge.word())
-                            .bind(&new.event_name)
-                            .bind(&new.kind)
-                            .bind(event)
-                            .bind(change.map(|change| change.reference.as_str()))
-                            .bind(change.map(|change| change.commit.as_str()))
-                            .bind(new.event.as_ref().and_then(|event| event.sender.clone()))
-                            .bind(new.found)
-                            .bind(now_ms)
-                            .bind(new.outcome.word())
-                            .bind(&new.reason)
-                            .bind(&new.page_key)
-                            .execute(c)
-                            .await?;
-                        Ok((done.rows_affected() == 1).then(|| done.last_insert_rowid()))
-                    })
-                }
-            })
-            .await?;
-        match inserted {
+    pub async fn add_delivery(&self, new: impl Into<Arc<NewDelivery>>, now_ms: i64) -> Result<Arrival, StoreError> {
+        let new = new.into();
+        match self.write_arrival(new.clone(), now_ms).await? {
             Some(number) => Ok(Arrival::New(number)),
             None => {
                 let sql = "SELECT * FROM deliveries WHERE project = ? AND delivery_id = ?";
@@ -168,7 +138,7 @@ impl Store {
     }
 
     /// Takes what came again under a known id in the place of what came before: it is judged afresh.
-    pub async fn renew_delivery(&self, number: i64, new: NewDelivery) -> Result<(), StoreError> {
+    pub async fn renew_delivery(&self, number: i64, new: Arc<NewDelivery>) -> Result<(), StoreError> {
         let event = new.event.as_ref().map(to_json).transpose()?;
         self.write("renew a delivery", move |c| {
             Box::pin(async move {

@@ -1,5 +1,6 @@
 //! SQLite: a file per table. One writer that groups what waits into one durable commit, and readers beside it.
 
+mod arrivals;
 mod canaries;
 mod degraded;
 mod deliveries;

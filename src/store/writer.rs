@@ -1,8 +1,10 @@
 //! One writer: whatever waits is written in one transaction, so that one fsync serves many callers.
 
-use super::{Store, StoreError};
+use super::arrivals::{self, Arriving, Stored};
+use super::{NewDelivery, Store, StoreError};
 use futures_util::future::BoxFuture;
 use sqlx::{Connection, SqliteConnection};
+use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// The most that one transaction takes, so that no caller waits for ever for its commit.
@@ -18,6 +20,7 @@ pub(super) struct Writer {
 }
 
 enum Message {
+    Arrived(Arriving),
     Work(Work),
     Close(oneshot::Sender<()>),
 }
@@ -64,6 +67,14 @@ impl Store {
         self.writer.queue.send(Message::Work(boxed)).await.map_err(|_| StoreError::Closed)?;
         hear.await.map_err(|_| StoreError::Closed)?
     }
+
+    /// Stores a delivery in the next transaction, together with all others that arrive, and returns once that is
+    /// durable.
+    pub(super) async fn write_arrival(&self, new: Arc<NewDelivery>, received_ms: i64) -> Stored {
+        let (arriving, hear) = Arriving::new(new, received_ms)?;
+        self.writer.queue.send(Message::Arrived(arriving)).await.map_err(|_| StoreError::Closed)?;
+        hear.await.map_err(|_| StoreError::Closed)?
+    }
 }
 
 async fn in_savepoint<T, F>(connection: &mut SqliteConnection, work: F) -> Result<T, sqlx::Error>
@@ -77,15 +88,29 @@ where
     result
 }
 
+/// What goes into one transaction.
+#[derive(Default)]
+struct Batch {
+    arrived: Vec<Arriving>,
+    work: Vec<Work>,
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        self.arrived.len() + self.work.len()
+    }
+}
+
 async fn write_all(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Message>) {
     let mut closing = None;
     while closing.is_none() {
         let Some(first) = waiting.recv().await else { break };
-        let mut batch = Vec::new();
+        let mut batch = Batch::default();
         let mut next = Some(first);
         while let Some(message) = next {
             match message {
-                Message::Work(work) => batch.push(work),
+                Message::Arrived(arriving) => batch.arrived.push(arriving),
+                Message::Work(work) => batch.work.push(work),
                 Message::Close(done) => {
                     closing = Some(done);
                     break;
@@ -93,7 +118,7 @@ async fn write_all(mut connection: SqliteConnection, mut waiting: mpsc::Receiver
             }
             next = if batch.len() < MOST_IN_ONE_COMMIT { waiting.try_recv().ok() } else { None };
         }
-        if !batch.is_empty() {
+        if batch.len() > 0 {
             write_batch(&mut connection, batch).await;
         }
     }
@@ -105,14 +130,15 @@ async fn write_all(mut connection: SqliteConnection, mut waiting: mpsc::Receiver
     }
 }
 
-async fn write_batch(connection: &mut SqliteConnection, batch: Vec<Work>) {
+async fn write_batch(connection: &mut SqliteConnection, Batch { arrived, work }: Batch) {
     if let Err(error) = sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *connection).await {
         tracing::error!(error = %error, "The store cannot be written to");
         // Dropping the work tells each caller that the store is closed to it.
         return;
     }
-    let mut finishes = Vec::with_capacity(batch.len());
-    for work in batch {
+    let stored = arrivals::store_all(connection, &arrived).await;
+    let mut finishes = Vec::with_capacity(work.len());
+    for work in work {
         finishes.push(work(&mut *connection).await);
     }
     let committed = sqlx::raw_sql("COMMIT").execute(&mut *connection).await;
@@ -120,11 +146,14 @@ async fn write_batch(connection: &mut SqliteConnection, batch: Vec<Work>) {
         tracing::error!(error = %error, "The store could not commit");
         let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await;
     }
+    let outcome = || match &committed {
+        Ok(_) => Ok(()),
+        Err(error) => Err(StoreError::Content(format!("commit failed: {error}"))),
+    };
+    for (arriving, stored) in arrived.into_iter().zip(stored) {
+        arriving.tell(stored.and_then(|number| outcome().map(|()| number)));
+    }
     for finish in finishes {
-        let outcome = match &committed {
-            Ok(_) => Ok(()),
-            Err(error) => Err(StoreError::Content(format!("commit failed: {error}"))),
-        };
-        finish(outcome);
+        finish(outcome());
     }
 }

@@ -1,6 +1,7 @@
 //! What a store promises: nothing accepted is lost when power fails, and an upgrade can be taken back.
 
-use launchway::store::{Store, StoreError};
+use launchway::model::ForgeKind;
+use launchway::store::{Arrival, DeliveryOutcome, NewDelivery, Store, StoreError};
 use sqlx::{Connection, SqliteConnection};
 use std::path::Path;
 
@@ -41,6 +42,70 @@ async fn what_was_accepted_outlives_a_power_failure() {
         assert_eq!(store.pragma(name).await.unwrap(), value, "{name}");
     }
     assert!(store.pragma("cache_size").await.is_err());
+    store.close().await;
+}
+
+fn delivery(id: &str, page_key: &str) -> NewDelivery {
+    NewDelivery {
+        project: "shop".parse().unwrap(),
+        id: id.parse().unwrap(),
+        forge: ForgeKind::GitHub,
+        event_name: "push".into(),
+        kind: "push".into(),
+        event: None,
+        found: false,
+        outcome: DeliveryOutcome::Received,
+        reason: String::new(),
+        page_key: page_key.into(),
+    }
+}
+
+#[tokio::test]
+async fn of_deliveries_that_arrive_together_each_id_is_new_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap();
+    // 300 ids, each four times over, so that the same id waits for the same transaction.
+    let arriving = (0..1_200).map(|n| {
+        let store = store.clone();
+        let new = delivery(&format!("id-{}", n % 300), &format!("{n:032x}"));
+        tokio::spawn(async move { store.add_delivery(new, 1).await.unwrap() })
+    });
+    let arriving: Vec<_> = arriving.collect();
+    let arrived = futures_util::future::try_join_all(arriving).await.unwrap();
+    let mut numbers = Vec::new();
+    for (n, arrival) in arrived.iter().enumerate() {
+        match arrival {
+            Arrival::New(number) => {
+                let stored = store.delivery(*number).await.unwrap().unwrap();
+                assert_eq!((stored.id.to_string(), stored.page_key), (format!("id-{}", n % 300), format!("{n:032x}")));
+                numbers.push(*number);
+            }
+            Arrival::Again(before) => assert_eq!(before.id.to_string(), format!("id-{}", n % 300)),
+        }
+    }
+    assert_eq!(numbers.len(), 300);
+    assert!(numbers.is_sorted(), "in the order in which they came");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_delivery_that_cannot_be_stored_does_not_disturb_those_that_arrive_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap();
+    store.add_delivery(delivery("first", "taken"), 1).await.unwrap();
+    let arriving = (0..20).map(|n| {
+        let store = store.clone();
+        let key = if n == 7 { "taken".to_string() } else { format!("key-{n}") };
+        async move { store.add_delivery(delivery(&format!("id-{n}"), &key), 1).await }
+    });
+    let arrived = futures_util::future::join_all(arriving).await;
+    for (n, arrival) in arrived.iter().enumerate() {
+        match n {
+            7 => assert!(matches!(arrival, Err(StoreError::Query { .. })), "{arrival:?}"),
+            _ => assert!(matches!(arrival, Ok(Arrival::New(_))), "{arrival:?}"),
+        }
+    }
+    assert_eq!(store.deliveries(None, 100).await.unwrap().len(), 20);
     store.close().await;
 }
 
