@@ -37,7 +37,7 @@ impl Planner<'_> {
             waits.extend(self.hold_requests(component, &waits.clone()));
         }
         let mut fresh = self.fresh(component, matching, created);
-        fresh.sort_by_key(|fresh| (!fresh.serves || fresh.must_wait, fresh.must_start, fresh.replica));
+        fresh.sort_by_key(|fresh| (!fresh.serves, fresh.must_wait, fresh.must_start, fresh.replica));
         let up: Vec<&ObservedContainer> = matching.obsolete().filter(|container| is_up(container)).collect();
         let (old, idle): (Vec<_>, Vec<_>) = up.into_iter().partition(|container| self.serves(component, container));
         // What runs and gets nothing (a try of before that never became ready) makes room first. What the engine itself
@@ -211,8 +211,13 @@ impl Planner<'_> {
         };
         let stop_first = component.update.order.as_deref() == Some("stop-first");
         let delay = component.update.delay.filter(|delay| !delay.is_zero());
-        let mut on = beside.fresh.iter().filter(|fresh| fresh.serves && !fresh.must_wait).count();
+        // What serves already goes on serving while the engine, whose first look at it may be yet to come, calls it
+        // starting.
+        let mut on = beside.fresh.iter().filter(|fresh| fresh.serves).count();
         let mut last: Vec<u32> = Vec::new();
+        for index in 0..on {
+            last.extend(self.bring_up(beside, index, &[]));
+        }
         let mut is_first = true;
         while on < wanted {
             if let Some(delay) = delay.filter(|_| !is_first) {

@@ -2,7 +2,7 @@
 
 use super::tests::{ALL, FORWARD, assert_is, release, wanted};
 use super::*;
-use crate::model::{CanarySettings, EdgeSettings, ObservedEdge, Route};
+use crate::model::{CanarySettings, EdgeSettings, Health, ObservedEdge, Route};
 use crate::plan::routing::give_to_edge;
 use crate::plan::sample::{component, stack};
 use crate::plan::simulation::Simulation;
@@ -94,6 +94,21 @@ fn rolling_goes_batch_by_batch() {
     #24 shop-web-1, remove container, release 2 has replaced it
     #25 shop-web-2, remove container, release 2 has replaced it
     #26 shop-web-3, remove container, release 2 has replaced it
+    ");
+}
+
+/// Its health check was tried before the engine's first look: at the second look at what runs nothing is to be led
+/// anywhere else.
+#[test]
+fn replicas_that_serve_stay_led_to_while_the_engine_calls_them_starting() {
+    let one = release(1, web("1", 2, |web| web.settings.method = Method::Rolling));
+    let mut engine = live(&one);
+    for container in &mut engine.observed.containers {
+        container.health = Health::Starting;
+    }
+    insta::assert_snapshot!(plan_text(&one, &engine), @"
+    #1 web-1, wait until ready, it runs, but is not ready
+    #2 web-2, wait until ready, it runs, but is not ready
     ");
 }
 
