@@ -161,7 +161,7 @@ fn while_a_component_is_recreated_requests_wait() {
     #2 edge to web, let requests wait, it is stopped and started again
     [2] -> #3 shop-web-1, rename container to shop-web-1.old-00000001, its name is wanted
     [3] -> #4 web-1, rename container to shop-web-1, it takes the name over
-    [4] -> #5 shop-web-1, wait until it has finished, at most 30 s, it gets nothing new
+    [4] -> #5 shop-web-1, wait until it has finished, at most 10 s, it gets nothing new
     [5] -> #6 shop-web-1, stop container, release 2 replaces it
     [6] -> #7 web-1, start container, new container
     [7] -> #8 web-1, wait until ready

@@ -14,6 +14,9 @@ use std::time::Duration;
 
 /// How long a replica may take to finish what it has, where nothing is set.
 const DRAIN: Duration = Duration::from_secs(30);
+/// The same while requests wait for the component. An open WebSocket never finishes by itself: with the whole 30 s, whoever
+/// came first would have waited as long as the edge lets anybody wait, before the stop and the start have even begun.
+const DRAIN_HELD: Duration = Duration::from_secs(10);
 
 /// A replica of the release in the making.
 #[derive(Debug, Clone)]
@@ -294,6 +297,14 @@ impl Planner<'_> {
         vec![step]
     }
 
+    /// Whether requests wait for it, by what was planned last, or by what is.
+    fn is_held(&self, name: &ComponentName) -> bool {
+        match self.led.get(name) {
+            Some((change, _)) => change.held,
+            None => self.routes(name).is_some_and(|routes| routes.held),
+        }
+    }
+
     /// Waits until a container that gets nothing new has finished what it has; nothing where the edge never led to it.
     pub(super) fn drain(&mut self, container: &ObservedContainer, phase: Phase, waits: &[u32]) -> Vec<u32> {
         let is_known = self.edge().is_some_and(|edge| {
@@ -304,7 +315,8 @@ impl Planner<'_> {
             return Vec::new();
         }
         let settings = self.release.stack.components.get(&container.component).map(|component| &component.settings);
-        let limit = settings.and_then(|settings| settings.drain).unwrap_or(DRAIN);
+        let usual = if self.is_held(&container.component) { DRAIN_HELD } else { DRAIN };
+        let limit = settings.and_then(|settings| settings.drain).unwrap_or(usual);
         let action = Action::Drain { component: container.component.clone(), target: existing(container), limit };
         let cause = "it gets nothing new";
         vec![self.draft.add(Some(&container.component), &container.name, action, cause, phase, waits.to_vec())]
