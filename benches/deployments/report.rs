@@ -181,12 +181,17 @@ impl Report {
     }
 }
 
+/// `50th / 99th` of either, and how many times as long the second are.
 fn compared((mut quiet, mut deploying): (Vec<f64>, Vec<f64>)) -> [String; 3] {
     let mut both = |percent| (percentile(&mut quiet, percent), percentile(&mut deploying, percent));
     let ((quiet_50, deploying_50), (quiet_99, deploying_99)) = (both(50.0), both(99.0));
+    let pair = |first: f64, second: f64, decimals| match first.is_nan() {
+        true => "-".to_string(),
+        false => format!("{first:.decimals$} / {second:.decimals$}"),
+    };
     [
-        format!("{quiet_50:.1} / {quiet_99:.1}"),
-        format!("{deploying_50:.1} / {deploying_99:.1}"),
-        format!("{:.2} / {:.2}", deploying_50 / quiet_50, deploying_99 / quiet_99),
+        pair(quiet_50, quiet_99, 1),
+        pair(deploying_50, deploying_99, 1),
+        pair(deploying_50 / quiet_50, deploying_99 / quiet_99, 2),
     ]
 }
