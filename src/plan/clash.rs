@@ -4,7 +4,8 @@ use super::container::container_name;
 use super::converge::{Goal, Wanted};
 use super::definition;
 use crate::model::{
-    Component, ContainerState, Observed, ObservedContainer, Port, Problem, PublishedPort, Release, label,
+    Component, ContainerState, EdgeAddress, Observed, ObservedContainer, Port, Problem, Protocol, PublishedPort,
+    Release, label,
 };
 use std::collections::BTreeMap;
 
@@ -52,8 +53,15 @@ fn names(release: &Release, component: &Component, observed: &Observed, problems
 }
 
 fn ports(component: &Component, observed: &Observed, problems: &mut Vec<Problem>) {
-    for port in &component.container.ports {
-        let Some(published) = port.published else { continue };
+    let routes = observed.edge.iter().flat_map(|edge| edge.routes.values());
+    let open: Vec<EdgeAddress> =
+        routes.flat_map(|routes| &routes.entries).filter_map(|entry| entry.listen.address()).collect();
+    // What the edge has opened for the environment already, it holds itself.
+    let opened = component.entries.iter().filter_map(|entry| entry.listen.address());
+    let opened = opened.filter(|address| !open.iter().any(|held| held.overlaps(address))).map(published_at);
+    for port in component.container.ports.iter().cloned().chain(opened) {
+        let Some(published) = port.published.filter(|_| !is_let_go(&port, &open)) else { continue };
+        let port = &port;
         let holder = observed
             .foreign
             .iter()
@@ -75,6 +83,22 @@ fn ports(component: &Component, observed: &Observed, problems: &mut Vec<Problem>
             problems.push(Problem::error(Some(component.place.clone()), key, message));
         }
     }
+}
+
+/// A port of the edge, as if a container published it.
+pub(super) fn published_at(address: EdgeAddress) -> Port {
+    Port {
+        target: 0,
+        published: Some(address.port),
+        host_ip: address.host_ip.map(|ip| ip.to_string()),
+        protocol: Protocol::Tcp,
+        app_protocol: None,
+    }
+}
+
+/// The edge listens there for the environment, and lets it go before the container starts.
+fn is_let_go(port: &Port, open: &[EdgeAddress]) -> bool {
+    port.protocol == Protocol::Tcp && port.published.is_some_and(|port| open.iter().any(|held| held.port == port))
 }
 
 /// Somebody listens there, and it is none of the environment's own containers.

@@ -1,8 +1,9 @@
 //! What two environments would both take of one engine: they must not meet.
 
-use super::clash::share_an_address;
+use super::clash::{published_at, share_an_address};
 use super::container::container_name;
-use crate::model::{Component, Place, Port, Problem, Release};
+use super::routing::named;
+use crate::model::{Component, Listen, Place, Port, Problem, Release};
 use std::collections::BTreeSet;
 
 /// Container names, ports, networks and volumes that a release wants and that another environment's release already
@@ -30,9 +31,16 @@ pub fn clashes(release: &Release, other: &Release) -> Vec<Problem> {
             let key = format!("services.{}.container_name", component.name);
             say(place.clone(), key, format!("the container name {name}"), way_out);
         }
-        let ports = other.stack.components.values().flat_map(|c| &c.container.ports);
-        for port in &component.container.ports {
-            if ports.clone().any(|held| is_same(port, held)) {
+        let entries = || other.stack.components.values().flat_map(|c| &c.entries);
+        let routes = component.entries.iter().filter(|entry| matches!(entry.listen, Listen::Shared { .. }));
+        for entry in routes.filter(|entry| entries().any(|held| held.listen.collides(&entry.listen))) {
+            let way_out = "Let the host differ by a variable of the environment.";
+            let key = format!("services.{}.x-launchway.route", component.name);
+            say(place.clone(), key, format!("the route {}", named(&entry.listen)), way_out);
+        }
+        let ports: Vec<Port> = other.stack.components.values().flat_map(ports_of_the_host).collect();
+        for port in &ports_of_the_host(component) {
+            if ports.iter().any(|held| is_same(port, held)) {
                 let published = port.published.unwrap_or_default();
                 let way_out = "Let it differ by a variable of the environment, such as \"${PORT}:8080\".";
                 let key = format!("services.{}.ports", component.name);
@@ -56,6 +64,12 @@ pub fn clashes(release: &Release, other: &Release) -> Vec<Problem> {
 
 fn names<'a>(release: &'a Release, component: &'a Component) -> impl Iterator<Item = String> + 'a {
     (1..=component.replicas).map(move |replica| container_name(release, component, replica))
+}
+
+/// Those that its containers publish, and those that the edge opens for it.
+fn ports_of_the_host(component: &Component) -> Vec<Port> {
+    let opened = component.entries.iter().filter_map(|entry| entry.listen.address()).map(published_at);
+    component.container.ports.iter().cloned().chain(opened).collect()
 }
 
 fn is_same(port: &Port, held: &Port) -> bool {

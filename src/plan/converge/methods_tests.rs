@@ -211,6 +211,27 @@ fn a_port_that_the_engine_publishes_is_taken_over() {
     assert_is(&engine, &back);
 }
 
+/// Whoever holds a port that the edge is to open is found before anything starts.
+#[test]
+fn a_port_of_the_edge_that_somebody_holds_is_found_beforehand() {
+    let release = release(1, web("1", 1, |_| {}));
+    let mut engine = with_edge();
+    let held = |host_ip: &str| crate::model::PublishedPort {
+        host_ip: host_ip.into(),
+        port: 8080,
+        protocol: crate::model::Protocol::Tcp,
+    };
+    engine.observed.listening = vec![held("0.0.0.0")];
+    let problems = converge(&wanted(&release, 1, Goal::Deploy), &engine.observed).unwrap_err();
+    assert!(problems[0].message.starts_with("port 8080 of the host is held by a process."), "{problems:?}");
+    // The edge itself is nobody else.
+    let mut engine = live(&release);
+    engine.observed.listening = vec![held("0.0.0.0")];
+    assert!(converge(&wanted(&release, 1, Goal::Deploy), &engine.observed).unwrap().is_empty());
+    let plain = stack([component("web").publishes(8080, 80)]);
+    assert!(converge(&wanted(&super::tests::release(2, plain), 2, Goal::Deploy), &engine.observed).is_ok());
+}
+
 /// A random shop behind the edge.
 fn random_shop() -> impl Strategy<Value = Stack> {
     let one = (any::<bool>(), 0u8..3, 1u32..5, 0u8..5, 0u32..4, any::<[bool; 3]>(), 0u8..4);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{CommitId, EnvironmentName, ProjectName, ReleaseId, Stack};
+use crate::model::{CommitId, EdgeSettings, EnvironmentName, ProjectName, ReleaseId, Route, Stack};
 use crate::plan::sample::{component, stack};
 use std::collections::BTreeMap;
 
@@ -71,4 +71,26 @@ fn a_port_is_free_on_another_address_and_for_another_protocol() {
     assert!(messages(&release("staging", with(Some("127.0.0.2"), Tcp)), &production).is_empty());
     assert!(messages(&release("staging", with(Some("127.0.0.1"), Udp)), &production).is_empty());
     assert_eq!(messages(&release("staging", with(None, Tcp)), &production).len(), 1);
+}
+
+#[test]
+fn what_the_edge_opens_leads_to_one_environment() {
+    let web = || {
+        let mut web = component("web").publishes(8080, 80);
+        web.0.settings.route = Some(Route { host: Some("shop.example.com".into()), path: None, port: Some(80) });
+        stack([web])
+    };
+    let behind_the_edge = |environment: &str| {
+        let mut release = release(environment, web());
+        let edge = EdgeSettings { listen: vec![":443".parse().unwrap()], ..EdgeSettings::default() };
+        assert_eq!(crate::plan::routing::give_to_edge(&mut release.stack, &edge), vec![]);
+        release
+    };
+    insta::assert_snapshot!(messages(&behind_the_edge("staging"), &behind_the_edge("production")).join("\n"), @r#"
+    shop/staging and shop/production both want the route shop.example.com/: two environments must not meet. Let the host differ by a variable of the environment.
+    shop/staging and shop/production both want port 8080 of the host: two environments must not meet. Let it differ by a variable of the environment, such as "${PORT}:8080".
+    "#);
+    // The engine publishes it for the one, the edge opens it for the other.
+    assert_eq!(messages(&behind_the_edge("staging"), &release("production", web())).len(), 1);
+    assert_eq!(messages(&release("staging", web()), &behind_the_edge("production")).len(), 1);
 }
