@@ -12,6 +12,9 @@ pub enum Refusal {
     /// Somebody else has what they ask for.
     #[error("{0}")]
     Taken(String),
+    /// Another edge has to be asked, which is yet to come.
+    #[error("the edge ends; it changes nothing any more")]
+    Ending,
     /// The edge could not keep them.
     #[error("{0}")]
     Failed(String),

@@ -96,7 +96,11 @@ impl EdgeClient {
                     Ok(problem) => problem.detail,
                     Err(_) => format!("{status}: {}", String::from_utf8_lossy(&body).trim()),
                 };
-                Err(EdgeError::Refused { status: status.as_u16(), detail })
+                match status {
+                    // It ends; the one that comes after it is to be asked.
+                    StatusCode::SERVICE_UNAVAILABLE => Err(away(detail)),
+                    status => Err(EdgeError::Refused { status: status.as_u16(), detail }),
+                }
             }
             Ok(Err(error)) => Err(away(format!("{error:#}"))),
             Err(_) => Err(away("it does not answer in time".into())),

@@ -120,6 +120,7 @@ fn refused<T>(done: Result<T, Refusal>) -> Result<T, Problem> {
             Refusal::Wrong(_) => 400,
             Refusal::Taken(_) => 409,
             Refusal::Failed(_) => 500,
+            Refusal::Ending => 503,
         };
         Problem::new(status, refusal.to_string())
     })

@@ -77,7 +77,7 @@ impl Keeper {
             return Ok(());
         }
         if self.edge.ending.is_cancelled() {
-            return Err(Refusal::Failed("the edge ends; it changes nothing any more".into()));
+            return Err(Refusal::Ending);
         }
         let before = ports(&kept.table);
         let after = ports(&table);

@@ -55,6 +55,11 @@ pub struct Subnet {
 }
 
 impl Stack {
+    /// Whether the edge leads to any component.
+    pub fn has_entries(&self) -> bool {
+        self.components.values().any(|component| !component.entries.is_empty())
+    }
+
     /// Whether another component waits for this one to end with exit code 0.
     pub fn is_job(&self, name: &ComponentName) -> bool {
         self.components.values().any(|component| {

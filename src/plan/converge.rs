@@ -68,8 +68,8 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
     let mut draft = Draft::default();
     let Some(release) = wanted.release else {
         let all = observed.containers.iter().chain(&observed.release_commands);
-        unroute_all(observed, &mut draft);
-        remove_all(&mut draft, all, "nothing was live before");
+        let unrouted = unroute_all(observed, &mut draft);
+        remove_all(&mut draft, all, "nothing was live before", &unrouted);
         return Ok(draft.finish());
     };
     let order = levels(&release.stack)
@@ -101,6 +101,9 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
     let (addresses, led, freed, taken) = Default::default();
     let mut planner = Planner { wanted, release, observed, draft, ends, stops, commands, addresses, led, freed, taken };
     planner.find_addresses();
+    if let Some(problem) = planner.lacks_addresses(&matchings) {
+        return Err(vec![problem]);
+    }
     planner.networks_and_volumes(&components, &matchings);
     let created = planner.creates(&components, &matchings);
     // What release commands need comes first, and all the rest only when they have ended.
@@ -368,20 +371,27 @@ fn holds(container: &ObservedContainer) -> BTreeSet<String> {
 }
 
 /// Nothing leads to the environment any more.
-fn unroute_all(observed: &Observed, draft: &mut Draft) {
+fn unroute_all(observed: &Observed, draft: &mut Draft) -> Vec<u32> {
+    let mut steps = Vec::new();
     for component in observed.edge.iter().flat_map(|edge| edge.routes.keys()) {
         let subject = serving::edge_subject(component);
         let action = Action::Unroute(component.clone());
-        draft.add(Some(component), &subject, action, "nothing was live before", Phase::Clean, []);
+        steps.push(draft.add(Some(component), &subject, action, "nothing was live before", Phase::Clean, []));
     }
+    steps
 }
 
-fn remove_all<'a>(draft: &mut Draft, containers: impl Iterator<Item = &'a ObservedContainer>, cause: &str) {
+fn remove_all<'a>(
+    draft: &mut Draft,
+    containers: impl Iterator<Item = &'a ObservedContainer>,
+    cause: &str,
+    waits: &[u32],
+) {
     for container in containers {
-        let mut waits = Vec::new();
+        let mut waits = waits.to_vec();
         if is_up(container) {
             let action = Action::StopContainer { target: existing(container), grace: None };
-            waits.push(draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, []));
+            waits = vec![draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, waits)];
         }
         let action = Action::RemoveContainer(existing(container));
         draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, waits);

@@ -91,8 +91,12 @@ impl Mending {
             Action::StartContainer(target) | Action::WaitReady { target, .. } => {
                 concerns(step) && existing(target).is_none_or(|id| started.contains(&id))
             }
-            // What the edge has lost it learns again, whatever else is well.
-            Action::Route(change) => concerns(step) || (!change.held && !self.left.contains(&change.component)),
+            // What the edge has lost it learns again, where that is all that is wrong.
+            Action::Route(change) => {
+                let others = plan.steps.iter().filter(|other| other.component == step.component && other.id != step.id);
+                let is_all = others.count() == 0 && !change.held && !self.left.contains(&change.component);
+                concerns(step) || is_all
+            }
             _ => concerns(step),
         });
         only(plan, kept)

@@ -96,7 +96,9 @@ pub fn match_containers<'a>(
         let same = container.fingerprint.as_ref().is_some_and(|f| is_accepted(wanted, release, component, f));
         let usable = !matches!(container.state, ContainerState::Dead | ContainerState::Paused);
         let job_fits = !is_job || job_counts(wanted, container, rerun);
-        same && usable && job_fits && detached(release, component, container).is_empty()
+        // Whoever has no address there cannot be led to.
+        let can_be_led_to = component.entries.is_empty() || observed.edge.is_none() || container.edge_address.is_some();
+        same && usable && job_fits && can_be_led_to && detached(release, component, container).is_empty()
     };
     let (mut fitting, mut obsolete): (Vec<_>, Vec<_>) = all.into_iter().partition(|container| fits(container));
 

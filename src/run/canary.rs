@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often what came is judged; a short hold is looked at more often.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often the status says how long it still takes.
+const SAY_EVERY: Duration = Duration::from_secs(60);
 /// Whoever promotes or pauses is heard within this time.
 const LISTEN_EVERY: Duration = Duration::from_millis(250);
 
@@ -89,15 +91,17 @@ impl Canaries {
         let mut said = Instant::now();
         let mut hurried = false;
         self.say(hold, elapsed, None).await;
+        let mut round = Instant::now();
         loop {
-            let listened = Instant::now();
+            // All of it is waiting on purpose, what is asked meanwhile too.
+            self.let_pass(round.elapsed());
+            round = Instant::now();
             tokio::select! {
                 () = tokio::time::sleep(LISTEN_EVERY) => {}
                 () = self.deployer.to_promote.notified() => {}
                 () = self.hurry.cancelled(), if !hurried => hurried = true,
                 () = cancel.cancelled() => return Err(EngineError::Cancelled.into()),
             }
-            self.let_pass(listened.elapsed());
             if let Some(by) = self.promoted(hold).await? {
                 return self.passed(hold, format!("promoted past {by} %")).await;
             }
@@ -132,7 +136,7 @@ impl Canaries {
             if let Decision::Worse { why } = decision {
                 return Err(StepError::Worse { why: format!("{}: {why}", hold.component) });
             }
-            if said.elapsed() >= LOOK_EVERY {
+            if waits_for.is_none() && said.elapsed() >= SAY_EVERY {
                 said = Instant::now();
                 self.say(hold, elapsed, waits_for).await;
             }

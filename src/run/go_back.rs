@@ -16,12 +16,16 @@ use crate::store::Deployment;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// By which a restarted server knows why it goes back.
+const OVERTAKEN: &str = "A newer commit waits";
+
 impl Flow {
     /// After a restart in the middle of going back, the reason is what the store has of it.
     pub fn noted_setback(&self) -> Setback {
         let why = self.deployment.description.clone();
         match &self.deployment.cancelled_by {
             Some(_) => Setback::Cancelled,
+            None if self.deployment.host_fault && why.contains(OVERTAKEN) => Setback::Overtaken,
             None if self.deployment.host_fault => Setback::Host { why },
             None => Setback::Commit { component: None, why, last_lines: Vec::new() },
         }
@@ -279,6 +283,6 @@ fn told(setback: &Setback, stage: Stage) -> (Fault, String, Option<String>) {
         }
         Setback::Host { why } | Setback::EngineAway { why } => (Fault::Host, why.clone(), None),
         Setback::Cancelled => (Fault::Host, "Cancelled".to_string(), None),
-        Setback::Overtaken => (Fault::Host, "A newer commit waits".to_string(), None),
+        Setback::Overtaken => (Fault::Host, OVERTAKEN.to_string(), None),
     }
 }

@@ -143,8 +143,10 @@ impl EdgeOf {
                 Ok(in_flight) => in_flight.get(id).copied().unwrap_or_default(),
                 // An edge that has ended has cut what it had; a new one counts what it took over.
                 Err(EdgeError::Away { .. }) if Instant::now() < end => {
-                    tokio::time::sleep(LOOK_EVERY).await;
-                    continue;
+                    tokio::select! {
+                        () = tokio::time::sleep(LOOK_EVERY) => continue,
+                        () = cancel.cancelled() => return Err(EngineError::Cancelled.into()),
+                    }
                 }
                 Err(error) => return Err(error.into()),
             };

@@ -35,6 +35,10 @@ impl Deployer {
         tracing::info!(project = %place.0, environment = %place.1, by, "What was stopped is to be started");
         let observed = self.observe(project, environment).await;
         let observed = observed.map_err(|error| Refusal::Impossible(error.to_string()))?;
+        if observed.edge.is_none() && release.stack.has_entries() {
+            let why = "the edge does not answer, which leads to what would be started: `launchway up` or `launchway edge` runs it";
+            return Err(Refusal::Impossible(why.into()));
+        }
         let mut ward = look.take_ward().await?;
         let wanted = look.wanted(release);
         let endings = look.endings(&mut ward, release, &observed).await?;

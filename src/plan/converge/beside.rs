@@ -2,7 +2,7 @@
 //! there, so that the way on after a crash and the way back are the same code.
 
 use super::serving::Fresh;
-use super::{Created, Ends, Planner, existing, is_up, subject};
+use super::{Created, Ends, Goal, Planner, existing, is_up, subject};
 use crate::model::{CanarySettings, Component, Health, Method, ObservedContainer};
 use crate::plan::readiness::readiness;
 use crate::plan::slots::{Matching, Slot};
@@ -37,6 +37,10 @@ impl Planner<'_> {
             waits.extend(self.hold_requests(component, &waits.clone()));
         }
         let mut fresh = self.fresh(component, matching, created);
+        if self.wanted.goal == Goal::PutBack && fresh.iter().all(|fresh| !fresh.must_start && !fresh.must_wait) {
+            // All that was good before is there: traffic goes back whatever becomes of the rest.
+            waits.clear();
+        }
         fresh.sort_by_key(|fresh| (!fresh.serves, fresh.must_wait, fresh.must_start, fresh.replica));
         let up: Vec<&ObservedContainer> = matching.obsolete().filter(|container| is_up(container)).collect();
         let (old, idle): (Vec<_>, Vec<_>) = up.into_iter().partition(|container| self.serves(component, container));
@@ -44,7 +48,15 @@ impl Planner<'_> {
         // leads to serves until its port is wanted.
         if fresh.iter().any(|fresh| fresh.must_start) {
             let stop_first = component.update.order.as_deref() == Some("stop-first");
-            for container in idle.iter().filter(|container| stop_first || container.published.is_empty()) {
+            // Where the edge has led to nothing yet, somebody else may lead to what runs.
+            let is_try = |container: &ObservedContainer| {
+                self.routes(&component.name).is_some()
+                    || component.entries.is_empty()
+                    || (container.deployment.is_some() && container.deployment == self.wanted.deployment)
+            };
+            let idle = idle.iter().filter(|container| stop_first || container.published.is_empty());
+            let idle: Vec<&&ObservedContainer> = idle.filter(|container| stop_first || is_try(container)).collect();
+            for container in idle {
                 let cause = format!("nothing leads to it, and release {} replaces it", self.release.id);
                 let stop = self.stop(container, &cause, waits.clone());
                 waits.push(stop);
@@ -220,7 +232,8 @@ impl Planner<'_> {
         }
         let mut is_first = true;
         while on < wanted {
-            if let Some(delay) = delay.filter(|_| !is_first) {
+            let starts = beside.fresh[on..].iter().take(batch).any(|fresh| fresh.must_start);
+            if let Some(delay) = delay.filter(|_| !is_first && starts) {
                 let (name, subject) = (Some(&component.name), component.name.to_string());
                 let action = Action::Pause(delay);
                 last = vec![self.draft.add(name, &subject, action, "update_config.delay", Phase::Deploy, last)];

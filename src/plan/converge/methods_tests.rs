@@ -305,6 +305,10 @@ fn bounds(old: &Release, new: &Release, name: &ComponentName) -> Option<(usize, 
             _ => (fewest, both),
         }
     };
+    if before.entries.is_empty() != after.entries.is_empty() {
+        // Somebody else led to it before, or does from now on: all of the new is ready first.
+        return Some((fewest, both));
+    }
     let ((one, two), (three, four)) = (of(old, before), of(new, after));
     Some((one.min(three), two.max(four)))
 }

@@ -2,10 +2,11 @@
 
 use super::{Planner, existing, is_up};
 use crate::model::{
-    Component, ComponentName, ComponentRoutes, Method, ObservedContainer, ObservedEdge, ReleaseId, Sticky,
+    Component, ComponentName, ComponentRoutes, Method, ObservedContainer, ObservedEdge, Problem, ReleaseId, Sticky,
 };
 use crate::plan::method;
 use crate::plan::routing::{EDGE_NETWORK, free_address, named};
+use crate::plan::slots::Matching;
 use crate::plan::{Action, ContainerSpec, EngineNetworkMode, Phase, RouteChange, Share, Target};
 use ipnet::Ipv4Net;
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,6 +95,23 @@ impl Planner<'_> {
             IpAddr::V6(_) => None,
         });
         self.addresses.taken.extend(routed);
+    }
+
+    /// The edge's addresses are used up by what is to be created.
+    pub(super) fn lacks_addresses(&self, matchings: &BTreeMap<&ComponentName, Matching>) -> Option<Problem> {
+        self.edge()?;
+        let components = self.release.stack.components.values().filter(|component| !component.entries.is_empty());
+        let missing = components.filter_map(|component| matchings.get(&component.name));
+        let needed: usize = missing.map(|matching| matching.missing().count()).sum();
+        let free = self.addresses.subnet.map_or(0, |subnet| {
+            subnet.hosts().skip(1).filter(|address| !self.addresses.taken.contains(address)).take(needed).count()
+        });
+        (free < needed).then(|| {
+            let message = format!(
+                "the edge's network has no {needed} addresses left ({free} are free). `edge.addresses` in launchway.toml sets the range that the environments' networks are cut from, and each has room for 253 containers."
+            );
+            Problem::error(None, "edge.addresses", message)
+        })
     }
 
     /// Gives a container that is to be created its place on the edge's network.
