@@ -19,7 +19,7 @@ pub struct Stack {
     pub settings: StrategySettings,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Network {
     /// The name on the engine: `<compose project>_<key>`, or what `name:` says.
     pub name: String,

@@ -89,8 +89,7 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
         }
         let replaced = |name: &ComponentName| matchings.get(name).is_some_and(|m| m.is_replaced());
         matching.restart = component.depends_on.iter().any(|(name, d)| d.restart && replaced(name));
-        let method = method::choose(&release.stack, &component.name).method;
-        if matching.restart && !matches!(method, Method::Recreate) {
+        if matching.restart && method::choose(&release.stack, &component.name).method != Method::Recreate {
             // A restart would interrupt it: others take over instead.
             matching.replace_all();
         }
@@ -249,7 +248,7 @@ impl Planner<'_> {
         if !fresh.is_empty() && (stops_some || !self.is_served(component, &fresh)) {
             let shares = self.shares(&fresh, &[], None);
             let waits = ends.ready.clone();
-            ends.ready.extend(self.lead(component, shares, false, "its replicas are ready", waits));
+            ends.ready.extend(self.lead(component, shares, "its replicas are ready", waits));
         }
         self.ends.insert(component.name.clone(), ends);
     }

@@ -18,13 +18,8 @@ pub fn readiness(stack: &Stack, component: &Component) -> Readiness {
         (Some(check), _) if check.test != HealthTest::Disabled => patience(check).max(Duration::from_secs(60)),
         _ => READY_WITHIN,
     };
-    let exposed = component.container.expose.iter().filter_map(|text| {
-        let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-        (protocol == "tcp").then(|| port.parse().ok()).flatten()
-    });
-    let published = component.container.ports.iter().filter(|p| p.protocol == Protocol::Tcp).map(|p| p.target);
     let routed = component.settings.route.iter().filter_map(|route| route.port);
-    let mut ports: Vec<u16> = routed.chain(published).chain(exposed).collect();
+    let mut ports: Vec<u16> = routed.chain(tcp_ports(component)).collect();
     ports.sort_unstable();
     ports.dedup();
     Readiness {
@@ -45,6 +40,20 @@ pub fn release_command_readiness(component: &Component) -> Readiness {
         ports: Vec::new(),
         follow: true,
     }
+}
+
+/// TCP ports in the container that the Compose file names.
+pub(super) fn tcp_ports(component: &Component) -> Vec<u16> {
+    let published =
+        component.container.ports.iter().filter(|port| port.protocol == Protocol::Tcp).map(|port| port.target);
+    let exposed = component.container.expose.iter().filter_map(|text| {
+        let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        (protocol == "tcp").then(|| port.parse().ok()).flatten()
+    });
+    let mut ports: Vec<u16> = published.chain(exposed).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
 }
 
 /// How long the engine itself would take at most to call it unhealthy, and one interval more.

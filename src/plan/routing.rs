@@ -2,6 +2,7 @@
 //! better held by something that outlives a container.
 
 use super::method::two_are_impossible;
+use super::readiness::tcp_ports;
 use crate::model::{
     Component, ComponentName, EdgeAddress, EdgeSettings, EntryProtocol, Listen, Network, NetworkAttachment,
     NetworkMode, Port, Problem, Protocol, RouteEntry, Stack,
@@ -61,16 +62,10 @@ pub fn give_to_edge(stack: &mut Stack, edge: &EdgeSettings) -> Vec<Problem> {
 fn network(name: String) -> Network {
     Network {
         name,
-        external: false,
         driver: Some("bridge".into()),
         driver_opts: BTreeMap::from([("com.docker.network.bridge.enable_icc".into(), "false".into())]),
         internal: true,
-        attachable: false,
-        enable_ipv6: None,
-        ipam_driver: None,
-        ipam: vec![],
-        labels: BTreeMap::new(),
-        place: None,
+        ..Network::default()
     }
 }
 
@@ -135,19 +130,6 @@ fn entries(stack: &Stack, component: &Component) -> Result<Vec<RouteEntry>, Prob
 
 fn is_tcp(port: &Port) -> bool {
     port.protocol == Protocol::Tcp
-}
-
-/// TCP ports in the container that the Compose file names.
-fn tcp_ports(component: &Component) -> Vec<u16> {
-    let published = component.container.ports.iter().filter(|port| is_tcp(port)).map(|port| port.target);
-    let exposed = component.container.expose.iter().filter_map(|text| {
-        let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-        (protocol == "tcp").then(|| port.parse().ok()).flatten()
-    });
-    let mut ports: Vec<u16> = published.chain(exposed).collect();
-    ports.sort_unstable();
-    ports.dedup();
-    ports
 }
 
 fn port_of(listen: &Listen) -> Option<u16> {

@@ -82,19 +82,7 @@ pub fn stack<const N: usize>(components: [Sample; N]) -> Stack {
             (key, volume)
         })
         .collect();
-    let network = Network {
-        name: "shop_default".into(),
-        external: false,
-        driver: None,
-        driver_opts: BTreeMap::new(),
-        internal: false,
-        attachable: false,
-        enable_ipv6: None,
-        ipam_driver: None,
-        ipam: vec![],
-        labels: BTreeMap::new(),
-        place: None,
-    };
+    let network = Network { name: "shop_default".into(), ..Network::default() };
     Stack {
         compose_project: "shop".into(),
         components,

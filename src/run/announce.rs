@@ -1,6 +1,7 @@
 //! From a deployment's situation to the status that its commit shows.
 
-use super::deployer::Deployer;
+use super::deployer::{Deployer, now_ms};
+use super::log::DeploymentLog;
 use crate::model::CommitStatus;
 use crate::report::texts::{Live, Situation};
 use crate::store::{self, Deployment, NewStatus, StatusFor};
@@ -40,6 +41,20 @@ impl Deployer {
                 },
             })
         })
+    }
+
+    /// A further status of a deployment that goes on, and the sentence that describes it.
+    pub async fn say(&self, deployment: &Deployment, log: &DeploymentLog, situation: &Situation<'_>) {
+        if let Some(status) = self.status(deployment, situation) {
+            if let Err(error) = self.store.queue_status(status, now_ms()).await {
+                tracing::warn!(deployment.id = %deployment.id, error = %error, "A status could not be queued");
+            }
+            self.to_send.notify_one();
+        }
+        let sentence = log.masked(&situation.sentence());
+        if let Err(error) = self.store.describe(deployment.id, sentence).await {
+            tracing::warn!(deployment.id = %deployment.id, error = %error, "A deployment could not be described");
+        }
     }
 
     /// What is live in the deployment's environment, for the end of a sentence.

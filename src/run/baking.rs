@@ -93,8 +93,5 @@ impl Baking {
 }
 
 async fn sums(edge: &EdgeOf, component: &ComponentName, release: ReleaseId) -> Result<ReleaseTraffic, EdgeError> {
-    let key = edge.key(component);
-    let traffic = edge.client.traffic().await?;
-    let own = traffic.components.into_iter().find(|(other, _)| *other == key);
-    Ok(own.and_then(|(_, mut traffic)| traffic.releases.remove(&release)).unwrap_or_default())
+    Ok(edge.traffic_of(component).await?.releases.remove(&release).unwrap_or_default())
 }

@@ -1,6 +1,6 @@
 //! A canary at its share of the traffic: watched, judged, and promoted or put back.
 
-use super::deployer::{Deployer, now_ms, scope};
+use super::deployer::{Deployer, scope};
 use super::executor::StepError;
 use super::log::DeploymentLog;
 use super::requests::Refusal;
@@ -89,7 +89,6 @@ impl Canaries {
         let mut restarts_told = 0;
         let mut waits_for: Option<&'static str> = None;
         let mut said = Instant::now();
-        let mut hurried = false;
         self.say(hold, elapsed, None).await;
         let mut round = Instant::now();
         loop {
@@ -99,7 +98,7 @@ impl Canaries {
             tokio::select! {
                 () = tokio::time::sleep(LISTEN_EVERY) => {}
                 () = self.deployer.to_promote.notified() => {}
-                () = self.hurry.cancelled(), if !hurried => hurried = true,
+                () = self.hurry.cancelled(), if !self.hurry.is_cancelled() => {}
                 () = cancel.cancelled() => return Err(EngineError::Cancelled.into()),
             }
             if let Some(by) = self.promoted(hold).await? {
@@ -241,11 +240,8 @@ impl Canaries {
     }
 
     async fn sums(&self, hold: &Hold, edge: &EdgeOf) -> Result<Sums, StepError> {
-        let key = edge.key(&hold.component);
-        let traffic = edge.client.traffic().await?;
+        let mut releases = edge.traffic_of(&hold.component).await?.releases;
         let at = Instant::now();
-        let own = traffic.components.into_iter().find(|(other, _)| *other == key).map(|(_, traffic)| traffic);
-        let mut releases = own.unwrap_or_default().releases;
         let mut of = |release| releases.remove(&release).unwrap_or_default();
         Ok(Sums { at, new: of(hold.new), old: of(hold.old) })
     }
@@ -261,20 +257,6 @@ impl Canaries {
 }
 
 impl Deployer {
-    /// A further status of a deployment that goes on, and the sentence that describes it.
-    pub async fn say(&self, deployment: &Deployment, log: &DeploymentLog, situation: &Situation<'_>) {
-        if let Some(status) = self.status(deployment, situation) {
-            if let Err(error) = self.store.queue_status(status, now_ms()).await {
-                tracing::warn!(deployment.id = %deployment.id, error = %error, "A status could not be queued");
-            }
-            self.to_send.notify_one();
-        }
-        let sentence = log.masked(&situation.sentence());
-        if let Err(error) = self.store.describe(deployment.id, sentence).await {
-            tracing::warn!(deployment.id = %deployment.id, error = %error, "A deployment could not be described");
-        }
-    }
-
     /// Lets the canaries of the environment's deployment go on: past the share at which they are held, or to the end.
     pub async fn ask_to_promote(
         &self,

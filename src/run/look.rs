@@ -142,14 +142,13 @@ impl Look {
             // What is made without it would not be where it leads to.
             return Ok(Some(ASK_AGAIN));
         }
-        let is_down = |mending: &Mending| !mending.components.is_empty();
         let mending = Mending::new(&standings, &noted.not_now, self.repair(release), false);
         match self.mender(release).mend(&wanted, &observed, &mending, ward).await {
             Mended::Nothing => Ok(None),
             Mended::GaveWay => Ok(None),
             Mended::EngineAway => Ok(Some(ASK_AGAIN)),
             // What nobody's death has caused is tried again at the next usual look.
-            Mended::Failed(_) if !is_down(&mending) => Ok(None),
+            Mended::Failed(_) if mending.components.is_empty() => Ok(None),
             Mended::Done(_) | Mended::Failed(_) => Ok(Some(AFTER_MENDING)),
         }
     }

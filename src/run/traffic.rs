@@ -8,11 +8,10 @@ use crate::config::{Environment, Project};
 use crate::edge::{EdgeClient, EdgeError};
 use crate::engine::{EngineError, Outcome};
 use crate::model::{
-    ComponentName, ComponentRoutes, EdgeSettings, EnvironmentName, InFlight, Observed, ObservedEdge, ProjectName,
-    Replica, RouteKey, WeightedRelease,
+    ComponentName, ComponentRoutes, ComponentTraffic, EdgeSettings, EnvironmentName, InFlight, Observed, ObservedEdge,
+    ProjectName, Replica, RouteKey, WeightedRelease,
 };
 use crate::plan::{Action, RouteChange, Target};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,8 +138,8 @@ impl EdgeOf {
         let Target::Existing { id, .. } = target else { return Ok(Outcome::default()) };
         let end = Instant::now() + limit;
         loop {
-            let left = match self.in_flight(component).await {
-                Ok(in_flight) => in_flight.get(id).copied().unwrap_or_default(),
+            let left = match self.traffic_of(component).await {
+                Ok(traffic) => traffic.in_flight.get(id).copied().unwrap_or_default(),
                 // An edge that has ended has cut what it had; a new one counts what it took over.
                 Err(EdgeError::Away { .. }) if Instant::now() < end => {
                     tokio::select! {
@@ -164,11 +163,12 @@ impl EdgeOf {
         }
     }
 
-    async fn in_flight(&self, component: &ComponentName) -> Result<BTreeMap<String, InFlight>, EdgeError> {
+    /// What the edge has counted of a component; nothing where it leads to none.
+    pub async fn traffic_of(&self, component: &ComponentName) -> Result<ComponentTraffic, EdgeError> {
         let key = self.key(component);
         let traffic = self.client.traffic().await?;
         let own = traffic.components.into_iter().find(|(other, _)| *other == key);
-        Ok(own.map(|(_, traffic)| traffic.in_flight).unwrap_or_default())
+        Ok(own.map(|(_, traffic)| traffic).unwrap_or_default())
     }
 }
 

@@ -4,6 +4,7 @@ use super::open::query;
 use super::row::{number, text};
 use super::{Store, StoreError};
 use crate::model::{ComponentName, DeploymentId};
+use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeMap;
 
 /// A canary at its share of the traffic.
@@ -61,13 +62,11 @@ impl Store {
             .fetch_all(&self.readers)
             .await
             .map_err(query("read canaries"))?;
-        let percent = |number: i64| u8::try_from(number).unwrap_or(100);
-        let content = |error: crate::model::InvalidName| StoreError::Content(error.to_string());
         rows.iter()
             .map(|row| {
                 let record = CanaryRecord {
                     deployment,
-                    component: ComponentName::new(text(row, "component")?).map_err(content)?,
+                    component: component(row)?,
                     weight: percent(number(row, "weight")?),
                     elapsed_ms: number(row, "elapsed_ms")?,
                     judge: text(row, "judge")?,
@@ -79,11 +78,19 @@ impl Store {
 
     /// What each canary of a deployment has passed.
     pub async fn passed_canaries(&self, deployment: DeploymentId) -> Result<BTreeMap<ComponentName, u8>, StoreError> {
-        let all = self.canaries(deployment).await?;
-        Ok(all
-            .into_iter()
-            .map(|(record, passed)| (record.component, passed))
-            .filter(|(_, passed)| *passed > 0)
-            .collect())
+        let rows = sqlx::query("SELECT component, passed FROM canaries WHERE deployment = ? AND passed > 0")
+            .bind(deployment.0)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(query("read what canaries have passed"))?;
+        rows.iter().map(|row| Ok((component(row)?, percent(number(row, "passed")?)))).collect()
     }
+}
+
+fn component(row: &SqliteRow) -> Result<ComponentName, StoreError> {
+    ComponentName::new(text(row, "component")?).map_err(|error| StoreError::Content(error.to_string()))
+}
+
+fn percent(number: i64) -> u8 {
+    u8::try_from(number).unwrap_or(100)
 }

@@ -181,13 +181,7 @@ impl Planner<'_> {
         let mut waits: Vec<u32> = beside.waits.iter().chain(&waits).copied().collect();
         if component.entries.is_empty() {
             // Nobody is led anywhere: what is old goes as soon as the new is ready.
-            let old: Vec<&ObservedContainer> = beside.old.clone();
-            for container in old {
-                let cause = format!("release {} replaces it", self.release.id);
-                let stop = self.stop(container, &cause, waits.clone());
-                waits.push(stop);
-            }
-            return waits;
+            return self.stop_all(&beside.old, waits);
         }
         let is_led = !self.led.contains_key(&component.name) && self.is_served(component, &beside.fresh);
         if is_led || beside.fresh.is_empty() {
@@ -209,7 +203,7 @@ impl Planner<'_> {
         }
         let cause = if beside.old.is_empty() { "its replicas are ready" } else { "all of the new release is ready" };
         let shares = self.shares(&beside.fresh, &[], None);
-        self.lead(component, shares, false, cause, waits.clone()).map_or(waits, |step| vec![step])
+        self.lead(component, shares, cause, waits.clone()).map_or(waits, |step| vec![step])
     }
 
     /// A batch after the other.
@@ -272,7 +266,7 @@ impl Planner<'_> {
             waits = self.lead_all(beside, waits);
         } else if !shares.is_empty() {
             let cause = "a batch is ready";
-            waits = self.lead(beside.component, shares, false, cause, waits.clone()).map_or(waits, |step| vec![step]);
+            waits = self.lead(beside.component, shares, cause, waits.clone()).map_or(waits, |step| vec![step]);
         }
         self.stop_all(&leaving, waits)
     }
@@ -292,7 +286,7 @@ impl Planner<'_> {
             // For a moment nobody is left: requests wait.
             true if beside.component.entries.is_empty() => None,
             true => self.hold_requests(beside.component, &waits).into_iter().next(),
-            false => self.lead(beside.component, shares, false, cause, waits.clone()),
+            false => self.lead(beside.component, shares, cause, waits.clone()),
         };
         if let Some(step) = led {
             waits = vec![step];
@@ -330,7 +324,7 @@ impl Planner<'_> {
             if !self.leads_already(component, &beside.fresh[..needed], weight) {
                 let cause = format!("step {} of {}", index + 1, weights.len());
                 let waits_all: Vec<u32> = beside.waits.iter().copied().chain(waits.clone()).collect();
-                if let Some(step) = self.lead(component, shares, false, &cause, waits_all) {
+                if let Some(step) = self.lead(component, shares, &cause, waits_all) {
                     waits = vec![step];
                 }
             }

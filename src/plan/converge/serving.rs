@@ -209,7 +209,6 @@ impl Planner<'_> {
         &mut self,
         component: &Component,
         shares: Vec<Share>,
-        held: bool,
         cause: &str,
         waits: Vec<u32>,
     ) -> Option<u32> {
@@ -220,7 +219,7 @@ impl Planner<'_> {
             component: component.name.clone(),
             entries: component.entries.clone(),
             shares,
-            held,
+            held: false,
             sticky: sticky(component),
         };
         if let Some((led, step)) = self.led.get(&component.name)
