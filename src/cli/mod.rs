@@ -24,4 +24,5 @@ pub mod status;
 pub mod up;
 mod wait;
 pub mod webhook_explain;
+mod which;
 mod who;

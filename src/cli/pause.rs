@@ -1,6 +1,7 @@
 //! `launchway pause` and `launchway resume`.
 
 use super::client::{Client, block_on};
+use super::which::Which;
 use super::{look, who};
 use crate::web::wire::{PauseReport, PauseRequest, StartRequest};
 use std::path::Path;
@@ -12,11 +13,8 @@ use std::process::ExitCode;
 /// `launchway rollback` works all the same. Lasts until `launchway resume`, also over restarts.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Which environment; not needed where the project has only one
-    environment: Option<String>,
-    /// Which project; not needed where only one is set
-    #[arg(short, long, value_name = "NAME")]
-    project: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// Why, for those who wait
     #[arg(long)]
     reason: Option<String>,
@@ -28,11 +26,8 @@ pub struct Args {
 /// Watch and deploy again in an environment that was paused
 #[derive(Debug, clap::Args)]
 pub struct ResumeArgs {
-    /// Which environment; not needed where the project has only one
-    environment: Option<String>,
-    /// Which project; not needed where only one is set
-    #[arg(short, long, value_name = "NAME")]
-    project: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -40,7 +35,7 @@ pub struct ResumeArgs {
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
-        let Args { environment, project, reason, json } = args;
+        let Args { which: Which { environment, project }, reason, json } = args;
         let request = PauseRequest { project, environment, reason, by: who::at_the_command_line() };
         let report: PauseReport = Client::new(config)?.post("/v1/pause", &request).await?;
         tell(&report, json)
@@ -49,7 +44,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
 
 pub fn resume(config: &Path, args: ResumeArgs) -> anyhow::Result<ExitCode> {
     block_on(async {
-        let ResumeArgs { environment, project, json } = args;
+        let ResumeArgs { which: Which { environment, project }, json } = args;
         let request = StartRequest { project, environment, by: who::at_the_command_line() };
         let report: PauseReport = Client::new(config)?.post("/v1/resume", &request).await?;
         tell(&report, json)

@@ -1,6 +1,7 @@
 //! `launchway promote`: a canary goes on to its next share of the traffic.
 
 use super::client::{Client, block_on};
+use super::which::Which;
 use super::{look, who};
 use crate::web::wire::{PromoteReport, PromoteRequest};
 use std::path::Path;
@@ -12,11 +13,8 @@ use std::process::ExitCode;
 /// verdict finds worse is put back all the same.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Which environment; not needed where the project has only one
-    environment: Option<String>,
-    /// Which project; not needed where only one is set
-    #[arg(short, long, value_name = "NAME")]
-    project: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// Past all holds that are to come too: all of the traffic
     #[arg(long)]
     all: bool,
@@ -27,7 +25,7 @@ pub struct Args {
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
-        let Args { environment, project, all, json } = args;
+        let Args { which: Which { environment, project }, all, json } = args;
         let by = who::at_the_command_line();
         let request = PromoteRequest { project, environment, to_the_end: all, by };
         let report: PromoteReport = Client::new(config)?.post("/v1/promote", &request).await?;

@@ -1,6 +1,7 @@
 //! `launchway rollback`: puts an earlier release back.
 
 use super::client::{Client, block_on};
+use super::which::Which;
 use super::{deploy, who};
 use crate::model::ReleaseId;
 use crate::web::wire::RollbackRequest;
@@ -13,11 +14,8 @@ use std::process::ExitCode;
 /// comes first: what runs or waits in the environment is cancelled. Waits for the end.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Which environment; not needed where the project has only one
-    environment: Option<String>,
-    /// Which project; not needed where only one is set
-    #[arg(short, long, value_name = "NAME")]
-    project: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// The release to put back
     #[arg(long, value_name = "RELEASE")]
     to: Option<ReleaseId>,
@@ -32,7 +30,7 @@ pub struct Args {
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
         let client = Client::new(config)?;
-        let Args { environment, project, to, no_wait, json } = args;
+        let Args { which: Which { environment, project }, to, no_wait, json } = args;
         let request = RollbackRequest { project, environment, to, by: who::at_the_command_line() };
         let added = client.post("/v1/rollback", &request).await?;
         deploy::follow(&client, added, no_wait, json).await

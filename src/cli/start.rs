@@ -1,6 +1,7 @@
 //! `launchway start`: starts what somebody stopped by hand.
 
 use super::client::{Client, block_on};
+use super::which::Which;
 use super::{look, who};
 use crate::web::wire::{StartReport, StartRequest};
 use std::path::Path;
@@ -11,11 +12,8 @@ use std::process::ExitCode;
 /// What somebody stopped by hand stays stopped until this, or the next deployment. Waits until it is ready.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Which environment; not needed where the project has only one
-    environment: Option<String>,
-    /// Which project; not needed where only one is set
-    #[arg(short, long, value_name = "NAME")]
-    project: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -23,7 +21,7 @@ pub struct Args {
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
-        let Args { environment, project, json } = args;
+        let Args { which: Which { environment, project }, json } = args;
         let request = StartRequest { project, environment, by: who::at_the_command_line() };
         let report: StartReport = Client::new(config)?.post("/v1/start", &request).await?;
         if json {

@@ -423,6 +423,4 @@ fn replaces(old: &ObservedContainer) -> String {
 }
 
 #[cfg(test)]
-mod methods_tests;
-#[cfg(test)]
 mod tests;

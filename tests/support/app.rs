@@ -67,8 +67,17 @@ services:
 
 /// `compose.yaml` with `web` after `store`, of which nothing has to be built.
 pub fn write_ready_made(repository: &GitRepository, version: &str) {
-    let serve = format!("mkdir /www; echo -n {version} > /www/index.html; exec httpd -f -p 8080 -h /www");
-    write_ready_made_with(repository, &serve);
+    write_ready_made_with(repository, &serve(version));
+}
+
+/// The command of a web server that says its version.
+pub fn serve(version: &str) -> String {
+    format!("mkdir /www; echo -n {version} > /www/index.html; exec httpd -f -p 8080 -h /www")
+}
+
+/// The service `web`, of which nothing has to be built, with this command.
+pub fn ready_made_web(command: &str) -> String {
+    WEB.replace("build: ./web", &format!("image: {BASE}\n    command: [\"sh\", \"-c\", \"{command}\"]"))
 }
 
 /// The same with a `web` that says why and ends at once.
@@ -77,9 +86,7 @@ pub fn write_ready_made_broken(repository: &GitRepository, why: &str) {
 }
 
 fn write_ready_made_with(repository: &GitRepository, command: &str) {
-    let web = WEB.replace(
-        "build: ./web",
-        &format!("image: {BASE}\n    command: [\"sh\", \"-c\", \"{command}\"]\n    depends_on: {{ store: {{ condition: service_healthy }} }}"),
-    );
-    repository.write("compose.yaml", format!("services:{web}{STORE}volumes: {{ data: {{}} }}\n"));
+    let web = ready_made_web(command);
+    let after = "    depends_on: { store: { condition: service_healthy } }\n";
+    repository.write("compose.yaml", format!("services:{web}{after}{STORE}volumes: {{ data: {{}} }}\n"));
 }

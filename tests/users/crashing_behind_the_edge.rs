@@ -2,8 +2,8 @@
 //! request was lost on the way.
 
 use super::crashing::{every_step, interrupted, is_settled};
+use crate::support::app::{ready_made_web, serve};
 use crate::support::git_repository::GitRepository;
-use crate::support::images::BASE;
 use crate::support::load::Load;
 use crate::support::world::{Settings, World, free_port};
 use launchway::model::CommitId;
@@ -12,33 +12,9 @@ const WHOLE: &[&str] = &["container app-web-1 running", "network app_default", "
 const WHOLE_OF_TWO: &[&str] =
     &["container app-web-1 running", "container app-web-2 running", "network app_default", "network app_launchway"];
 
-/// `web`, of which nothing has to be built; `lines` are further lines of the service.
-fn write(repository: &GitRepository, version: &str, lines: &str) {
-    let serve = format!("mkdir /www; echo -n {version} > /www/index.html; exec httpd -f -p 8080 -h /www");
-    write_with(repository, &serve, lines);
-}
-
-fn write_broken(repository: &GitRepository, why: &str, lines: &str) {
-    write_with(repository, &format!("echo {why} >&2; exit 7"), lines);
-}
-
-fn write_with(repository: &GitRepository, command: &str, lines: &str) {
-    repository.write(
-        "compose.yaml",
-        format!(
-            r#"
-services:
-  web:
-    image: {BASE}
-    init: true
-    stop_grace_period: 1s
-    command: ["sh", "-c", "{command}"]
-    ports: ["127.0.0.1:${{PORT}}:8080"]
-    healthcheck: {{ test: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/"], interval: 1s, timeout: 2s, retries: 5 }}
-{lines}
-"#
-        ),
-    );
+/// `web` with further lines of the service.
+fn write(repository: &GitRepository, command: &str, lines: &str) {
+    repository.write("compose.yaml", format!("services:{}{lines}\n", ready_made_web(command)));
 }
 
 async fn live(lines: &str) -> World {
@@ -46,7 +22,7 @@ async fn live(lines: &str) -> World {
     let mut world = World::not_serving(Settings { tables, ..Settings::default() }).await;
     world.start_edge().await;
     world.serve().await;
-    write(&world.repository, "first", lines);
+    write(&world.repository, &serve("first"), lines);
     let shown = world.ends(&world.push("First")).await;
     assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
     world
@@ -66,7 +42,7 @@ async fn updates_survive(lines: &str, whole: &[&str]) {
     let mut world = live(lines).await;
     let load = Load::start(world.app_port);
     let update = |world: &World, number: u32| {
-        write(&world.repository, &format!("version-{number}"), lines);
+        write(&world.repository, &serve(&format!("version-{number}")), lines);
         world.push("Update")
     };
     every_step("step.ended", &mut world, update, whole, "success").await;
@@ -80,7 +56,7 @@ async fn failing_updates_survive(lines: &str, whole: &[&str]) {
     let mut world = live(lines).await;
     let load = Load::start(world.app_port);
     let update = |world: &World, number: u32| {
-        write_broken(&world.repository, &format!("no bank {number}"), lines);
+        write(&world.repository, &format!("echo no bank {number} >&2; exit 7"), lines);
         world.push("Broken")
     };
     // A release that never becomes ready has few steps forwards; those backwards come too.
@@ -138,7 +114,7 @@ async fn a_failing_rolling_survives_a_crash_after_any_of_its_steps() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_goes_on_when_the_edge_is_killed_and_started_again() {
     let mut world = live(BLUE_GREEN).await;
-    write(&world.repository, "second", BLUE_GREEN);
+    write(&world.repository, &serve("second"), BLUE_GREEN);
     let second: CommitId = world.push("Second");
     world.kill_edge();
     world.until_log("waiting for the edge to answer").await;

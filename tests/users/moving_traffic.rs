@@ -1,6 +1,6 @@
 //! Deployments behind the edge: the site does not notice them.
 
-use crate::support::app::write_web;
+use crate::support::app::{WEB, write_web};
 use crate::support::edge_world;
 use crate::support::git_repository::GitRepository;
 use crate::support::images::BASE;
@@ -11,21 +11,7 @@ use launchway::model::CommitId;
 /// `web` with further lines of the service, and of its `x-launchway`.
 fn write(repository: &GitRepository, version: &str, lines: &str) {
     write_web(repository, version);
-    repository.write(
-        "compose.yaml",
-        format!(
-            r#"
-services:
-  web:
-    build: ./web
-    init: true
-    stop_grace_period: 2s
-    ports: ["127.0.0.1:${{PORT}}:8080"]
-    healthcheck: {{ test: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/"], interval: 1s, timeout: 2s, retries: 5 }}
-{lines}
-"#
-        ),
-    );
+    repository.write("compose.yaml", format!("services:{WEB}{lines}\n"));
 }
 
 /// A server and its edge.
@@ -145,8 +131,8 @@ async fn a_canary_gets_its_shares_one_after_the_other_and_then_all() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_canary_at_a_gate_waits_for_somebody() {
+/// Version one is live under load, and version two is held at its first share, behind a gate.
+async fn held_at_a_gate() -> (World, Load, CommitId) {
     let world = world_with_hosts(None).await;
     let lines = canary("gate: true");
     write(&world.repository, "one", &lines);
@@ -154,9 +140,16 @@ async fn a_canary_at_a_gate_waits_for_somebody() {
     let (code, _, error) = world.launchway(&["promote"]).await;
     assert_eq!(code, 1);
     assert!(error.contains("no deployment runs"), "{error}");
+    let load = Load::start(world.app_port);
     write(&world.repository, "two", &lines);
     let second = world.push("Second");
     until_described(&world, &second, "Canary: web at 20 % of the traffic, waiting for launchway promote").await;
+    (world, load, second)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_at_a_gate_waits_for_somebody() {
+    let (world, load, second) = held_at_a_gate().await;
     let (code, told, error) = world.launchway(&["promote"]).await;
     assert_eq!(code, 0, "{error}");
     assert!(told.ends_with("web goes on to its next share\n"), "{told}");
@@ -165,19 +158,14 @@ async fn a_canary_at_a_gate_waits_for_somebody() {
     assert_eq!(code, 0, "{error}");
     assert_eq!(world.ends(&second).await.state, "success", "{}", world.deployment_logs());
     assert_eq!(world.get("/").await.as_deref(), Some("two"));
+    let told = load.end().await;
+    assert!(told.failed.is_empty(), "{:?}", told.failed);
     world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canary_that_is_aborted_goes_back_at_once() {
-    let world = world_with_hosts(None).await;
-    let lines = canary("gate: true");
-    write(&world.repository, "one", &lines);
-    deployed(&world, "First").await;
-    let load = Load::start(world.app_port);
-    write(&world.repository, "two", &lines);
-    let second = world.push("Second");
-    until_described(&world, &second, "Canary: web at 20 % of the traffic").await;
+    let (world, load, _) = held_at_a_gate().await;
     let (code, told, error) = world.launchway(&["abort", "production"]).await;
     assert_eq!(code, 0, "{told}{error}");
     let told = load.end().await;
@@ -191,17 +179,10 @@ async fn a_canary_that_is_aborted_goes_back_at_once() {
 /// The restarted server goes on at the share at which the canary was held.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hold_outlives_the_server() {
-    let mut world = world_with_hosts(None).await;
-    let lines = canary("gate: true");
-    write(&world.repository, "one", &lines);
-    deployed(&world, "First").await;
-    write(&world.repository, "two", &lines);
-    let second = world.push("Second");
-    until_described(&world, &second, "Canary: web at 20 % of the traffic, waiting for launchway promote").await;
+    let (mut world, load, second) = held_at_a_gate().await;
     assert_eq!(world.launchway(&["promote"]).await.0, 0);
     until_described(&world, &second, "Canary: web at 50 % of the traffic").await;
     world.kill();
-    let load = Load::start(world.app_port);
     world.serve().await;
     until_described(&world, &second, "Canary: web at 50 % of the traffic, waiting for launchway promote").await;
     assert_eq!(world.launchway(&["promote"]).await.0, 0);
@@ -224,20 +205,9 @@ printf 'HTTP/1.1 %s\r\nContent-Length: 3\r\nConnection: close\r\n\r\n%s' "$code"
     repository
         .write("web/answer", answer)
         .write("web/Dockerfile", format!("FROM {BASE}\nCOPY answer /\nRUN chmod 755 /answer\n{serve}\n"));
-    let compose = format!(
-        r#"
-services:
-  web:
-    build: ./web
-    init: true
-    stop_grace_period: 1s
-    environment: {{ VERSION: "{version}" }}
-    ports: ["127.0.0.1:${{PORT}}:8080"]
-    healthcheck: {{ test: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/health"], interval: 1s, timeout: 2s, retries: 5 }}
-{lines}
-"#
-    );
-    repository.write("compose.yaml", compose);
+    let web = WEB.replace("http://127.0.0.1:8080/", "http://127.0.0.1:8080/health");
+    let version = format!("    environment: {{ VERSION: \"{version}\" }}\n");
+    repository.write("compose.yaml", format!("services:{web}{version}{lines}\n"));
 }
 
 /// The version that fails is put back, and says so with its figures.
@@ -275,20 +245,26 @@ async fn a_release_that_fails_while_it_is_watched_is_put_back_by_what_the_old_on
     errors_are_put_back(world, "", ": clearly worse").await;
 }
 
-/// What takes longer than its drain allows is cut, and the log says what was.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_replica_is_drained_no_longer_than_its_limit() {
+/// Version one is replaced while it still has an answer to finish that takes 8 s: the world, and that answer.
+async fn replaced_before_its_answer(lines: &str) -> (World, reqwest::Result<reqwest::Response>) {
     let world = world().await;
-    let lines = "    x-launchway: { drain: 1s }";
     write_answering(&world.repository, "one", lines);
     deployed(&world, "First").await;
     let slow = tokio::spawn(edge_world::client().get(format!("http://127.0.0.1:{}/slow", world.app_port)).send());
     write_answering(&world.repository, "new", lines);
     deployed(&world, "Second").await;
     assert_eq!(world.get("/").await.as_deref(), Some("new"));
+    let answer = slow.await.unwrap();
+    (world, answer)
+}
+
+/// What takes longer than its drain allows is cut, and the log says what was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_is_drained_no_longer_than_its_limit() {
+    let (world, answer) = replaced_before_its_answer("    x-launchway: { drain: 1s }").await;
     let logs = world.deployment_logs();
     assert!(logs.contains("after 1 s it still has 1 request; what is left is cut"), "{logs}");
-    let cut = slow.await.unwrap().map(|answer| answer.status().as_u16());
+    let cut = answer.map(|answer| answer.status().as_u16());
     assert!(!matches!(cut, Ok(200)), "{cut:?}");
     world.end().await;
 }
@@ -296,27 +272,15 @@ async fn a_replica_is_drained_no_longer_than_its_limit() {
 /// What a slow request needs within the limit, it gets.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_answer_outlives_its_replicas_successor() {
-    let world = world().await;
-    write_answering(&world.repository, "one", "");
-    deployed(&world, "First").await;
-    let slow = tokio::spawn(edge_world::client().get(format!("http://127.0.0.1:{}/slow", world.app_port)).send());
-    write_answering(&world.repository, "new", "");
-    deployed(&world, "Second").await;
-    let answer = slow.await.unwrap().unwrap();
+    let (world, answer) = replaced_before_its_answer("").await;
+    let answer = answer.unwrap();
     assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, "one"));
     world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newer_push_ends_a_hold_and_begins_from_what_is_live() {
-    let world = world_with_hosts(None).await;
-    let lines = canary("gate: true");
-    write(&world.repository, "one", &lines);
-    deployed(&world, "First").await;
-    let load = Load::start(world.app_port);
-    write(&world.repository, "two", &lines);
-    let second = world.push("Second");
-    until_described(&world, &second, "Canary: web at 20 % of the traffic").await;
+    let (world, load, second) = held_at_a_gate().await;
     write(&world.repository, "three", "");
     let third = world.push("Third");
     let shown = world.ends(&second).await;

@@ -390,3 +390,6 @@ pub fn paused_time(plan: &crate::plan::Plan) -> Duration {
     });
     times.sum()
 }
+
+#[cfg(test)]
+mod tests;

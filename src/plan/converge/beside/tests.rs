@@ -1,7 +1,7 @@
 //! The methods on random states: what serves, how much runs at once, and that there is a way on and back from everywhere.
 
-use super::tests::{ALL, FORWARD, assert_is, release, wanted};
-use super::*;
+use super::super::tests::{ALL, FORWARD, assert_is, release, wanted};
+use super::super::*;
 use crate::model::{CanarySettings, EdgeSettings, Health, ObservedEdge, Route};
 use crate::plan::routing::give_to_edge;
 use crate::plan::sample::{component, stack};
@@ -229,7 +229,7 @@ fn a_port_of_the_edge_that_somebody_holds_is_found_beforehand() {
     engine.observed.listening = vec![held("0.0.0.0")];
     assert!(converge(&wanted(&release, 1, Goal::Deploy), &engine.observed).unwrap().is_empty());
     let plain = stack([component("web").publishes(8080, 80)]);
-    assert!(converge(&wanted(&super::tests::release(2, plain), 2, Goal::Deploy), &engine.observed).is_ok());
+    assert!(converge(&wanted(&super::super::tests::release(2, plain), 2, Goal::Deploy), &engine.observed).is_ok());
 }
 
 /// A random shop behind the edge.
