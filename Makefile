@@ -40,6 +40,10 @@ package-test: ## build the image, bring up docker-compose.yml, deploy examples/s
 	@scripts/setup packaging
 	@scripts/with-engine tests/packaging.sh
 
+.PHONY: restart-test
+restart-test: setup ## restart an engine of its own, and pull its plug, in the middle of deployments (needs root)
+	@tests/own-engine test
+
 .PHONY: contract
 contract: ## hold the GitHub client against GitHub's published API description (needs the npm registry)
 	@scripts/setup contract

@@ -44,6 +44,7 @@ mod users {
     mod reading_back;
     mod receiving;
     mod release_commands;
+    mod restarting;
     mod rolling_back;
     mod running_apps;
     mod server_hooks;

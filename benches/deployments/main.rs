@@ -17,7 +17,7 @@ mod sockets;
 mod support;
 
 use app::Defect;
-use figures::is_quick;
+use figures::{argument, is_quick};
 use futures_util::future::join_all;
 use launchway::model::Method;
 use load::Load;
@@ -49,10 +49,6 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(measure(deployments, usize::clamp(at_once, 1, METHODS.len())));
     ExitCode::SUCCESS
-}
-
-fn argument(name: &str) -> Option<String> {
-    std::env::args().skip_while(|argument| argument != name).nth(1)
 }
 
 /// What is wrong with the release of the deployment with this number, of 0 and on.

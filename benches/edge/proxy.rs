@@ -9,12 +9,40 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub struct Proxy {
+    pub name: String,
     process: Child,
     pub address: String,
 }
 
+/// All that are there: those that are not installed are left out, and the edge comes last.
+pub fn all(folder: &Path, upstream: &str, core: &str) -> Vec<Proxy> {
+    let rivals: [(&str, &str, fn(&Path, &str, &str) -> Proxy); 3] =
+        [("nginx", "-v", Proxy::nginx), ("haproxy", "-v", Proxy::haproxy), ("caddy", "version", Proxy::caddy)];
+    let mut proxies = Vec::new();
+    for (program, version, start) in rivals {
+        match Command::new(program).arg(version).output() {
+            Ok(said) => {
+                let said = if said.stdout.is_empty() { said.stderr } else { said.stdout };
+                println!("  {program}: {}", String::from_utf8_lossy(&said).lines().next().unwrap_or_default());
+                proxies.push(start(folder, upstream, core));
+            }
+            Err(_) => println!("  {program} is not installed, so it is left out"),
+        }
+    }
+    // Any other: a program that listens at its first argument and forwards to its second.
+    if let Ok(program) = std::env::var("PROXY_COMMAND") {
+        let address = free_address();
+        let mut command = pinned(core, &program);
+        command.args([&address, upstream]);
+        let name = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        proxies.push(Proxy::started(&name, command, address));
+    }
+    proxies.push(Proxy::edge(folder, upstream, core));
+    proxies
+}
+
 impl Proxy {
-    pub fn nginx(folder: &Path, upstream: &str, core: &str) -> Self {
+    fn nginx(folder: &Path, upstream: &str, core: &str) -> Self {
         let address = free_address();
         let (file, prefix) = (folder.join("nginx.conf"), folder.display());
         let text = format!(
@@ -31,10 +59,42 @@ impl Proxy {
         std::fs::write(&file, text).expect("nginx's settings");
         let mut command = pinned(core, "nginx");
         command.arg("-c").arg(&file).arg("-p").arg(folder);
-        Self::started(command, address)
+        Self::started("nginx", command, address)
     }
 
-    pub fn edge(folder: &Path, upstream: &str, core: &str) -> Self {
+    fn haproxy(folder: &Path, upstream: &str, core: &str) -> Self {
+        let address = free_address();
+        let file = folder.join("haproxy.cfg");
+        let text = format!(
+            "global\n  nbthread 1\n  maxconn 4096\n\
+             defaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n\
+             \x20 option forwardfor\n  http-reuse always\n  unique-id-format %{{+X}}o%ci:%cp_%Ts_%rt\n\
+             \x20 unique-id-header X-Request-Id\n\
+             frontend in\n  bind {address}\n  default_backend app\nbackend app\n  server app {upstream}\n"
+        );
+        std::fs::write(&file, text).expect("HAProxy's settings");
+        let mut command = pinned(core, "haproxy");
+        command.arg("-db").arg("-f").arg(&file);
+        Self::started("HAProxy", command, address)
+    }
+
+    fn caddy(folder: &Path, upstream: &str, core: &str) -> Self {
+        let address = free_address();
+        let (host, port) = address.rsplit_once(':').expect("an address with its port");
+        let file = folder.join("Caddyfile");
+        let text = format!(
+            "{{\n  admin off\n  auto_https off\n  persist_config off\n}}\n\
+             http://:{port} {{\n  bind {host}\n  reverse_proxy {upstream} {{\n    header_up X-Request-Id {{http.request.uuid}}\n\
+             \x20   transport http {{\n      keepalive_idle_conns_per_host 128\n    }}\n  }}\n}}\n"
+        );
+        std::fs::write(&file, text).expect("Caddy's settings");
+        let mut command = pinned(core, "caddy");
+        command.args(["run", "--adapter", "caddyfile", "--config"]).arg(&file);
+        command.env("GOMAXPROCS", "1").env("HOME", folder);
+        Self::started("Caddy", command, address)
+    }
+
+    fn edge(folder: &Path, upstream: &str, core: &str) -> Self {
         let address = free_address();
         let file = folder.join("launchway.toml");
         let text = format!(
@@ -43,7 +103,7 @@ impl Proxy {
         std::fs::write(&file, text).expect("the settings");
         let mut command = pinned(core, env!("CARGO_BIN_EXE_launchway"));
         command.arg("--config").arg(&file).arg("edge");
-        let proxy = Self::started(command, address);
+        let proxy = Self::started("edge", command, address);
         let upstream: SocketAddr = upstream.parse().expect("the upstream's address");
         let routes = ComponentRoutes {
             entries: vec![RouteEntry { listen: Listen::Shared { host: None, path: None }, target: upstream.port() }],
@@ -66,14 +126,14 @@ impl Proxy {
     }
 
     /// Once it listens.
-    fn started(mut command: Command, address: String) -> Self {
+    fn started(name: &str, mut command: Command, address: String) -> Self {
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the proxy starts");
         let began = Instant::now();
         while TcpStream::connect(&address).is_err() {
             assert!(began.elapsed() < Duration::from_secs(10), "a proxy does not listen on {address}");
             std::thread::sleep(Duration::from_millis(20));
         }
-        Self { process, address }
+        Self { name: name.to_string(), process, address }
     }
 
     pub fn cpu_seconds(&self) -> f64 {

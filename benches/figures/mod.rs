@@ -8,6 +8,11 @@ pub fn is_quick() -> bool {
     std::env::args().any(|argument| argument == "--quick")
 }
 
+/// What follows `name` on the command line.
+pub fn argument(name: &str) -> Option<String> {
+    std::env::args().skip_while(|argument| argument != name).nth(1)
+}
+
 /// A folder on the disk that the repository lies on, gone when dropped: `/tmp` is memory on some machines.
 pub fn folder() -> tempfile::TempDir {
     let target = env!("CARGO_TARGET_TMPDIR");
@@ -26,6 +31,10 @@ impl Figure {
 
     pub fn add_time(&mut self, time: Duration) {
         self.add(time.as_secs_f64());
+    }
+
+    pub fn last(&self) -> f64 {
+        self.0.last().copied().unwrap_or(f64::NAN)
     }
 
     pub fn median(&self) -> f64 {

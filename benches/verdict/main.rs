@@ -7,7 +7,7 @@ mod rules;
 #[path = "../../src/plan/verdict/tests/world.rs"]
 mod world;
 
-use figures::{is_quick, percentile, print_table, row};
+use figures::{argument, is_quick, percentile, print_table, row};
 use launchway::plan::verdict::{Counts, Interval};
 use rules::{Named, RULES};
 use world::{GOOD, Service, Site, Visitors, World};
@@ -33,7 +33,8 @@ const SITE: Site = Site {
 const HALF: Service = Service { errors: 0.005, ..GOOD };
 
 fn main() {
-    let canaries = if is_quick() { 20 } else { 200 };
+    let canaries =
+        argument("--canaries").map_or(if is_quick() { 20 } else { 200 }, |text| text.parse().expect("--canaries N"));
     println!("verdict: {canaries} canaries in each row, each watched for half an hour, 5 s an interval;");
     println!("unless said otherwise 40 requests/s, a quarter of them to the new release, 1 % errors");
     false_alarms(canaries);
@@ -67,7 +68,6 @@ fn false_alarms(canaries: u64) {
 }
 
 fn detections(canaries: u64) {
-    let canaries = canaries.min(1_000);
     let errors = |more: f64| Site { new: Service { errors: 0.01 + more, ..GOOD }, ..SITE };
     let slow = |slow, tail| Site { new: Service { slow, tail, ..GOOD }, ..SITE };
     let sites = [

@@ -8,16 +8,16 @@ use crate::support::load::Load;
 use crate::support::world::{Settings, World, free_port};
 use launchway::model::CommitId;
 
-const WHOLE: &[&str] = &["container app-web-1 running", "network app_default", "network app_launchway"];
-const WHOLE_OF_TWO: &[&str] =
+pub(super) const WHOLE: &[&str] = &["container app-web-1 running", "network app_default", "network app_launchway"];
+pub(super) const WHOLE_OF_TWO: &[&str] =
     &["container app-web-1 running", "container app-web-2 running", "network app_default", "network app_launchway"];
 
 /// `web` with further lines of the service.
-fn write(repository: &GitRepository, command: &str, lines: &str) {
+pub(super) fn write(repository: &GitRepository, command: &str, lines: &str) {
     repository.write("compose.yaml", format!("services:{}{lines}\n", ready_made_web(command)));
 }
 
-async fn live(lines: &str) -> World {
+pub(super) async fn live(lines: &str) -> World {
     let tables = format!("[edge]\nlisten = [\"127.0.0.1:{}\"]\n", free_port());
     let mut world = World::not_serving(Settings { tables, ..Settings::default() }).await;
     world.start_edge().await;
@@ -29,7 +29,7 @@ async fn live(lines: &str) -> World {
 }
 
 /// What the edge serves is one release, and nothing waits.
-async fn is_served(world: &World, version: Option<&str>) {
+pub(super) async fn is_served(world: &World, version: Option<&str>) {
     let routes = std::fs::read_to_string(world.data().join("edge/routes.json")).unwrap();
     assert_eq!(routes.matches("\"weight\"").count(), 1, "{routes}");
     assert!(!routes.contains("\"held\":true") && !routes.contains("\"held\": true"), "{routes}");
@@ -75,10 +75,10 @@ async fn failing_updates_survive(lines: &str, whole: &[&str]) {
     world.end().await;
 }
 
-const BLUE_GREEN: &str = "    x-launchway: { method: blue-green }";
-const ROLLING: &str = "    deploy: { replicas: 2, update_config: { parallelism: 1, order: start-first } }";
-const RECREATE: &str = "    x-launchway: { method: recreate }";
-const CANARY: &str = "    x-launchway: { route: { host: shop.example.com, port: 8080 }, canary: { steps: [30%], hold: 1s, warm-up: 0s, on-little-traffic: promote } }";
+pub(super) const BLUE_GREEN: &str = "    x-launchway: { method: blue-green }";
+pub(super) const ROLLING: &str = "    deploy: { replicas: 2, update_config: { parallelism: 1, order: start-first } }";
+pub(super) const RECREATE: &str = "    x-launchway: { method: recreate }";
+pub(super) const CANARY: &str = "    x-launchway: { route: { host: shop.example.com, port: 8080 }, canary: { steps: [30%], hold: 1s, warm-up: 0s, on-little-traffic: promote } }";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn blue_green_survives_a_crash_after_any_of_its_steps() {

@@ -1,0 +1,160 @@
+//! The engine restarts, or the whole host does, in the middle of anything: one whole release is served afterwards.
+//!
+//! Needs an engine that may be restarted: `make restart-test` starts one of its own (tests/own-engine) and runs these.
+
+use super::crashing::is_settled;
+use super::crashing_behind_the_edge::{
+    BLUE_GREEN, CANARY, RECREATE, ROLLING, WHOLE, WHOLE_OF_TWO, is_served, live, write,
+};
+use crate::support::app::serve;
+use crate::support::load::{Load, Told};
+use crate::support::world::World;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// What happens, and in which order the rest comes back.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Trouble {
+    /// As an upgrade of the engine: its containers are stopped and started again.
+    EngineRestarts,
+    EngineIsKilled,
+    /// Power fails. The engine is back first.
+    HostReboots,
+    /// Power fails. The server and the edge are back before the engine is.
+    HostRebootsEngineLast,
+}
+
+const ALL: [Trouble; 4] =
+    [Trouble::EngineRestarts, Trouble::EngineIsKilled, Trouble::HostReboots, Trouble::HostRebootsEngineLast];
+
+fn own_engine(act: &str) {
+    let folder = std::env::var("LAUNCHWAY_OWN_ENGINE").expect("an engine that may be restarted: make restart-test");
+    let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/own-engine");
+    let done = Command::new(program).args([act, &folder]).output().unwrap();
+    assert!(done.status.success(), "{act}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+async fn happens(trouble: Trouble, world: &mut World) {
+    let own_engine =
+        |act: &'static str| async move { tokio::task::spawn_blocking(move || own_engine(act)).await.unwrap() };
+    match trouble {
+        Trouble::EngineRestarts | Trouble::EngineIsKilled => {
+            own_engine(if trouble == Trouble::EngineRestarts { "stop" } else { "kill" }).await;
+            own_engine("start").await;
+        }
+        Trouble::HostReboots | Trouble::HostRebootsEngineLast => {
+            world.kill();
+            world.kill_edge();
+            own_engine("cut").await;
+            if trouble == Trouble::HostReboots {
+                own_engine("start").await;
+            }
+            world.start_edge().await;
+            world.serve().await;
+            if trouble == Trouble::HostRebootsEngineLast {
+                own_engine("start").await;
+            }
+        }
+    }
+}
+
+/// Waits until the log of the newest deployment, the `number`th, says this.
+async fn reached(world: &World, number: u32, text: &str) {
+    let path = world.data().join(format!("logs/{number}.log"));
+    let said = || std::fs::read_to_string(&path).unwrap_or_default().contains(text);
+    world.until(&format!("deployment {number} to say {text:?}"), || async { said().then_some(()) }).await;
+}
+
+/// While the engine is away and its containers with it, requests wait; only a host that is off refuses them.
+fn judge(trouble: Trouble, told: &Told) {
+    if matches!(trouble, Trouble::EngineRestarts | Trouble::EngineIsKilled) {
+        assert!(
+            told.failed.is_empty(),
+            "{trouble:?}: {} of {} failed: {:?}",
+            told.failed.len(),
+            told.answered,
+            told.failed
+        );
+    }
+}
+
+/// Each trouble at each of these moments of an update of its own, in one environment that lives on.
+async fn updates_survive(lines: &str, whole: &[&str], moments: &[&str]) {
+    let lines = &format!("    restart: unless-stopped\n{lines}");
+    let mut world = live(lines).await;
+    let mut number = 1;
+    for trouble in ALL {
+        for moment in moments {
+            number += 1;
+            let place = format!("{trouble:?} at {moment:?}");
+            println!("{place}");
+            let version = format!("version-{number}");
+            let load = Load::start(world.app_port);
+            // Slow enough to be met on its way.
+            write(&world.repository, &format!("sleep 1; {}", serve(&version)), lines);
+            let commit = world.push(&version);
+            reached(&world, number, moment).await;
+            happens(trouble, &mut world).await;
+            let shown = world.ends(&commit).await;
+            assert_eq!(shown.state, "success", "{place}: {shown:?}\n{}", world.deployment_logs());
+            is_settled(&world, &place, whole).await;
+            is_served(&world, Some(&version)).await;
+            judge(trouble, &load.end().await);
+        }
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs an engine of its own: make restart-test"]
+async fn blue_green_survives_restarts() {
+    updates_survive(BLUE_GREEN, WHOLE, &["web-1: wait until ready", "lead ", "wait until it has finished"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs an engine of its own: make restart-test"]
+async fn rolling_survives_restarts() {
+    updates_survive(ROLLING, WHOLE_OF_TWO, &["web-1: wait until ready", "web-2: wait until ready"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs an engine of its own: make restart-test"]
+async fn recreate_survives_restarts() {
+    updates_survive(RECREATE, WHOLE, &["let requests wait", "web-1: wait until ready"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs an engine of its own: make restart-test"]
+async fn a_canary_survives_restarts() {
+    updates_survive(CANARY, WHOLE, &["web-1: wait until ready", "watch at"]).await;
+}
+
+/// Nothing is deployed: what the engine does not bring back by itself, Launchway does.
+async fn standing_survives(restart: &str) {
+    let mut world = live(restart).await;
+    for trouble in ALL {
+        let load = Load::start(world.app_port);
+        happens(trouble, &mut world).await;
+        world
+            .until(&format!("{trouble:?}: the app to answer"), || async {
+                (world.get("/").await.as_deref() == Some("first")).then_some(())
+            })
+            .await;
+        is_settled(&world, &format!("{trouble:?}"), WHOLE).await;
+        is_served(&world, Some("first")).await;
+        judge(trouble, &load.end().await);
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs an engine of its own: make restart-test"]
+async fn what_stands_survives_restarts() {
+    standing_survives("    restart: unless-stopped").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs an engine of its own: make restart-test"]
+async fn what_stands_without_a_restart_policy_is_brought_back() {
+    standing_survives("    restart: \"no\"").await;
+}
