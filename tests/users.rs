@@ -31,6 +31,7 @@ mod users {
     mod forge_trouble;
     mod ignore_files;
     mod images_that_move;
+    mod judging_by_prometheus;
     mod keeping;
     mod large_repository;
     mod looking_at_pages;

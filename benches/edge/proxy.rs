@@ -83,7 +83,7 @@ impl Proxy {
         let (host, port) = address.rsplit_once(':').expect("an address with its port");
         let file = folder.join("Caddyfile");
         let text = format!(
-            "{{\n  admin off\n  auto_https off\n  persist_config off\n}}\n\
+            "{{\n  admin off\n  auto_https off\n}}\n\
              http://:{port} {{\n  bind {host}\n  reverse_proxy {upstream} {{\n    header_up X-Request-Id {{http.request.uuid}}\n\
              \x20   transport http {{\n      keepalive_idle_conns_per_host 128\n    }}\n  }}\n}}\n"
         );

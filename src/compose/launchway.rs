@@ -1,11 +1,12 @@
 //! `x-launchway`: of a service, and of the whole file.
 
+use super::service::allowed_by;
 use super::suggest;
 use super::units;
 use super::view::View;
 use crate::model::{
-    CanarySettings, Component, ComponentName, ComponentSettings, EnvironmentName, Freeze, Method, OnLittleTraffic,
-    Repair, Route, Sticky, StrategySettings, Window,
+    CanarySettings, Component, ComponentName, ComponentSettings, EnvironmentName, Freeze, Measure, Method,
+    OnLittleTraffic, Permissions, Repair, Route, Sticky, StrategySettings, Window,
 };
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ const COMPONENT_KEYS: &[&str] = &[
     "method",
     "route",
     "canary",
+    "prometheus",
     "paths",
     "release-command",
     "release-command-timeout",
@@ -70,7 +72,11 @@ pub fn check_spelling(view: &View<'_>) {
 }
 
 /// `x-launchway` of a service.
-pub fn component(service: &View<'_>, environment: Option<&EnvironmentName>) -> ComponentSettings {
+pub fn component(
+    service: &View<'_>,
+    environment: Option<&EnvironmentName>,
+    allowed: &Permissions,
+) -> ComponentSettings {
     let Some(own) = service.get(KEY) else { return ComponentSettings::default() };
     let layers = Layers::new(own, COMPONENT_KEYS, environment);
     let flag = |key: &str| layers.get(key).and_then(|v| v.bool());
@@ -78,6 +84,7 @@ pub fn component(service: &View<'_>, environment: Option<&EnvironmentName>) -> C
         method: layers.get("method").and_then(|v| method(&v)).unwrap_or_default(),
         route: layers.get("route").and_then(|v| route(&v)),
         canary: layers.get("canary").and_then(|v| canary(&v)),
+        prometheus: layers.get("prometheus").map(|v| measures(&v, allowed)).unwrap_or_default(),
         paths: layers.get("paths").map(|v| paths(&v)).unwrap_or_default(),
         release_command: layers.get("release-command").and_then(|v| super::service::command(&v)),
         release_command_timeout: layers.get("release-command-timeout").and_then(|v| v.duration()),
@@ -181,6 +188,49 @@ fn canary(view: &View<'_>) -> Option<CanarySettings> {
         }),
         warm_up: view.get("warm-up").and_then(|v| v.duration()),
     })
+}
+
+/// A measure, or a list of them.
+fn measures(view: &View<'_>, allowed: &Permissions) -> Vec<Measure> {
+    let views = if view.node.entries().is_some() { vec![view.clone()] } else { view.items() };
+    views.iter().filter_map(|view| measure(view, allowed)).collect()
+}
+
+fn measure(view: &View<'_>, allowed: &Permissions) -> Option<Measure> {
+    if !view.only(&["name", "url", "query", "max"]) {
+        return None;
+    }
+    let url = match (view.get("url"), allowed.prometheus.as_slice()) {
+        (Some(at), _) => {
+            let url = at.text()?;
+            let plain = |url: &str| url.trim_end_matches('/').to_string();
+            if !allowed.prometheus.iter().any(|allowed| plain(allowed) == plain(&url)) {
+                let why = format!("{url:?} is asked from the server's own network, so it is refused");
+                at.error(format!("{why}; {}", allowed_by(&format!("prometheus = [{url:?}]"))));
+            }
+            url
+        }
+        (None, [only]) => only.clone(),
+        (None, _) => {
+            view.error("needs `url:`, such as http://prometheus.internal:9090");
+            return None;
+        }
+    };
+    let needs = |key: &str, what: &str| {
+        let found = view.get(key);
+        if found.is_none() {
+            view.error(format!("needs `{key}:`, {what}"));
+        }
+        found
+    };
+    let query = needs("query", "in PromQL, of which every value counts")?.text()?;
+    let max = needs("max", "the highest answer that is still good")?.number::<f64>("a number")?;
+    if query.trim().is_empty() || !max.is_finite() {
+        view.error("the query is empty, or the maximum is no number");
+        return None;
+    }
+    let name = view.get("name").and_then(|v| v.text()).unwrap_or_else(|| query.clone());
+    Some(Measure { name, url: url.trim_end_matches('/').to_string(), query, max })
 }
 
 /// `{ cookie: NAME }` or `{ header: NAME }`.

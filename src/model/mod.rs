@@ -1,5 +1,6 @@
 //! What things are. Pure: no I/O, no clock, and no import of another room.
 
+mod cause;
 mod component;
 mod credentials;
 mod deployment;
@@ -21,6 +22,7 @@ mod stack;
 mod status;
 mod tree;
 
+pub use cause::*;
 pub use component::*;
 pub use credentials::*;
 pub use deployment::*;

@@ -25,6 +25,9 @@ pub struct Permissions {
     pub cgroup_parent: bool,
     /// Volume drivers other than `local`.
     pub volume_drivers: Vec<String>,
+    /// Base URLs of Prometheus servers that Launchway may ask on the repository's behalf.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prometheus: Vec<String>,
     /// Sources of bind mounts as the Compose file writes them (`./uploads`) -> absolute path on the engine's host.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub binds: BTreeMap<String, String>,

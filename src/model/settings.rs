@@ -14,6 +14,9 @@ pub struct ComponentSettings {
     pub route: Option<Route>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary: Option<CanarySettings>,
+    /// Further measures of a release's verdict, asked of Prometheus.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prometheus: Vec<Measure>,
     /// Glob patterns relative to the repository's root, added to what always counts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
@@ -52,6 +55,18 @@ pub struct ComponentSettings {
     /// How long a replica that is to stop may take to finish what it has; 30 s where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain: Option<Duration>,
+}
+
+/// A Prometheus query whose answer must not stay above a maximum while a new release is judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measure {
+    /// For people; the query where none is written.
+    pub name: String,
+    /// The server's base URL, one of the project's `allow.prometheus`.
+    pub url: String,
+    /// PromQL. `{{ release }}` and `{{ commit }}` stand for the new release's.
+    pub query: String,
+    pub max: f64,
 }
 
 /// How a component goes from the old release to the new.

@@ -119,6 +119,8 @@ pub struct Hold {
     /// The new release's replicas.
     pub replicas: Vec<Target>,
     pub settings: crate::model::CanarySettings,
+    /// What is asked beside what the edge counts.
+    pub measures: Vec<crate::model::Measure>,
 }
 
 /// A container: one that is there, or the one that a step of this plan creates.

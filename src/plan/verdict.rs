@@ -33,7 +33,7 @@ pub use settings::{Baseline, JudgeSettings};
 use latency::Latency;
 use proportion::{Alternatives, Hypothesis, Proportion};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Points of errors above what is tolerated that a canary must have been able to show before "as good" is said.
 const NOTICEABLE: f64 = 0.05;
@@ -57,6 +57,9 @@ pub struct Judge {
     latency: Option<Latency>,
     /// Looks in a row at which an external measure was over its maximum.
     over: BTreeMap<String, u32>,
+    /// External measures that have had no answer yet.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    silent: BTreeSet<String>,
     figures: Figures,
     worse: Option<String>,
 }
@@ -98,6 +101,7 @@ impl Judge {
             cap,
             latency,
             over: BTreeMap::new(),
+            silent: BTreeSet::new(),
             figures,
             worse: None,
         }
@@ -145,7 +149,13 @@ impl Judge {
     fn look_at_externals(&mut self, external: &[External]) -> Option<String> {
         for measure in external {
             // A query without an answer says neither good nor bad.
-            let Some(value) = measure.value.filter(|value| !value.is_nan()) else { continue };
+            let Some(value) = measure.value.filter(|value| !value.is_nan()) else {
+                if !self.over.contains_key(&measure.name) {
+                    self.silent.insert(measure.name.clone());
+                }
+                continue;
+            };
+            self.silent.remove(&measure.name);
             let looks = self.over.entry(measure.name.clone()).or_default();
             *looks = if value > measure.max { *looks + 1 } else { 0 };
             if *looks >= self.settings.external_looks.max(1) {
@@ -180,6 +190,10 @@ impl Judge {
             return Conclusion::Worse { why: why.clone() };
         }
         let figures = self.figures.clone();
+        let then = self.settings.on_little_traffic;
+        if let Some(measure) = self.silent.first() {
+            return Conclusion::NoAnswer { figures, measure: measure.clone(), then };
+        }
         let answered = self.figures.new.requests;
         let (enough, needed) = match (&self.errors, &self.cap) {
             (Some(errors), _) | (None, Some(errors)) => (errors.could_have_shown(), errors.needed(answered)),
@@ -188,7 +202,7 @@ impl Judge {
         if enough && answered > 0 {
             return Conclusion::AsGood { figures };
         }
-        Conclusion::NotEnoughTraffic { figures, needed, then: self.settings.on_little_traffic }
+        Conclusion::NotEnoughTraffic { figures, needed, then }
     }
 
     /// What was judged so far, without the warm-up.

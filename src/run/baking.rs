@@ -2,15 +2,16 @@
 
 use super::deploy::Convergence;
 use super::log::DeploymentLog;
+use super::measures::{Asked, Measures};
 use super::setback::Setback;
 use super::traffic::EdgeOf;
 use crate::edge::EdgeError;
 use crate::model::{ComponentName, ReleaseId, ReleaseTraffic};
-use crate::plan::verdict::{Baseline, Counts, Decision, Interval, Judge, JudgeSettings};
+use crate::plan::verdict::{Baseline, Conclusion, Counts, Decision, Interval, Judge, JudgeSettings};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often what came is judged; in a short bake more often.
+/// How often what came is judged; in a short bake more often, so that a measure can be over its maximum several times.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// What is not judged at most: a cold start says nothing.
 const WARM_UP: Duration = Duration::from_secs(30);
@@ -18,7 +19,9 @@ const WARM_UP: Duration = Duration::from_secs(30);
 /// One component that the edge leads to.
 pub struct Baking {
     component: ComponentName,
-    edge: EdgeOf,
+    /// `None`: the edge does not lead to it, and only its further measures are judged.
+    edge: Option<EdgeOf>,
+    measures: Measures,
     release: ReleaseId,
     judge: Judge,
     look_every: Duration,
@@ -27,21 +30,23 @@ pub struct Baking {
 }
 
 impl Baking {
-    /// `None` where the edge does not lead to it.
+    /// `None` where there is nothing to judge: the edge does not lead to it, and it has no further measures.
     pub async fn begin(
         convergence: &Convergence<'_>,
         component: &ComponentName,
         bake: Duration,
     ) -> Result<Option<Self>, Setback> {
         let Some(release) = convergence.wanted.release else { return Ok(None) };
-        let Some(wanted) = release.stack.components.get(component).filter(|c| !c.entries.is_empty()) else {
-            return Ok(None);
-        };
+        let Some(wanted) = release.stack.components.get(component) else { return Ok(None) };
         let deployer = convergence.deployer;
-        let Some(edge) = deployer.edge_of(&convergence.project.name, &convergence.environment.name) else {
+        let edge = deployer.edge_of(&convergence.project.name, &convergence.environment.name);
+        let edge = edge.filter(|_| !wanted.entries.is_empty());
+        let asked = Asked { release: release.id, commit: release.commit.clone() };
+        let measures = Measures::new(&wanted.settings.prometheus, &asked, component, convergence.log);
+        if edge.is_none() && measures.is_empty() {
             return Ok(None);
-        };
-        let past = deployer.traffic_past.before(&edge.key(component), release.id);
+        }
+        let past = edge.as_ref().and_then(|edge| deployer.traffic_past.before(&edge.key(component), release.id));
         let (old, counts) = past.map_or((release.id, Vec::new()), |(old, counts)| (old, counts));
         let baseline = if counts.is_empty() { Baseline::Nothing } else { Baseline::Past };
         let canary = wanted.settings.canary.clone().unwrap_or_default();
@@ -49,13 +54,14 @@ impl Baking {
             warm_up: canary.warm_up.unwrap_or(WARM_UP.min(bake / 3)),
             ..JudgeSettings::new(release.id, old, &canary)
         };
-        let before = sums(&edge, component, release.id).await.unwrap_or_default();
+        let before = sums(edge.as_ref(), component, release.id).await.unwrap_or_default();
         Ok(Some(Self {
             component: component.clone(),
             edge,
+            measures,
             release: release.id,
             judge: Judge::new(settings, baseline, &counts),
-            look_every: LOOK_EVERY.min(bake / 4),
+            look_every: LOOK_EVERY.min(bake / 8),
             at: Instant::now(),
             before,
         }))
@@ -67,10 +73,11 @@ impl Baking {
             return Ok(());
         }
         // An edge that is away has nothing to tell; the next look has it all.
-        let Ok(now) = sums(&self.edge, &self.component, self.release).await else { return Ok(()) };
+        let Ok(now) = sums(self.edge.as_ref(), &self.component, self.release).await else { return Ok(()) };
         let interval = Interval {
             seconds: self.at.elapsed().as_secs_f64(),
             new: Counts::between(&self.before, &now),
+            external: self.measures.ask().await,
             ..Interval::default()
         };
         (self.at, self.before) = (Instant::now(), now);
@@ -86,12 +93,20 @@ impl Baking {
 
     /// What is to be said at the end.
     pub fn conclude(&self, log: &DeploymentLog) -> String {
-        let conclusion = self.judge.conclude();
-        log.line(Some(&self.component), &conclusion.to_string());
-        format!("{}: {conclusion}", self.component)
+        let verdict = match (&self.edge, self.judge.conclude()) {
+            (None, Conclusion::AsGood { .. } | Conclusion::NotEnoughTraffic { .. }) => "its measures are good".into(),
+            (_, conclusion) => conclusion.to_string(),
+        };
+        log.line(Some(&self.component), &verdict);
+        format!("{}: {verdict}", self.component)
     }
 }
 
-async fn sums(edge: &EdgeOf, component: &ComponentName, release: ReleaseId) -> Result<ReleaseTraffic, EdgeError> {
+async fn sums(
+    edge: Option<&EdgeOf>,
+    component: &ComponentName,
+    release: ReleaseId,
+) -> Result<ReleaseTraffic, EdgeError> {
+    let Some(edge) = edge else { return Ok(ReleaseTraffic::default()) };
     Ok(edge.traffic_of(component).await?.releases.remove(&release).unwrap_or_default())
 }

@@ -3,6 +3,7 @@
 use super::deployer::{Deployer, scope};
 use super::executor::StepError;
 use super::log::DeploymentLog;
+use super::measures::{Asked, Measures};
 use super::requests::Refusal;
 use super::traffic::EdgeOf;
 use crate::config::{Environment, Project};
@@ -84,6 +85,7 @@ impl Canaries {
     pub async fn hold(&self, hold: &Hold, edge: &EdgeOf, cancel: &CancellationToken) -> Result<Outcome, StepError> {
         let (mut judge, mut elapsed) = self.taken_up(hold).await?;
         let look_every = LOOK_EVERY.min(hold.time / 4).max(LISTEN_EVERY);
+        let measures = Measures::new(&hold.measures, &self.wanted(hold), &hold.component, &self.log);
         let mut before = self.sums(hold, edge).await?;
         let restarts_before = self.restarts(hold).await?;
         let mut restarts_told = 0;
@@ -123,7 +125,7 @@ impl Canaries {
                 new: Counts::between(&before.new, &now.new),
                 old: Counts::between(&before.old, &now.old),
                 restarts: (restarts - restarts_told) as u32,
-                external: Vec::new(),
+                external: measures.ask().await,
             };
             restarts_told = restarts;
             if paused.is_none() {
@@ -155,12 +157,16 @@ impl Canaries {
                     self.wait(hold, elapsed, &mut waits_for, "launchway promote", &conclusion.to_string()).await;
                 }
                 (Conclusion::AsGood { .. }, false) => return self.passed(hold, conclusion.to_string()).await,
-                (Conclusion::NotEnoughTraffic { then, .. }, false) => match then {
+                (Conclusion::NotEnoughTraffic { then, .. } | Conclusion::NoAnswer { then, .. }, false) => match then {
                     OnLittleTraffic::Promote => {
                         return self.passed(hold, format!("{conclusion}: promoted, as the settings say")).await;
                     }
                     OnLittleTraffic::Wait => {
-                        self.wait(hold, elapsed, &mut waits_for, "more traffic", &conclusion.to_string()).await;
+                        let what = match conclusion {
+                            Conclusion::NoAnswer { .. } => "an answer",
+                            _ => "more traffic",
+                        };
+                        self.wait(hold, elapsed, &mut waits_for, what, &conclusion.to_string()).await;
                     }
                     OnLittleTraffic::Ask => {
                         self.wait(hold, elapsed, &mut waits_for, "launchway promote", &conclusion.to_string()).await;
@@ -168,6 +174,10 @@ impl Canaries {
                 },
             }
         }
+    }
+
+    fn wanted(&self, hold: &Hold) -> Asked {
+        Asked { release: hold.new, commit: self.deployment.commit.clone() }
     }
 
     /// The hold as a restart left it, or from its beginning.

@@ -23,6 +23,7 @@ mod keep;
 mod lanes;
 mod log;
 mod look;
+mod measures;
 mod mend;
 mod monitor;
 mod pause;

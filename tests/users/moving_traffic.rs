@@ -9,7 +9,7 @@ use crate::support::world::{Settings, World};
 use launchway::model::CommitId;
 
 /// `web` with further lines of the service, and of its `x-launchway`.
-fn write(repository: &GitRepository, version: &str, lines: &str) {
+pub(super) fn write(repository: &GitRepository, version: &str, lines: &str) {
     write_web(repository, version);
     repository.write("compose.yaml", format!("services:{WEB}{lines}\n"));
 }
@@ -22,7 +22,7 @@ async fn world() -> World {
     world
 }
 
-async fn deployed(world: &World, message: &str) -> CommitId {
+pub(super) async fn deployed(world: &World, message: &str) -> CommitId {
     let commit = world.push(message);
     let shown = world.ends(&commit).await;
     assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
@@ -87,7 +87,7 @@ async fn a_broken_release_is_never_led_to() {
 
 const CANARY: &str = "    x-launchway: { route: { host: shop.example.com }, canary: { steps: [20%, 50%], hold: 2s, warm-up: 0s, EXTRA } }";
 
-fn canary(extra: &str) -> String {
+pub(super) fn canary(extra: &str) -> String {
     CANARY.replace(", EXTRA", &format!(", {extra}"))
 }
 
@@ -103,7 +103,7 @@ async fn world_with_hosts(environment: Option<&str>) -> World {
     world
 }
 
-async fn until_described(world: &World, commit: &CommitId, begins: &str) {
+pub(super) async fn until_described(world: &World, commit: &CommitId, begins: &str) {
     world
         .until(&format!("{begins:?} to be shown"), || async {
             world.shown(commit).into_iter().find(|shown| shown.description.starts_with(begins))

@@ -94,7 +94,7 @@ pub fn read(context: &Context<'_>, name: ComponentName, view: &View<'_>) -> Opti
         view.error("has neither `image:` nor `build:`; one of them says what to run");
     }
     launchway::check_spelling(view);
-    let settings = launchway::component(view, context.request.environment);
+    let settings = launchway::component(view, context.request.environment, &context.request.allowed);
     let container = container::read(context, view);
     let replicas = deploy::replicas(view);
     if let (Some(container_name), true) = (view.get("container_name"), replicas > 1) {

@@ -60,6 +60,33 @@ fn an_environment_overrides_any_key() {
 }
 
 #[test]
+fn prometheus_is_asked_where_the_server_allows_it() {
+    let (tree, project) = (MemoryTree::new([("compose.yaml", PROMETHEUS)]), shop());
+    let allowed = |urls: &[&str]| {
+        let prometheus = urls.iter().map(|url| url.to_string()).collect();
+        let allowed = Permissions { prometheus, ..Permissions::default() };
+        read(&ReadRequest { allowed, ..request(&tree, &project) })
+    };
+    let stack = allowed(&["http://prometheus:9090/"]).unwrap().stack;
+    assert_json_snapshot!(stack.components.values().map(|c| &c.settings.prometheus).collect::<Vec<_>>());
+    let why = "\"http://prometheus:9090\" is asked from the server's own network, so it is refused; `allow.prometheus = [\"http://prometheus:9090\"]` of the project in launchway.toml allows it";
+    let problems = allowed(&["http://elsewhere"]).unwrap_err();
+    assert!(problems.iter().any(|problem| problem.message == why), "{problems:?}");
+    assert_eq!(allowed(&[]).unwrap_err().len(), 2);
+}
+
+const PROMETHEUS: &str = r#"
+services:
+  api:
+    image: x
+    x-launchway:
+      prometheus: { url: "http://prometheus:9090", query: 'sum(rate(errors{release="{{ release }}"}[1m]))', max: 0.5 }
+  worker:
+    image: x
+    x-launchway: { prometheus: [{ name: queue length, query: max(queue), max: 100 }] }
+"#;
+
+#[test]
 fn mistakes_say_what_would_be_accepted() {
     let compose = r#"
 services:
@@ -69,6 +96,7 @@ services:
       metod: canary
       canary: { steps: [25%, 10%, 200%, 5], hold: forever, max-error-rate: 2, max-latency-ratio: 0.5 }
       paths: ["../x", "a[", "/abs"]
+      prometheus: [{ query: up }, { url: "http://x", query: "", max: 1 }, { max: many, limit: 1 }]
       release-command: []
       shared-volumes: [data]
       run: sometimes
@@ -96,29 +124,34 @@ x-launchway:
     compose.yaml:8: services.api.x-launchway.paths[0]: "../x" must be a pattern from the repository's root, such as "proto/**"
     compose.yaml:8: services.api.x-launchway.paths[1]: "a[" is not a pattern: unclosed character class; missing ']'
     compose.yaml:8: services.api.x-launchway.paths[2]: "/abs" must be a pattern from the repository's root, such as "proto/**"
-    compose.yaml:10: services.api.x-launchway.shared-volumes: the service mounts no volume "data"
-    compose.yaml:11: services.api.x-launchway.run: "sometimes" is not one of every-release, when-changed
-    compose.yaml:12: services.api.x-launchway.environments.Bad Name: "Bad Name" is not a environment name: lower-case letters, digits, '-' and '_', 63 at most, starting with a letter or digit
-    compose.yaml:12: services.api.x-launchway.environments.staging.metod: "metod" is not a key here; did you mean "method"?
-    compose.yaml:13: services.b.x-launchway.release-command-timeout: there is no `release-command` that could take so long
-    compose.yaml:13: services.b.x-launchway.method: `method: canary` needs a `route:`: shares of traffic are shares of what the route sends
-    compose.yaml:14: services.c.x-launchway.route.host: "http://x" is not a host name, such as shop.example.com
-    compose.yaml:14: services.c.x-launchway.route.path: "api" must begin with a slash
-    compose.yaml:14: services.c.x-launchway.route.port: must be a port from 1 to 65535, not "0x"
-    compose.yaml:15: services.d.x-launchway.method: "blue" is not one of auto, recreate, rolling, blue-green, canary
-    compose.yaml:15: services.d.x-launchway.route: needs `host:` or `path:`
-    warning: compose.yaml:17: x-launchway.windows: `windows` is read, but this version does not wait for it: a push deploys at once
-    compose.yaml:17: x-launchway.windows[0].days[0]: "monday" is not a day or a range of days: mon, tue, wed, thu, fri, sat, sun, or mon-fri
-    compose.yaml:17: x-launchway.windows[0].timezone: "Mars, North" is not a time zone, such as Europe/Berlin or UTC
-    compose.yaml:17: x-launchway.windows[0].from: "9:00" is not a time of day, such as "09:00"
-    compose.yaml:17: x-launchway.windows[0]: needs `to:`, a time such as "09:00"
-    compose.yaml:17: x-launchway.windows[1].from: "25:00" is not a time of day, such as "09:00"
-    warning: compose.yaml:18: x-launchway.freeze: `freeze` is read, but this version does not wait for it: a push deploys at once
-    compose.yaml:18: x-launchway.freeze[0].from: "2026-13-01" is not a date, such as 2026-12-20
-    compose.yaml:18: x-launchway.freeze[1]: ends on 2026-12-01, before it begins on 2026-12-31
-    compose.yaml:19: x-launchway.bake: must be a duration with its unit, such as 30s, 1m30s or 2h, not "60"
-    warning: compose.yaml:20: x-launchway.on-newer: `on-newer: wait` is not yet supported: a newer push supersedes
-    compose.yaml:21: x-launchway.freez: "freez" is not a key here; did you mean "freeze"?
+    compose.yaml:9: services.api.x-launchway.prometheus[0]: needs `url:`, such as http://prometheus.internal:9090
+    compose.yaml:9: services.api.x-launchway.prometheus[1].url: "http://x" is asked from the server's own network, so it is refused; `allow.prometheus = ["http://x"]` of the project in launchway.toml allows it
+    compose.yaml:9: services.api.x-launchway.prometheus[1]: the query is empty, or the maximum is no number
+    compose.yaml:9: services.api.x-launchway.prometheus[2].limit: "limit" is not a key here; accepted: name, url, query, max
+    compose.yaml:9: services.api.x-launchway.prometheus[2]: needs `url:`, such as http://prometheus.internal:9090
+    compose.yaml:11: services.api.x-launchway.shared-volumes: the service mounts no volume "data"
+    compose.yaml:12: services.api.x-launchway.run: "sometimes" is not one of every-release, when-changed
+    compose.yaml:13: services.api.x-launchway.environments.Bad Name: "Bad Name" is not a environment name: lower-case letters, digits, '-' and '_', 63 at most, starting with a letter or digit
+    compose.yaml:13: services.api.x-launchway.environments.staging.metod: "metod" is not a key here; did you mean "method"?
+    compose.yaml:14: services.b.x-launchway.release-command-timeout: there is no `release-command` that could take so long
+    compose.yaml:14: services.b.x-launchway.method: `method: canary` needs a `route:`: shares of traffic are shares of what the route sends
+    compose.yaml:15: services.c.x-launchway.route.host: "http://x" is not a host name, such as shop.example.com
+    compose.yaml:15: services.c.x-launchway.route.path: "api" must begin with a slash
+    compose.yaml:15: services.c.x-launchway.route.port: must be a port from 1 to 65535, not "0x"
+    compose.yaml:16: services.d.x-launchway.method: "blue" is not one of auto, recreate, rolling, blue-green, canary
+    compose.yaml:16: services.d.x-launchway.route: needs `host:` or `path:`
+    warning: compose.yaml:18: x-launchway.windows: `windows` is read, but this version does not wait for it: a push deploys at once
+    compose.yaml:18: x-launchway.windows[0].days[0]: "monday" is not a day or a range of days: mon, tue, wed, thu, fri, sat, sun, or mon-fri
+    compose.yaml:18: x-launchway.windows[0].timezone: "Mars, North" is not a time zone, such as Europe/Berlin or UTC
+    compose.yaml:18: x-launchway.windows[0].from: "9:00" is not a time of day, such as "09:00"
+    compose.yaml:18: x-launchway.windows[0]: needs `to:`, a time such as "09:00"
+    compose.yaml:18: x-launchway.windows[1].from: "25:00" is not a time of day, such as "09:00"
+    warning: compose.yaml:19: x-launchway.freeze: `freeze` is read, but this version does not wait for it: a push deploys at once
+    compose.yaml:19: x-launchway.freeze[0].from: "2026-13-01" is not a date, such as 2026-12-20
+    compose.yaml:19: x-launchway.freeze[1]: ends on 2026-12-01, before it begins on 2026-12-31
+    compose.yaml:20: x-launchway.bake: must be a duration with its unit, such as 30s, 1m30s or 2h, not "60"
+    warning: compose.yaml:21: x-launchway.on-newer: `on-newer: wait` is not yet supported: a newer push supersedes
+    compose.yaml:22: x-launchway.freez: "freez" is not a key here; did you mean "freeze"?
     "#);
 }
 

@@ -135,6 +135,7 @@ fn everything_allowed() -> Permissions {
         unconfined: true,
         cgroup_parent: true,
         volume_drivers: Vec::new(),
+        prometheus: Vec::new(),
         binds: BTreeMap::new(),
     }
 }

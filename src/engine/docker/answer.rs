@@ -1,6 +1,7 @@
 //! What the engine answered instead of doing what was asked, and which [`EngineError`] that is.
 
 use crate::engine::EngineError;
+use crate::model::innermost;
 use bollard::errors::Error;
 use std::time::Duration;
 
@@ -89,11 +90,7 @@ impl Reason {
 
 /// The last cause is the one that says something: `client error (Connect)` hides `Connection refused`.
 fn last_cause(error: &Error) -> String {
-    let mut last: &dyn std::error::Error = error;
-    while let Some(inner) = last.source() {
-        last = inner;
-    }
-    let text = last.to_string();
+    let text = innermost(error);
     let text = text.split(" (os error").next().unwrap_or_default();
     if text == "Permission denied" {
         return format!("{text}; may the user whom Launchway runs as use it (group `docker`)?");

@@ -2,7 +2,7 @@
 
 use super::PostError;
 use super::answer::Answer;
-use crate::model::{Mask, Secret};
+use crate::model::{Mask, Secret, innermost};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -104,15 +104,6 @@ impl Http {
         };
         PostError::Retry { after: None, why: format!("{} {what}; the status is sent again", self.host()) }
     }
-}
-
-/// The cause at the bottom, which names the fact (`Connection refused`); what is above only says what was being done.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
 
 /// Where a redirect leads, if it stays on the same scheme, host and port. GitHub answers so for a renamed repository,

@@ -371,6 +371,7 @@ impl Planner<'_> {
             gate: settings.gate,
             replicas: beside.fresh[..needed].iter().map(|fresh| fresh.target.clone()).collect(),
             settings: settings.clone(),
+            measures: component.settings.prometheus.clone(),
         };
         let cause = match settings.gate {
             true => "then `launchway promote` lets it go on",

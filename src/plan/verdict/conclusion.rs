@@ -32,6 +32,12 @@ pub enum Conclusion {
         needed: Option<u64>,
         then: OnLittleTraffic,
     },
+    /// An external measure has had no answer, so that nobody knows whether it speaks against it.
+    NoAnswer {
+        figures: Figures,
+        measure: String,
+        then: OnLittleTraffic,
+    },
     Worse {
         why: String,
     },
@@ -50,6 +56,9 @@ impl fmt::Display for Conclusion {
                     Some(needed) => write!(f, " of about {} that it takes; {figures}", thousands(*needed)),
                     None => write!(f, "; {figures}"),
                 }
+            }
+            Self::NoAnswer { figures, measure, .. } => {
+                write!(f, "{figures}; not enough to tell: {measure} has had no answer")
             }
             Self::Worse { why } => f.write_str(why),
         }
