@@ -56,13 +56,19 @@ impl EdgeClient {
 
     /// Serves these routes of the component from now on, instead of those it had.
     pub async fn put(&self, key: &RouteKey, routes: &ComponentRoutes) -> Result<(), EdgeError> {
-        let body = serde_json::to_vec(routes).map_err(|error| EdgeError::NotUnderstood(error.to_string()))?;
-        self.ask(Method::PUT, &path(key), body).await.map(drop)
+        self.change(&[(key.clone(), Some(routes.clone()))]).await
     }
 
     /// Nothing leads to the component any more. What is in flight goes on.
     pub async fn remove(&self, key: &RouteKey) -> Result<(), EdgeError> {
-        self.ask(Method::DELETE, &path(key), Vec::new()).await.map(drop)
+        self.change(&[(key.clone(), None)]).await
+    }
+
+    /// The routes of several components, all in one moment: a way in goes from one to another without a gap. `None`:
+    /// nothing leads to the component any more.
+    pub async fn change(&self, changes: &[(RouteKey, Option<ComponentRoutes>)]) -> Result<(), EdgeError> {
+        let body = serde_json::to_vec(changes).map_err(|error| EdgeError::NotUnderstood(error.to_string()))?;
+        self.ask(Method::PATCH, "/v1/routes", body).await.map(drop)
     }
 
     pub async fn routes(&self) -> Result<RouteTable, EdgeError> {
@@ -122,8 +128,4 @@ impl EdgeClient {
         let status = answer.status();
         Ok((status, answer.into_body().collect().await?.to_bytes()))
     }
-}
-
-fn path(key: &RouteKey) -> String {
-    format!("/v1/routes/{key}")
 }

@@ -1,16 +1,16 @@
 //! The control API on the edge's Unix socket: routes in, traffic out.
 
 use super::check::Refusal;
-use super::keeper::Keeper;
+use super::keeper::{Changes, Keeper};
 use super::state::Edge;
 use super::succession::Succession;
 use super::wire_format::{Health, Listener, Problem};
-use crate::model::{ComponentRoutes, RouteKey, RouteTable, Traffic};
+use crate::model::{RouteTable, Traffic};
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use std::sync::Arc;
 
@@ -24,8 +24,7 @@ pub struct Control {
 
 pub fn routes(control: Arc<Control>) -> Router {
     Router::new()
-        .route("/v1/routes", get(table))
-        .route("/v1/routes/{project}/{environment}/{component}", put(set).delete(remove))
+        .route("/v1/routes", get(table).patch(change))
         .route("/v1/traffic", get(traffic))
         .route("/v1/health", get(health))
         .route("/v1/hand-over", post(hand_over))
@@ -38,34 +37,16 @@ async fn table(State(control): State<Arc<Control>>) -> Json<RouteTable> {
 }
 
 /// The change is on the disk and served before it is answered.
-async fn set(
-    State(control): State<Arc<Control>>,
-    Path(key): Path<(String, String, String)>,
-    body: Bytes,
-) -> Result<StatusCode, Problem> {
-    let key = route_key(key)?;
-    let routes: ComponentRoutes =
+async fn change(State(control): State<Arc<Control>>, body: Bytes) -> Result<StatusCode, Problem> {
+    let changes: Changes =
         serde_json::from_slice(&body).map_err(|error| Problem::new(400, format!("these are no routes: {error}")))?;
     // To its end, also when whoever asked goes away in the middle.
     let done = tokio::spawn(async move {
-        control.keeper.put(key.clone(), routes.clone()).await?;
-        control.succession.pass_on(&key, Some(&routes)).await;
-        tracing::debug!(component = %key, "The routes were changed");
-        Ok(())
-    });
-    refused(done.await.unwrap_or_else(|error| Err(Refusal::Failed(error.to_string()))))?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// What is not there is as good as removed.
-async fn remove(
-    State(control): State<Arc<Control>>,
-    Path(key): Path<(String, String, String)>,
-) -> Result<StatusCode, Problem> {
-    let key = route_key(key)?;
-    let done = tokio::spawn(async move {
-        control.keeper.remove(&key).await?;
-        control.succession.pass_on(&key, None).await;
+        control.keeper.change(&changes).await?;
+        control.succession.pass_on(&changes).await;
+        for (key, _) in &changes {
+            tracing::debug!(component = %key, "The routes were changed");
+        }
         Ok(())
     });
     refused(done.await.unwrap_or_else(|error| Err(Refusal::Failed(error.to_string()))))?;
@@ -103,15 +84,6 @@ async fn health(State(control): State<Arc<Control>>) -> Json<Health> {
 
 async fn unknown(uri: Uri) -> Problem {
     Problem::new(404, format!("{} is not a path of this API: are edge and server of the same version?", uri.path()))
-}
-
-fn route_key((project, environment, component): (String, String, String)) -> Result<RouteKey, Problem> {
-    let wrong = |error: crate::model::InvalidName| Problem::new(400, error.to_string());
-    Ok(RouteKey {
-        project: project.parse().map_err(wrong)?,
-        environment: environment.parse().map_err(wrong)?,
-        component: component.parse().map_err(wrong)?,
-    })
 }
 
 fn refused<T>(done: Result<T, Refusal>) -> Result<T, Problem> {

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 
 pub type Table = BTreeMap<RouteKey, ComponentRoutes>;
+/// What becomes of components; `None`: nothing leads to it any more.
+pub type Changes = Vec<(RouteKey, Option<ComponentRoutes>)>;
 
 pub struct Keeper {
     edge: Arc<Edge>,
@@ -50,27 +52,32 @@ impl Keeper {
         RouteTable { components: kept.table.iter().map(|(key, routes)| (key.clone(), routes.clone())).collect() }
     }
 
-    /// Serves these routes of a component instead of those it had. When it is refused, nothing has changed.
-    pub async fn put(&self, key: RouteKey, routes: ComponentRoutes) -> Result<(), Refusal> {
-        check(&routes)?;
-        let mut kept = self.kept.lock().await;
-        check_free(&key, &routes, kept.table.iter(), &self.edge.settings.listen)?;
-        let mut table = kept.table.clone();
-        table.insert(key, routes);
-        self.change(&mut kept, table).await
-    }
-
-    /// Whether there was something to remove.
-    pub async fn remove(&self, key: &RouteKey) -> Result<bool, Refusal> {
-        let mut kept = self.kept.lock().await;
-        let mut table = kept.table.clone();
-        if table.remove(key).is_none() {
-            return Ok(false);
+    /// Serves these routes of components instead of those they had, all in one moment. When it is refused, nothing has
+    /// changed.
+    pub async fn change(&self, changes: &Changes) -> Result<(), Refusal> {
+        for (_, routes) in changes {
+            routes.as_ref().map_or(Ok(()), check)?;
         }
-        self.change(&mut kept, table).await.map(|()| true)
+        let mut kept = self.kept.lock().await;
+        let mut table = kept.table.clone();
+        for (key, routes) in changes {
+            match routes {
+                Some(routes) => drop(table.insert(key.clone(), routes.clone())),
+                None => drop(table.remove(key)),
+            }
+        }
+        for (key, routes) in changes {
+            if let Some(routes) = routes {
+                check_free(key, routes, table.iter(), &self.edge.settings.listen)?;
+            }
+        }
+        if table == kept.table {
+            return Ok(());
+        }
+        self.serve(&mut kept, table).await
     }
 
-    async fn change(&self, kept: &mut Kept, table: Table) -> Result<(), Refusal> {
+    async fn serve(&self, kept: &mut Kept, table: Table) -> Result<(), Refusal> {
         if kept.handed_over {
             self.edge.serve(&table, &kept.probed);
             kept.table = table;

@@ -93,11 +93,15 @@ impl Live {
         self.ports.iter().filter(|(_, target)| target.protocol == EntryProtocol::Probe)
     }
 
-    /// The same way in, as it is now.
+    /// The same way in, as it is now: another component may have taken it over.
     pub fn again(&self, before: &Target) -> Option<Target> {
-        let component = self.components.get(&before.component.key)?;
-        let (listen, port) = component.entries.iter().find(|(listen, _)| *listen == before.listen)?;
-        Some(Target { component: component.clone(), listen: listen.clone(), port: *port, protocol: before.protocol })
+        let same = |component: &'_ Arc<Component>| {
+            let found = component.entries.iter().find(|(listen, _)| *listen == before.listen);
+            found.map(|(listen, port)| (component.clone(), listen.clone(), *port))
+        };
+        let own = self.components.get(&before.component.key).and_then(same);
+        let (component, listen, port) = own.or_else(|| self.components.values().find_map(same))?;
+        Some(Target { component, listen, port, protocol: before.protocol })
     }
 }
 

@@ -3,7 +3,8 @@
 use super::client::{EdgeClient, EdgeError};
 use super::control::{self, Control};
 use super::hand_over::{Offer, offer};
-use crate::model::{ComponentRoutes, RouteKey, Traffic};
+use super::keeper::Changes;
+use crate::model::Traffic;
 use std::fs::Permissions;
 use std::io::Result;
 use std::os::unix::fs::PermissionsExt;
@@ -41,12 +42,9 @@ impl Succession {
     }
 
     /// Those that drain follow the routes too: what waits there goes on, and what left gets nothing more.
-    pub async fn pass_on(&self, key: &RouteKey, routes: Option<&ComponentRoutes>) {
+    pub async fn pass_on(&self, changes: &Changes) {
         for client in self.all_before() {
-            let told = match routes {
-                Some(routes) => client.put(key, routes).await,
-                None => client.remove(key).await,
-            };
+            let told = client.change(changes).await;
             self.note(&client, told);
         }
     }

@@ -87,7 +87,13 @@ pub enum EngineError {
     ImageMissing { reference: String, why: String },
     /// The container did not become ready; `why` is a sentence, `last_lines` what it said last (at most 20 lines).
     #[error("{container} {why}")]
-    NotReady { container: String, why: String, last_lines: Vec<String> },
+    NotReady {
+        container: String,
+        why: String,
+        last_lines: Vec<String>,
+        /// Its process ended, or is restarted again and again.
+        has_ended: bool,
+    },
     /// The engine cannot begin to run it, by what its image and settings say.
     #[error("{container} cannot run: {why}")]
     CannotRun { container: String, why: String },

@@ -34,6 +34,8 @@ pub enum Ending {
     Told,
     /// It ended by itself, or was killed.
     ByItself,
+    /// The engine ended, or the host did, and did not bring it back.
+    WithEngine,
     /// The engine has forgotten.
     Unknown,
 }

@@ -68,6 +68,9 @@ pub struct ObservedContainer {
     pub created_at: String,
     pub restart_count: u64,
     pub oom_killed: bool,
+    /// When its last run ended: Unix time in milliseconds, by the engine's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_ms: Option<i64>,
     /// Volumes mounted: name -> path in the container.
     pub volumes: BTreeMap<String, String>,
     /// Those of `volumes` that nobody named, path in the container -> volume name.

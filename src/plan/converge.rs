@@ -97,8 +97,8 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
     }
 
     let (ends, stops, commands) = Default::default();
-    let (addresses, led, freed, taken) = Default::default();
-    let mut planner = Planner { wanted, release, observed, draft, ends, stops, commands, addresses, led, freed, taken };
+    let (addresses, led, let_go) = Default::default();
+    let mut planner = Planner { wanted, release, observed, draft, ends, stops, commands, addresses, led, let_go };
     planner.find_addresses();
     if let Some(problem) = planner.lacks_addresses(&matchings) {
         return Err(vec![problem]);
@@ -143,10 +143,8 @@ struct Planner<'a> {
     addresses: serving::Addresses,
     /// What the edge serves of a component after the plan so far, and the step.
     led: BTreeMap<ComponentName, (RouteChange, u32)>,
-    /// The steps that free the ways in which a component takes from others.
-    freed: BTreeMap<ComponentName, Vec<u32>>,
-    /// The steps by which others take ways in from a component.
-    taken: BTreeMap<ComponentName, Vec<u32>>,
+    /// The steps by which the edge lets go of ports that the engine publishes for a component.
+    let_go: BTreeMap<ComponentName, Vec<u32>>,
 }
 
 impl Planner<'_> {
@@ -168,6 +166,7 @@ impl Planner<'_> {
             });
             let mut waits = self.commands.ended.clone();
             if wanted_by_another && is_up(container) {
+                waits.extend(self.hold_before_stop(container, &waits.clone()));
                 waits.push(match self.stops.get(&container.id) {
                     Some(step) => *step,
                     None => self.stop(container, "another component needs what it holds", waits.clone()),
@@ -312,12 +311,14 @@ impl Planner<'_> {
     }
 
     /// Stops of other components' containers that hold what this one needs.
-    fn stops_in_the_way(&self, component: &Component) -> Vec<u32> {
+    fn stops_in_the_way(&mut self, component: &Component) -> Vec<u32> {
         let stopped = self.observed.containers.iter().filter(|c| c.component != component.name);
-        stopped
+        let stops = stopped
             .filter(|c| !self.needs(component, &c.component).is_disjoint(&holds(c)))
-            .filter_map(|c| self.stops.get(&c.id).copied())
-            .collect()
+            .filter_map(|c| self.stops.get(&c.id).copied());
+        let mut stops: Vec<u32> = stops.collect();
+        stops.extend(self.let_ports_go(component));
+        stops
     }
 
     fn clean(&mut self, matchings: &BTreeMap<&ComponentName, Matching>) {

@@ -139,9 +139,7 @@ fn renumbered(action: &Action, number: &BTreeMap<u32, u32>) -> Action {
         | Action::RenameContainer { target: of, .. }
         | Action::Drain { target: of, .. }
         | Action::WaitReady { target: of, .. } => target(of),
-        Action::Route(change) => {
-            change.shares.iter_mut().flat_map(|share| &mut share.replicas).for_each(|(of, _)| target(of));
-        }
+        Action::Route(change) => change.targets_mut().for_each(target),
         Action::CreateContainer(spec) => {
             if let EngineNetworkMode::Container(of) = &mut spec.network {
                 target(of);

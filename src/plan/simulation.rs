@@ -109,6 +109,7 @@ impl Simulation {
                     created_at: format!("{:08}", self.clock),
                     restart_count: 0,
                     oom_killed: false,
+                    ended_ms: None,
                     anonymous_volumes: volumes
                         .iter()
                         .filter(|(name, _)| unnamed(name))
@@ -178,40 +179,10 @@ impl Simulation {
                 }
             }
             Action::Route(change) => {
-                let total: u32 = change.shares.iter().map(|share| u32::from(share.weight)).sum();
-                assert_eq!(total, 100, "{change:?}");
-                let releases = change.shares.iter().map(|share| WeightedRelease {
-                    release: share.release,
-                    weight: share.weight,
-                    replicas: share.replicas.iter().map(|(target, address)| self.replica(target, *address)).collect(),
-                });
-                let routes = ComponentRoutes {
-                    entries: change.entries.clone(),
-                    releases: releases.collect(),
-                    held: change.held,
-                    sticky: change.sticky.clone(),
-                };
-                let edge = self.observed.edge.as_mut().expect("an edge");
-                for (other, has) in edge.routes.iter().filter(|(other, _)| **other != change.component) {
-                    let taken = |mine: &RouteEntry| has.entries.iter().any(|entry| entry.listen.collides(&mine.listen));
-                    let one = routes.entries.iter().find(|mine| taken(mine));
-                    assert!(one.is_none(), "{other} and {} have the same way in", change.component);
+                // All in one moment: first who gives a way in, then who takes it.
+                for change in change.others.iter().chain([change.as_ref()]) {
+                    self.route(change);
                 }
-                let open = routes.entries.iter().filter_map(|entry| entry.listen.address());
-                for address in open {
-                    let held =
-                        |c: &&ObservedContainer| c.is_running() && c.published.iter().any(|p| p.port == address.port);
-                    let holder = self.observed.containers.iter().find(held);
-                    assert!(holder.is_none(), "{} publishes {address}", holder.unwrap().name);
-                }
-                if !change.held {
-                    let serving = routes.serving().count();
-                    let least = self.least.entry(change.component.clone()).or_insert(serving);
-                    *least = serving.min(*least);
-                }
-                edge.routes.insert(change.component.clone(), routes);
-                edge.addresses =
-                    edge.routes.values().flat_map(|r| r.serving()).map(|replica| replica.address).collect();
             }
             Action::Unroute(component) => {
                 self.observed.edge.as_mut().expect("an edge").routes.remove(component);
@@ -219,6 +190,45 @@ impl Simulation {
             Action::Drain { target, .. } => drop(self.find(target)),
             Action::Pause(_) | Action::Hold(_) => {}
         }
+    }
+
+    fn route(&mut self, change: &super::RouteChange) {
+        if change.entries.is_empty() {
+            self.observed.edge.as_mut().expect("an edge").routes.remove(&change.component);
+            return;
+        }
+        let total: u32 = change.shares.iter().map(|share| u32::from(share.weight)).sum();
+        assert_eq!(total, 100, "{change:?}");
+        let releases = change.shares.iter().map(|share| WeightedRelease {
+            release: share.release,
+            weight: share.weight,
+            replicas: share.replicas.iter().map(|(target, address)| self.replica(target, *address)).collect(),
+        });
+        let routes = ComponentRoutes {
+            entries: change.entries.clone(),
+            releases: releases.collect(),
+            held: change.held,
+            sticky: change.sticky.clone(),
+        };
+        let edge = self.observed.edge.as_mut().expect("an edge");
+        for (other, has) in edge.routes.iter().filter(|(other, _)| **other != change.component) {
+            let taken = |mine: &RouteEntry| has.entries.iter().any(|entry| entry.listen.collides(&mine.listen));
+            let one = routes.entries.iter().find(|mine| taken(mine));
+            assert!(one.is_none(), "{other} and {} have the same way in", change.component);
+        }
+        let open = routes.entries.iter().filter_map(|entry| entry.listen.address());
+        for address in open {
+            let held = |c: &&ObservedContainer| c.is_running() && c.published.iter().any(|p| p.port == address.port);
+            let holder = self.observed.containers.iter().find(held);
+            assert!(holder.is_none(), "{} publishes {address}", holder.unwrap().name);
+        }
+        if !change.held {
+            let serving = routes.serving().count();
+            let least = self.least.entry(change.component.clone()).or_insert(serving);
+            *least = serving.min(*least);
+        }
+        edge.routes.insert(change.component.clone(), routes);
+        edge.addresses = edge.routes.values().flat_map(|r| r.serving()).map(|replica| replica.address).collect();
     }
 
     /// `web-1 running release 2`, sorted by name.

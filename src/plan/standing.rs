@@ -114,6 +114,7 @@ fn of_container(container: &ObservedContainer, policy: Option<RestartPolicy>, en
         ContainerState::Paused => Standing::ByHand(container),
         ContainerState::Created | ContainerState::Dead => Standing::Died(container),
         ContainerState::Exited { code } => match (ending, policy) {
+            (Ending::WithEngine, _) => Standing::Died(container),
             (Ending::Told, _) => Standing::ByHand(container),
             (Ending::Unknown, Some(policy)) if was_stopped(container, code, policy) => Standing::ByHand(container),
             (_, Some(RestartPolicy::No | RestartPolicy::OnFailure { .. })) if code == 0 => Standing::Ended(container),

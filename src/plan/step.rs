@@ -91,6 +91,9 @@ pub struct RouteChange {
     /// Requests wait although there are replicas.
     pub held: bool,
     pub sticky: Option<Sticky>,
+    /// What becomes, in the same moment, of components from which it takes ways in. Without entries: nothing leads to
+    /// them any more.
+    pub others: Vec<RouteChange>,
 }
 
 /// A release's share of the traffic.
@@ -310,10 +313,22 @@ impl Action {
 }
 
 impl RouteChange {
+    /// All containers that it names.
+    pub fn targets_mut(&mut self) -> impl Iterator<Item = &mut Target> {
+        let others = self.others.iter_mut().flat_map(|other| &mut other.shares);
+        let replicas = self.shares.iter_mut().chain(others).flat_map(|share| &mut share.replicas);
+        replicas.map(|(target, _)| target)
+    }
+
     /// `lead 75 % to release 41 (3 replicas), 25 % to release 42 (1 replica)`
     fn words(&self) -> String {
+        let others: Vec<&str> = self.others.iter().map(|other| other.component.as_str()).collect();
+        let taken = match others.is_empty() {
+            true => String::new(),
+            false => format!(", taking ways in over from {}", others.join(", ")),
+        };
         if self.held {
-            return "let requests wait".into();
+            return format!("let requests wait{taken}");
         }
         let shares = self.shares.iter().map(|share| {
             let count = share.replicas.len();
@@ -323,7 +338,7 @@ impl RouteChange {
                 _ => format!("{} % to release {} ({replicas})", share.weight, share.release),
             }
         });
-        format!("lead {}", shares.collect::<Vec<_>>().join(", "))
+        format!("lead {}{taken}", shares.collect::<Vec<_>>().join(", "))
     }
 }
 

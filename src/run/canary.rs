@@ -127,6 +127,9 @@ impl Canaries {
                 restarts: (restarts - restarts_told) as u32,
                 external: measures.ask().await,
             };
+            if restarts > restarts_told && self.deployer.keeping.outages.explain_what_just_ended().await {
+                return Err(StepError::EngineEnded);
+            }
             restarts_told = restarts;
             if paused.is_none() {
                 elapsed += now.at - before.at;

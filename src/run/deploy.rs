@@ -86,6 +86,11 @@ impl Convergence<'_> {
                     walked = false;
                     rounds += 1;
                 }
+                Err(failed) if self.was_the_engines_end(&failed).await => {
+                    walked = false;
+                    rounds += 1;
+                    self.patience(self.cancel).wait(&StepError::EngineEnded.to_string()).await?;
+                }
                 Err(failed) => match Setback::from(failed) {
                     Setback::EngineAway { why } => {
                         walked = false;
@@ -98,6 +103,12 @@ impl Convergence<'_> {
         Err(Setback::host(
             "what was started does not stay as it was started: something else changes the environment's containers",
         ))
+    }
+
+    /// What ended before it was ready ended with the engine: that is not the commit's doing.
+    async fn was_the_engines_end(&self, failed: &StepFailed) -> bool {
+        matches!(failed.error, StepError::Engine(EngineError::NotReady { has_ended: true, .. }))
+            && self.deployer.keeping.outages.explain_what_just_ended().await
     }
 
     /// Takes away what the release no longer needs. Failing is no reason to put anything back, and nobody cancels it:

@@ -37,6 +37,9 @@ pub enum StepError {
     /// The verdict on a new release, with its figures.
     #[error("{why}")]
     Worse { why: String },
+    /// The engine went away, and took what it ran along.
+    #[error("the engine went away and took its containers along")]
+    EngineEnded,
     /// A newer commit waits for the environment.
     #[error("a newer commit waits")]
     Overtaken,
@@ -203,7 +206,7 @@ fn resolve(step: &Step, created: &BTreeMap<u32, String>) -> Result<Action, Engin
         }
         Action::Route(change) => {
             let mut change = change.clone();
-            for (target, _) in change.shares.iter_mut().flat_map(|share| &mut share.replicas) {
+            for target in change.targets_mut() {
                 *target = resolve(target)?;
             }
             Action::Route(change)

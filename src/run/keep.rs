@@ -4,6 +4,7 @@
 use super::deployer::{Deployer, Place, now_ms};
 use super::lanes::Lanes;
 use super::look;
+use super::outages::Outages;
 use super::ward::Ward;
 use crate::engine::Happening;
 use crate::model::{Ending, EnvironmentName, ProjectName, label};
@@ -17,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// Events come in groups: a stop is a kill, an end and a stop.
 const GROUP: Duration = Duration::from_millis(300);
-/// How long after an engine was heard no more it is listened to again.
-const LISTEN_AGAIN: Duration = Duration::from_secs(5);
+/// How often an engine that is heard no more is asked whether it is back.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 /// An engine that ends stops its containers first, and says so as if somebody had stopped them.
 const LAST_WORDS: Duration = Duration::from_secs(60);
 
@@ -35,6 +36,7 @@ pub struct Keeping {
     /// How containers came to their end, by id, as it was heard: the engine itself remembers only its last 256 events,
     /// and every try of every health check is two of them.
     heard: Mutex<HashMap<String, Ending>>,
+    pub outages: Outages,
 }
 
 impl Keeping {
@@ -153,14 +155,23 @@ pub async fn listen(deployer: Arc<Deployer>) {
             why = deployer.engine.listen(&heard) => why,
         };
         tracing::debug!(error = %why, "The engine is heard no more; it is looked at every minute");
+        deployer.keeping.outages.lost();
         deployer.keeping.forget_endings();
         let since = now_ms() - LAST_WORDS.as_millis() as i64;
         if let Err(error) = deployer.store.forget_stopped_since(since).await {
             tracing::warn!(error = %error, "What was stopped by hand may have been stopped by the engine's own end");
         }
+        let back = async {
+            loop {
+                tokio::time::sleep(LISTEN_AGAIN).await;
+                if deployer.engine.info().await.is_ok() {
+                    break;
+                }
+            }
+        };
         tokio::select! {
             () = deployer.stop.cancelled() => return,
-            () = tokio::time::sleep(LISTEN_AGAIN) => {}
+            () = back => deployer.keeping.outages.back(),
         }
         // Whatever happened meanwhile, nobody told.
         deployer.keeping.look_everywhere();

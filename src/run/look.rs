@@ -212,6 +212,10 @@ impl Look {
                 endings.insert(id, Ending::ByItself);
                 continue;
             }
+            if container.ended_ms.is_some_and(|at| self.deployer.keeping.outages.explain(at)) {
+                endings.insert(id, Ending::WithEngine);
+                continue;
+            }
             let known = if stopped.contains(&id) { Some(Ending::Told) } else { ward.ending(&id) };
             let ending = match known.or_else(|| self.deployer.keeping.heard_ending(&id)) {
                 Some(known) => known,

@@ -26,6 +26,7 @@ mod look;
 mod measures;
 mod mend;
 mod monitor;
+mod outages;
 mod pause;
 mod prepare;
 mod preview;

@@ -26,8 +26,7 @@ pub async fn watch(
     }
     let log = convergence.log;
     log.line(None, &format!("watching for {} s", bake.as_secs_f64()));
-    let first = convergence.observe().await?;
-    let restarts: BTreeMap<String, u64> = first.containers.iter().map(|c| (c.id.clone(), c.restart_count)).collect();
+    let mut restarts = restarts_of(&convergence.observe().await?);
     let end = Instant::now() + bake;
     let mut judges = Vec::new();
     for name in replaced {
@@ -39,7 +38,14 @@ pub async fn watch(
             judge.look(convergence).await?;
         }
         for name in replaced {
-            look_at(convergence, name, &observed, &restarts).await?;
+            let Err(setback) = look_at(convergence, name, &observed, &restarts).await else { continue };
+            if !convergence.deployer.keeping.outages.explain_what_just_ended().await {
+                return Err(setback);
+            }
+            log.line(None, "that was the engine's own end");
+            convergence.converge(None).await?;
+            restarts = restarts_of(&convergence.observe().await?);
+            break;
         }
         if Instant::now() >= end {
             return Ok(judges.iter().map(|judge| judge.conclude(log)).collect());
@@ -53,6 +59,11 @@ pub async fn watch(
             () = tokio::time::sleep(LOOK_EVERY.min(end - Instant::now())) => {}
         }
     }
+}
+
+/// By the container's id.
+fn restarts_of(observed: &Observed) -> BTreeMap<String, u64> {
+    observed.containers.iter().map(|container| (container.id.clone(), container.restart_count)).collect()
 }
 
 async fn look_at(

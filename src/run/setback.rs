@@ -78,6 +78,7 @@ impl From<StepFailed> for Setback {
             StepError::Engine(error) => error.into(),
             StepError::Edge(error) => error.into(),
             StepError::Worse { why } => Setback::commit(why),
+            StepError::EngineEnded => Setback::EngineAway { why: error.to_string() },
             StepError::Overtaken => Setback::Overtaken,
             StepError::Store(error) => error.into(),
         };

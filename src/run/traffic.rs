@@ -104,26 +104,14 @@ impl EdgeOf {
         RouteKey { project: self.project.clone(), environment: self.environment.clone(), component: component.clone() }
     }
 
+    /// All of it in one moment.
     async fn route(&self, change: &RouteChange) -> Result<Outcome, StepError> {
-        let mut releases = Vec::new();
-        for share in &change.shares {
-            let mut replicas = Vec::new();
-            for (target, address) in &share.replicas {
-                let Target::Existing { id, .. } = target else {
-                    let attempted = "lead traffic to a container".to_string();
-                    return Err(EngineError::Refused { attempted, why: "it is not created yet".into() }.into());
-                };
-                replicas.push(Replica { id: id.clone(), address: IpAddr::V4(*address) });
-            }
-            releases.push(WeightedRelease { release: share.release, weight: share.weight, replicas });
+        let mut changes = Vec::new();
+        for change in change.others.iter().chain([change]) {
+            let routes = (!change.entries.is_empty()).then(|| routes_of(change)).transpose()?;
+            changes.push((self.key(&change.component), routes));
         }
-        let routes = ComponentRoutes {
-            entries: change.entries.clone(),
-            releases,
-            held: change.held,
-            sticky: change.sticky.clone(),
-        };
-        self.client.put(&self.key(&change.component), &routes).await?;
+        self.client.change(&changes).await?;
         Ok(Outcome::default())
     }
 
@@ -195,6 +183,23 @@ impl Lead for EdgeOf {
             }
         }
     }
+}
+
+/// As the edge takes them. Every replica is there by now.
+fn routes_of(change: &RouteChange) -> Result<ComponentRoutes, StepError> {
+    let mut releases = Vec::new();
+    for share in &change.shares {
+        let mut replicas = Vec::new();
+        for (target, address) in &share.replicas {
+            let Target::Existing { id, .. } = target else {
+                let attempted = "lead traffic to a container".to_string();
+                return Err(EngineError::Refused { attempted, why: "it is not created yet".into() }.into());
+            };
+            replicas.push(Replica { id: id.clone(), address: IpAddr::V4(*address) });
+        }
+        releases.push(WeightedRelease { release: share.release, weight: share.weight, replicas });
+    }
+    Ok(ComponentRoutes { entries: change.entries.clone(), releases, held: change.held, sticky: change.sticky.clone() })
 }
 
 /// `2 requests and 1 connection`

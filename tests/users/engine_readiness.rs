@@ -19,7 +19,7 @@ fn check(line: &str, interval: Duration) -> HealthCheck {
 
 fn not_ready(error: EngineError) -> (String, Vec<String>) {
     match error {
-        EngineError::NotReady { container, why, last_lines } => (format!("{container} {why}"), last_lines),
+        EngineError::NotReady { container, why, last_lines, .. } => (format!("{container} {why}"), last_lines),
         other => panic!("not what was expected: {other}"),
     }
 }

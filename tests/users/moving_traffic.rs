@@ -68,6 +68,34 @@ async fn recreate_lets_requests_wait() {
     replaced_under_load("    x-launchway: { method: recreate }", "recreate").await;
 }
 
+/// A port goes from one component to another and back: at no moment it leads nowhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_moves_to_another_component_answers_every_request() {
+    let world = world().await;
+    write(&world.repository, "one", "");
+    deployed(&world, "First").await;
+    let load = Load::start(world.app_port);
+    let published = "    ports: [\"127.0.0.1:${PORT}:8080\"]\n";
+    let behind = WEB.replace(published, "").replace("  web:\n", "  app:\n");
+    // Something in front, which is ready only after what it depends on.
+    let after = "    depends_on: { app: { condition: service_healthy } }\n";
+    for (version, moved) in [("two", true), ("three", false)] {
+        write_web(&world.repository, version);
+        let services = match moved {
+            true => format!("{behind}{WEB}{after}").replace("  web:\n", "  front:\n"),
+            false => WEB.to_string(),
+        };
+        world.repository.write("compose.yaml", format!("services:{services}"));
+        deployed(&world, version).await;
+        assert_eq!(world.get("/").await.as_deref(), Some(version));
+    }
+    let told = load.end().await;
+    assert!(told.failed.is_empty(), "{} of {} failed: {:?}", told.failed.len(), told.answered, told.failed);
+    let logs = world.deployment_logs();
+    assert!(logs.contains("taking ways in over from web"), "{logs}");
+    world.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_release_is_never_led_to() {
     let world = world().await;

@@ -48,12 +48,18 @@ pub(super) fn observed(found: &ContainerInspectResponse) -> Option<ObservedConta
         created_at: found.created.map(|time| rfc3339(time.unix_timestamp_nanos())).unwrap_or_default(),
         restart_count: found.restart_count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default(),
         oom_killed: state.oom_killed.unwrap_or_default(),
+        ended_ms: state.finished_at.as_deref().and_then(milliseconds),
         volumes,
         anonymous_volumes,
         networks: networks.into_iter().map(|(name, at)| (name, at.ip_address.unwrap_or_default())).collect(),
         published: published(found),
         edge_address: text(label::EDGE_ADDRESS).and_then(|text| text.parse().ok()),
     })
+}
+
+/// The engine writes the year 1 where nothing has ended yet.
+fn milliseconds(time: &str) -> Option<i64> {
+    time.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond).filter(|at| *at > 0)
 }
 
 fn rfc3339(nanoseconds: i128) -> String {

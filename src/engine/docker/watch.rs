@@ -118,7 +118,8 @@ impl DockerEngine {
             Err(EngineError::NotFound { .. }) => Vec::new(),
             Err(error) => vec![format!("(its log could not be read: {error})")],
         };
-        EngineError::NotReady { container: target.name.to_string(), why: failure.sentence(), last_lines }
+        let has_ended = matches!(failure, Failure::Ended { .. } | Failure::CrashLoop { .. });
+        EngineError::NotReady { container: target.name.to_string(), why: failure.sentence(), last_lines, has_ended }
     }
 
     /// How the run before the present one ended: the engine forgets that at the next start, but its events tell.

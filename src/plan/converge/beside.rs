@@ -33,16 +33,15 @@ impl Planner<'_> {
     ) {
         let mut waits = self.dependencies_done(component);
         waits.extend(self.commands.before(&component.name));
-        if component.entries.is_empty() {
-            waits.extend(self.hold_requests(component, &waits.clone()));
-        }
         let mut fresh = self.fresh(component, matching, created);
         if self.wanted.goal == Goal::PutBack && fresh.iter().all(|fresh| !fresh.must_start && !fresh.must_wait) {
             // All that was good before is there: traffic goes back whatever becomes of the rest.
             waits.clear();
         }
         fresh.sort_by_key(|fresh| (!fresh.serves, fresh.must_wait, fresh.must_start, fresh.replica));
-        let up: Vec<&ObservedContainer> = matching.obsolete().filter(|container| is_up(container)).collect();
+        // What had to make room for another component serves nobody any more.
+        let stays = |container: &&ObservedContainer| is_up(container) && !self.stops.contains_key(&container.id);
+        let up: Vec<&ObservedContainer> = matching.obsolete().filter(stays).collect();
         let (old, idle): (Vec<_>, Vec<_>) = up.into_iter().partition(|container| self.serves(component, container));
         // What runs and gets nothing (a try of before that never became ready) makes room first. What the engine itself
         // leads to serves until its port is wanted.
@@ -74,6 +73,9 @@ impl Planner<'_> {
         };
         let mut served = beside.waits.clone();
         served.extend(end);
+        if component.entries.is_empty() {
+            served.extend(self.hold_requests(component, &served.clone()));
+        }
         let ends = Ends { started: served.clone(), ready: served.clone() };
         self.ends.insert(component.name.clone(), ends);
         // Names last: nobody is led by them, and what is let go needs none.
@@ -181,7 +183,7 @@ impl Planner<'_> {
         let mut waits: Vec<u32> = beside.waits.iter().chain(&waits).copied().collect();
         if component.entries.is_empty() {
             // Nobody is led anywhere: what is old goes as soon as the new is ready.
-            return self.stop_all(&beside.old, waits);
+            return self.stop_all(component, &beside.old, waits);
         }
         let is_led = !self.led.contains_key(&component.name) && self.is_served(component, &beside.fresh);
         if is_led || beside.fresh.is_empty() {
@@ -249,26 +251,27 @@ impl Planner<'_> {
                 true => 0,
                 false => (on + beside.old.len()).saturating_sub(wanted),
             };
-            last = self.take_in(beside, on, spare, ready);
+            last = self.take_in(beside, on, spare, needed, ready);
         }
         let rest = beside.old.len();
         last = self.let_go(beside, on, rest, last);
         self.lead_all(beside, last)
     }
 
-    /// The first `on` new replicas serve beside what is left when `gone` old ones are let go.
-    fn take_in(&mut self, beside: &mut Beside, on: usize, gone: usize, waits: Vec<u32>) -> Vec<u32> {
+    /// The first `on` new replicas serve beside what is left when `gone` old ones are let go. Requests that wait go on
+    /// waiting until there are as many as are `needed`.
+    fn take_in(&mut self, beside: &mut Beside, on: usize, gone: usize, needed: usize, waits: Vec<u32>) -> Vec<u32> {
         let gone = gone.min(beside.old.len());
         let leaving: Vec<&ObservedContainer> = beside.old.drain(..gone).collect();
         let shares = self.shares(&beside.fresh[..on], &beside.old, None);
         let mut waits: Vec<u32> = beside.waits.iter().copied().chain(waits).collect();
         if beside.old.is_empty() && on == beside.fresh.len() {
             waits = self.lead_all(beside, waits);
-        } else if !shares.is_empty() {
+        } else if !shares.is_empty() && (on + beside.old.len() >= needed || !self.is_held(&beside.component.name)) {
             let cause = "a batch is ready";
             waits = self.lead(beside.component, shares, cause, waits.clone()).map_or(waits, |step| vec![step]);
         }
-        self.stop_all(&leaving, waits)
+        self.stop_all(beside.component, &leaving, waits)
     }
 
     /// `gone` old replicas get nothing more, finish what they have, and stop.
@@ -291,12 +294,16 @@ impl Planner<'_> {
         if let Some(step) = led {
             waits = vec![step];
         }
-        self.stop_all(&leaving, waits)
+        self.stop_all(beside.component, &leaving, waits)
     }
 
-    fn stop_all(&mut self, leaving: &[&ObservedContainer], waits: Vec<u32>) -> Vec<u32> {
+    fn stop_all(&mut self, component: &Component, leaving: &[&ObservedContainer], mut waits: Vec<u32>) -> Vec<u32> {
         if leaving.is_empty() {
             return waits;
+        }
+        if component.entries.is_empty() {
+            // What led to it until now leads nowhere, or to another component, from now on.
+            waits.extend(self.hold_requests(component, &waits.clone()));
         }
         let cause = format!("release {} replaces it", self.release.id);
         leaving.iter().map(|container| self.stop(container, &cause, waits.clone())).collect()

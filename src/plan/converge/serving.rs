@@ -2,10 +2,11 @@
 
 use super::{Planner, existing, is_up};
 use crate::model::{
-    Component, ComponentName, ComponentRoutes, Method, ObservedContainer, ObservedEdge, Problem, ReleaseId, Sticky,
+    Component, ComponentName, ComponentRoutes, EdgeAddress, Method, ObservedContainer, ObservedEdge, Problem, Protocol,
+    ReleaseId, RouteEntry, Sticky,
 };
 use crate::plan::method;
-use crate::plan::routing::{EDGE_NETWORK, free_address, named};
+use crate::plan::routing::{EDGE_NETWORK, free_address};
 use crate::plan::slots::Matching;
 use crate::plan::{Action, ContainerSpec, EngineNetworkMode, Phase, RouteChange, Share, Target};
 use ipnet::Ipv4Net;
@@ -215,107 +216,155 @@ impl Planner<'_> {
         if component.entries.is_empty() || self.edge().is_none() {
             return None;
         }
+        let name = &component.name;
+        let mut entries = component.entries.clone();
+        // Ways in that another component gets later lead here until then.
+        entries.extend(self.planned(name).into_iter().flat_map(|planned| self.kept_for_others(component, &planned)));
         let change = RouteChange {
-            component: component.name.clone(),
-            entries: component.entries.clone(),
+            component: name.clone(),
+            entries,
             shares,
             held: false,
             sticky: sticky(component),
+            others: Vec::new(),
         };
-        if let Some((led, step)) = self.led.get(&component.name)
-            && *led == change
+        if let Some((led, step)) = self.led.get(name)
+            && (RouteChange { others: Vec::new(), ..led.clone() }) == change
         {
             return Some(*step);
         }
-        let mut waits = waits;
-        waits.extend(self.free_entries(component, &waits.clone()));
-        waits.extend(self.taken.get(&component.name).into_iter().flatten());
-        let action = Action::Route(Box::new(change.clone()));
-        let name = &component.name;
-        let step = self.draft.add(Some(name), &edge_subject(name), action, cause, Phase::Deploy, waits);
-        self.led.insert(name.clone(), (change, step));
-        Some(step)
+        Some(self.change_routes(change, cause, waits))
     }
 
-    /// A way in that still leads to another component of the environment is taken from it first.
-    fn free_entries(&mut self, component: &Component, waits: &[u32]) -> Vec<u32> {
-        let Some(edge) = &self.observed.edge else { return Vec::new() };
-        let mut steps: Vec<u32> = self.freed.get(&component.name).cloned().unwrap_or_default();
-        if self.freed.contains_key(&component.name) {
-            return steps;
-        }
-        for (other, routes) in edge.routes.iter().filter(|(other, _)| **other != component.name) {
-            let taken = |entry: &crate::model::RouteEntry| {
-                component.entries.iter().any(|mine| mine.listen.collides(&entry.listen))
-            };
-            let Some(first) = routes.entries.iter().find(|entry| taken(entry)) else { continue };
-            // The other's own turn has come already.
-            if let Some((_, step)) = self.led.get(other) {
-                steps.push(*step);
+    /// Adds the step, which takes its ways in from whoever has them after the plan so far.
+    fn change_routes(&mut self, mut change: RouteChange, cause: &str, mut waits: Vec<u32>) -> u32 {
+        let name = change.component.clone();
+        waits.extend(self.led.get(&name).map(|(_, step)| *step));
+        let edge = self.observed.edge.iter();
+        let others: BTreeSet<ComponentName> =
+            edge.flat_map(|edge| edge.routes.keys()).chain(self.led.keys()).cloned().collect();
+        for other in others.into_iter().filter(|other| *other != name) {
+            let Some(theirs) = self.planned(&other) else { continue };
+            let is_taken = |entry: &RouteEntry| change.entries.iter().any(|mine| mine.listen.collides(&entry.listen));
+            if !theirs.entries.iter().any(is_taken) {
                 continue;
             }
-            let cause = format!("{} leads to {} from now on", named(&first.listen), component.name);
-            let rest: Vec<_> = routes.entries.iter().filter(|entry| !taken(entry)).cloned().collect();
-            let action = match rest.is_empty() {
-                true => Action::Unroute(other.clone()),
-                false => Action::Route(Box::new(RouteChange {
-                    component: other.clone(),
-                    entries: rest,
-                    shares: self.shares_now(routes),
-                    held: routes.held,
-                    sticky: routes.sticky.clone(),
-                })),
-            };
-            let step = self.draft.add(Some(other), &edge_subject(other), action, &cause, Phase::Deploy, waits.to_vec());
-            self.taken.entry(other.clone()).or_default().push(step);
-            steps.push(step);
+            waits.extend(self.led.get(&other).map(|(_, step)| *step));
+            let rest = theirs.entries.iter().filter(|entry| !is_taken(entry)).cloned().collect();
+            change.others.push(RouteChange { entries: rest, ..theirs });
         }
-        self.freed.insert(component.name.clone(), steps.clone());
-        steps
+        let action = Action::Route(Box::new(change.clone()));
+        let step = self.draft.add(Some(&name), &edge_subject(&name), action, cause, Phase::Deploy, waits);
+        for other in &change.others {
+            self.led.insert(other.component.clone(), (other.clone(), step));
+        }
+        self.led.insert(name, (change, step));
+        step
     }
 
-    /// Before anything of the component is stopped that gets requests: they wait from now on. What the edge no longer
-    /// opens is let go. Returns the steps.
-    pub(super) fn hold_requests(&mut self, component: &Component, waits: &[u32]) -> Vec<u32> {
-        let Some(routes) = self.routes(&component.name) else { return Vec::new() };
-        if component.entries.is_empty() {
-            let action = Action::Unroute(component.name.clone());
-            let (name, cause) = (&component.name, "the engine publishes its ports again, or nothing does");
-            return vec![self.draft.add(Some(name), &edge_subject(name), action, cause, Phase::Deploy, waits.to_vec())];
+    /// What the edge serves of a component after the plan so far.
+    fn planned(&self, name: &ComponentName) -> Option<RouteChange> {
+        if let Some((led, _)) = self.led.get(name) {
+            return Some(RouteChange { others: Vec::new(), ..led.clone() });
         }
-        if routes.held || routes.serving().next().is_none() {
+        let routes = self.routes(name)?;
+        Some(RouteChange {
+            component: name.clone(),
+            entries: routes.entries.clone(),
+            shares: self.shares_now(routes),
+            held: routes.held,
+            sticky: routes.sticky.clone(),
+            others: Vec::new(),
+        })
+    }
+
+    /// Ways in that lead to the component still, and that another component of the release is to have. It takes them once
+    /// it is ready; until then nobody is sent away.
+    fn kept_for_others(&self, component: &Component, planned: &RouteChange) -> Vec<RouteEntry> {
+        let others = self.release.stack.components.values().filter(|other| other.name != component.name);
+        let wanted: Vec<&RouteEntry> = others.flat_map(|other| &other.entries).collect();
+        let own = |entry: &RouteEntry| component.entries.iter().any(|mine| mine.listen.collides(&entry.listen));
+        let is_wanted = |entry: &RouteEntry| wanted.iter().any(|other| other.listen.collides(&entry.listen));
+        planned.entries.iter().filter(|entry| !own(entry) && is_wanted(entry)).cloned().collect()
+    }
+
+    /// Before anything of the component is stopped that gets requests: they wait from now on. What nobody opens any more
+    /// is let go. Returns the steps.
+    pub(super) fn hold_requests(&mut self, component: &Component, waits: &[u32]) -> Vec<u32> {
+        let name = &component.name;
+        let Some(planned) = self.planned(name).filter(|planned| !planned.entries.is_empty()) else { return Vec::new() };
+        let kept = self.kept_for_others(component, &planned);
+        if component.entries.is_empty() && kept.is_empty() {
+            let cause = "the engine publishes its ports again, or nothing does";
+            return vec![self.unroute(planned, cause, waits.to_vec())];
+        }
+        if planned.held || planned.shares.iter().all(|share| share.weight == 0 || share.replicas.is_empty()) {
             return Vec::new();
         }
-        // Ways in that are new are opened once something can answer there; those that others get are theirs.
-        let others = self.release.stack.components.values().filter(|other| other.name != component.name);
-        let others: Vec<_> = others.flat_map(|other| &other.entries).collect();
-        let entries: Vec<_> = routes
-            .entries
-            .iter()
-            .filter(|entry| !others.iter().any(|other| other.listen.collides(&entry.listen)))
-            .cloned()
-            .collect();
-        let change = RouteChange {
-            component: component.name.clone(),
-            entries,
-            shares: self.shares_now(routes),
-            held: true,
-            sticky: routes.sticky.clone(),
+        let (entries, cause) = match component.entries.is_empty() {
+            true => (kept, "another component takes its ways in over"),
+            // Ways in that are new are opened once something can answer there.
+            false => (planned.entries.clone(), "it is stopped and started again"),
         };
-        let mut waits = waits.to_vec();
-        waits.extend(self.taken.get(&component.name).into_iter().flatten());
-        let (name, cause) = (&component.name, "it is stopped and started again");
-        let action = match change.entries.is_empty() {
-            true => Action::Unroute(name.clone()),
-            false => Action::Route(Box::new(change.clone())),
+        let change = RouteChange { entries, held: true, ..planned };
+        vec![self.change_routes(change, cause, waits.to_vec())]
+    }
+
+    /// A port that the engine is to publish, and that the edge opens for another component, is let go first.
+    pub(super) fn let_ports_go(&mut self, component: &Component) -> Vec<u32> {
+        let wanted =
+            component.container.ports.iter().filter(|port| port.protocol == Protocol::Tcp).filter_map(|port| {
+                let host_ip = port.host_ip.as_deref().and_then(|text| text.parse().ok());
+                Some(EdgeAddress { host_ip, port: port.published? })
+            });
+        let wanted: Vec<EdgeAddress> = wanted.collect();
+        let is_wanted = |entry: &RouteEntry| {
+            entry.listen.address().is_some_and(|open| wanted.iter().any(|address| address.overlaps(&open)))
         };
-        let step = self.draft.add(Some(name), &edge_subject(name), action, cause, Phase::Deploy, waits);
-        self.led.insert(name.clone(), (change, step));
-        vec![step]
+        let mut steps = Vec::new();
+        let edge = self.observed.edge.iter();
+        let others: BTreeSet<ComponentName> =
+            edge.flat_map(|edge| edge.routes.keys()).chain(self.led.keys()).cloned().collect();
+        for other in others.into_iter().filter(|other| *other != component.name) {
+            let Some(mut planned) = self.planned(&other) else { continue };
+            let before = planned.entries.len();
+            planned.entries.retain(|entry| !is_wanted(entry));
+            if planned.entries.len() == before {
+                continue;
+            }
+            let cause = format!("the engine publishes its port for {} from now on", component.name);
+            steps.push(match planned.entries.is_empty() {
+                true => self.unroute(planned, &cause, Vec::new()),
+                false => self.change_routes(planned, &cause, Vec::new()),
+            });
+        }
+        self.let_go.entry(component.name.clone()).or_default().extend(steps);
+        self.let_go[&component.name].clone()
+    }
+
+    fn unroute(&mut self, planned: RouteChange, cause: &str, mut waits: Vec<u32>) -> u32 {
+        let name = planned.component.clone();
+        waits.extend(self.led.get(&name).map(|(_, step)| *step));
+        let action = Action::Unroute(name.clone());
+        let step = self.draft.add(Some(&name), &edge_subject(&name), action, cause, Phase::Deploy, waits);
+        self.led.insert(name, (RouteChange { entries: Vec::new(), ..planned }, step));
+        step
+    }
+
+    /// Before a container is stopped out of its component's turn: where it serves, requests wait until that turn comes.
+    pub(super) fn hold_before_stop(&mut self, container: &ObservedContainer, waits: &[u32]) -> Vec<u32> {
+        let name = &container.component;
+        let is_held = self.is_held(name);
+        let Some(planned) = self.planned(name).filter(|_| !is_held) else { return Vec::new() };
+        if !self.edge().is_some_and(|edge| edge.serves(name, &container.id)) {
+            return Vec::new();
+        }
+        let change = RouteChange { held: true, ..planned };
+        vec![self.change_routes(change, "another component needs what it holds", waits.to_vec())]
     }
 
     /// Whether requests wait for it, by what was planned last, or by what is.
-    fn is_held(&self, name: &ComponentName) -> bool {
+    pub(super) fn is_held(&self, name: &ComponentName) -> bool {
         match self.led.get(name) {
             Some((change, _)) => change.held,
             None => self.routes(name).is_some_and(|routes| routes.held),

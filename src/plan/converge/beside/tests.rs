@@ -2,7 +2,7 @@
 
 use super::super::tests::{ALL, FORWARD, assert_is, release, wanted};
 use super::super::*;
-use crate::model::{CanarySettings, EdgeSettings, Health, ObservedEdge, Route};
+use crate::model::{CanarySettings, EdgeSettings, Health, Listen, ObservedEdge, Route};
 use crate::plan::routing::give_to_edge;
 use crate::plan::sample::{component, stack};
 use crate::plan::simulation::Simulation;
@@ -235,7 +235,8 @@ fn a_port_of_the_edge_that_somebody_holds_is_found_beforehand() {
 /// A random shop behind the edge.
 fn random_shop() -> impl Strategy<Value = Stack> {
     let one = (any::<bool>(), 0u8..3, 1u32..5, 0u8..5, 0u32..4, any::<[bool; 3]>(), 0u8..4);
-    proptest::collection::vec(one, 3).prop_map(|rows| {
+    // Who has the volume, which moves with it.
+    (proptest::collection::vec(one, 3), 0usize..6).prop_map(|(rows, holder)| {
         let names = ["a", "b", "c"];
         let mut samples = Vec::new();
         for (index, (present, version, replicas, method, parallelism, flags, way)) in rows.into_iter().enumerate() {
@@ -263,6 +264,9 @@ fn random_shop() -> impl Strategy<Value = Stack> {
                 2 => sample = sample.publishes(9000 + (u16::from(version) + index as u16) % 3, 80),
                 _ => {}
             }
+            if index == holder {
+                sample = sample.volume("data", "/data").replicas(1);
+            }
             sample.0.update.parallelism = Some(parallelism).filter(|_| method == 2);
             sample.0.update.order = (stop_first && method == 2).then(|| "stop-first".to_string());
             if after
@@ -279,7 +283,9 @@ fn random_shop() -> impl Strategy<Value = Stack> {
         }
         let mut whole = stack([]);
         for sample in samples {
-            whole.components.extend(stack([sample]).components);
+            let one = stack([sample]);
+            whole.components.extend(one.components);
+            whole.volumes.extend(one.volumes);
         }
         given(whole)
     })
@@ -324,6 +330,20 @@ fn assert_bounds(engine: &Simulation, old: &Release, new: &Release) {
     }
 }
 
+/// Nobody is sent away: what leads somewhere before and after leads somewhere, or waits, all the time.
+fn assert_ways(engine: &Simulation, old: &Release, new: &Release) {
+    let ways = |release: &Release| {
+        let entries = release.stack.components.values().flat_map(|component| &component.entries);
+        entries.map(|entry| entry.listen.clone()).collect::<BTreeSet<Listen>>()
+    };
+    let edge = engine.observed.edge.as_ref().unwrap();
+    let open: BTreeSet<&Listen> =
+        edge.routes.values().flat_map(|routes| &routes.entries).map(|entry| &entry.listen).collect();
+    for way in ways(old).intersection(&ways(new)) {
+        assert!(open.contains(way), "{way:?} leads nowhere");
+    }
+}
+
 fn assert_served(engine: &Simulation, release: &Release) {
     let edge = engine.observed.edge.as_ref().unwrap();
     let routed = release.stack.components.values().filter(|component| !component.entries.is_empty());
@@ -349,10 +369,12 @@ proptest! {
         let plan = converge(&wanted(&new, 2, Goal::Deploy), &engine.observed).unwrap();
         engine.carry_out(&plan, FORWARD, prefix);
         assert_bounds(&engine, &old, &new);
+        assert_ways(&engine, &old, &new);
 
         let mut back = engine.clone();
         let plan = converge(&wanted(&old, 2, Goal::PutBack), &back.observed).unwrap();
         back.carry_out(&plan, ALL, second);
+        assert_ways(&back, &old, &new);
         let plan = converge(&wanted(&old, 2, Goal::PutBack), &back.observed).unwrap();
         back.carry_out(&plan, ALL, usize::MAX);
         assert_is(&back, &old);
