@@ -71,6 +71,12 @@ impl EdgeClient {
         self.ask(Method::PATCH, "/v1/routes", body).await.map(drop)
     }
 
+    /// Closes WebSockets (1001) to a container that is about to stop and gets nothing new. Other connections can only be
+    /// cut.
+    pub async fn say_goodbye(&self, container: &str) -> Result<(), EdgeError> {
+        self.ask(Method::POST, &format!("/v1/goodbye/{container}"), Vec::new()).await.map(drop)
+    }
+
     pub async fn routes(&self) -> Result<RouteTable, EdgeError> {
         self.get("/v1/routes").await
     }

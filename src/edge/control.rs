@@ -7,7 +7,7 @@ use super::succession::Succession;
 use super::wire_format::{Health, Listener, Problem};
 use crate::model::{RouteTable, Traffic};
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -26,6 +26,7 @@ pub fn routes(control: Arc<Control>) -> Router {
     Router::new()
         .route("/v1/routes", get(table).patch(change))
         .route("/v1/traffic", get(traffic))
+        .route("/v1/goodbye/{container}", post(goodbye))
         .route("/v1/health", get(health))
         .route("/v1/hand-over", post(hand_over))
         .fallback(unknown)
@@ -51,6 +52,13 @@ async fn change(State(control): State<Arc<Control>>, body: Bytes) -> Result<Stat
     });
     refused(done.await.unwrap_or_else(|error| Err(Refusal::Failed(error.to_string()))))?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// WebSockets to a container that gets nothing new are closed.
+async fn goodbye(State(control): State<Arc<Control>>, Path(container): Path<String>) -> StatusCode {
+    control.edge.say_goodbye(Some(&container));
+    control.succession.say_goodbye(&container).await;
+    StatusCode::NO_CONTENT
 }
 
 async fn traffic(State(control): State<Arc<Control>>) -> Json<Traffic> {

@@ -32,6 +32,7 @@ mod succession;
 mod upgrade;
 mod upstream;
 mod visit;
+mod websocket;
 mod wire;
 mod wire_format;
 mod worker;

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 /// An idle connection lives at most 4 s: Node closes after 5, and then a request would run into the end. The sweep
 /// comes by every quarter of a second.
@@ -26,6 +27,8 @@ pub struct LiveReplica {
     requests: AtomicU64,
     connections: AtomicU64,
     gone: AtomicBool,
+    /// It is about to stop: connections that can be closed in good order are.
+    goodbye: CancellationToken,
     trouble: Mutex<Option<Trouble>>,
     /// By worker, so that no two wait for each other.
     kept: Box<[Mutex<Kept>]>,
@@ -64,6 +67,7 @@ impl LiveReplica {
             requests: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             gone: AtomicBool::new(false),
+            goodbye: CancellationToken::new(),
             trouble: Mutex::new(None),
             kept: (0..workers).map(|_| Mutex::default()).collect(),
         }
@@ -90,6 +94,10 @@ impl LiveReplica {
         for kept in &self.kept {
             *locked(kept) = Kept::default();
         }
+    }
+
+    pub fn goodbye(&self) -> &CancellationToken {
+        &self.goodbye
     }
 
     /// It is in the routes again before its last request was done.

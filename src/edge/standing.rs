@@ -59,6 +59,13 @@ impl Standing {
         }
     }
 
+    /// Of the container, or of all: what can be closed in good order is.
+    pub fn say_goodbye(&self, container: Option<&str>) {
+        let replicas = locked(&self.replicas);
+        let meant = replicas.iter().filter(|replica| container.is_none_or(|id| replica.id == id && replica.is_gone()));
+        meant.for_each(|replica| replica.goodbye().cancel());
+    }
+
     pub fn sweep(&self) {
         let mut replicas = locked(&self.replicas);
         replicas.retain(|replica| !replica.is_gone() || !replica.in_flight().is_idle());

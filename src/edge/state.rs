@@ -67,6 +67,11 @@ impl Edge {
         });
     }
 
+    /// WebSockets to a container that gets nothing new any more, or to all, are closed with 1001.
+    pub fn say_goodbye(&self, container: Option<&str>) {
+        self.all_standing().values().for_each(|standing| standing.say_goodbye(container));
+    }
+
     pub fn traffic(&self) -> Traffic {
         let components = self.all_standing().iter().map(|(key, standing)| (key.clone(), standing.traffic())).collect();
         Traffic { components }

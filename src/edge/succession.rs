@@ -49,6 +49,13 @@ impl Succession {
         }
     }
 
+    pub async fn say_goodbye(&self, container: &str) {
+        for client in self.all_before() {
+            let told = client.say_goodbye(container).await;
+            self.note(&client, told);
+        }
+    }
+
     /// What those that drain still have, so that nobody takes a replica for idle that is not.
     pub async fn add_in_flight(&self, traffic: &mut Traffic) {
         for client in self.all_before() {

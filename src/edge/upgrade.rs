@@ -4,6 +4,7 @@ use super::body::AnswerBody;
 use super::head;
 use super::replica::Busy;
 use super::visit::Visit;
+use super::websocket;
 use http::Response;
 use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use hyper::body::Incoming;
@@ -14,16 +15,20 @@ use hyper_util::rt::TokioIo;
 pub fn join(visit: &Visit, mut answer: Response<Incoming>, client: OnUpgrade, busy: Busy) -> Response<AnswerBody> {
     let replica = hyper::upgrade::on(&mut answer);
     let busy = busy.into_connection();
+    let upgrade = answer.headers().get(UPGRADE).cloned();
+    let is_websocket = upgrade.as_ref().is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"));
     visit.worker.connections.spawn(async move {
-        let _busy = busy;
         if let (Ok(client), Ok(replica)) = (client.await, replica.await) {
             let (mut client, mut replica) = (TokioIo::new(client), TokioIo::new(replica));
             // A side that breaks off is an end like another.
-            let _ = tokio::io::copy_bidirectional(&mut client, &mut replica).await;
+            let _ = match is_websocket {
+                true => websocket::relay(client, replica, busy.replica.goodbye()).await,
+                false => tokio::io::copy_bidirectional(&mut client, &mut replica).await.map(drop),
+            };
         }
+        drop(busy);
     });
     let (mut parts, _) = answer.into_parts();
-    let upgrade = parts.headers.get(UPGRADE).cloned();
     head::for_client(&mut parts.headers);
     parts.extensions.clear();
     parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));

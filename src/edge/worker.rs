@@ -19,8 +19,8 @@ use tokio_util::task::TaskTracker;
 
 /// When accepting fails (mostly: no file descriptors left), it rests so long.
 const REST: Duration = Duration::from_millis(50);
-/// After the drain, tasks that were told to end may take so long.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+/// After the drain, WebSockets that are told to close may take so long.
+const LAST_WORDS: Duration = Duration::from_millis(1200);
 
 pub struct Worker {
     pub index: usize,
@@ -65,7 +65,8 @@ async fn work(edge: Arc<Edge>, index: usize, mut told: UnboundedReceiver<Accepts
             connections = worker.connections.len(),
             "The drain is over; the connections that are left are cut"
         );
-        tokio::time::sleep(LAST_WORDS).await;
+        edge.say_goodbye(None);
+        let _ = tokio::time::timeout(LAST_WORDS, worker.connections.wait()).await;
     }
 }
 

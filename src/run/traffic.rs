@@ -21,6 +21,9 @@ use tokio_util::sync::CancellationToken;
 /// How often a replica that is drained is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// WebSockets that are closed at the drain's limit may take so long to end.
+const GOODBYE: Duration = Duration::from_millis(1500);
+
 /// Carries out the steps that lead traffic.
 #[async_trait::async_trait]
 pub trait Lead: Send + Sync {
@@ -124,7 +127,7 @@ impl EdgeOf {
         cancel: &CancellationToken,
     ) -> Result<Outcome, StepError> {
         let Target::Existing { id, .. } = target else { return Ok(Outcome::default()) };
-        let end = Instant::now() + limit;
+        let (mut end, mut is_told) = (Instant::now() + limit, false);
         loop {
             let left = match self.traffic_of(component).await {
                 Ok(traffic) => traffic.in_flight.get(id).copied().unwrap_or_default(),
@@ -138,9 +141,14 @@ impl EdgeOf {
                 Err(error) => return Err(error.into()),
             };
             if left.is_idle() {
-                return Ok(Outcome::default());
+                let note = format!("after {} s its WebSockets were closed", limit.as_secs());
+                return Ok(Outcome { note: is_told.then_some(note), ..Outcome::default() });
             }
-            if Instant::now() >= end {
+            if Instant::now() >= end && left.connections > 0 && !is_told {
+                is_told = true;
+                self.client.say_goodbye(id).await?;
+                end = Instant::now() + GOODBYE;
+            } else if Instant::now() >= end {
                 let note = format!("after {} s it still has {}; what is left is cut", limit.as_secs(), words(left));
                 return Ok(Outcome { note: Some(note), ..Outcome::default() });
             }

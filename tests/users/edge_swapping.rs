@@ -6,6 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio_tungstenite::tungstenite::Message;
 
 /// What one client does again and again until told to stop; each failure is a panic.
 async fn load(world: Arc<EdgeWorld>, stop: Arc<AtomicBool>, done: Arc<AtomicUsize>, kind: usize) {
@@ -105,6 +106,31 @@ async fn a_replica_out_of_the_routes_is_counted_until_its_last_body_has_ended() 
     drop(socket);
     crate::support::edge_world::until("nothing of it to be left", || async { world.in_flight(&old).await.is_none() })
         .await;
+}
+
+/// What has to end is closed as clients expect it, so that they connect again, and land on the new release.
+#[tokio::test]
+async fn web_sockets_of_a_replica_that_is_to_stop_are_closed_as_going_away() {
+    let world = EdgeWorld::new().await;
+    let (old, new) = (world.app("old").await, world.app("new").await);
+    world.serve(&[(1, 100, &[&old])]).await;
+    let url = format!("ws://{}/ws", world.address);
+    let (mut leaving, _) = tokio_tungstenite::connect_async(&url).await.unwrap();
+    world.until_in_flight(&old, 0, 1).await;
+    // It still gets new requests: nobody means it.
+    world.client.say_goodbye(&old.replica.id).await.unwrap();
+    world.serve(&[(2, 100, &[&new])]).await;
+    let (mut staying, _) = tokio_tungstenite::connect_async(&url).await.unwrap();
+    leaving.send("still there".into()).await.unwrap();
+    assert_eq!(leaving.next().await.unwrap().unwrap().to_text().unwrap(), "old: still there");
+    world.client.say_goodbye(&old.replica.id).await.unwrap();
+    let Message::Close(Some(frame)) = leaving.next().await.unwrap().unwrap() else { panic!("no close frame") };
+    assert_eq!(u16::from(frame.code), 1001);
+    while leaving.next().await.is_some() {}
+    crate::support::edge_world::until("the old one to be idle", || async { world.in_flight(&old).await.is_none() })
+        .await;
+    staying.send("and I".into()).await.unwrap();
+    assert_eq!(staying.next().await.unwrap().unwrap().to_text().unwrap(), "new: and I");
 }
 
 #[tokio::test]

@@ -227,6 +227,10 @@ read -r method path rest
 case "$VERSION $path" in 'two /') code='500 Broken' ;; *) code='200 OK' ;; esac
 case "$path" in /slow) sleep 8 ;; esac
 while read -r line && [ ${#line} -gt 1 ]; do :; done
+case "$path" in /socket)
+printf 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n'
+exec sleep 60 ;;
+esac
 printf 'HTTP/1.1 %s\r\nContent-Length: 3\r\nConnection: close\r\n\r\n%s' "$code" "$VERSION"
 "#;
     let serve = r#"CMD ["nc", "-ll", "-p", "8080", "-e", "/answer"]"#;
@@ -294,6 +298,31 @@ async fn a_replica_is_drained_no_longer_than_its_limit() {
     assert!(logs.contains("after 1 s it still has 1 request; what is left is cut"), "{logs}");
     let cut = answer.map(|answer| answer.status().as_u16());
     assert!(!matches!(cut, Ok(200)), "{cut:?}");
+    world.end().await;
+}
+
+/// A WebSocket has no end of its own: at the limit its client is told to connect again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_web_socket_is_closed_in_good_order_at_the_limit() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let world = world().await;
+    let lines = "    x-launchway: { drain: 1s }";
+    write_answering(&world.repository, "one", lines);
+    deployed(&world, "First").await;
+    let mut socket = tokio::net::TcpStream::connect(("127.0.0.1", world.app_port)).await.unwrap();
+    let asks = "GET /socket HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    socket.write_all(asks.as_bytes()).await.unwrap();
+    let mut said = vec![0; 12];
+    socket.read_exact(&mut said).await.unwrap();
+    assert_eq!(said, b"HTTP/1.1 101");
+    write_answering(&world.repository, "new", lines);
+    deployed(&world, "Second").await;
+    let mut rest = Vec::new();
+    socket.read_to_end(&mut rest).await.unwrap();
+    // A close frame with code 1001 is the last that comes.
+    assert!(rest.ends_with(&[0x88, 2, 0x03, 0xE9]), "{rest:?}");
+    let logs = world.deployment_logs();
+    assert!(logs.contains("after 1 s"), "{logs}");
     world.end().await;
 }
 
