@@ -120,8 +120,13 @@ impl Proxy {
             component: "web".parse().expect("a name"),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let told = runtime.block_on(async { EdgeClient::new(&folder.join("data")).put(&key, &routes).await });
-        told.expect("the edge takes the route");
+        let client = EdgeClient::new(&folder.join("data"));
+        let began = Instant::now();
+        // It listens a moment before it can be told anything.
+        while let Err(error) = runtime.block_on(client.put(&key, &routes)) {
+            assert!(began.elapsed() < Duration::from_secs(10), "the edge does not take the route: {error}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         proxy
     }
 

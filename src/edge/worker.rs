@@ -19,6 +19,8 @@ use tokio_util::task::TaskTracker;
 
 /// When accepting fails (mostly: no file descriptors left), it rests so long.
 const REST: Duration = Duration::from_millis(50);
+/// Less than any time that a request may take.
+const TICK: Duration = Duration::from_millis(100);
 /// After the drain, WebSockets that are told to close may take so long.
 const LAST_WORDS: Duration = Duration::from_millis(1200);
 
@@ -47,6 +49,7 @@ pub fn start(edge: Arc<Edge>, index: usize) -> std::io::Result<Running> {
 async fn work(edge: Arc<Edge>, index: usize, mut told: UnboundedReceiver<Accepts>) {
     let worker = Arc::new(Worker { index, connections: TaskTracker::new(), http: serve_http::builder() });
     let accepting = TaskTracker::new();
+    tokio::spawn(tick());
     loop {
         tokio::select! {
             () = edge.ending.cancelled() => break,
@@ -67,6 +70,16 @@ async fn work(edge: Arc<Edge>, index: usize, mut told: UnboundedReceiver<Accepts
         );
         edge.say_goodbye(None);
         let _ = tokio::time::timeout(LAST_WORDS, worker.connections.wait()).await;
+    }
+}
+
+/// There is always a timer that is due sooner than those of requests: whoever sets the soonest of all wakes tokio's driver,
+/// which is a write to a file and one more turn of it, for each request.
+async fn tick() {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        interval.tick().await;
     }
 }
 

@@ -29,6 +29,9 @@ pub struct Component {
     /// What the edge opens for it; those ports are not among the container's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<super::RouteEntry>,
+    /// Requests a second that the edge led to it in the minutes before the release was made; `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

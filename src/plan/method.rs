@@ -1,6 +1,6 @@
 //! Which method fits a component, and why, as a sentence.
 
-use crate::model::{Component, ComponentName, Method, MountSource, NetworkMode, Stack};
+use crate::model::{CanarySettings, Component, ComponentName, Method, MountSource, NetworkMode, Stack};
 
 /// The method that will be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +61,16 @@ fn by_features(stack: &Stack, component: &Component) -> MethodChoice {
             _ => choice(Method::Rolling, format!("it has {replicas} replicas, and nothing that two would fight over")),
         };
     }
-    if component.settings.canary.is_some() {
-        return choice(Method::Canary, "its x-launchway has a canary's steps".into());
+    if let Some(canary) = &component.settings.canary {
+        return match too_few(component, canary) {
+            None => choice(Method::Canary, "its x-launchway has a canary's steps".into()),
+            Some(few) => choice(
+                Method::BlueGreen,
+                format!(
+                    "at its traffic of late a canary would get {few}, too few to tell anything by; `on-little-traffic` or `method: canary` keeps the canary"
+                ),
+            ),
+        };
     }
     if component.update != Default::default() {
         return choice(Method::Rolling, "its update_config says how".into());
@@ -73,6 +81,22 @@ fn by_features(stack: &Stack, component: &Component) -> MethodChoice {
     }
     choice(Method::BlueGreen, "the edge leads to it, and nothing forbids two of it at once".into())
 }
+
+/// How many requests the canary of a component would get in all, in words, where that is known to be too few and nothing
+/// says what to do then.
+fn too_few(component: &Component, canary: &CanarySettings) -> Option<String> {
+    let rate = component.traffic.filter(|_| canary.on_little_traffic.is_none() && !canary.gate)?;
+    let shares: f64 = canary.weights().iter().map(|weight| f64::from(*weight) / 100.0).sum();
+    let requests = rate * shares * canary.hold_time().as_secs_f64();
+    (requests < ENOUGH_TO_TELL).then(|| match requests.round() as u64 {
+        0 => "next to no request".into(),
+        1 => "about one request".into(),
+        some => format!("about {some} requests"),
+    })
+}
+
+/// With so many answers a release with some points more errors is noticed (docs/BENCHMARKS.md, "Verdict").
+const ENOUGH_TO_TELL: f64 = 300.0;
 
 /// Replicas beyond which a second full set is too much.
 const MOST_BESIDE: u32 = 4;
@@ -223,6 +247,26 @@ mod tests {
         let mut canary = routed(component("web"));
         canary.0.settings.canary = Some(Default::default());
         assert_eq!(reason(canary), "canary: its x-launchway has a canary's steps");
+    }
+
+    #[test]
+    fn a_canary_that_could_not_tell_anything_is_no_canary() {
+        let canary = |traffic: f64, settings: CanarySettings| {
+            let mut canary = routed(component("web"));
+            canary.0.settings.canary = Some(settings);
+            canary.0.traffic = Some(traffic);
+            reason(canary)
+        };
+        assert_eq!(canary(4.0, CanarySettings::default()), "canary: its x-launchway has a canary's steps");
+        assert_eq!(
+            canary(0.5, CanarySettings::default()),
+            "blue-green: at its traffic of late a canary would get about 48 requests, too few to tell anything by; `on-little-traffic` or `method: canary` keeps the canary"
+        );
+        let said =
+            CanarySettings { on_little_traffic: Some(crate::model::OnLittleTraffic::Wait), ..Default::default() };
+        assert!(canary(0.5, said).starts_with("canary: "));
+        let gated = CanarySettings { gate: true, ..CanarySettings::default() };
+        assert!(canary(0.0, gated).starts_with("canary: "));
     }
 
     #[test]

@@ -62,9 +62,11 @@ pub async fn prepare(
             let Checkout { tree, .. } = checkout.await?;
             failpoint("prepare.checked_out");
             let config = deployer.config();
-            let reading = checkout::read(project, environment, config.edge.as_ref(), &deployment.commit, tree.clone())
-                .await
-                .map_err(|problems| logged(log, problems))?;
+            let mut reading =
+                checkout::read(project, environment, config.edge.as_ref(), &deployment.commit, tree.clone())
+                    .await
+                    .map_err(|problems| logged(log, problems))?;
+            deployer.traffic_past.tell(&mut reading.stack, &project.name, &environment.name);
             for problem in &reading.problems {
                 log.line(None, &problem.to_string());
             }

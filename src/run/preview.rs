@@ -6,6 +6,7 @@ use super::images::{self, Anew, Resolve, Settling};
 use super::prepare;
 use super::requests::Refusal;
 use super::setback::Setback;
+use super::traffic_past::TrafficPast;
 use crate::build::ContentKeys;
 use crate::config::{Environment, Project};
 use crate::model::{
@@ -76,6 +77,7 @@ pub async fn compare(
         live: None,
         store: None,
         edge,
+        traffic_past: None,
     };
     let old = match old {
         Some((commit, tree)) => Some(side(project, environment, commit, tree, &how).await?),
@@ -113,6 +115,7 @@ impl Deployer {
             live: live.as_ref(),
             store: Some(&self.store),
             edge: config.edge.as_ref(),
+            traffic_past: Some(&self.traffic_past),
         };
         let Checkout { tree, commit: commit_info } =
             self.told(checkout(self, project, &commit, Some(&reference), &self.stop).await)?;
@@ -185,6 +188,7 @@ struct How<'a> {
     live: Option<&'a Release>,
     store: Option<&'a Store>,
     edge: Option<&'a EdgeSettings>,
+    traffic_past: Option<&'a TrafficPast>,
 }
 
 async fn side(
@@ -194,7 +198,10 @@ async fn side(
     tree: Arc<dyn Tree>,
     how: &How<'_>,
 ) -> Result<Side, Refusal> {
-    let reading = read(project, environment, how.edge, commit, tree.clone()).await.map_err(refused)?;
+    let mut reading = read(project, environment, how.edge, commit, tree.clone()).await.map_err(refused)?;
+    if let Some(past) = how.traffic_past {
+        past.tell(&mut reading.stack, &project.name, &environment.name);
+    }
     let settling = Settling {
         project: &project.name,
         stack: &reading.stack,

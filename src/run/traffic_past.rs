@@ -1,14 +1,16 @@
 //! What the edge counted lately: the old release's recent past, with which a new one is compared while it is watched.
 
-use crate::model::{ReleaseId, ReleaseTraffic, RouteKey, Traffic};
+use crate::model::{EnvironmentName, ProjectName, ReleaseId, ReleaseTraffic, RouteKey, Stack, Traffic};
 use crate::plan::verdict::Counts;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// The edge is often asked several times in a moment.
 const APART: Duration = Duration::from_secs(5);
+/// A rate over less says little.
+const RATE_OVER: Duration = Duration::from_secs(60);
 /// Sums that are kept of a component.
 const KEPT: usize = 60;
 
@@ -40,6 +42,35 @@ impl TrafficPast {
         }
     }
 
+    /// Requests a second to the component in the last minutes, all releases together; `None` where it was watched for less
+    /// than a minute.
+    pub fn rate(&self, key: &RouteKey) -> Option<f64> {
+        let past = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted = past.get(key)?;
+        let (first, last) = (noted.front()?, noted.back()?);
+        let time = last.at - first.at;
+        if time < RATE_OVER {
+            return None;
+        }
+        let releases: BTreeSet<&ReleaseId> = noted.iter().flat_map(|noted| noted.releases.keys()).collect();
+        let nothing = ReleaseTraffic::default();
+        let requests = noted.iter().zip(noted.iter().skip(1)).flat_map(|(before, after)| {
+            releases.iter().map(|release| {
+                let of = |noted: &'_ Noted| noted.releases.get(release).cloned().unwrap_or_else(|| nothing.clone());
+                Counts::between(&of(before), &of(after)).requests
+            })
+        });
+        Some(requests.sum::<u64>() as f64 / time.as_secs_f64())
+    }
+
+    /// Notes with each component of the stack how much the edge led to it lately.
+    pub fn tell(&self, stack: &mut Stack, project: &ProjectName, environment: &EnvironmentName) {
+        for component in stack.components.values_mut().filter(|component| !component.entries.is_empty()) {
+            let (project, environment) = (project.clone(), environment.clone());
+            component.traffic = self.rate(&RouteKey { project, environment, component: component.name.clone() });
+        }
+    }
+
     /// The release, other than `new`, that answered last, and what it answered between each two looks, oldest first.
     pub fn before(&self, key: &RouteKey, new: ReleaseId) -> Option<(ReleaseId, Vec<Counts>)> {
         let past = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +94,7 @@ impl TrafficPast {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ComponentName, ComponentTraffic, EnvironmentName, ProjectName};
+    use crate::model::{ComponentName, ComponentTraffic};
 
     fn key() -> RouteKey {
         RouteKey {
@@ -100,5 +131,16 @@ mod tests {
         assert_eq!(counts.iter().map(|counts| counts.requests).collect::<Vec<_>>(), [5, 7]);
         past.note(&Traffic::default());
         assert_eq!(past.before(&key(), ReleaseId(3)), None);
+    }
+
+    #[test]
+    fn the_rate_is_that_of_all_releases() {
+        let past = TrafficPast::default();
+        let start = Instant::now();
+        past.note_at(start, &sums(&[(1, 100)]));
+        past.note_at(start + Duration::from_secs(50), &sums(&[(1, 300)]));
+        assert_eq!(past.rate(&key()), None);
+        past.note_at(start + Duration::from_secs(100), &sums(&[(1, 300), (2, 100)]));
+        assert_eq!(past.rate(&key()), Some(3.0));
     }
 }

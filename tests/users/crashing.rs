@@ -50,6 +50,11 @@ pub(super) async fn is_settled(world: &World, point: &str, whole: &[&str]) {
     assert_eq!(lost, "", "{point}: a push that was accepted is deployed");
 }
 
+/// For whoever adds them up: `--success-output immediate` shows them.
+pub(super) fn counted(point: &str, crashes: u32) {
+    println!("crash points: {crashes} at {point}, all ended well");
+}
+
 async fn live_shop() -> World {
     let world = World::new().await;
     write_ready_made(&world.repository, "first");
@@ -71,6 +76,7 @@ async fn updates_survive(points: &[(&str, u32)]) {
         assert_eq!(world.get("/").await, Some(version), "{point} {nth}");
         is_settled(&world, point, WHOLE).await;
     }
+    counted("named points", points.len() as u32);
     world.end().await;
 }
 
@@ -128,6 +134,7 @@ pub(super) async fn every_step(
         is_settled(world, &place, whole).await;
         met += 1;
     }
+    counted(point, met);
     assert!(met >= 6, "only {met} steps were met");
 }
 
@@ -185,6 +192,7 @@ async fn putting_back_survives_a_crash_and_tells_the_reason_all_the_same() {
         assert!(shown.description.contains(&format!("no bank at {point}; release 1 is live again")), "{shown:?}");
         is_settled(&world, point, WHOLE).await;
     }
+    counted("named points", 3);
     world.end().await;
 }
 
@@ -207,6 +215,7 @@ async fn a_first_deployment_survives_a_crash_after_any_of_its_steps() {
         }
         nth += 1;
     }
+    counted("step.ended", nth);
     assert!(nth >= 6, "only {nth} steps were met");
 }
 
@@ -225,6 +234,7 @@ async fn a_first_deployment_that_fails_leaves_no_container_after_a_crash() {
         is_settled(&world, point, &["network app_default", "volume app_data"]).await;
         world.end().await;
     }
+    counted("named points", 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -236,6 +246,7 @@ async fn a_build_that_a_crash_interrupted_is_done_again() {
     });
     assert_eq!(shown.await.unwrap().state, "success");
     is_settled(&world, "build.built", WHOLE).await;
+    counted("named points", 1);
     world.end().await;
 }
 

@@ -1,7 +1,7 @@
 //! `kill -9` of the server after each step of each method, under load: one whole release is served afterwards, and no
 //! request was lost on the way.
 
-use super::crashing::{every_step, interrupted, is_settled};
+use super::crashing::{counted, every_step, interrupted, is_settled};
 use crate::support::app::{ready_made_web, serve};
 use crate::support::git_repository::GitRepository;
 use crate::support::load::Load;
@@ -68,6 +68,7 @@ async fn failing_updates_survive(lines: &str, whole: &[&str]) {
         is_served(&world, Some("first")).await;
         met += 1;
     }
+    counted("step.ended", met);
     assert!(met >= 3, "only {met} steps were met");
     let told = load.end().await;
     assert!(told.failed.is_empty(), "{} of {} failed: {:?}", told.failed.len(), told.answered, told.failed);
@@ -98,6 +99,23 @@ async fn recreate_survives_a_crash_after_any_of_its_steps() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canary_survives_a_crash_after_any_of_its_steps() {
     updates_survive(CANARY, WHOLE).await;
+}
+
+/// A canary that has just passed a share is not held there again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_survives_a_crash_just_after_its_verdict() {
+    let mut world = live(CANARY).await;
+    let shown = interrupted(&mut world, "canary.passed", 0, |world| {
+        write(&world.repository, &serve("second"), CANARY);
+        world.push("Second")
+    });
+    assert_eq!(shown.await.expect("the point was met").state, "success");
+    is_settled(&world, "canary.passed", WHOLE).await;
+    is_served(&world, Some("second")).await;
+    counted("named points", 1);
+    let holds = world.deployment_logs().matches("web: watch at 30 % for 1 s (1 of 1)").count();
+    assert_eq!(holds, 1, "{}", world.deployment_logs());
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -112,6 +112,7 @@ pub fn read(context: &Context<'_>, name: ComponentName, view: &View<'_>) -> Opti
         settings,
         name,
         entries: Vec::new(),
+        traffic: None,
     })
 }
 
