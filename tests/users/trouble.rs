@@ -252,3 +252,25 @@ async fn a_secret_appears_nowhere_but_in_the_app() {
     }
     world.end().await;
 }
+
+/// A health check that flaps: ready once is not good for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_health_check_that_flaps_is_found_while_the_release_is_watched() {
+    let environment = Some("branch = \"main\"\nbake = \"20s\"".to_string());
+    let world = World::with(Settings { environment, ..Settings::default() }).await;
+    let check = |test: &str| {
+        format!(
+            "services:\n  web:\n    image: {BASE}\n    init: true\n    stop_grace_period: 1s\n    command: [sleep, '600']\n    healthcheck: {{ test: [CMD-SHELL, '{test}'], interval: 1s, retries: 1 }}\n"
+        )
+    };
+    compose(&world, &check("true"));
+    assert_eq!(world.ends(&world.push("First")).await.state, "success");
+    // Well for some seconds, then not, and so on.
+    compose(&world, &check("test $(( $(date +%s) % 8 )) -lt 5"));
+    let answered = answer(&world).await;
+    // Where it is not well at first, that is what it is put back for.
+    let whys = ["web became unhealthy while it was watched", "web-1 is unhealthy; its health check said nothing"];
+    let expected = whys.map(|why| format!("failure: {why}; release 1 is live again"));
+    assert!(expected.contains(&answered), "{answered}");
+    world.end().await;
+}

@@ -48,6 +48,15 @@ pub fn update(view: &View<'_>) -> UpdateConfig {
         return UpdateConfig::default();
     }
     let word = |key: &str, words: &[&str]| config.get(key).and_then(|v| v.word(words));
+    let whole = "a release of which a replica fails is put back, so that the environment is one release again";
+    if let Some(action) = word("failure_action", &["pause", "continue", "rollback"]).filter(|a| a != "rollback") {
+        let at = config.get("failure_action").unwrap_or(config.clone());
+        at.warning(format!("`{action}` is not followed: {whole}"));
+    }
+    if let Some(ratio) = config.get("max_failure_ratio").filter(|ratio| ratio.share().is_some_and(|share| share > 0.0))
+    {
+        ratio.warning(format!("no failure is tolerated: {whole}"));
+    }
     UpdateConfig {
         parallelism: config.get("parallelism").and_then(|v| v.number("a whole number from 0 on")),
         delay: config.get("delay").and_then(|v| v.duration()),
