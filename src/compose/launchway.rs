@@ -193,7 +193,15 @@ fn canary(view: &View<'_>) -> Option<CanarySettings> {
 /// A measure, or a list of them.
 fn measures(view: &View<'_>, allowed: &Permissions) -> Vec<Measure> {
     let views = if view.node.entries().is_some() { vec![view.clone()] } else { view.items() };
-    views.iter().filter_map(|view| measure(view, allowed)).collect()
+    let mut measures: Vec<Measure> = Vec::new();
+    for view in &views {
+        let Some(measure) = measure(view, allowed) else { continue };
+        if measures.iter().any(|other| other.name == measure.name) {
+            view.error(format!("there is a measure named {:?} already", measure.name));
+        }
+        measures.push(measure);
+    }
+    measures
 }
 
 fn measure(view: &View<'_>, allowed: &Permissions) -> Option<Measure> {

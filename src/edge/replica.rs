@@ -28,7 +28,7 @@ pub struct LiveReplica {
     connections: AtomicU64,
     gone: AtomicBool,
     /// It is about to stop: connections that can be closed in good order are.
-    goodbye: CancellationToken,
+    goodbye: Mutex<CancellationToken>,
     trouble: Mutex<Option<Trouble>>,
     /// By worker, so that no two wait for each other.
     kept: Box<[Mutex<Kept>]>,
@@ -67,7 +67,7 @@ impl LiveReplica {
             requests: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             gone: AtomicBool::new(false),
-            goodbye: CancellationToken::new(),
+            goodbye: Mutex::default(),
             trouble: Mutex::new(None),
             kept: (0..workers).map(|_| Mutex::default()).collect(),
         }
@@ -96,13 +96,18 @@ impl LiveReplica {
         }
     }
 
-    pub fn goodbye(&self) -> &CancellationToken {
-        &self.goodbye
+    pub fn goodbye(&self) -> CancellationToken {
+        locked(&self.goodbye).clone()
     }
 
     /// It is in the routes again before its last request was done.
     pub fn come_back(&self) {
         self.gone.store(false, Ordering::SeqCst);
+        // Those that were told goodbye know; for whoever comes now it does not hold.
+        let mut goodbye = locked(&self.goodbye);
+        if goodbye.is_cancelled() {
+            *goodbye = CancellationToken::new();
+        }
     }
 
     /// Whether new requests may still be sent to it. Asked after the request was counted: whoever took the replica

@@ -60,9 +60,11 @@ impl Standing {
     }
 
     /// Of the container, or of all: what can be closed in good order is.
-    pub fn say_goodbye(&self, container: Option<&str>) {
+    /// `held`: nobody new is led to any of them.
+    pub fn say_goodbye(&self, container: Option<&str>, held: bool) {
         let replicas = locked(&self.replicas);
-        let meant = replicas.iter().filter(|replica| container.is_none_or(|id| replica.id == id && replica.is_gone()));
+        let is_meant = |replica: &LiveReplica, id: &str| replica.id == id && (held || replica.is_gone());
+        let meant = replicas.iter().filter(|replica| container.is_none_or(|id| is_meant(replica, id)));
         meant.for_each(|replica| replica.goodbye().cancel());
     }
 

@@ -69,7 +69,10 @@ impl Edge {
 
     /// WebSockets to a container that gets nothing new any more, or to all, are closed with 1001.
     pub fn say_goodbye(&self, container: Option<&str>) {
-        self.all_standing().values().for_each(|standing| standing.say_goodbye(container));
+        let live = self.live();
+        for (key, standing) in self.all_standing().iter() {
+            standing.say_goodbye(container, live.component(key).is_some_and(|component| component.held));
+        }
     }
 
     pub fn traffic(&self) -> Traffic {

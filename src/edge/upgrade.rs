@@ -17,12 +17,13 @@ pub fn join(visit: &Visit, mut answer: Response<Incoming>, client: OnUpgrade, bu
     let busy = busy.into_connection();
     let upgrade = answer.headers().get(UPGRADE).cloned();
     let is_websocket = upgrade.as_ref().is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let goodbye = busy.replica.goodbye();
     visit.worker.connections.spawn(async move {
         if let (Ok(client), Ok(replica)) = (client.await, replica.await) {
             let (mut client, mut replica) = (TokioIo::new(client), TokioIo::new(replica));
             // A side that breaks off is an end like another.
             let _ = match is_websocket {
-                true => websocket::relay(client, replica, busy.replica.goodbye()).await,
+                true => websocket::relay(client, replica, &goodbye).await,
                 false => tokio::io::copy_bidirectional(&mut client, &mut replica).await.map(drop),
             };
         }

@@ -76,7 +76,8 @@ where
                 read = from_replica.read(&mut buffer) => read?,
                 () = goodbye.cancelled(), if frames.is_between() => {
                     to_client.write_all(&GOING_AWAY).await?;
-                    to_client.flush().await?;
+                    // So that the client need not wait for our end of the connection either.
+                    to_client.shutdown().await?;
                     return Ok(true);
                 }
             };

@@ -233,7 +233,7 @@ impl Planner<'_> {
                 }
             }
             if must_start {
-                before.extend(self.stops_in_the_way(component));
+                before.extend(self.stops_in_the_way(component, &before.clone()));
                 let action = Action::StartContainer(target.clone());
                 before = vec![self.draft.add(Some(&component.name), &subject, action, cause, Phase::Deploy, before)];
             }
@@ -311,13 +311,13 @@ impl Planner<'_> {
     }
 
     /// Stops of other components' containers that hold what this one needs.
-    fn stops_in_the_way(&mut self, component: &Component) -> Vec<u32> {
+    fn stops_in_the_way(&mut self, component: &Component, waits: &[u32]) -> Vec<u32> {
         let stopped = self.observed.containers.iter().filter(|c| c.component != component.name);
         let stops = stopped
             .filter(|c| !self.needs(component, &c.component).is_disjoint(&holds(c)))
             .filter_map(|c| self.stops.get(&c.id).copied());
         let mut stops: Vec<u32> = stops.collect();
-        stops.extend(self.let_ports_go(component));
+        stops.extend(self.let_ports_go(component, waits));
         stops
     }
 

@@ -122,6 +122,9 @@ impl Judge {
         if interval.restarts > 0 {
             return Some(words::restarted(self.settings.new_release, interval.restarts));
         }
+        // What was never judged does not speak for the release.
+        let new = interval.external.iter().filter(|measure| !self.over.contains_key(&measure.name));
+        self.silent.extend(new.map(|measure| measure.name.clone()));
         let warm = self.served_seconds >= self.settings.warm_up.as_secs_f64();
         self.served_seconds += interval.seconds;
         if !warm {
@@ -149,12 +152,7 @@ impl Judge {
     fn look_at_externals(&mut self, external: &[External]) -> Option<String> {
         for measure in external {
             // A query without an answer says neither good nor bad.
-            let Some(value) = measure.value.filter(|value| !value.is_nan()) else {
-                if !self.over.contains_key(&measure.name) {
-                    self.silent.insert(measure.name.clone());
-                }
-                continue;
-            };
+            let Some(value) = measure.value.filter(|value| !value.is_nan()) else { continue };
             self.silent.remove(&measure.name);
             let looks = self.over.entry(measure.name.clone()).or_default();
             *looks = if value > measure.max { *looks + 1 } else { 0 };

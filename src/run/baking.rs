@@ -1,6 +1,7 @@
 //! The verdict on a release that has all of the traffic, while it is watched: beside what the old one did before.
 
 use super::deploy::Convergence;
+use super::deployer::now_ms;
 use super::log::DeploymentLog;
 use super::measures::{Asked, Measures};
 use super::setback::Setback;
@@ -42,7 +43,8 @@ impl Baking {
         let edge = deployer.edge_of(&convergence.project.name, &convergence.environment.name);
         let edge = edge.filter(|_| !wanted.entries.is_empty());
         let asked = Asked { release: release.id, commit: release.commit.clone() };
-        let measures = Measures::new(&wanted.settings.prometheus, &asked, component, convergence.log);
+        let allowed = &convergence.project.allow.prometheus;
+        let measures = Measures::new(&wanted.settings.prometheus, allowed, &asked, component, convergence.log);
         if edge.is_none() && measures.is_empty() {
             return Ok(None);
         }
@@ -74,6 +76,11 @@ impl Baking {
         }
         // An edge that is away has nothing to tell; the next look has it all.
         let Ok(now) = sums(self.edge.as_ref(), &self.component, self.release).await else { return Ok(()) };
+        if convergence.deployer.keeping.outages.explain(now_ms()) {
+            // What the engine's end cut is not the release's fault.
+            (self.at, self.before) = (Instant::now(), now);
+            return Ok(());
+        }
         let interval = Interval {
             seconds: self.at.elapsed().as_secs_f64(),
             new: Counts::between(&self.before, &now),

@@ -1,6 +1,6 @@
 //! A canary at its share of the traffic: watched, judged, and promoted or put back.
 
-use super::deployer::{Deployer, scope};
+use super::deployer::{Deployer, now_ms, scope};
 use super::executor::StepError;
 use super::log::DeploymentLog;
 use super::measures::{Asked, Measures};
@@ -85,7 +85,7 @@ impl Canaries {
     pub async fn hold(&self, hold: &Hold, edge: &EdgeOf, cancel: &CancellationToken) -> Result<Outcome, StepError> {
         let (mut judge, mut elapsed) = self.taken_up(hold).await?;
         let look_every = LOOK_EVERY.min(hold.time / 4).max(LISTEN_EVERY);
-        let measures = Measures::new(&hold.measures, &self.wanted(hold), &hold.component, &self.log);
+        let measures = self.measures(hold);
         let mut before = self.sums(hold, edge).await?;
         let restarts_before = self.restarts(hold).await?;
         let mut restarts_told = 0;
@@ -131,6 +131,11 @@ impl Canaries {
                 return Err(StepError::EngineEnded);
             }
             restarts_told = restarts;
+            if self.deployer.keeping.outages.explain(now_ms()) {
+                // What the engine's end cut is not the release's fault.
+                before = now;
+                continue;
+            }
             if paused.is_none() {
                 elapsed += now.at - before.at;
             }
@@ -179,8 +184,9 @@ impl Canaries {
         }
     }
 
-    fn wanted(&self, hold: &Hold) -> Asked {
-        Asked { release: hold.new, commit: self.deployment.commit.clone() }
+    fn measures(&self, hold: &Hold) -> Measures {
+        let asked = Asked { release: hold.new, commit: self.deployment.commit.clone() };
+        Measures::new(&hold.measures, &self.project.allow.prometheus, &asked, &hold.component, &self.log)
     }
 
     /// The hold as a restart left it, or from its beginning.

@@ -107,8 +107,9 @@ impl Convergence<'_> {
 
     /// What ended before it was ready ended with the engine: that is not the commit's doing.
     async fn was_the_engines_end(&self, failed: &StepFailed) -> bool {
-        matches!(failed.error, StepError::Engine(EngineError::NotReady { has_ended: true, .. }))
-            && self.deployer.keeping.outages.explain_what_just_ended().await
+        matches!(failed.error, StepError::EngineEnded)
+            || matches!(failed.error, StepError::Engine(EngineError::NotReady { has_ended: true, .. }))
+                && self.deployer.keeping.outages.explain_what_just_ended().await
     }
 
     /// Takes away what the release no longer needs. Failing is no reason to put anything back, and nobody cancels it:

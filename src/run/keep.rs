@@ -6,7 +6,7 @@ use super::lanes::Lanes;
 use super::look;
 use super::outages::Outages;
 use super::ward::Ward;
-use crate::engine::Happening;
+use crate::engine::{EngineError, Happening};
 use crate::model::{Ending, EnvironmentName, ProjectName, label};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 const GROUP: Duration = Duration::from_millis(300);
 /// How often an engine that is heard no more is asked whether it is back.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+const STILL_ANSWERS: Duration = Duration::from_millis(400);
 /// An engine that ends stops its containers first, and says so as if somebody had stopped them.
 const LAST_WORDS: Duration = Duration::from_secs(60);
 
@@ -155,7 +156,20 @@ pub async fn listen(deployer: Arc<Deployer>) {
             why = deployer.engine.listen(&heard) => why,
         };
         tracing::debug!(error = %why, "The engine is heard no more; it is looked at every minute");
+        if !matches!(why, EngineError::Unavailable { .. }) {
+            // It is there, and does not let us listen.
+            tokio::select! {
+                () = deployer.stop.cancelled() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => continue,
+            }
+        }
         deployer.keeping.outages.lost();
+        if is_there(&deployer).await {
+            // Something between us and it has closed the stream.
+            deployer.keeping.outages.was_none();
+            deployer.keeping.look_everywhere();
+            continue;
+        }
         deployer.keeping.forget_endings();
         let since = now_ms() - LAST_WORDS.as_millis() as i64;
         if let Err(error) = deployer.store.forget_stopped_since(since).await {
@@ -176,6 +190,17 @@ pub async fn listen(deployer: Arc<Deployer>) {
         // Whatever happened meanwhile, nobody told.
         deployer.keeping.look_everywhere();
     }
+}
+
+/// An engine that begins to end still answers for a moment.
+async fn is_there(deployer: &Deployer) -> bool {
+    for _ in 0..2 {
+        tokio::time::sleep(STILL_ANSWERS).await;
+        if !matches!(tokio::time::timeout(LISTEN_AGAIN, deployer.engine.info()).await, Ok(Ok(_))) {
+            return false;
+        }
+    }
+    true
 }
 
 /// The environment that a container belongs to.

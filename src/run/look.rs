@@ -212,12 +212,15 @@ impl Look {
                 endings.insert(id, Ending::ByItself);
                 continue;
             }
-            if container.ended_ms.is_some_and(|at| self.deployer.keeping.outages.explain(at)) {
+            let known = if stopped.contains(&id) { Some(Ending::Told) } else { ward.ending(&id) };
+            let heard = known.or_else(|| self.deployer.keeping.heard_ending(&id));
+            // Who stopped it before or after was heard.
+            let is_told = heard == Some(Ending::Told);
+            if !is_told && container.ended_ms.is_some_and(|at| self.deployer.keeping.outages.explain(at)) {
                 endings.insert(id, Ending::WithEngine);
                 continue;
             }
-            let known = if stopped.contains(&id) { Some(Ending::Told) } else { ward.ending(&id) };
-            let ending = match known.or_else(|| self.deployer.keeping.heard_ending(&id)) {
+            let ending = match heard {
                 Some(known) => known,
                 None => self.deployer.engine.ending(&id).await.unwrap_or(Ending::Unknown),
             };

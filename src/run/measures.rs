@@ -30,9 +30,18 @@ pub struct Measures {
 }
 
 impl Measures {
-    pub fn new(measures: &[Measure], asked: &Asked, component: &ComponentName, log: &DeploymentLog) -> Self {
+    /// `allowed`: servers that may be asked by now, whatever was allowed when the release was made.
+    pub fn new(
+        measures: &[Measure],
+        allowed: &[String],
+        asked: &Asked,
+        component: &ComponentName,
+        log: &DeploymentLog,
+    ) -> Self {
+        let is_allowed = |measure: &&Measure| allowed.iter().any(|url| url.trim_end_matches('/') == measure.url);
         let measures: Vec<Measure> = measures
             .iter()
+            .filter(is_allowed)
             .map(|measure| Measure { query: filled_in(&measure.query, asked), ..measure.clone() })
             .collect();
         let client = || {
@@ -65,7 +74,7 @@ impl Measures {
             }
             Err(why) => {
                 if told.insert(measure.name.clone()) {
-                    let line = format!("{} of {} has no answer: {why}", measure.name, measure.url);
+                    let line = format!("{} of {} has no answer: {why}", measure.name, place(&measure.url));
                     self.log.line(Some(&self.component), &line);
                 }
                 None
@@ -73,6 +82,15 @@ impl Measures {
         };
         External { name: measure.name.clone(), value, max: measure.max }
     }
+}
+
+/// Without a password that it may have.
+fn place(url: &str) -> String {
+    let mut url = url::Url::parse(url).ok();
+    if let Some(url) = &mut url {
+        let _ = url.set_username("").and_then(|()| url.set_password(None));
+    }
+    url.map_or_else(|| "its server".into(), |url| url.as_str().trim_end_matches('/').to_string())
 }
 
 /// `{{ release }}` and `{{ commit }}`, as Flagger's queries have such names.
@@ -172,6 +190,11 @@ mod tests {
         let wrong = br#"{"status":"error","errorType":"bad_data","error":"parse error: unexpected }"}"#;
         assert_eq!(read(wrong), Err("parse error: unexpected }".into()));
         assert_eq!(read(b"<html>"), Err("it is no answer of Prometheus' API".into()));
+    }
+
+    #[test]
+    fn a_password_is_not_told() {
+        assert_eq!(place("http://me:secret@prometheus:9090/p"), "http://prometheus:9090/p");
     }
 
     #[test]

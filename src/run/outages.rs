@@ -51,6 +51,14 @@ impl Outages {
         }
     }
 
+    /// It was there all the time: only nothing was heard of it.
+    pub fn was_none(&self) {
+        let mut outages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if outages.back().is_some_and(|last| last.back_ms.is_none()) {
+            outages.pop_back();
+        }
+    }
+
     /// Whether what ended at this moment (Unix time in milliseconds) ended with the engine.
     pub fn explain(&self, ended_ms: i64) -> bool {
         let outages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,6 +100,10 @@ mod tests {
         assert!(outages.explain(900_000), "it is still away");
         outages.back_at(105_000);
         outages.back_at(200_000);
+        outages.lost_at(300_000);
+        outages.was_none();
+        outages.was_none();
+        assert!(!outages.explain(300_000));
         assert!(outages.explain(114_000));
         assert!(!outages.explain(116_000));
     }

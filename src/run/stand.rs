@@ -59,8 +59,8 @@ impl Deployer {
         let mut endings = BTreeMap::new();
         for container in observed.containers.iter().filter(|c| matches!(c.state, ContainerState::Exited { .. })) {
             let ending = match stopped.contains(&container.id) {
-                _ if container.ended_ms.is_some_and(|at| self.keeping.outages.explain(at)) => Ending::WithEngine,
                 true => Ending::Told,
+                false if container.ended_ms.is_some_and(|at| self.keeping.outages.explain(at)) => Ending::WithEngine,
                 false => self.engine.ending(&container.id).await.unwrap_or(Ending::Unknown),
             };
             endings.insert(container.id.clone(), ending);

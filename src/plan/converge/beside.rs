@@ -135,7 +135,7 @@ impl Planner<'_> {
         let subject = subject(component, fresh.replica);
         let mut steps = Vec::new();
         if fresh.must_start {
-            before.extend(self.stops_in_the_way(component));
+            before.extend(self.stops_in_the_way(component, &before.clone()));
             let cause = match fresh.target {
                 Target::Created { .. } => "new container",
                 Target::Existing { .. } => "it is not running",

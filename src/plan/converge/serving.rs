@@ -219,7 +219,9 @@ impl Planner<'_> {
         let name = &component.name;
         let mut entries = component.entries.clone();
         // Ways in that another component gets later lead here until then.
-        entries.extend(self.planned(name).into_iter().flat_map(|planned| self.kept_for_others(component, &planned)));
+        let kept = self.planned(name).into_iter().flat_map(|planned| self.kept_for_others(component, &planned));
+        // Where nothing listens any more, whoever came would stand in the way of all others.
+        entries.extend(kept.filter(|kept| component.entries.iter().any(|own| own.target == kept.target)));
         let change = RouteChange {
             component: name.clone(),
             entries,
@@ -281,7 +283,8 @@ impl Planner<'_> {
     /// Ways in that lead to the component still, and that another component of the release is to have. It takes them once
     /// it is ready; until then nobody is sent away.
     fn kept_for_others(&self, component: &Component, planned: &RouteChange) -> Vec<RouteEntry> {
-        let others = self.release.stack.components.values().filter(|other| other.name != component.name);
+        let others = self.release.stack.components.values();
+        let others = others.filter(|other| other.name != component.name && other.replicas > 0);
         let wanted: Vec<&RouteEntry> = others.flat_map(|other| &other.entries).collect();
         let own = |entry: &RouteEntry| component.entries.iter().any(|mine| mine.listen.collides(&entry.listen));
         let is_wanted = |entry: &RouteEntry| wanted.iter().any(|other| other.listen.collides(&entry.listen));
@@ -293,31 +296,33 @@ impl Planner<'_> {
     pub(super) fn hold_requests(&mut self, component: &Component, waits: &[u32]) -> Vec<u32> {
         let name = &component.name;
         let Some(planned) = self.planned(name).filter(|planned| !planned.entries.is_empty()) else { return Vec::new() };
-        let kept = self.kept_for_others(component, &planned);
-        if component.entries.is_empty() && kept.is_empty() {
+        let published = engine_ports(component);
+        let is_published = |entry: &RouteEntry| {
+            entry.listen.address().is_some_and(|open| published.iter().any(|address| address.overlaps(&open)))
+        };
+        let (entries, cause) = match component.entries.is_empty() {
+            true => (self.kept_for_others(component, &planned), "another component takes its ways in over"),
+            // Ways in that are new are opened once something can answer there.
+            false => {
+                let open = planned.entries.iter().filter(|entry| !is_published(entry)).cloned();
+                (open.collect(), "it is stopped and started again")
+            }
+        };
+        if entries.is_empty() {
             let cause = "the engine publishes its ports again, or nothing does";
             return vec![self.unroute(planned, cause, waits.to_vec())];
         }
-        if planned.held || planned.shares.iter().all(|share| share.weight == 0 || share.replicas.is_empty()) {
+        let nobody = planned.shares.iter().all(|share| share.weight == 0 || share.replicas.is_empty());
+        if entries == planned.entries && (planned.held || nobody) {
             return Vec::new();
         }
-        let (entries, cause) = match component.entries.is_empty() {
-            true => (kept, "another component takes its ways in over"),
-            // Ways in that are new are opened once something can answer there.
-            false => (planned.entries.clone(), "it is stopped and started again"),
-        };
         let change = RouteChange { entries, held: true, ..planned };
         vec![self.change_routes(change, cause, waits.to_vec())]
     }
 
     /// A port that the engine is to publish, and that the edge opens for another component, is let go first.
-    pub(super) fn let_ports_go(&mut self, component: &Component) -> Vec<u32> {
-        let wanted =
-            component.container.ports.iter().filter(|port| port.protocol == Protocol::Tcp).filter_map(|port| {
-                let host_ip = port.host_ip.as_deref().and_then(|text| text.parse().ok());
-                Some(EdgeAddress { host_ip, port: port.published? })
-            });
-        let wanted: Vec<EdgeAddress> = wanted.collect();
+    pub(super) fn let_ports_go(&mut self, component: &Component, waits: &[u32]) -> Vec<u32> {
+        let wanted = engine_ports(component);
         let is_wanted = |entry: &RouteEntry| {
             entry.listen.address().is_some_and(|open| wanted.iter().any(|address| address.overlaps(&open)))
         };
@@ -334,8 +339,8 @@ impl Planner<'_> {
             }
             let cause = format!("the engine publishes its port for {} from now on", component.name);
             steps.push(match planned.entries.is_empty() {
-                true => self.unroute(planned, &cause, Vec::new()),
-                false => self.change_routes(planned, &cause, Vec::new()),
+                true => self.unroute(planned, &cause, waits.to_vec()),
+                false => self.change_routes(planned, &cause, waits.to_vec()),
             });
         }
         self.let_go.entry(component.name.clone()).or_default().extend(steps);
@@ -419,6 +424,16 @@ impl Planner<'_> {
 
 pub(super) fn sticky(component: &Component) -> Option<Sticky> {
     component.settings.canary.as_ref().and_then(|canary| canary.sticky.clone())
+}
+
+/// TCP ports of the host that the engine is to publish for it.
+fn engine_ports(component: &Component) -> Vec<EdgeAddress> {
+    let ports = component.container.ports.iter().filter(|port| port.protocol == Protocol::Tcp);
+    let addresses = ports.filter_map(|port| {
+        let host_ip = port.host_ip.as_deref().and_then(|text| text.parse().ok());
+        Some(EdgeAddress { host_ip, port: port.published? })
+    });
+    addresses.collect()
 }
 
 pub(super) fn edge_subject(name: &ComponentName) -> String {
