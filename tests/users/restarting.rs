@@ -88,10 +88,16 @@ fn judge(trouble: Trouble, told: &Told, world: &World) {
     }
 }
 
+/// A live app on the story's engine, which an earlier story may have left away.
+async fn live_here(lines: &str) -> World {
+    own_engine("start");
+    live(lines).await
+}
+
 /// Each trouble at each of these moments of an update of its own, in one environment that lives on.
 async fn updates_survive(lines: &str, whole: &[&str], moments: &[&str]) {
     let lines = &format!("    restart: unless-stopped\n{lines}");
-    let mut world = live(lines).await;
+    let mut world = live_here(lines).await;
     let mut number = 1;
     for trouble in ALL {
         for moment in moments {
@@ -141,7 +147,7 @@ async fn a_canary_survives_restarts() {
 
 /// Nothing is deployed: what the engine does not bring back by itself, Launchway does.
 async fn standing_survives(restart: &str) {
-    let mut world = live(restart).await;
+    let mut world = live_here(restart).await;
     for trouble in ALL {
         let load = Load::start(world.app_port);
         happens(trouble, &mut world).await;

@@ -269,8 +269,8 @@ async fn a_health_check_that_flaps_is_found_while_the_release_is_watched() {
     compose(&world, &check("test $(( $(date +%s) % 8 )) -lt 5"));
     let answered = answer(&world).await;
     // Where it is not well at first, that is what it is put back for.
-    let whys = ["web became unhealthy while it was watched", "web-1 is unhealthy; its health check said nothing"];
-    let expected = whys.map(|why| format!("failure: {why}; release 1 is live again"));
-    assert!(expected.contains(&answered), "{answered}");
+    let whys = ["web became unhealthy while it was watched", "web-1 is unhealthy; its health check said"];
+    let is_one = whys.iter().any(|why| answered.starts_with(&format!("failure: {why}")));
+    assert!(is_one && answered.ends_with("; release 1 is live again"), "{answered}");
     world.end().await;
 }
