@@ -14,9 +14,12 @@ pub struct Proxy {
     pub address: String,
 }
 
+/// A program, how it is asked for its version, and how it is started: folder, upstream, core.
+type Rival = (&'static str, &'static str, fn(&Path, &str, &str) -> Proxy);
+
 /// All that are there: those that are not installed are left out, and the edge comes last.
 pub fn all(folder: &Path, upstream: &str, core: &str) -> Vec<Proxy> {
-    let rivals: [(&str, &str, fn(&Path, &str, &str) -> Proxy); 3] =
+    let rivals: [Rival; 3] =
         [("nginx", "-v", Proxy::nginx), ("haproxy", "-v", Proxy::haproxy), ("caddy", "version", Proxy::caddy)];
     let mut proxies = Vec::new();
     for (program, version, start) in rivals {
