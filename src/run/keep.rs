@@ -156,15 +156,16 @@ pub async fn listen(deployer: Arc<Deployer>) {
             why = deployer.engine.listen(&heard) => why,
         };
         tracing::debug!(error = %why, "The engine is heard no more; it is looked at every minute");
-        if !matches!(why, EngineError::Unavailable { .. }) {
+        let EngineError::Unavailable { endpoint, .. } = &why else {
             // It is there, and does not let us listen.
             tokio::select! {
                 () = deployer.stop.cancelled() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => continue,
             }
-        }
+        };
         deployer.keeping.outages.lost();
-        if is_there(&deployer).await {
+        // A socket of this machine ends with the engine, which may be back within half a second.
+        if !endpoint.starts_with("unix:") && is_there(&deployer).await {
             // Something between us and it has closed the stream.
             deployer.keeping.outages.was_none();
             deployer.keeping.look_everywhere();
