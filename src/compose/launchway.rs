@@ -211,8 +211,7 @@ fn measure(view: &View<'_>, allowed: &Permissions) -> Option<Measure> {
     let url = match (view.get("url"), allowed.prometheus.as_slice()) {
         (Some(at), _) => {
             let url = at.text()?;
-            let plain = |url: &str| url.trim_end_matches('/').to_string();
-            if !allowed.prometheus.iter().any(|allowed| plain(allowed) == plain(&url)) {
+            if !allowed.allows_prometheus(&url) {
                 let why = format!("{url:?} is asked from the server's own network, so it is refused");
                 at.error(format!("{why}; {}", allowed_by(&format!("prometheus = [{url:?}]"))));
             }

@@ -32,3 +32,11 @@ pub struct Permissions {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub binds: BTreeMap<String, String>,
 }
+
+impl Permissions {
+    /// A slash at the end makes no other server.
+    pub fn allows_prometheus(&self, url: &str) -> bool {
+        let url = url.trim_end_matches('/');
+        self.prometheus.iter().any(|allowed| allowed.trim_end_matches('/') == url)
+    }
+}

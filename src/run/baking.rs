@@ -43,7 +43,7 @@ impl Baking {
         let edge = deployer.edge_of(&convergence.project.name, &convergence.environment.name);
         let edge = edge.filter(|_| !wanted.entries.is_empty());
         let asked = Asked { release: release.id, commit: release.commit.clone() };
-        let allowed = &convergence.project.allow.prometheus;
+        let allowed = &convergence.project.allow;
         let measures = Measures::new(&wanted.settings.prometheus, allowed, &asked, component, convergence.log);
         if edge.is_none() && measures.is_empty() {
             return Ok(None);

@@ -186,7 +186,7 @@ impl Canaries {
 
     fn measures(&self, hold: &Hold) -> Measures {
         let asked = Asked { release: hold.new, commit: self.deployment.commit.clone() };
-        Measures::new(&hold.measures, &self.project.allow.prometheus, &asked, &hold.component, &self.log)
+        Measures::new(&hold.measures, &self.project.allow, &asked, &hold.component, &self.log)
     }
 
     /// The hold as a restart left it, or from its beginning.

@@ -216,7 +216,7 @@ impl Look {
             let heard = known.or_else(|| self.deployer.keeping.heard_ending(&id));
             // Who stopped it before or after was heard.
             let is_told = heard == Some(Ending::Told);
-            if !is_told && container.ended_ms.is_some_and(|at| self.deployer.keeping.outages.explain(at)) {
+            if !is_told && self.deployer.keeping.outages.explain_end_of(container) {
                 endings.insert(id, Ending::WithEngine);
                 continue;
             }

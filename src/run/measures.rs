@@ -1,7 +1,7 @@
 //! Further measures of a verdict: queries to Prometheus, asked at each look.
 
 use super::log::DeploymentLog;
-use crate::model::{CommitId, ComponentName, Measure, ReleaseId, innermost};
+use crate::model::{CommitId, ComponentName, Measure, Permissions, ReleaseId, innermost};
 use crate::plan::verdict::External;
 use futures_util::future::join_all;
 use serde::Deserialize;
@@ -30,18 +30,17 @@ pub struct Measures {
 }
 
 impl Measures {
-    /// `allowed`: servers that may be asked by now, whatever was allowed when the release was made.
+    /// `allowed`: what is by now, whatever was when the release was made.
     pub fn new(
         measures: &[Measure],
-        allowed: &[String],
+        allowed: &Permissions,
         asked: &Asked,
         component: &ComponentName,
         log: &DeploymentLog,
     ) -> Self {
-        let is_allowed = |measure: &&Measure| allowed.iter().any(|url| url.trim_end_matches('/') == measure.url);
         let measures: Vec<Measure> = measures
             .iter()
-            .filter(is_allowed)
+            .filter(|measure| allowed.allows_prometheus(&measure.url))
             .map(|measure| Measure { query: filled_in(&measure.query, asked), ..measure.clone() })
             .collect();
         let client = || {

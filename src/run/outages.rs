@@ -1,6 +1,7 @@
 //! When the engine went away and came back: what ended then, ended with it, and nobody stopped it.
 
 use super::deployer::now_ms;
+use crate::model::ObservedContainer;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -67,6 +68,11 @@ impl Outages {
                 && outage.back_ms.is_none_or(|back| ended_ms <= back + FIRST_STOPS.as_millis() as i64)
         };
         outages.iter().any(around)
+    }
+
+    /// Whether a container's last run ended so.
+    pub fn explain_end_of(&self, container: &ObservedContainer) -> bool {
+        container.ended_ms.is_some_and(|at| self.explain(at))
     }
 
     /// The same of something that has just ended: the end of the engine may be heard only a moment later.

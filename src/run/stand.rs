@@ -60,7 +60,7 @@ impl Deployer {
         for container in observed.containers.iter().filter(|c| matches!(c.state, ContainerState::Exited { .. })) {
             let ending = match stopped.contains(&container.id) {
                 true => Ending::Told,
-                false if container.ended_ms.is_some_and(|at| self.keeping.outages.explain(at)) => Ending::WithEngine,
+                false if self.keeping.outages.explain_end_of(container) => Ending::WithEngine,
                 false => self.engine.ending(&container.id).await.unwrap_or(Ending::Unknown),
             };
             endings.insert(container.id.clone(), ending);

@@ -53,13 +53,10 @@ impl TrafficPast {
             return None;
         }
         let releases: BTreeSet<&ReleaseId> = noted.iter().flat_map(|noted| noted.releases.keys()).collect();
-        let nothing = ReleaseTraffic::default();
-        let requests = noted.iter().zip(noted.iter().skip(1)).flat_map(|(before, after)| {
-            releases.iter().map(|release| {
-                let of = |noted: &'_ Noted| noted.releases.get(release).cloned().unwrap_or_else(|| nothing.clone());
-                Counts::between(&of(before), &of(after)).requests
-            })
-        });
+        let requests = noted
+            .iter()
+            .zip(noted.iter().skip(1))
+            .flat_map(|(before, after)| releases.iter().map(move |release| between(**release, before, after).requests));
         Some(requests.sum::<u64>() as f64 / time.as_secs_f64())
     }
 
@@ -75,11 +72,6 @@ impl TrafficPast {
     pub fn before(&self, key: &RouteKey, new: ReleaseId) -> Option<(ReleaseId, Vec<Counts>)> {
         let past = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let noted = past.get(key)?;
-        let nothing = ReleaseTraffic::default();
-        let between = |release: ReleaseId, before: &Noted, after: &Noted| {
-            let sums = |noted: &'_ Noted| noted.releases.get(&release).cloned().unwrap_or_else(|| nothing.clone());
-            Counts::between(&sums(before), &sums(after))
-        };
         let pairs: Vec<(&Noted, &Noted)> = noted.iter().zip(noted.iter().skip(1)).collect();
         let answered = |release: &ReleaseId| {
             pairs.iter().rposition(|(before, after)| between(*release, before, after).requests > 0)
@@ -89,6 +81,13 @@ impl TrafficPast {
         let counts = pairs.iter().map(|(before, after)| between(old, before, after));
         Some((old, counts.filter(|counts| counts.requests > 0).collect()))
     }
+}
+
+/// What a release answered between two looks.
+fn between(release: ReleaseId, before: &Noted, after: &Noted) -> Counts {
+    let nothing = ReleaseTraffic::default();
+    let sums = |noted: &'_ Noted| noted.releases.get(&release).cloned().unwrap_or_else(|| nothing.clone());
+    Counts::between(&sums(before), &sums(after))
 }
 
 #[cfg(test)]

@@ -49,20 +49,21 @@ pub fn update(view: &View<'_>) -> UpdateConfig {
     }
     let word = |key: &str, words: &[&str]| config.get(key).and_then(|v| v.word(words));
     let whole = "a release of which a replica fails is put back, so that the environment is one release again";
-    if let Some(action) = word("failure_action", &["pause", "continue", "rollback"]).filter(|a| a != "rollback") {
-        let at = config.get("failure_action").unwrap_or(config.clone());
+    let failure_action = word("failure_action", &["pause", "continue", "rollback"]);
+    if let (Some(at), Some(action @ ("pause" | "continue"))) = (config.get("failure_action"), failure_action.as_deref())
+    {
         at.warning(format!("`{action}` is not followed: {whole}"));
     }
-    if let Some(ratio) = config.get("max_failure_ratio").filter(|ratio| ratio.share().is_some_and(|share| share > 0.0))
-    {
-        ratio.warning(format!("no failure is tolerated: {whole}"));
+    let max_failure_ratio = config.get("max_failure_ratio").and_then(|at| Some((at.share()?, at)));
+    if let Some((_, at)) = max_failure_ratio.as_ref().filter(|(share, _)| *share > 0.0) {
+        at.warning(format!("no failure is tolerated: {whole}"));
     }
     UpdateConfig {
         parallelism: config.get("parallelism").and_then(|v| v.number("a whole number from 0 on")),
         delay: config.get("delay").and_then(|v| v.duration()),
         monitor: config.get("monitor").and_then(|v| v.duration()),
-        failure_action: word("failure_action", &["pause", "continue", "rollback"]),
-        max_failure_ratio: config.get("max_failure_ratio").and_then(|v| v.share()),
+        failure_action,
+        max_failure_ratio: max_failure_ratio.map(|(share, _)| share),
         order: word("order", &["start-first", "stop-first"]),
     }
 }

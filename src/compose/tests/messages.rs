@@ -229,3 +229,19 @@ fn labels_of_our_own_are_refused() {
     compose.yaml:6: services.a.labels.com.docker.compose.project: labels that begin with launchway. or com.docker.compose. are Launchway's and Compose's own
     ");
 }
+
+/// Each value is read, and complained about, once.
+#[test]
+fn what_of_update_config_is_not_followed_is_said() {
+    let compose = r#"
+services:
+  a: { image: x, deploy: { update_config: { failure_action: continue, max_failure_ratio: 0.3 } } }
+  b: { image: x, deploy: { update_config: { failure_action: explode, max_failure_ratio: many } } }
+  c: { image: x, deploy: { update_config: { failure_action: rollback, max_failure_ratio: 0 } } }
+"#;
+    let whole = "a release of which a replica fails is put back, so that the environment is one release again";
+    let found = messages(compose, &[]);
+    assert_eq!(found.lines().count(), 4, "{found}");
+    assert!(found.contains(&format!("failure_action: `continue` is not followed: {whole}")), "{found}");
+    assert!(found.contains(&format!("max_failure_ratio: no failure is tolerated: {whole}")), "{found}");
+}

@@ -242,16 +242,12 @@ impl Planner<'_> {
     fn change_routes(&mut self, mut change: RouteChange, cause: &str, mut waits: Vec<u32>) -> u32 {
         let name = change.component.clone();
         waits.extend(self.led.get(&name).map(|(_, step)| *step));
-        let edge = self.observed.edge.iter();
-        let others: BTreeSet<ComponentName> =
-            edge.flat_map(|edge| edge.routes.keys()).chain(self.led.keys()).cloned().collect();
-        for other in others.into_iter().filter(|other| *other != name) {
-            let Some(theirs) = self.planned(&other) else { continue };
+        for theirs in self.planned_of_others(&name) {
             let is_taken = |entry: &RouteEntry| change.entries.iter().any(|mine| mine.listen.collides(&entry.listen));
             if !theirs.entries.iter().any(is_taken) {
                 continue;
             }
-            waits.extend(self.led.get(&other).map(|(_, step)| *step));
+            waits.extend(self.led.get(&theirs.component).map(|(_, step)| *step));
             let rest = theirs.entries.iter().filter(|entry| !is_taken(entry)).cloned().collect();
             change.others.push(RouteChange { entries: rest, ..theirs });
         }
@@ -280,6 +276,13 @@ impl Planner<'_> {
         })
     }
 
+    /// The same of all components but this one.
+    fn planned_of_others(&self, name: &ComponentName) -> Vec<RouteChange> {
+        let routed = self.observed.edge.iter().flat_map(|edge| edge.routes.keys());
+        let others: BTreeSet<&ComponentName> = routed.chain(self.led.keys()).filter(|other| *other != name).collect();
+        others.into_iter().filter_map(|other| self.planned(other)).collect()
+    }
+
     /// Ways in that lead to the component still, and that another component of the release is to have. It takes them once
     /// it is ready; until then nobody is sent away.
     fn kept_for_others(&self, component: &Component, planned: &RouteChange) -> Vec<RouteEntry> {
@@ -297,14 +300,11 @@ impl Planner<'_> {
         let name = &component.name;
         let Some(planned) = self.planned(name).filter(|planned| !planned.entries.is_empty()) else { return Vec::new() };
         let published = engine_ports(component);
-        let is_published = |entry: &RouteEntry| {
-            entry.listen.address().is_some_and(|open| published.iter().any(|address| address.overlaps(&open)))
-        };
         let (entries, cause) = match component.entries.is_empty() {
             true => (self.kept_for_others(component, &planned), "another component takes its ways in over"),
             // Ways in that are new are opened once something can answer there.
             false => {
-                let open = planned.entries.iter().filter(|entry| !is_published(entry)).cloned();
+                let open = planned.entries.iter().filter(|entry| !opens_one_of(entry, &published)).cloned();
                 (open.collect(), "it is stopped and started again")
             }
         };
@@ -322,18 +322,11 @@ impl Planner<'_> {
 
     /// A port that the engine is to publish, and that the edge opens for another component, is let go first.
     pub(super) fn let_ports_go(&mut self, component: &Component, waits: &[u32]) -> Vec<u32> {
-        let wanted = engine_ports(component);
-        let is_wanted = |entry: &RouteEntry| {
-            entry.listen.address().is_some_and(|open| wanted.iter().any(|address| address.overlaps(&open)))
-        };
+        let published = engine_ports(component);
         let mut steps = Vec::new();
-        let edge = self.observed.edge.iter();
-        let others: BTreeSet<ComponentName> =
-            edge.flat_map(|edge| edge.routes.keys()).chain(self.led.keys()).cloned().collect();
-        for other in others.into_iter().filter(|other| *other != component.name) {
-            let Some(mut planned) = self.planned(&other) else { continue };
+        for mut planned in self.planned_of_others(&component.name) {
             let before = planned.entries.len();
-            planned.entries.retain(|entry| !is_wanted(entry));
+            planned.entries.retain(|entry| !opens_one_of(entry, &published));
             if planned.entries.len() == before {
                 continue;
             }
@@ -434,6 +427,11 @@ fn engine_ports(component: &Component) -> Vec<EdgeAddress> {
         Some(EdgeAddress { host_ip, port: port.published? })
     });
     addresses.collect()
+}
+
+/// The edge could not have the way in open while one of these is.
+fn opens_one_of(entry: &RouteEntry, addresses: &[EdgeAddress]) -> bool {
+    entry.listen.address().is_some_and(|open| addresses.iter().any(|address| address.overlaps(&open)))
 }
 
 pub(super) fn edge_subject(name: &ComponentName) -> String {
