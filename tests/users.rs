@@ -48,6 +48,7 @@ mod users {
     mod restarting;
     mod rolling_back;
     mod running_apps;
+    mod scraping;
     mod server_hooks;
     mod settings;
     mod statuses_as_notes;

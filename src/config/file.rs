@@ -18,9 +18,18 @@ pub struct File {
     pub limits: FileLimits,
     pub edge: Option<FileEdge>,
     #[serde(default)]
+    pub metrics: FileMetrics,
+    #[serde(default)]
     pub registries: BTreeMap<Spanned<String>, FileRegistry>,
     #[serde(default)]
     pub projects: BTreeMap<Spanned<String>, Spanned<FileProject>>,
+}
+
+/// `[metrics]`
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct FileMetrics {
+    pub listen: Option<Spanned<String>>,
 }
 
 /// `[registries."ghcr.io"]`

@@ -108,6 +108,12 @@ impl Check<'_> {
         let hooks = file.hooks.as_ref().map_or_else(|| data.join("hooks"), |folder| self.folder.join(folder));
         let limits = self.limits(&file.limits);
         let edge = file.edge.as_ref().map(|edge| self.edge(edge));
+        let metrics = self.parsed(file.metrics.listen.as_ref(), "metrics.listen", address);
+        if let (Some(written), Some(metrics)) = (&file.metrics.listen, metrics)
+            && metrics == listen
+        {
+            self.wrong(written.span().start, "metrics.listen", format!("{listen} is `listen` already; another port"));
+        }
         let registries = self.registries(&file.registries);
         let mut projects = BTreeMap::new();
         if file.projects.is_empty() {
@@ -142,7 +148,7 @@ impl Check<'_> {
                 }
             }
         }
-        Config { listen, public_url, data, engine: file.engine, hooks, limits, edge, registries, projects }
+        Config { listen, public_url, data, engine: file.engine, hooks, limits, edge, metrics, registries, projects }
     }
 
     fn limits(&mut self, file: &super::file::FileLimits) -> Limits {

@@ -35,6 +35,8 @@ pub struct Config {
     pub limits: Limits,
     /// Without it, this machine has no edge.
     pub edge: Option<EdgeSettings>,
+    /// Where `/metrics` is served; absent: only on the control socket.
+    pub metrics: Option<SocketAddr>,
     /// Accounts of registries by host; `docker.io` for Docker Hub.
     pub registries: BTreeMap<String, RegistryCredentials>,
     pub projects: BTreeMap<ProjectName, Project>,

@@ -4,6 +4,7 @@ use super::deployer::{Deployer, now_ms};
 use super::failpoint::failpoint;
 use super::images::{base_components, says_it_is};
 use super::log::DeploymentLog;
+use super::metrics::Built;
 use super::prepare::Prepared;
 use super::registries::EngineAccounts;
 use super::setback::Setback;
@@ -272,6 +273,13 @@ impl Job {
         let start = Instant::now();
         let built = self.deployer.builder.build(self.request).await;
         drop(slot);
+        let outcome = match &built {
+            Ok(image) if image.cached => Built::Cached,
+            Ok(_) => Built::Anew,
+            Err(BuildError::Cancelled) => Built::Cancelled,
+            Err(_) => Built::Failed,
+        };
+        self.deployer.metrics.built(&self.release.project, outcome, start.elapsed());
         let took = start.elapsed().as_secs_f64();
         match built {
             Ok(image) => {

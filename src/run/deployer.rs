@@ -3,6 +3,7 @@
 use super::already::DeployedCommits;
 use super::keep::Keeping;
 use super::log::Logs;
+use super::metrics::Metrics;
 use super::traffic_past::TrafficPast;
 use crate::build::{Builder, ContentKeys};
 use crate::config::{Config, Environment, Project};
@@ -49,6 +50,7 @@ pub struct Deployer {
     /// Tips are to be compared with what was received.
     pub to_compare: Notify,
     pub traffic_past: TrafficPast,
+    pub metrics: Metrics,
     /// Somebody promoted a canary.
     pub to_promote: Notify,
     pub build_slots: Arc<Semaphore>,
@@ -116,6 +118,7 @@ impl Deployer {
             to_run_hooks: Notify::new(),
             to_compare: Notify::new(),
             traffic_past: TrafficPast::default(),
+            metrics: Metrics::default(),
             to_promote: Notify::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),

@@ -10,6 +10,7 @@ mod reports;
 mod status;
 
 use crate::run::Deployer;
+use crate::web::metrics::metrics;
 use axum::Router;
 use axum::routing::{get, post};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub use reports::plan_report;
 
 pub fn control(deployer: Arc<Deployer>) -> Router {
     Router::new()
+        .route("/metrics", get(metrics))
         .route("/v1/status", get(status::status))
         .route("/v1/deployments", get(deployments::list))
         .route("/v1/deployments/{id}", get(deployments::one))
