@@ -7,6 +7,7 @@ mod users {
     mod cancelling;
     mod catching_up;
     mod checking;
+    mod collecting;
     mod controlling;
     mod crashing;
     mod crashing_behind_the_edge;

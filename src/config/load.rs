@@ -107,6 +107,7 @@ impl Check<'_> {
         let data = self.folder.join(file.data.as_deref().unwrap_or(DEFAULT_DATA));
         let hooks = file.hooks.as_ref().map_or_else(|| data.join("hooks"), |folder| self.folder.join(folder));
         let limits = self.limits(&file.limits);
+        let keep = self.keep(&file.keep);
         let edge = file.edge.as_ref().map(|edge| self.edge(edge));
         let registries = self.registries(&file.registries);
         let mut projects = BTreeMap::new();
@@ -142,7 +143,7 @@ impl Check<'_> {
                 }
             }
         }
-        Config { listen, public_url, data, engine: file.engine, hooks, limits, edge, registries, projects }
+        Config { listen, public_url, data, engine: file.engine, hooks, limits, keep, edge, registries, projects }
     }
 
     fn limits(&mut self, file: &super::file::FileLimits) -> Limits {
