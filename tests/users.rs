@@ -30,6 +30,7 @@ mod users {
     mod explaining_webhooks;
     mod fetching;
     mod forge_trouble;
+    mod full_disk;
     mod ignore_files;
     mod images_that_move;
     mod judging_by_prometheus;

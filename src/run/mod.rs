@@ -14,6 +14,7 @@ mod engine_away;
 mod executor;
 mod failpoint;
 mod flow;
+mod full_disk;
 mod go_back;
 mod hook_process;
 mod hooks;

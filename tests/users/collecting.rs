@@ -2,7 +2,7 @@
 
 use crate::support::app::{WEB, write_web};
 use crate::support::images::BASE;
-use crate::support::world::{Settings, World};
+use crate::support::world::{PATIENCE, Settings, World};
 use bollard::models::{ContainerCreateBody, VolumeCreateRequest};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions, TagImageOptionsBuilder,
@@ -10,7 +10,9 @@ use bollard::query_parameters::{
 use launchway::model::CommitId;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
 
+const KEEP_ONE: &str = "[keep]\nreleases = 1\n";
 const KEEP_TWO: &str = "[keep]\nreleases = 2\n";
 
 async fn world(keep: &str) -> World {
@@ -42,9 +44,8 @@ fn tags(world: &World) -> BTreeMap<i64, String> {
 
 /// Release -> the volume with its file.
 fn volumes(world: &World) -> BTreeMap<i64, String> {
-    let rows = world.query(
-        "SELECT id, json_extract(stack, '$.components.web.container.mounts[0].source.repository.id') FROM releases",
-    );
+    let rows =
+        world.query("SELECT id, json_extract(stack, '$.components.web.container.mounts[0].source.id') FROM releases");
     let volume =
         |row: &str| row.split_once('|').map(|(id, key)| (id.parse().unwrap(), format!("launchway-file-{key}")));
     rows.lines().filter_map(volume).collect()
@@ -60,6 +61,20 @@ async fn has_volume(world: &World, name: &str) -> bool {
 
 async fn until_gone(world: &World, image: &str) {
     world.until(&format!("{image} to go"), || async { (!has_image(world, image).await).then_some(()) }).await;
+}
+
+/// Serves on, with other lines for what is kept.
+async fn serve_with(world: &mut World, keep: &str, variables: &[(&str, &str)]) {
+    world.terminate().await;
+    world.configure(&Settings { tables: keep.into(), ..Settings::default() });
+    world.serve_with(variables).await;
+    listens(world).await;
+}
+
+/// Waits until the server answers to commands.
+async fn listens(world: &World) {
+    let socket = world.data().join("launchway.sock");
+    world.until("the control socket", || async { tokio::net::UnixStream::connect(&socket).await.ok() }).await;
 }
 
 async fn asked(world: &World, arguments: &[&str]) -> Value {
@@ -123,10 +138,8 @@ async fn a_dry_run_says_what_would_go_and_why_and_takes_nothing_away() {
     let tags = tags(&world);
     let none = asked(&world, &["gc", "--dry-run", "--json"]).await;
     assert_eq!(names(&none["removed"]), "", "five are kept");
-    // A change of the policy, at a restart so that nothing is collected at once.
-    world.terminate().await;
-    world.configure(&Settings { tables: "[keep]\nreleases = 1\n".into(), ..Settings::default() });
-    world.serve().await;
+    // At a restart, so that nothing is collected at once.
+    serve_with(&mut world, KEEP_ONE, &[]).await;
 
     let told = asked(&world, &["gc", "--dry-run", "--json"]).await;
     assert_eq!(told["dry_run"], true);
@@ -164,9 +177,7 @@ async fn an_image_that_a_stopped_container_uses_stays_whoever_made_that() {
     for version in ["two", "three"] {
         deployed(&world, version).await;
     }
-    world.terminate().await;
-    world.configure(&Settings { tables: "[keep]\nreleases = 1\n".into(), ..Settings::default() });
-    world.serve().await;
+    serve_with(&mut world, KEEP_ONE, &[]).await;
     let told = asked(&world, &["gc", "--json"]).await;
     assert!(names(&told["kept"]).contains(&format!("container {name} is made of it")), "{told}");
     assert!(has_image(&world, &tag).await);
@@ -185,14 +196,16 @@ async fn a_crash_in_the_middle_of_collecting_ends_well() {
         deployed(&world, version).await;
     }
     let tags = tags(&world);
-    world.terminate().await;
-    world.configure(&Settings { tables: "[keep]\nreleases = 1\n".into(), ..Settings::default() });
-    world.serve_with(&[("FAILPOINTS", "collect.removed=return")]).await;
+    serve_with(&mut world, KEEP_ONE, &[("FAILPOINTS", "collect.removed=return")]).await;
     let (code, ..) = world.launchway(&["gc"]).await;
     assert_ne!(code, 0, "the server died while it was asked");
-    world.until("the server to die", || std::future::ready(None::<()>.or(Some(())))).await;
-    assert!(world.has_died());
+    let deadline = Instant::now() + PATIENCE;
+    while !world.has_died() {
+        assert!(Instant::now() < deadline, "the server lives\n{}", world.serve_log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     world.serve().await;
+    listens(&world).await;
     asked(&world, &["gc", "--json"]).await;
     for (release, stays) in [(1, false), (2, false), (3, true), (4, true)] {
         assert_eq!(has_image(&world, &tags[&release]).await, stays, "release {release}");
@@ -223,6 +236,7 @@ async fn old_deployments_go_with_their_logs_and_what_is_needed_stays() {
         std::fs::write(world.data().join(format!("logs/{id}.log")), "long ago\n").unwrap();
     }
     world.serve().await;
+    listens(&world).await;
     let told = asked(&world, &["gc", "--dry-run", "--json"]).await;
     assert!(names(&told["removed"]).contains("deployment 11 and its log"), "{told}");
     assert_eq!(world.query("SELECT count(*) FROM deployments").trim(), "61");

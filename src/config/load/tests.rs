@@ -180,3 +180,19 @@ fn accounts_of_registries_are_read_and_their_passwords_are_secret() {
     let half = GOOD.to_string() + "[registries.quay]\nusername = \"x\"\n";
     assert!(problems(&half).contains("missing field `password`"), "{}", problems(&half));
 }
+
+#[test]
+fn what_is_kept_is_read_with_its_defaults_and_its_mistakes_with_their_lines() {
+    let config = parse(GOOD, Path::new("launchway.toml")).unwrap();
+    assert_eq!(config.keep, crate::model::Retention::default());
+    let keep = "[keep]\nreleases = 3\nage = \"30d\"\nbuild-cache = \"20GB\"\nfree = \"5GB\"\n";
+    let config = parse(&format!("{GOOD}{keep}"), Path::new("launchway.toml")).unwrap();
+    assert_eq!((config.keep.releases, config.keep.build_cache), (3, Some(20_000_000_000)));
+    let bad = "[keep]\nreleases = 0\nage = \"soon\"\ndeployments = \"1h\"\nbuild-cache = \"20\"\nfree = \"100%\"\n";
+    let all = problems(&format!("{GOOD}{bad}"));
+    insta::assert_snapshot!(all.lines().map(|line| line.split_once(": ").unwrap().1.to_string() + "\n").collect::<String>(), @"");
+    let first = GOOD.lines().count() + 2;
+    for (index, line) in all.lines().enumerate() {
+        assert!(line.starts_with(&format!("launchway.toml:{}: ", first + index)), "{line}");
+    }
+}
