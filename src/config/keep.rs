@@ -18,10 +18,11 @@ impl Check<'_> {
             Some(releases) => *releases.get_ref(),
             None => usual.releases,
         };
+        let age = self.parsed(file.age.as_ref(), "keep.age", at_least_a_day);
         let deployments = self.parsed(file.deployments.as_ref(), "keep.deployments", at_least_a_day);
         Retention {
             releases,
-            age: self.parsed(file.age.as_ref(), "keep.age", at_least_a_day),
+            age,
             deployments: deployments.unwrap_or(usual.deployments),
             build_cache: self.parsed(file.build_cache.as_ref(), "keep.build-cache", size),
             free: self.parsed(file.free.as_ref(), "keep.free", free_space).unwrap_or(usual.free),

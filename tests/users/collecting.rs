@@ -10,7 +10,7 @@ use bollard::query_parameters::{
 use launchway::model::CommitId;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 const KEEP_ONE: &str = "[keep]\nreleases = 1\n";
 const KEEP_TWO: &str = "[keep]\nreleases = 2\n";
@@ -247,5 +247,35 @@ async fn old_deployments_go_with_their_logs_and_what_is_needed_stays() {
     assert!(!world.data().join("logs/11.log").exists());
     assert!(world.data().join("logs/12.log").exists());
     assert_eq!(world.query("SELECT deployment FROM environments").trim(), "100");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mirror_of_a_project_that_left_the_settings_goes_after_its_time() {
+    let mut world = world("").await;
+    deployed(&world, "one").await;
+    world.terminate().await;
+    let (mirrors, project) = (world.data().join("mirrors"), world.project.clone());
+    let left = mirrors.join("left.git");
+    std::fs::rename(mirrors.join(format!("{project}.git")), &left).unwrap();
+    world.serve().await;
+    listens(&world).await;
+    let told = asked(&world, &["gc", "--json"]).await;
+    let kept = names(&told["kept"]);
+    assert!(kept.contains("left is not in launchway.toml any more; it goes 90 days after its last fetch"), "{kept}");
+    assert!(left.join("HEAD").exists());
+
+    let long_ago = SystemTime::now() - Duration::from_secs(91 * 24 * 3600);
+    let parts = ["packed-refs", "FETCH_HEAD", "objects/pack", "refs", ""].map(|part| left.join(part));
+    for part in parts.iter().filter(|part| part.exists()) {
+        std::fs::File::open(part).unwrap().set_modified(long_ago).unwrap();
+    }
+    let told = asked(&world, &["gc", "--json"]).await;
+    assert!(names(&told["removed"]).contains("mirror of left"), "{told}");
+    assert!(!left.exists());
+
+    // The mirror that the project itself needs is cloned again.
+    deployed(&world, "two").await;
+    assert_eq!(world.get("/").await.as_deref(), Some("two"));
     world.end().await;
 }

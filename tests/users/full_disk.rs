@@ -1,9 +1,10 @@
 //! A full disk: what cannot be kept is not accepted, and a deployment that needs room ends with a clear word.
 
-use crate::support::app::{WEB, write_quick, write_web};
+use crate::support::app::{WEB, write_gated, write_quick, write_web};
 use crate::support::delivery::Delivery;
 use crate::support::world::{Settings, World};
-use launchway::model::ForgeKind;
+use launchway::model::{CommitId, ForgeKind};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -25,13 +26,22 @@ impl SmallDisk {
         }
     }
 
-    /// Fills it until so many bytes are free.
+    /// Fills it until so many bytes are free, whatever the server writes meanwhile.
     fn fill(&self, leave: u64) {
-        let found = rustix::fs::statvfs(self.0.path()).unwrap();
-        let free = found.f_bavail * found.f_frsize;
         let file = std::fs::File::create(self.filler()).unwrap();
-        let size = free.saturating_sub(leave);
-        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, size).unwrap();
+        let mut size = 0;
+        for _ in 0..1000 {
+            let found = rustix::fs::statvfs(self.0.path()).unwrap();
+            let more = (found.f_bavail * found.f_frsize).saturating_sub(leave);
+            if more == 0 {
+                return;
+            }
+            // What is left may have been taken since it was measured.
+            if rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), size, more).is_ok() {
+                size += more;
+            }
+        }
+        panic!("the disk cannot be filled");
     }
 
     fn empty(&self) {
@@ -55,6 +65,44 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
     }
+}
+
+/// Fills the disk, and what room there is in what the store has already: deliveries are accepted as long as that lasts.
+/// Returns those that were, and the answer to the one that was not.
+async fn until_full(world: &World, disk: &SmallDisk, commit: &CommitId) -> (Vec<String>, Value) {
+    disk.fill(0);
+    let mut accepted = Vec::new();
+    loop {
+        let delivery = Delivery::push_to(world, "refs/heads/other", commit);
+        let (status, told) = delivery.send().await;
+        if status >= 500 {
+            return (accepted, told);
+        }
+        assert!(status < 300, "{status} {told}");
+        accepted.push(delivery.id);
+        assert!(accepted.len() < 20_000, "the disk is never full");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_whose_end_cannot_be_noted_ends_once_there_is_room() {
+    let Some(disk) = SmallDisk::of(40) else { return };
+    let world = disk.world(Settings { forge: Some(ForgeKind::GitHub), ..Settings::default() }).await;
+    write_gated(&world.repository, "one");
+    let commit = world.push("First");
+    assert_eq!(Delivery::push(&world, &commit).send().await.0, 202);
+    world.until_log("waiting for its health check to succeed").await;
+    until_full(&world, &disk, &commit).await;
+    world.open_gates().await;
+    world.until_said("A deployment could not be carried to its end").await;
+    assert_eq!(world.query("SELECT count(*) FROM deployments WHERE ended_at IS NULL").trim(), "1");
+
+    disk.empty();
+    world.open_gates().await;
+    let shown = world.ends(&commit).await;
+    let is_put_back = shown.state == "error" && shown.description.contains("no space left");
+    assert!(shown.state == "success" || is_put_back, "{shown:?}");
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,19 +149,7 @@ async fn a_delivery_that_cannot_be_stored_is_never_answered_with_success() {
     assert_eq!(Delivery::push(&world, &commit).send().await.0, 202);
     assert_eq!(world.ends(&commit).await.state, "success");
 
-    disk.fill(0);
-    // There is some room in what the store has already; deliveries are accepted as long as that lasts.
-    let mut accepted = Vec::new();
-    let refused = loop {
-        let delivery = Delivery::push_to(&world, "refs/heads/other", &commit);
-        let (status, told) = delivery.send().await;
-        if status >= 500 {
-            break told;
-        }
-        assert!(status < 300, "{status} {told}");
-        accepted.push(delivery.id);
-        assert!(accepted.len() < 20_000, "the disk is never full");
-    };
+    let (accepted, refused) = until_full(&world, &disk, &commit).await;
     assert!(refused["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{refused}");
     disk.empty();
     for id in &accepted {

@@ -190,7 +190,14 @@ fn what_is_kept_is_read_with_its_defaults_and_its_mistakes_with_their_lines() {
     assert_eq!((config.keep.releases, config.keep.build_cache), (3, Some(20_000_000_000)));
     let bad = "[keep]\nreleases = 0\nage = \"soon\"\ndeployments = \"1h\"\nbuild-cache = \"20\"\nfree = \"100%\"\n";
     let all = problems(&format!("{GOOD}{bad}"));
-    insta::assert_snapshot!(all.lines().map(|line| line.split_once(": ").unwrap().1.to_string() + "\n").collect::<String>(), @"");
+    let without_places: Vec<&str> = all.lines().map(|line| line.split_once(": ").unwrap().1).collect();
+    insta::assert_snapshot!(without_places.join("\n"), @r#"
+    keep.releases: at least 1: the release before the live one is always kept, to go back to
+    keep.age: "soon" is not a time: 30d, 90d or 36h
+    keep.deployments: "1h" is less than a day; nothing is taken away so soon
+    keep.build-cache: "20" is not a size: 500MB, 20GB or 20GiB
+    keep.free: "100%" is neither a share of the disk, such as 10%, nor a size, such as 5GB; a share is 0% to 99%
+    "#);
     let first = GOOD.lines().count() + 2;
     for (index, line) in all.lines().enumerate() {
         assert!(line.starts_with(&format!("launchway.toml:{}: ", first + index)), "{line}");
