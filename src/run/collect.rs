@@ -62,7 +62,7 @@ pub struct Collected {
     pub stays: Vec<Stays>,
     /// What could not be looked at or taken away, and why.
     pub problems: Vec<String>,
-    /// All of the engine's, whoever built; absent where it is not known.
+    /// All of the engine's, whoever built; absent where it is not known, or nothing is set for it.
     pub build_cache_bytes: Option<u64>,
     /// As it is afterwards.
     pub rooms: Vec<Room>,
@@ -272,14 +272,15 @@ impl Deployer {
         Ok(())
     }
 
-    /// Its entries carry no labels: without `build-cache` it is only measured, as it may be somebody else's.
+    /// Its entries carry no labels: without `build-cache` it is left alone, as it may be somebody else's.
     async fn look_after_cache(&self, dry: bool, collected: &mut Collected, progress: &Progress<'_>) {
-        let most = self.config().keep.build_cache;
+        // Measuring it may take the engine long.
+        let Some(most) = self.config().keep.build_cache else { return };
         match self.engine.build_cache_bytes().await {
             Ok(size) => collected.build_cache_bytes = size,
             Err(error) => collected.problems.push(error.to_string()),
         }
-        let (Some(most), Some(size)) = (most, collected.build_cache_bytes) else { return };
+        let Some(size) = collected.build_cache_bytes else { return };
         if size <= most {
             return;
         }

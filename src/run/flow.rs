@@ -199,7 +199,10 @@ impl Flow {
             let _ = tell.send((name.clone(), number, of));
         };
         let work = async {
-            self.deployer.make_room(&self.log).await?;
+            // What is put back needs hardly any, and may be the way out.
+            if self.deployment.trigger != Trigger::Rollback {
+                self.deployer.make_room(&self.log).await?;
+            }
             let patience = Patience { deployer: &self.deployer, log: &self.log, cancel };
             let building = patience
                 .carry_out(|| build::build(&self.deployer, &self.deployment, prepared, &self.log, cancel, &progress));

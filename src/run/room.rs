@@ -57,8 +57,9 @@ impl Deployer {
     /// Before a build: collects where less is free than is set, and refuses where hardly anything is.
     pub(super) async fn make_room(&self, log: &DeploymentLog) -> Result<(), Setback> {
         let rooms = self.rooms().await;
-        let Some(short) = rooms.iter().find(|room| self.is_short(room)) else { return Ok(()) };
-        log.line(None, &format!("{}, less than `keep.free`: collecting what is not needed", short.sentence()));
+        let is_short = |room: &&Room| self.is_short(room) || room.is_too_full();
+        let Some(short) = rooms.iter().find(is_short) else { return Ok(()) };
+        log.line(None, &format!("{}, which is little: collecting what is not needed", short.sentence()));
         match self.collect(&|line| log.line(None, line)).await {
             Ok(_) => {}
             // What is free decides, not how it came to be.

@@ -150,6 +150,7 @@ async fn a_dry_run_says_what_would_go_and_why_and_takes_nothing_away() {
     let kept = names(&told["kept"]);
     assert!(kept.contains(&format!("image {}", tags[&2])), "{kept}");
     assert!(kept.contains("can be put back") || kept.contains("was live before the live one"), "{kept}");
+    assert!(told["build_cache_bytes"].as_u64().is_some() && told["build_cache_most_bytes"].is_null(), "{told}");
     assert!(told["disks"][0]["free_bytes"].as_u64().unwrap() > 0, "{told}");
     assert!(has_image(&world, &tags[&1]).await, "nothing went");
 

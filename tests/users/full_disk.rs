@@ -109,8 +109,10 @@ async fn a_deployment_whose_end_cannot_be_noted_ends_once_there_is_room() {
 async fn a_deployment_without_room_ends_at_once_with_the_figures_and_nothing_is_touched() {
     let Some(disk) = SmallDisk::of(200) else { return };
     let world = disk.world(Settings::default()).await;
-    write_web(&world.repository, "one");
     world.repository.write("compose.yaml", format!("services:{WEB}"));
+    write_web(&world.repository, "zero");
+    assert_eq!(world.ends(&world.push("Before")).await.state, "success");
+    write_web(&world.repository, "one");
     let first = world.push("First");
     assert_eq!(world.ends(&first).await.state, "success");
     let before = world.running().await;
@@ -132,6 +134,9 @@ async fn a_deployment_without_room_ends_at_once_with_the_figures_and_nothing_is_
     );
     assert_eq!(world.running().await, before);
     assert_eq!(world.get("/").await.as_deref(), Some("one"));
+    let (code, told, error) = world.launchway(&["rollback"]).await;
+    assert_eq!(code, 0, "going back needs no room: {told}{error}");
+    assert_eq!(world.get("/").await.as_deref(), Some("zero"));
 
     disk.empty();
     write_web(&world.repository, "three");

@@ -24,7 +24,14 @@ pub async fn collect(
                 }
             }
         };
-        let Collected { gone, stays, problems, build_cache_bytes, rooms } = collected.map_err(Refusal::Failed)?;
+        let Collected { gone, stays, mut problems, build_cache_bytes, rooms } = collected.map_err(Refusal::Failed)?;
+        let build_cache_bytes = match (build_cache_bytes, deployer.config().keep.build_cache) {
+            (None, None) => deployer.engine.build_cache_bytes().await.unwrap_or_else(|error| {
+                problems.push(error.to_string());
+                None
+            }),
+            (known, _) => known,
+        };
         let mask = deployer.mask();
         Ok(CollectReport {
             dry_run: asked.dry_run,
