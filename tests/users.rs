@@ -7,6 +7,7 @@ mod users {
     mod cancelling;
     mod catching_up;
     mod checking;
+    mod collecting;
     mod controlling;
     mod crashing;
     mod crashing_behind_the_edge;
@@ -29,6 +30,7 @@ mod users {
     mod explaining_webhooks;
     mod fetching;
     mod forge_trouble;
+    mod full_disk;
     mod ignore_files;
     mod images_that_move;
     mod judging_by_prometheus;

@@ -16,6 +16,8 @@ pub struct File {
     pub hooks: Option<String>,
     #[serde(default)]
     pub limits: FileLimits,
+    #[serde(default)]
+    pub keep: FileKeep,
     pub edge: Option<FileEdge>,
     #[serde(default)]
     pub metrics: FileMetrics,
@@ -51,6 +53,16 @@ pub struct FileLimits {
     pub deploy: Option<Spanned<String>>,
     pub catch_up: Option<Spanned<String>>,
     pub hook: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct FileKeep {
+    pub releases: Option<Spanned<usize>>,
+    pub age: Option<Spanned<String>>,
+    pub deployments: Option<Spanned<String>>,
+    pub build_cache: Option<Spanned<String>>,
+    pub free: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

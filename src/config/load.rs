@@ -107,6 +107,7 @@ impl Check<'_> {
         let data = self.folder.join(file.data.as_deref().unwrap_or(DEFAULT_DATA));
         let hooks = file.hooks.as_ref().map_or_else(|| data.join("hooks"), |folder| self.folder.join(folder));
         let limits = self.limits(&file.limits);
+        let keep = self.keep(&file.keep);
         let edge = file.edge.as_ref().map(|edge| self.edge(edge));
         let metrics = self.parsed(file.metrics.listen.as_ref(), "metrics.listen", address);
         if let (Some(written), Some(metrics)) = (&file.metrics.listen, metrics)
@@ -148,7 +149,7 @@ impl Check<'_> {
                 }
             }
         }
-        Config { listen, public_url, data, engine: file.engine, hooks, limits, edge, metrics, registries, projects }
+        Config { listen, public_url, data, engine: file.engine, hooks, limits, keep, edge, metrics, registries, projects }
     }
 
     fn limits(&mut self, file: &super::file::FileLimits) -> Limits {

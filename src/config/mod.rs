@@ -3,6 +3,7 @@
 mod data;
 mod edge;
 mod file;
+mod keep;
 mod load;
 mod value;
 
@@ -11,7 +12,7 @@ pub use load::{ConfigError, load, parse};
 
 use crate::model::{
     EdgeSettings, EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RefName, RegistryCredentials,
-    Repair, RepoPath, Secret,
+    Repair, RepoPath, Retention, Secret,
 };
 use globset::GlobMatcher;
 use std::collections::BTreeMap;
@@ -33,6 +34,8 @@ pub struct Config {
     /// Absolute: the folder with what is run when a deployment begins or ends.
     pub hooks: PathBuf,
     pub limits: Limits,
+    /// How much of what is past is kept.
+    pub keep: Retention,
     /// Without it, this machine has no edge.
     pub edge: Option<EdgeSettings>,
     /// Where `/metrics` is served; absent: only on the control socket.

@@ -4,12 +4,13 @@ mod docker;
 
 pub use docker::DockerEngine;
 
-use crate::model::{Ending, EnvironmentName, Observed, ProjectName, RegistryCredentials};
+use crate::model::{Ending, EnvironmentName, Holdings, Observed, ProjectName, RegistryCredentials};
 use crate::plan::{Action, ContainerSpec, VolumeContent};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 /// Which containers, networks and volumes an observation is about.
@@ -51,6 +52,8 @@ pub struct EngineInfo {
     pub platform: String,
     /// The containerd image store is in use.
     pub containerd_images: bool,
+    /// The folder in which it keeps everything, where it runs on this machine.
+    pub folder: Option<PathBuf>,
 }
 
 /// What a step may need from outside the engine.
@@ -163,6 +166,36 @@ pub trait Engine: Send + Sync {
     async fn ending(&self, container: &str) -> Result<Ending, EngineError> {
         let _ = container;
         Ok(Ending::Unknown)
+    }
+
+    /// What it has of what any Launchway made.
+    async fn holdings(&self) -> Result<Holdings, EngineError> {
+        Ok(Holdings::default())
+    }
+
+    /// Takes a name off an image, and the image away with its last one; by its id, an image that has no name. Returns
+    /// whether it was there. An image that a container uses stays, and that is an error.
+    async fn remove_image(&self, name: &str) -> Result<bool, EngineError> {
+        let _ = name;
+        Ok(false)
+    }
+
+    /// Removes a volume that was filled from a commit, and no other. Returns whether it was there; one that a container
+    /// mounts stays, and that is an error.
+    async fn remove_content_volume(&self, name: &str) -> Result<bool, EngineError> {
+        let _ = name;
+        Ok(false)
+    }
+
+    /// What builds left for the next ones, all together, in bytes; `None` where the engine does not say.
+    async fn build_cache_bytes(&self) -> Result<Option<u64>, EngineError> {
+        Ok(None)
+    }
+
+    /// Takes away of that what was not used for longest until it is no larger. Returns what was freed, in bytes.
+    async fn prune_build_cache(&self, most_bytes: u64) -> Result<u64, EngineError> {
+        let _ = most_bytes;
+        Ok(0)
     }
 
     /// Tells whenever something happens to a container, until the engine is heard no more, and returns why. Something

@@ -15,6 +15,7 @@ pub mod neighbours;
 pub mod order;
 pub mod paths;
 mod readiness;
+pub mod retention;
 pub mod routing;
 #[cfg(test)]
 mod sample;

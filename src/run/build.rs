@@ -93,6 +93,8 @@ async fn missing(
     log: &DeploymentLog,
     cancel: &CancellationToken,
 ) -> Result<BTreeSet<ComponentName>, Setback> {
+    // Its release is noted: what is there from now on stays.
+    deployer.collecting.wait_for_removal().await;
     let mut missing = BTreeSet::new();
     for (name, part) in &prepared.release.parts {
         let reference = part.image.reference();

@@ -1,6 +1,7 @@
 //! What all parts of the flow share: settings, store, engine, mirrors, and who runs where.
 
 use super::already::DeployedCommits;
+use super::collect::Collecting;
 use super::keep::Keeping;
 use super::log::Logs;
 use super::metrics::Metrics;
@@ -37,6 +38,8 @@ pub struct Deployer {
     pub deployed_commits: DeployedCommits,
     /// Looking after what is live.
     pub keeping: Keeping,
+    /// Taking away what is not needed any more.
+    pub collecting: Collecting,
     /// Held while a deployment makes sure that no other environment wants what it is about to take.
     pub claiming: tokio::sync::Mutex<()>,
     /// Deliveries wait to be judged.
@@ -111,6 +114,7 @@ impl Deployer {
             running: Mutex::default(),
             deployed_commits: DeployedCommits::default(),
             keeping: Keeping::default(),
+            collecting: Collecting::default(),
             claiming: tokio::sync::Mutex::default(),
             to_judge: Notify::new(),
             to_begin: Notify::new(),

@@ -6,6 +6,7 @@ use super::deploy::{Beginning, Convergence};
 use super::deployer::{Control, Deployer, now_ms};
 use super::engine_away::Patience;
 use super::failpoint::failpoint;
+use super::full_disk;
 use super::log::DeploymentLog;
 use super::monitor;
 use super::prepare::{self, Prepared};
@@ -24,25 +25,43 @@ use tokio_util::sync::CancellationToken;
 
 /// How long stopped work may take to come to rest. What a step asked of the engine is answered in that time.
 const SHORT_REST: Duration = Duration::from_secs(5);
+/// How long a deployment rests whose state could not be noted.
+const BEFORE_AGAIN: Duration = Duration::from_secs(5);
 /// A container that was told to stop is waited for.
 pub(super) const LONG_REST: Duration = Duration::from_secs(60);
 
 /// Carries one deployment to its end, from wherever a crash or restart left it. Returns early, with nothing put back,
 /// when the process is to end.
 pub async fn carry_out(deployer: Arc<Deployer>, deployment: Deployment, control: Control) {
+    let stop = deployer.stop.clone();
+    if !is_carried_out(deployer, deployment, control).await {
+        // The queue takes it up again at once: what is wrong with the store or the disk may take a while.
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(BEFORE_AGAIN) => {}
+        }
+    }
+}
+
+/// Whether the deployment came to its end, or stands in the store for the next start.
+async fn is_carried_out(deployer: Arc<Deployer>, deployment: Deployment, control: Control) -> bool {
     let flow = match Flow::new(&deployer, deployment, control) {
         Ok(flow) => flow,
         Err(error) => {
             tracing::error!(error = %error, "A deployment cannot be begun");
-            return;
+            return false;
         }
     };
     let id = flow.deployment.id;
     let span_text = format!("{}/{}", flow.deployment.project, flow.deployment.environment);
     tracing::info!(deployment.id = %id, environment = span_text, commit = %flow.deployment.commit, "A deployment begins");
-    if let Err(error) = flow.run().await {
-        // Only the store itself can fail here; the next start takes the deployment up again.
-        tracing::error!(deployment.id = %id, error = %error, "A deployment could not be carried to its end");
+    match flow.run().await {
+        Ok(()) => true,
+        // Only the store itself can fail here; the deployment is taken up again.
+        Err(error) => {
+            tracing::error!(deployment.id = %id, error = %error, "A deployment could not be carried to its end");
+            false
+        }
     }
 }
 
@@ -180,6 +199,10 @@ impl Flow {
             let _ = tell.send((name.clone(), number, of));
         };
         let work = async {
+            // What is put back needs hardly any, and may be the way out.
+            if self.deployment.trigger != Trigger::Rollback {
+                self.deployer.make_room(&self.log).await?;
+            }
             let patience = Patience { deployer: &self.deployer, log: &self.log, cancel };
             let building = patience
                 .carry_out(|| build::build(&self.deployer, &self.deployment, prepared, &self.log, cancel, &progress));
@@ -415,5 +438,5 @@ impl Beginning for Touch<'_> {
 }
 
 fn at(stage: Stage, setback: Setback) -> Failure {
-    Failure { setback, stage }
+    Failure { setback: full_disk::told_as_such(setback, stage), stage }
 }

@@ -15,6 +15,7 @@ mod pauses;
 mod projects;
 mod release_commands;
 mod releases;
+mod retention;
 mod row;
 mod stages;
 mod tips;

@@ -8,6 +8,7 @@ mod credentials;
 mod differences;
 mod endpoints;
 mod happenings;
+mod holdings;
 mod host_ports;
 mod images;
 mod lines;

@@ -3,6 +3,7 @@
 
 mod answer;
 mod ask;
+mod collect;
 mod deliveries;
 mod deployments;
 mod keep;
@@ -32,6 +33,7 @@ pub fn control(deployer: Arc<Deployer>) -> Router {
         .route("/v1/pause", post(keep::pause))
         .route("/v1/resume", post(keep::resume))
         .route("/v1/plan", post(ask::plan))
+        .route("/v1/gc", post(collect::collect))
         .route("/v1/backup", post(ask::back_up))
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/{id}/redeliver", post(deliveries::redeliver))
