@@ -21,6 +21,7 @@ mod settings;
 mod stack;
 mod status;
 mod tree;
+mod work;
 
 pub use cause::*;
 pub use component::*;
@@ -43,3 +44,4 @@ pub use settings::*;
 pub use stack::*;
 pub use status::*;
 pub use tree::*;
+pub use work::*;

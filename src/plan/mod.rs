@@ -24,5 +24,6 @@ mod slots;
 pub mod standing;
 mod step;
 pub mod verdict;
+mod work_kinds;
 
 pub use step::*;

@@ -9,7 +9,7 @@ use super::registries::EngineAccounts;
 use super::setback::Setback;
 use crate::build::{BuildError, BuildLine, BuildLineKind, BuildRequest};
 use crate::engine::EngineError;
-use crate::model::{ComponentName, ImageIdentity, Mask, Release, label};
+use crate::model::{ComponentName, DeploymentId, ImageIdentity, Mask, Release, WorkKind, WorkOutcome, label};
 use crate::store::{Deployment, NotedImage};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -123,7 +123,10 @@ async fn missing(
             (ImageIdentity::Pulled { reference, pinned }, None) => {
                 log.line(Some(name), &format!("pulling {reference} again: the engine lost {pinned}"));
                 let progress = |line: &str| log.line(Some(name), line);
-                deployer.engine.pull(pinned, &progress, cancel).await?
+                let work = deployer.works.begin(deployment.id, Some(name), WorkKind::Pull, pinned);
+                let pulled = deployer.engine.pull(pinned, &progress, cancel).await;
+                work.ended(outcome_of(&pulled));
+                pulled?
             }
         };
         if noted.is_none_or(|noted| noted.image_id != image.id) {
@@ -131,6 +134,15 @@ async fn missing(
         }
     }
     Ok(missing)
+}
+
+/// How a pull ended.
+pub fn outcome_of<T>(pulled: &Result<T, EngineError>) -> WorkOutcome {
+    match pulled {
+        Ok(_) => WorkOutcome::Done,
+        Err(EngineError::Cancelled) => WorkOutcome::Cancelled,
+        Err(_) => WorkOutcome::Failed,
+    }
 }
 
 /// Notes an image that the engine has now, as it was built or pulled.
@@ -178,6 +190,7 @@ fn text_of(line: &BuildLine) -> String {
 /// One image to build.
 struct Job {
     deployer: Arc<Deployer>,
+    deployment: DeploymentId,
     release: Release,
     name: ComponentName,
     request: BuildRequest,
@@ -253,6 +266,7 @@ impl Job {
         };
         Ok(Self {
             deployer: deployer.clone(),
+            deployment: deployment.id,
             release: release.clone(),
             name: name.clone(),
             request,
@@ -270,8 +284,15 @@ impl Job {
         self.request.deadline = Instant::now() + self.deployer.config().limits.build;
         self.log.line(Some(&self.name), &format!("building {}", self.request.tag));
         let start = Instant::now();
+        let (works, tag) = (&self.deployer.works, &self.request.tag);
+        let work = works.begin(self.deployment, Some(&self.name), WorkKind::Build, tag);
         let built = self.deployer.builder.build(self.request).await;
         drop(slot);
+        match &built {
+            Ok(image) => work.ended_with(WorkOutcome::Done, image.detail.clone()),
+            Err(BuildError::Cancelled) => work.ended(WorkOutcome::Cancelled),
+            Err(_) => work.ended(WorkOutcome::Failed),
+        }
         let took = start.elapsed().as_secs_f64();
         match built {
             Ok(image) => {

@@ -181,7 +181,10 @@ impl Convergence<'_> {
 
     async fn execute(&self, plan: &Plan, phases: &[Phase], cancel: &CancellationToken) -> Result<(), StepFailed> {
         let supplies: Arc<dyn Supplies> = Arc::new(CommitFiles { tree: self.tree.clone(), log: self.log.clone() });
-        let watch: Arc<dyn Watch> = Arc::new(LogSteps { log: self.log.clone() });
+        let watch: Arc<dyn Watch> = Arc::new(LogSteps {
+            log: self.log.clone(),
+            record: self.wanted.deployment.map(|deployment| (self.deployer.works.clone(), deployment)),
+        });
         let lead = self.deployer.lead(&self.project.name, &self.environment.name, self.canaries.clone());
         let hands = Hands { engine: self.deployer.engine.clone(), supplies, lead };
         execute(plan, phases, &hands, &watch, cancel).await

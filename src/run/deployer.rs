@@ -4,6 +4,7 @@ use super::already::DeployedCommits;
 use super::keep::Keeping;
 use super::log::Logs;
 use super::traffic_past::TrafficPast;
+use super::works::Works;
 use crate::build::{Builder, ContentKeys};
 use crate::config::{Config, Environment, Project};
 use crate::engine::{Engine, Scope};
@@ -49,6 +50,8 @@ pub struct Deployer {
     /// Tips are to be compared with what was received.
     pub to_compare: Notify,
     pub traffic_past: TrafficPast,
+    /// The record of what work takes.
+    pub works: Works,
     /// Somebody promoted a canary.
     pub to_promote: Notify,
     pub build_slots: Arc<Semaphore>,
@@ -95,12 +98,14 @@ impl Deployer {
     pub fn new(parts: Parts) -> std::io::Result<Arc<Self>> {
         let Parts { config, store, engine, builder, status_clients } = parts;
         engine.sign_in(config.registries.clone());
+        let tasks = TaskTracker::new();
         Ok(Arc::new(Self {
             mirrors: Mirrors::new(config.data.join("mirrors")),
             logs: Logs::new(&config.data)?,
             build_slots: Arc::new(Semaphore::new(config.limits.builds)),
             deployment_slots: Arc::new(Semaphore::new(config.limits.deployments)),
             settings: RwLock::new(Settings::new(config)),
+            works: Works::new(store.clone(), tasks.clone()),
             store,
             engine,
             builder,
@@ -118,7 +123,7 @@ impl Deployer {
             traffic_past: TrafficPast::default(),
             to_promote: Notify::new(),
             stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            tasks,
         }))
     }
 

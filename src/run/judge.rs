@@ -6,15 +6,18 @@ use super::deployer::{Deployer, new_key, now_ms};
 use super::failpoint::failpoint;
 use super::lanes::Lanes;
 use super::skip;
+use super::works::milliseconds;
 use crate::config::Project;
-use crate::model::{CommitId, CommitStatus, ProjectName, RefChange, StatusState};
+use crate::model::{
+    CommitId, CommitStatus, DeploymentId, ProjectName, RefChange, StatusState, Work, WorkDetail, WorkKind, WorkOutcome,
+};
 use crate::report::texts::{Fault, Live, Situation};
 use crate::source::{CommitInfo, FetchError};
 use crate::store::{Delivery, DeliveryOutcome, Deployment, NewDeployment, NewStatus, Trigger};
 use anyhow::Context;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A ref that cannot be fetched is tried this often before the delivery counts as failed; the comparison of tips goes
 /// on trying after that.
@@ -99,6 +102,7 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
         say(DeliveryOutcome::Ignored, reason).await?;
         return Ok(());
     }
+    let fetch_began = (now_ms(), Instant::now());
     if let Err(error) = fetch(deployer, project, vec![change.reference.clone()], &deployer.stop).await {
         if deployer.stop.is_cancelled() {
             return Ok(());
@@ -118,6 +122,8 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
         say(DeliveryOutcome::Failed, why).await?;
         return Ok(());
     }
+    let (started_ms, start) = fetch_began;
+    let fetched = Fetched { started_ms, took: start.elapsed() };
     failpoint("delivery.fetched");
     let (outcome, reason) = match deployer.mirrors.tip(&project.name, &change.reference)? {
         None => {
@@ -129,7 +135,7 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
         }
         Some(tip) => {
             deployer.store.note_tip(&project.name, &change.reference, &tip, now_ms()).await?;
-            let decided = decide(deployer, project, delivery, change, &tip).await?;
+            let decided = decide(deployer, project, delivery, change, &tip, &fetched).await?;
             if delivery.attempts > 0 {
                 let told = match change.commit == tip {
                     true => Told::Skipped(mark_of(deployer, project, &tip)?),
@@ -210,12 +216,34 @@ async fn tell_commit(
     Ok(())
 }
 
+/// When a ref was fetched, and how long that took: work of the deployments that come of it.
+struct Fetched {
+    started_ms: i64,
+    took: Duration,
+}
+
+impl Fetched {
+    fn as_work_of(&self, deployment: DeploymentId, change: &RefChange) -> Work {
+        Work {
+            deployment,
+            component: None,
+            kind: WorkKind::Fetch,
+            subject: change.reference.short().to_string(),
+            started_ms: self.started_ms,
+            ended_ms: self.started_ms + milliseconds(self.took),
+            outcome: WorkOutcome::Done,
+            detail: WorkDetail::default(),
+        }
+    }
+}
+
 async fn decide(
     deployer: &Deployer,
     project: &Project,
     delivery: &Delivery,
     change: &RefChange,
     tip: &CommitId,
+    fetched: &Fetched,
 ) -> anyhow::Result<(DeliveryOutcome, String)> {
     let short = change.reference.short();
     let newest = deployer.mirrors.newest_not_skipped(&project.name, &change.reference, skip::is_marked, None)?;
@@ -246,6 +274,7 @@ async fn decide(
             pull: false,
         };
         let added = deployer.enqueue(new).await.context("queueing a deployment")?;
+        deployer.works.note(fetched.as_work_of(added.id, change));
         let mut reason = format!("{}: deployment {} of {}", environment.name, added.id, newest.id.short());
         if newest.id != *tip {
             reason.push_str(&format!(

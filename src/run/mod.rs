@@ -46,6 +46,7 @@ mod traffic_past;
 mod wake;
 mod ward;
 mod watch;
+mod works;
 
 pub use deployer::{Control, Deployer, Parts, now_ms};
 pub use failpoint::set_up as set_up_failpoints;

@@ -17,6 +17,7 @@ mod releases;
 mod row;
 mod stages;
 mod tips;
+mod work;
 mod writer;
 
 pub use canaries::CanaryRecord;
