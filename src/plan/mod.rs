@@ -8,6 +8,8 @@ pub mod deaths;
 pub mod definition;
 mod draft;
 pub mod drift;
+pub mod durations;
+pub mod estimate;
 pub mod fingerprint;
 pub mod mending;
 pub mod method;
@@ -18,6 +20,7 @@ mod readiness;
 pub mod routing;
 #[cfg(test)]
 mod sample;
+pub mod schedule;
 #[cfg(test)]
 mod simulation;
 mod slots;
