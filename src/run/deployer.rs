@@ -1,6 +1,7 @@
 //! What all parts of the flow share: settings, store, engine, mirrors, and who runs where.
 
 use super::already::DeployedCommits;
+use super::build_slots::BuildSlots;
 use super::keep::Keeping;
 use super::log::Logs;
 use super::traffic_past::TrafficPast;
@@ -54,7 +55,7 @@ pub struct Deployer {
     pub works: Works,
     /// Somebody promoted a canary.
     pub to_promote: Notify,
-    pub build_slots: Arc<Semaphore>,
+    pub build_slots: BuildSlots,
     pub deployment_slots: Arc<Semaphore>,
     /// Fires when the process is to end: no new work is begun, and nothing is put back because of it.
     pub stop: CancellationToken,
@@ -102,7 +103,7 @@ impl Deployer {
         Ok(Arc::new(Self {
             mirrors: Mirrors::new(config.data.join("mirrors")),
             logs: Logs::new(&config.data)?,
-            build_slots: Arc::new(Semaphore::new(config.limits.builds)),
+            build_slots: BuildSlots::new(config.limits.builds),
             deployment_slots: Arc::new(Semaphore::new(config.limits.deployments)),
             settings: RwLock::new(Settings::new(config)),
             works: Works::new(store.clone(), tasks.clone()),
