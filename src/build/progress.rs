@@ -199,7 +199,8 @@ impl<'a> BuildProgress<'a> {
         let count = |number: usize| Some(u32::try_from(number).unwrap_or(u32::MAX));
         let is_context =
             |digest: &str| self.steps.get(digest).is_some_and(|step| step.name.ends_with("load build context"));
-        let first = steps.iter().find(|step| step.started && !step.cached);
+        // BuildKit tells of steps in an order of its own; each begins only once what it builds on is there.
+        let first = steps.iter().filter(|step| step.started && !step.cached).min_by_key(|step| step.started_at);
         WorkDetail {
             steps: count(steps.len()),
             cached: count(steps.iter().filter(|step| step.cached).count()),

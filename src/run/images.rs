@@ -49,8 +49,13 @@ pub struct Anew<'a> {
 /// How far to go for an image that the Compose file only names.
 #[derive(Clone, Copy)]
 pub enum Resolve<'a> {
-    /// As the engine has it; what it does not have is pulled.
-    Pull { engine: &'a Arc<dyn Engine>, works: &'a Works, log: &'a DeploymentLog, cancel: &'a CancellationToken },
+    /// As the engine has it; what it does not have is pulled, which is noted in the record of work where there is one.
+    Pull {
+        engine: &'a Arc<dyn Engine>,
+        works: Option<&'a Works>,
+        log: &'a DeploymentLog,
+        cancel: &'a CancellationToken,
+    },
     /// As the engine has it; what would be pulled keeps its name, and is noted.
     Look { engine: &'a Arc<dyn Engine>, to_pull: &'a Mutex<BTreeSet<String>> },
     /// No engine is asked: the name counts.
@@ -212,7 +217,8 @@ async fn pulled(settling: &Settling<'_>, component: &Component) -> Result<ImageI
         }
         _ => match settling.resolve {
             Resolve::Pull { engine, works, log, cancel } => {
-                let work = works.begin(settling.anew.by, Some(&component.name), WorkKind::Pull, &reference);
+                let (by, name) = (settling.anew.by, Some(&component.name));
+                let work = works.map(|works| works.begin(by, name, WorkKind::Pull, &reference));
                 pull(engine, log, cancel, component, &reference, work).await?
             }
             Resolve::Look { to_pull, .. } => {
@@ -232,14 +238,16 @@ async fn pull(
     cancel: &CancellationToken,
     component: &Component,
     reference: &str,
-    work: Begun,
+    work: Option<Begun>,
 ) -> Result<Image, Setback> {
     log.line(Some(&component.name), &format!("pulling {reference}"));
     let log = log.clone();
     let name = component.name.clone();
     let progress = move |line: &str| log.line(Some(&name), line);
     let pulled = engine.pull(reference, &progress, cancel).await;
-    work.ended(outcome_of(&pulled));
+    if let Some(work) = work {
+        work.ended(outcome_of(&pulled));
+    }
     pulled.map_err(|error| match Setback::from(error) {
         Setback::Host { why } => in_component(&component.name, why),
         other => other,

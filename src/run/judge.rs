@@ -6,18 +6,16 @@ use super::deployer::{Deployer, new_key, now_ms};
 use super::failpoint::failpoint;
 use super::lanes::Lanes;
 use super::skip;
-use super::works::milliseconds;
+use super::works::{Fetched, Fetching};
 use crate::config::Project;
-use crate::model::{
-    CommitId, CommitStatus, DeploymentId, ProjectName, RefChange, StatusState, Work, WorkDetail, WorkKind, WorkOutcome,
-};
+use crate::model::{CommitId, CommitStatus, ProjectName, RefChange, StatusState};
 use crate::report::texts::{Fault, Live, Situation};
 use crate::source::{CommitInfo, FetchError};
 use crate::store::{Delivery, DeliveryOutcome, Deployment, NewDeployment, NewStatus, Trigger};
 use anyhow::Context;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A ref that cannot be fetched is tried this often before the delivery counts as failed; the comparison of tips goes
 /// on trying after that.
@@ -102,7 +100,7 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
         say(DeliveryOutcome::Ignored, reason).await?;
         return Ok(());
     }
-    let fetch_began = (now_ms(), Instant::now());
+    let fetching = Fetching::begin(change.reference.short());
     if let Err(error) = fetch(deployer, project, vec![change.reference.clone()], &deployer.stop).await {
         if deployer.stop.is_cancelled() {
             return Ok(());
@@ -122,8 +120,7 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
         say(DeliveryOutcome::Failed, why).await?;
         return Ok(());
     }
-    let (started_ms, start) = fetch_began;
-    let fetched = Fetched { started_ms, took: start.elapsed() };
+    let fetched = fetching.ended();
     failpoint("delivery.fetched");
     let (outcome, reason) = match deployer.mirrors.tip(&project.name, &change.reference)? {
         None => {
@@ -216,27 +213,6 @@ async fn tell_commit(
     Ok(())
 }
 
-/// When a ref was fetched, and how long that took: work of the deployments that come of it.
-struct Fetched {
-    started_ms: i64,
-    took: Duration,
-}
-
-impl Fetched {
-    fn as_work_of(&self, deployment: DeploymentId, change: &RefChange) -> Work {
-        Work {
-            deployment,
-            component: None,
-            kind: WorkKind::Fetch,
-            subject: change.reference.short().to_string(),
-            started_ms: self.started_ms,
-            ended_ms: self.started_ms + milliseconds(self.took),
-            outcome: WorkOutcome::Done,
-            detail: WorkDetail::default(),
-        }
-    }
-}
-
 async fn decide(
     deployer: &Deployer,
     project: &Project,
@@ -274,7 +250,7 @@ async fn decide(
             pull: false,
         };
         let added = deployer.enqueue(new).await.context("queueing a deployment")?;
-        deployer.works.note(fetched.as_work_of(added.id, change));
+        deployer.works.note(fetched.as_work_of(added.id));
         let mut reason = format!("{}: deployment {} of {}", environment.name, added.id, newest.id.short());
         if newest.id != *tip {
             reason.push_str(&format!(

@@ -238,7 +238,7 @@ async fn make_release(
         live: previous.as_ref(),
         platform: &platform,
         content_keys: &deployer.content_keys,
-        resolve: images::Resolve::Pull { engine: &deployer.engine, works: &deployer.works, log, cancel },
+        resolve: images::Resolve::Pull { engine: &deployer.engine, works: Some(&deployer.works), log, cancel },
         anew: images::Anew {
             build: deployment.rebuild,
             pull: deployment.pull,

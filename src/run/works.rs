@@ -93,6 +93,47 @@ impl Drop for Begun {
     }
 }
 
+/// A fetch that goes on before anybody knows which deployments come of it.
+pub struct Fetching {
+    subject: String,
+    started_ms: i64,
+    start: Instant,
+}
+
+impl Fetching {
+    /// `subject`: what is fetched, for people.
+    pub fn begin(subject: &str) -> Self {
+        Self { subject: subject.to_string(), started_ms: now_ms(), start: Instant::now() }
+    }
+
+    pub fn ended(self) -> Fetched {
+        let Self { subject, started_ms, start } = self;
+        Fetched { subject, started_ms, took: start.elapsed() }
+    }
+}
+
+/// A fetch that ended well: work of each deployment that comes of it.
+pub struct Fetched {
+    subject: String,
+    started_ms: i64,
+    took: Duration,
+}
+
+impl Fetched {
+    pub fn as_work_of(&self, deployment: DeploymentId) -> Work {
+        Work {
+            deployment,
+            component: None,
+            kind: WorkKind::Fetch,
+            subject: self.subject.clone(),
+            started_ms: self.started_ms,
+            ended_ms: self.started_ms + milliseconds(self.took),
+            outcome: WorkOutcome::Done,
+            detail: WorkDetail::default(),
+        }
+    }
+}
+
 pub fn milliseconds(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
