@@ -27,6 +27,7 @@ mod users {
     mod engine_pulling;
     mod engine_readiness;
     mod engine_versions;
+    mod estimating;
     mod explaining_webhooks;
     mod fetching;
     mod forge_trouble;

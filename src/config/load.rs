@@ -149,7 +149,19 @@ impl Check<'_> {
                 }
             }
         }
-        Config { listen, public_url, data, engine: file.engine, hooks, limits, keep, edge, metrics, registries, projects }
+        Config {
+            listen,
+            public_url,
+            data,
+            engine: file.engine,
+            hooks,
+            limits,
+            keep,
+            edge,
+            metrics,
+            registries,
+            projects,
+        }
     }
 
     fn limits(&mut self, file: &super::file::FileLimits) -> Limits {

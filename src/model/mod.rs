@@ -22,6 +22,7 @@ mod settings;
 mod stack;
 mod status;
 mod tree;
+mod work;
 
 pub use cause::*;
 pub use component::*;
@@ -45,3 +46,4 @@ pub use settings::*;
 pub use stack::*;
 pub use status::*;
 pub use tree::*;
+pub use work::*;

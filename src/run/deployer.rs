@@ -1,11 +1,13 @@
 //! What all parts of the flow share: settings, store, engine, mirrors, and who runs where.
 
 use super::already::DeployedCommits;
+use super::build_slots::BuildSlots;
 use super::collect::Collecting;
 use super::keep::Keeping;
 use super::log::Logs;
 use super::metrics::Metrics;
 use super::traffic_past::TrafficPast;
+use super::works::Works;
 use crate::build::{Builder, ContentKeys};
 use crate::config::{Config, Environment, Project};
 use crate::engine::{Engine, Scope};
@@ -54,9 +56,11 @@ pub struct Deployer {
     pub to_compare: Notify,
     pub traffic_past: TrafficPast,
     pub metrics: Metrics,
+    /// The record of what work takes.
+    pub works: Works,
     /// Somebody promoted a canary.
     pub to_promote: Notify,
-    pub build_slots: Arc<Semaphore>,
+    pub build_slots: BuildSlots,
     pub deployment_slots: Arc<Semaphore>,
     /// Fires when the process is to end: no new work is begun, and nothing is put back because of it.
     pub stop: CancellationToken,
@@ -100,12 +104,14 @@ impl Deployer {
     pub fn new(parts: Parts) -> std::io::Result<Arc<Self>> {
         let Parts { config, store, engine, builder, status_clients } = parts;
         engine.sign_in(config.registries.clone());
+        let tasks = TaskTracker::new();
         Ok(Arc::new(Self {
             mirrors: Mirrors::new(config.data.join("mirrors")),
             logs: Logs::new(&config.data)?,
-            build_slots: Arc::new(Semaphore::new(config.limits.builds)),
+            build_slots: BuildSlots::new(config.limits.builds),
             deployment_slots: Arc::new(Semaphore::new(config.limits.deployments)),
             settings: RwLock::new(Settings::new(config)),
+            works: Works::new(store.clone(), tasks.clone()),
             store,
             engine,
             builder,
@@ -125,7 +131,7 @@ impl Deployer {
             metrics: Metrics::default(),
             to_promote: Notify::new(),
             stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            tasks,
         }))
     }
 

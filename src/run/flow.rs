@@ -9,6 +9,7 @@ use super::failpoint::failpoint;
 use super::full_disk;
 use super::log::DeploymentLog;
 use super::monitor;
+use super::outlook::Outlook;
 use super::prepare::{self, Prepared};
 use super::setback::{Limit, Setback, within, within_but_for};
 use crate::config::{Environment, Project};
@@ -128,7 +129,7 @@ impl Flow {
 
     async fn finish(&self, project: &Project, environment: &Environment) -> anyhow::Result<()> {
         let prepared = prepare::noted(&self.deployer, &self.deployment).await?;
-        self.convergence(project, environment, &prepared, &self.deployer.stop).clean().await;
+        self.convergence(project, environment, &prepared, &self.deployer.stop, Arc::default()).clean().await;
         if self.deployer.stop.is_cancelled() {
             return Ok(());
         }
@@ -152,9 +153,10 @@ impl Flow {
         self.deployment.previous = prepared.previous.as_ref().map(|release| release.id);
         self.deployment.release = Some(prepared.release.id);
 
-        let built = self.build(&prepared, limits.build, &cancel).await?;
+        let outlook = Arc::new(Outlook::of(&deployer, &self.deployment).await);
+        let built = self.build(&prepared, &outlook, limits.build, &cancel).await?;
 
-        let convergence = self.convergence(project, environment, &prepared, &cancel);
+        let convergence = self.convergence(project, environment, &prepared, &cancel, outlook);
         let replaced = self.deploy(&convergence, &prepared, limits.deploy).await?;
         failpoint("deploy.converged");
 
@@ -190,13 +192,15 @@ impl Flow {
     async fn build(
         &mut self,
         prepared: &Prepared,
+        outlook: &Outlook,
         limit: Duration,
         cancel: &CancellationToken,
     ) -> Result<BTreeSet<ComponentName>, Failure> {
         self.enter_silently(Stage::Build, Transition::Build).await?;
-        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel::<(ComponentName, usize, usize)>();
-        let progress = move |name: &ComponentName, number: usize, of: usize| {
-            let _ = tell.send((name.clone(), number, of));
+        let (tell, mut told) =
+            tokio::sync::mpsc::unbounded_channel::<(ComponentName, usize, usize, Option<Duration>)>();
+        let progress = move |name: &ComponentName, number: usize, of: usize, left: Option<Duration>| {
+            let _ = tell.send((name.clone(), number, of, left));
         };
         let work = async {
             // What is put back needs hardly any, and may be the way out.
@@ -204,14 +208,15 @@ impl Flow {
                 self.deployer.make_room(&self.log).await?;
             }
             let patience = Patience { deployer: &self.deployer, log: &self.log, cancel };
-            let building = patience
-                .carry_out(|| build::build(&self.deployer, &self.deployment, prepared, &self.log, cancel, &progress));
+            let building = patience.carry_out(|| {
+                build::build(&self.deployer, &self.deployment, prepared, outlook, &self.log, cancel, &progress)
+            });
             tokio::pin!(building);
             loop {
                 tokio::select! {
                     result = &mut building => return result,
-                    Some((component, number, of)) = told.recv() => {
-                        self.say(&Situation::Building { component: &component, number, of }).await;
+                    Some((component, number, of, left)) = told.recv() => {
+                        self.say(&Situation::Building { component: &component, number, of, left }).await;
                     }
                 }
             }
@@ -234,8 +239,10 @@ impl Flow {
         environment: &'a Environment,
         prepared: &'a Prepared,
         cancel: &'a CancellationToken,
+        outlook: Arc<Outlook>,
     ) -> Convergence<'a> {
         Convergence {
+            outlook,
             deployer: &self.deployer,
             project,
             environment,
@@ -268,7 +275,7 @@ impl Flow {
         limit: Duration,
     ) -> Result<Vec<ComponentName>, Failure> {
         self.enter_silently(Stage::Deploy, Transition::Deploy).await?;
-        let touch = Touch { flow: self, started: Mutex::default() };
+        let touch = Touch { flow: self, outlook: convergence.outlook.clone(), started: Mutex::default() };
         let work = convergence.converge(Some(&touch));
         let limit = Limit { what: "deploying", time: limit, rest: LONG_REST };
         let held = convergence.canaries.as_ref().map(|canaries| canaries.held_ms.clone()).unwrap_or_default();
@@ -419,6 +426,7 @@ impl Flow {
 /// Notes, before the first step, that what runs is about to change, and which components are started.
 struct Touch<'a> {
     flow: &'a Flow,
+    outlook: Arc<Outlook>,
     started: Mutex<Vec<ComponentName>>,
 }
 
@@ -428,7 +436,8 @@ impl Beginning for Touch<'_> {
         let starts = plan.steps.iter().filter(|step| matches!(step.action, Action::StartContainer(_)));
         let names: BTreeSet<ComponentName> = starts.filter_map(|step| step.component.clone()).collect();
         if let Some(first) = names.first() {
-            self.flow.say(&Situation::Deploying { component: first, number: 1, of: names.len() }).await;
+            let left = self.outlook.left(&[], plan);
+            self.flow.say(&Situation::Deploying { component: first, number: 1, of: names.len(), left }).await;
         }
         self.flow.deployer.store.note_touched(self.flow.deployment.id).await?;
         failpoint("deploy.touched");

@@ -161,6 +161,8 @@ impl Flow {
             log: &self.log,
             cancel: &stop,
             canaries: None,
+            // Nobody waits for a figure on the way back: it is not to wait for the store.
+            outlook: Arc::default(),
         };
         self.log.line(
             None,

@@ -19,6 +19,7 @@ mod retention;
 mod row;
 mod stages;
 mod tips;
+mod work;
 mod writer;
 
 pub use canaries::CanaryRecord;
