@@ -109,6 +109,7 @@ impl Store {
                     "DELETE FROM outbox WHERE deployment = ?",
                     "DELETE FROM hooks WHERE deployment = ?",
                     "DELETE FROM canaries WHERE deployment = ?",
+                    "DELETE FROM work WHERE deployment = ?",
                     "DELETE FROM release_commands WHERE deployment = ?",
                     "DELETE FROM deployments WHERE id = ?",
                 ] {
