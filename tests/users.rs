@@ -61,6 +61,7 @@ mod users {
     mod statuses_on_gitlab;
     mod statuses_through_trouble;
     mod store_rules;
+    mod timing;
     mod trouble;
     mod walls;
     mod working_copy;

@@ -28,6 +28,12 @@ pub struct Args {
     /// Pull the images that the Compose file only names, also where their tags stay the same
     #[arg(long)]
     pull: bool,
+    /// Wait neither for windows and freezes nor for somebody's yes; who said so and why is noted
+    #[arg(long, requires = "reason")]
+    now: bool,
+    /// Why it is not to wait, with --now
+    #[arg(long, requires = "now", value_name = "TEXT")]
+    reason: Option<String>,
     /// Do not wait for the end
     #[arg(long)]
     no_wait: bool,
@@ -40,8 +46,8 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
         let client = Client::new(config)?;
         let by = who::at_the_command_line();
-        let Args { project, environment, commit, rebuild, pull, no_wait, json } = args;
-        let request = DeployRequest { project, environment, commit, rebuild, pull, by };
+        let Args { project, environment, commit, rebuild, pull, now: _, reason, no_wait, json } = args;
+        let request = DeployRequest { project, environment, commit, rebuild, pull, now_reason: reason, by };
         let added = client.post("/v1/deploy", &request).await?;
         follow(&client, added, no_wait, json).await
     })

@@ -1,6 +1,8 @@
 //! One file per command; the others are what they share.
 
 pub mod abort;
+pub mod approve;
+pub mod audit;
 pub mod backup;
 pub mod cancel;
 pub mod check;
@@ -17,6 +19,7 @@ pub mod pause;
 pub mod plan;
 mod plan_repository;
 pub mod promote;
+pub mod queue;
 pub mod rollback;
 pub mod serve;
 pub mod settings_file;

@@ -78,6 +78,11 @@ fn made_up(repository: &Path, environment: Option<&str>) -> anyhow::Result<(Proj
         binds: BTreeMap::new(),
         bake: None,
         repair: None,
+        windows: Vec::new(),
+        freezes: Vec::new(),
+        approval: false,
+        approvers: BTreeMap::new(),
+        priority: 0,
     };
     let project = Project {
         name,

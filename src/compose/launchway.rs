@@ -2,11 +2,11 @@
 
 use super::service::allowed_by;
 use super::suggest;
-use super::units;
+use super::timing;
 use super::view::View;
 use crate::model::{
-    CanarySettings, Component, ComponentName, ComponentSettings, EnvironmentName, Freeze, Measure, Method,
-    OnLittleTraffic, Permissions, Repair, Route, Sticky, StrategySettings, Window,
+    CanarySettings, Component, ComponentName, ComponentSettings, EnvironmentName, Measure, Method, OnLittleTraffic,
+    Permissions, Repair, Route, Sticky, StrategySettings,
 };
 use std::collections::BTreeMap;
 
@@ -31,8 +31,7 @@ const COMPONENT_KEYS: &[&str] = &[
     "drain",
     "environments",
 ];
-const STRATEGY_KEYS: &[&str] = &["windows", "freeze", "bake", "on-newer", "repair", "environments"];
-const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+const STRATEGY_KEYS: &[&str] = &["windows", "freeze", "approval", "bake", "on-newer", "repair", "environments"];
 
 /// A mapping with what `environments.<name>` puts over it.
 struct Layers<'n> {
@@ -289,17 +288,11 @@ pub fn strategy(
     {
         on_newer.warning("`on-newer: wait` is not yet supported: a newer push supersedes");
     }
-    for key in ["windows", "freeze"] {
-        if let Some(view) = layers.get(key) {
-            view.warning(format!("`{key}` is read, but this version does not wait for it: a push deploys at once"));
-        }
-    }
-    let windows = layers.get("windows").map(|v| v.items()).unwrap_or_default();
-    let freeze = layers.get("freeze").map(|v| v.items()).unwrap_or_default();
     StrategySettings {
         bake: layers.get("bake").and_then(|v| v.duration()),
-        windows: windows.iter().filter_map(window).collect(),
-        freeze: freeze.iter().filter_map(self::freeze).collect(),
+        windows: layers.get("windows").map(|v| timing::windows(&v)).unwrap_or_default(),
+        freeze: layers.get("freeze").map(|v| timing::freezes(&v)).unwrap_or_default(),
+        approval: layers.get("approval").and_then(|v| v.bool()).unwrap_or(false),
         repair: layers
             .get("repair")
             .and_then(|v| v.word(&["died", "always"]))
@@ -320,81 +313,4 @@ fn check_shared_volumes(file: &View<'_>, components: &BTreeMap<ComponentName, Co
             }
         }
     }
-}
-
-fn window(view: &View<'_>) -> Option<Window> {
-    if !view.only(&["days", "from", "to", "timezone"]) {
-        return None;
-    }
-    let days = view.get("days").map(|v| if v.node.text().is_some() { vec![v] } else { v.items() }).unwrap_or_default();
-    let mut names = Vec::new();
-    for day in &days {
-        let text = day.text()?.to_ascii_lowercase();
-        let (first, last) = text.split_once('-').unwrap_or((&text, &text));
-        if !DAYS.contains(&first) || !DAYS.contains(&last) {
-            day.error(format!("{text:?} is not a day or a range of days: {}, or mon-fri", DAYS.join(", ")));
-        }
-        names.push(text);
-    }
-    if days.is_empty() {
-        names.push("mon-sun".into());
-    }
-    let timezone = view.get("timezone").and_then(|v| v.text().map(|text| (text, v)));
-    if let Some((name, at)) = &timezone {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+');
-        if name.is_empty() || !name.chars().all(plain) {
-            at.error(format!("{name:?} is not a time zone, such as Europe/Berlin or UTC"));
-        }
-    }
-    Some(Window {
-        days: names,
-        from: clock(view, "from")?,
-        to: clock(view, "to")?,
-        timezone: timezone.map(|(name, _)| name),
-    })
-}
-
-/// `09:00`, from 00:00 to 24:00.
-fn clock(view: &View<'_>, key: &str) -> Option<String> {
-    let Some(value) = view.get(key) else {
-        view.error(format!("needs `{key}:`, a time such as \"09:00\""));
-        return None;
-    };
-    let text = value.text()?;
-    let valid = text.split_once(':').is_some_and(|(hours, minutes)| {
-        let number = |text: &str| text.parse::<u16>().ok().filter(|_| text.len() == 2);
-        match (number(hours), number(minutes)) {
-            (Some(hours), Some(minutes)) => hours < 24 && minutes < 60 || (hours, minutes) == (24, 0),
-            _ => false,
-        }
-    });
-    if !valid {
-        value.error(format!("{text:?} is not a time of day, such as \"09:00\""));
-    }
-    Some(text)
-}
-
-fn freeze(view: &View<'_>) -> Option<Freeze> {
-    if !view.only(&["from", "to", "reason"]) {
-        return None;
-    }
-    let (from, to) = (date(view, "from")?, date(view, "to")?);
-    if from > to {
-        view.error(format!("ends on {to}, before it begins on {from}"));
-    }
-    Some(Freeze { from, to, reason: view.get("reason").and_then(|v| v.text()) })
-}
-
-fn date(view: &View<'_>, key: &str) -> Option<String> {
-    let Some(value) = view.get(key) else {
-        view.error(format!("needs `{key}:`, a date such as 2026-12-20"));
-        return None;
-    };
-    // A date needs no quotes here, although it is no text in YAML.
-    let text = value.node.scalar()?.text.clone();
-    if units::is_date(&text) {
-        return Some(text);
-    }
-    value.error(format!("{text:?} is not a date, such as 2026-12-20"));
-    None
 }

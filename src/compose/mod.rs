@@ -24,6 +24,7 @@ mod scalar;
 mod service;
 mod suggest;
 mod texts;
+mod timing;
 mod units;
 mod view;
 mod volume_spec;

@@ -72,11 +72,6 @@ pub fn share(text: &str) -> Option<f64> {
     (number.is_finite() && (0.0..=1.0).contains(&number)).then_some(number)
 }
 
-/// `2026-12-20`, a day that exists.
-pub fn is_date(text: &str) -> bool {
-    text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

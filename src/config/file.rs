@@ -1,7 +1,7 @@
 //! The file's shape, as it is written.
 
 use super::value::Source;
-use crate::model::Permissions;
+use crate::model::{Freeze, Permissions, Window};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -126,6 +126,15 @@ pub struct FileEnvironment {
     pub binds: BTreeMap<String, Spanned<String>>,
     pub bake: Option<Spanned<String>>,
     pub repair: Option<Spanned<String>>,
+    #[serde(default)]
+    pub windows: Vec<Spanned<Window>>,
+    #[serde(default)]
+    pub freeze: Vec<Spanned<Freeze>>,
+    #[serde(default)]
+    pub approval: bool,
+    #[serde(default)]
+    pub approvers: BTreeMap<String, Spanned<Source>>,
+    pub priority: Option<Spanned<i64>>,
 }
 
 /// `"main"`, or `["main", "release/*"]`.

@@ -213,7 +213,7 @@ impl Check<'_> {
         registries
     }
 
-    fn secret(&mut self, source: Option<&Spanned<Source>>, key: &str) -> Option<Secret> {
+    pub(super) fn secret(&mut self, source: Option<&Spanned<Source>>, key: &str) -> Option<Secret> {
         let source = source?;
         match source.get_ref().read(&self.folder) {
             Ok(text) if text.is_empty() => {
@@ -386,6 +386,11 @@ impl Check<'_> {
             binds,
             bake: self.parsed(file.bake.as_ref(), &key("bake"), duration),
             repair: self.parsed(file.repair.as_ref(), &key("repair"), |text| text.parse::<Repair>()),
+            windows: self.windows(&file.windows, &key("windows")),
+            freezes: self.freezes(&file.freeze, &key("freeze")),
+            approval: file.approval,
+            approvers: self.approvers(&file.approvers, &key("approvers")),
+            priority: self.priority(file.priority.as_ref(), name, &key("priority")),
         }
     }
 

@@ -5,14 +5,15 @@ mod edge;
 mod file;
 mod keep;
 mod load;
+mod timing;
 mod value;
 
 pub use data::data_directory;
 pub use load::{ConfigError, load, parse};
 
 use crate::model::{
-    EdgeSettings, EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RefName, RegistryCredentials,
-    Repair, RepoPath, Retention, Secret,
+    EdgeSettings, EnvironmentName, ForgeKind, Freeze, GitCredentials, Permissions, ProjectName, RefName,
+    RegistryCredentials, Repair, RepoPath, Retention, Secret, Window,
 };
 use globset::GlobMatcher;
 use std::collections::BTreeMap;
@@ -114,6 +115,15 @@ pub struct Environment {
     pub bake: Option<Duration>,
     /// What is put right while nothing is deployed; absent: what the repository says.
     pub repair: Option<Repair>,
+    /// When deployments may begin, beside what the live release says: no commit loosens it.
+    pub windows: Vec<Window>,
+    pub freezes: Vec<Freeze>,
+    /// A deployment waits for somebody's yes.
+    pub approval: bool,
+    /// Who may say yes on the page of a deployment, and the code that shows it is them.
+    pub approvers: BTreeMap<String, Secret>,
+    /// Of what waits, the higher goes first; from -100 to 100.
+    pub priority: i8,
 }
 
 /// A branch or tag name, or a glob such as `release/*` (`*` stays within a `/`, `**` does not).
@@ -154,7 +164,9 @@ impl Config {
         let registries = self.registries.values().map(|account| &account.password);
         registries.chain(self.projects.values().flat_map(|project| {
             let own = [&project.secret, &project.signing_token, &project.token, &project.credentials.token];
-            own.into_iter().flatten().chain(project.environments.values().flat_map(|e| e.secrets.values()))
+            let codes = project.environments.values().flat_map(|e| e.approvers.values());
+            let secrets = project.environments.values().flat_map(|e| e.secrets.values());
+            own.into_iter().flatten().chain(secrets).chain(codes)
         }))
     }
 

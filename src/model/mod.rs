@@ -21,6 +21,7 @@ mod secret;
 mod settings;
 mod stack;
 mod status;
+mod timing;
 mod tree;
 mod work;
 
@@ -45,5 +46,6 @@ pub use secret::*;
 pub use settings::*;
 pub use stack::*;
 pub use status::*;
+pub use timing::*;
 pub use tree::*;
 pub use work::*;

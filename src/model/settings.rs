@@ -169,31 +169,15 @@ pub struct StrategySettings {
     /// Watch this long after the last step before it counts as succeeded; 30 s where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bake: Option<Duration>,
-    /// Deploy windows, checked for form when read.
+    /// Deploy windows, checked when read. They judge the releases after this one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub windows: Vec<Window>,
+    pub windows: Vec<super::Window>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub freeze: Vec<Freeze>,
+    pub freeze: Vec<super::Freeze>,
+    /// A deployment waits for somebody's yes.
+    #[serde(skip_serializing_if = "is_false")]
+    pub approval: bool,
     /// What is put right while nothing is deployed; what died where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repair: Option<super::Repair>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Window {
-    /// `mon`, or `mon-thu`.
-    pub days: Vec<String>,
-    /// `09:00`.
-    pub from: String,
-    pub to: String,
-    /// An IANA name, such as `Europe/Berlin`.
-    pub timezone: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Freeze {
-    /// `2026-12-20`.
-    pub from: String,
-    pub to: String,
-    pub reason: Option<String>,
 }

@@ -27,6 +27,8 @@ mod simulation;
 mod slots;
 pub mod standing;
 mod step;
+pub mod timing;
+pub mod turns;
 pub mod verdict;
 mod work_kinds;
 

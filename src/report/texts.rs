@@ -97,6 +97,16 @@ pub enum WaitsFor<'a> {
         until: &'a str,
         reason: Option<&'a str>,
     },
+    /// The rules leave no moment: those of launchway.toml, and those of the live release.
+    NoMoment,
+    /// Somebody's yes; and what it waits for after that, such as `then for the window Mon 09:00 UTC`.
+    Approval {
+        then: Option<&'a str>,
+    },
+    /// As many deployments run as may at once.
+    Slot {
+        running: usize,
+    },
     /// The host has not enough of it now: `memory (needs 512 MB, 200 MB are free)`.
     Room {
         of: &'a str,
@@ -221,7 +231,17 @@ fn waits(why: &WaitsFor<'_>) -> String {
         WaitsFor::Deployment { running, ahead } => {
             format!("Waiting behind {ahead} deployments; deployment {running} is running")
         }
-        WaitsFor::Window { opens } => format!("Waiting for the deploy window, which opens {opens}"),
+        WaitsFor::Window { opens } => format!("Waiting for the window {opens}"),
+        WaitsFor::NoMoment => {
+            "Waiting: no window ever opens outside of the freezes; `launchway deploy --now --reason` does not wait"
+                .into()
+        }
+        WaitsFor::Approval { then: None } => "Waiting for somebody's yes: `launchway approve`".into(),
+        WaitsFor::Approval { then: Some(then) } => {
+            format!("Waiting for somebody's yes: `launchway approve`; {then}")
+        }
+        WaitsFor::Slot { running: 1 } => "Waiting for its turn: 1 deployment runs already".into(),
+        WaitsFor::Slot { running } => format!("Waiting for its turn: {running} deployments run already"),
         WaitsFor::Freeze { until, reason: Some(reason) } => format!("Waiting until {until}: frozen for {reason}"),
         WaitsFor::Freeze { until, reason: None } => format!("Waiting until {until}: deployments are frozen"),
         WaitsFor::Room { of } => format!("Waiting for room on the host: {of}"),

@@ -13,6 +13,7 @@ use crate::model::{ComponentName, DeploymentId, OnLittleTraffic, ReleaseTraffic}
 use crate::plan::verdict::{Baseline, Conclusion, Counts, Decision, Interval, Judge, JudgeSettings};
 use crate::plan::{Hold, Target};
 use crate::report::texts::Situation;
+use crate::store::Action;
 use crate::store::{CanaryRecord, Deployment};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -295,6 +296,7 @@ impl Deployer {
             let why = format!("no canary of deployment {} in {named} is held; `launchway status` tells", running.id);
             return Err(Refusal::Impossible(why));
         }
+        self.store.note_audit(self.audited(by, Action::Promote, place, Some(running.id), None)).await?;
         let log = self.logs.open(running.id, self.mask()).ok();
         let mut components = Vec::new();
         for (record, _) in held {

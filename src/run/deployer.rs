@@ -1,6 +1,7 @@
 //! What all parts of the flow share: settings, store, engine, mirrors, and who runs where.
 
 use super::already::DeployedCommits;
+use super::approval::WrongCodes;
 use super::build_slots::BuildSlots;
 use super::collect::Collecting;
 use super::keep::Keeping;
@@ -16,6 +17,7 @@ use crate::model::{DeploymentId, EnvironmentName, Mask, ProjectName};
 use crate::source::Mirrors;
 use crate::store::Store;
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
@@ -62,6 +64,9 @@ pub struct Deployer {
     pub to_promote: Notify,
     pub build_slots: BuildSlots,
     pub deployment_slots: Arc<Semaphore>,
+    pub wrong_codes: WrongCodes,
+    /// How many turns for a slot were given since the process began.
+    pub turns_given: AtomicU64,
     /// Fires when the process is to end: no new work is begun, and nothing is put back because of it.
     pub stop: CancellationToken,
     pub tasks: TaskTracker,
@@ -109,6 +114,8 @@ impl Deployer {
             mirrors: Mirrors::new(config.data.join("mirrors")),
             logs: Logs::new(&config.data)?,
             build_slots: BuildSlots::new(config.limits.builds),
+            wrong_codes: WrongCodes::default(),
+            turns_given: AtomicU64::new(0),
             deployment_slots: Arc::new(Semaphore::new(config.limits.deployments)),
             settings: RwLock::new(Settings::new(config)),
             works: Works::new(store.clone(), tasks.clone()),

@@ -248,6 +248,7 @@ async fn decide(
             page_key: new_key()?,
             rebuild: false,
             pull: false,
+            now_reason: None,
         };
         let added = deployer.enqueue(new).await.context("queueing a deployment")?;
         deployer.works.note(fetched.as_work_of(added.id));

@@ -2,6 +2,7 @@
 
 mod already;
 mod announce;
+mod approval;
 mod baking;
 mod build;
 mod build_slots;
@@ -47,6 +48,7 @@ mod skip;
 mod stand;
 mod start;
 mod supplies;
+mod timing;
 mod traffic;
 mod traffic_past;
 mod wake;
@@ -63,7 +65,9 @@ pub use log::Logs;
 pub use metrics::CONTENT_TYPE;
 pub use prepare::accepted;
 pub use preview::{Comparison, Preview, compare};
+pub use queue::Queue;
 pub use requests::{AskedAnew, Refusal};
 pub use room::Room;
 pub use stand::{ComponentStand, Stand, StandingReport};
+pub use timing::Asks;
 pub use wake::Woken;

@@ -5,7 +5,7 @@ use super::requests::Refusal;
 use crate::config::{Environment, Project};
 use crate::model::DeploymentState;
 use crate::report::texts::{Situation, WaitsFor};
-use crate::store::{Deployment, Pause, Trigger};
+use crate::store::{Action, Deployment, Pause, Trigger};
 
 /// Whether a pause keeps a deployment from being begun. What has begun goes on to its end, and a rollback is never kept
 /// waiting: backwards is always safe.
@@ -32,6 +32,9 @@ impl Deployer {
             since_ms: now_ms(),
         };
         self.store.add_pause(pause.clone()).await?;
+        let place = (project.name.clone(), environment.name.clone());
+        let entry = self.audited(by, Action::Pause, place, None, pause.reason.clone());
+        self.store.note_audit(entry).await?;
         tracing::warn!(
             project = %project.name, environment = %environment.name, by, reason = pause.reason.as_deref(),
             "{}/{} is paused: nothing is watched or deployed there", project.name, environment.name
@@ -47,6 +50,8 @@ impl Deployer {
         if !self.store.remove_pause(&project.name, &environment.name).await? {
             return Err(Refusal::Impossible(format!("{}/{} is not paused", project.name, environment.name)));
         }
+        let place = (project.name.clone(), environment.name.clone());
+        self.store.note_audit(self.audited(by, Action::Resume, place, None, None)).await?;
         tracing::warn!(
             project = %project.name, environment = %environment.name, by,
             "{}/{} is resumed", project.name, environment.name

@@ -1,12 +1,22 @@
-//! The queue: one deployment at a time in each environment, the newest waiting one wins.
+//! The queue: one deployment at a time in each environment, the newest waiting one wins; across environments, whose turn
+//! it is says `plan::turns`.
 
-use super::deployer::{Deployer, now_ms};
+use super::deployer::{Deployer, Place, now_ms};
+use super::timing::{Asks, Held};
 use super::{flow, go_back};
-use crate::model::{DeploymentState, EnvironmentName, ProjectName};
+use crate::model::{DeploymentId, DeploymentState, ProjectName};
+use crate::plan::turns::{self, Given, Ready};
 use crate::report::texts::{Situation, WaitsFor};
-use crate::store::{Deployment, NewDeployment, StoreError, Trigger};
+use crate::store::{Deployment, NewDeployment, Sentences, StoreError, Trigger};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+const LOOKS_EACH: Duration = Duration::from_secs(30);
+/// A window that opens at once is looked at in so long: clocks are not read to the nanosecond.
+const AT_LEAST: Duration = Duration::from_millis(20);
 
 /// Begins deployments until the process ends. What a crash or restart left in the middle goes first.
 pub async fn begin_deployments(deployer: Arc<Deployer>) {
@@ -15,9 +25,10 @@ pub async fn begin_deployments(deployer: Arc<Deployer>) {
     }
     let mut first = true;
     while !deployer.stop.is_cancelled() {
-        if let Err(error) = begin_what_can(&deployer).await {
+        let opens = begin_what_can(&deployer).await.unwrap_or_else(|error| {
             tracing::error!(error = %error, "The queue cannot be read");
-        }
+            None
+        });
         if std::mem::take(&mut first) {
             // What was in the middle is taken up again: the rest may be looked after.
             deployer.keeping.begin();
@@ -25,9 +36,16 @@ pub async fn begin_deployments(deployer: Arc<Deployer>) {
         tokio::select! {
             () = deployer.stop.cancelled() => {}
             () = deployer.to_begin.notified() => {}
-            () = tokio::time::sleep(std::time::Duration::from_secs(30)) => {}
+            () = tokio::time::sleep(until(opens)) => {}
         }
     }
+}
+
+/// How long nothing is looked at where nothing is told: until a window opens, but never so long that a clock that was
+/// set, or a missed word, holds anything up.
+fn until(opens: Option<Timestamp>) -> Duration {
+    let left = opens.and_then(|at| Duration::try_from(at.duration_since(Timestamp::now())).ok());
+    LOOKS_EACH.min(left.unwrap_or(if opens.is_some() { Duration::ZERO } else { LOOKS_EACH })).max(AT_LEAST)
 }
 
 /// Environments that an earlier process could not put back because the engine was away.
@@ -48,38 +66,114 @@ async fn settle_what_was_left(deployer: &Arc<Deployer>) -> Result<(), StoreError
     Ok(())
 }
 
-async fn begin_what_can(deployer: &Arc<Deployer>) -> Result<(), StoreError> {
-    let mut next: BTreeMap<(ProjectName, EnvironmentName), Deployment> = BTreeMap::new();
-    let mut waited_for: BTreeSet<(ProjectName, EnvironmentName)> = BTreeSet::new();
-    for deployment in deployer.store.open_deployments().await? {
-        let place = (deployment.project.clone(), deployment.environment.clone());
-        let begun = deployment.state != DeploymentState::Waiting;
-        if !begun {
-            waited_for.insert(place.clone());
+/// How the queue stands: what goes on, what has its turn and in which order, and what is held.
+#[derive(Debug, Default)]
+pub struct Queue {
+    /// What has begun, the first in each environment.
+    pub begun: Vec<Deployment>,
+    /// In the order in which they get a slot; rollbacks first, which take none.
+    pub ready: Vec<Deployment>,
+    /// What something else keeps waiting than its turn.
+    pub held: Vec<Deployment>,
+    /// Those of them that wait for somebody's yes.
+    pub unapproved: BTreeSet<DeploymentId>,
+    /// When a window opens for one of them.
+    opens: Option<Timestamp>,
+}
+
+impl Deployer {
+    /// How the queue stands now. What is held is told so where that is new.
+    pub async fn queue(&self) -> Result<Queue, StoreError> {
+        let open = self.store.open_deployments().await?;
+        let mut begun: BTreeMap<Place, Deployment> = BTreeMap::new();
+        let mut waiting: BTreeMap<Place, Deployment> = BTreeMap::new();
+        for deployment in open {
+            let place = (deployment.project.clone(), deployment.environment.clone());
+            // Of what waits in an environment the newest wins.
+            let is_begun = deployment.state != DeploymentState::Waiting;
+            if is_begun { &mut begun } else { &mut waiting }.insert(place, deployment);
         }
-        match next.get(&place) {
-            // Only one can be in the middle; it goes before what waits, and of those the newest wins.
-            Some(other) if other.state != DeploymentState::Waiting && !begun => {}
-            _ => {
-                next.insert(place, deployment);
+        let mut queue = Queue::default();
+        let (mut backwards, mut ready) = (Vec::new(), Vec::new());
+        let paused = self.store.pauses().await?;
+        for (place, deployment) in waiting {
+            // Only one can be in the middle, and it goes before what waits.
+            if begun.contains_key(&place) || super::pause::holds(&paused, &deployment) {
+                queue.held.push(deployment);
+            } else if deployment.trigger == Trigger::Rollback {
+                backwards.push(deployment);
+            } else if let Some(held) = self.held_deployment(&deployment).await? {
+                if held.needs_yes {
+                    queue.unapproved.insert(deployment.id);
+                }
+                queue.opens = queue.opens.into_iter().chain(held.until).min();
+                let sentence = held.situation(|situation| self.mask().apply(&situation.sentence()));
+                self.tell_held(&deployment, &held).await?;
+                queue.held.push(Deployment { description: sentence, ..deployment });
+            } else {
+                ready.push(deployment);
             }
         }
+        backwards.sort_by_key(|deployment| deployment.id);
+        queue.held.sort_by_key(|deployment| deployment.id);
+        queue.begun = begun.into_values().collect();
+        queue.begun.sort_by_key(|deployment| deployment.id);
+        queue.ready = backwards;
+        queue.ready.extend(self.by_turns(ready, &queue.begun).await?);
+        Ok(queue)
     }
-    let mut next: Vec<_> = next.into_iter().collect();
-    // What was begun goes on first; of the others, the one that was asked for first.
-    next.sort_by_key(|(_, deployment)| (deployment.state == DeploymentState::Waiting, deployment.id));
-    let paused = deployer.store.pauses().await?;
-    for (place, deployment) in next {
-        if super::pause::holds(&paused, &deployment) {
-            continue;
+
+    /// Of its environment.
+    pub fn priority_of(&self, deployment: &Deployment) -> i8 {
+        let config = self.config();
+        let project = config.projects.get(&deployment.project);
+        let environment = project.and_then(|project| project.environments.get(&deployment.environment));
+        environment.map_or(0, |environment| environment.priority)
+    }
+
+    /// What may begin, in the order in which it gets its slot.
+    async fn by_turns(&self, ready: Vec<Deployment>, begun: &[Deployment]) -> Result<Vec<Deployment>, StoreError> {
+        if ready.len() < 2 {
+            return Ok(ready);
         }
+        let mut running: BTreeMap<ProjectName, usize> = BTreeMap::new();
+        for deployment in begun {
+            *running.entry(deployment.project.clone()).or_default() += 1;
+        }
+        let turns = self.turns_given.load(Ordering::Relaxed);
+        let given = Given { running, last: self.store.last_begun().await?, turns };
+        let asked = ready.iter().map(|deployment| Ready {
+            id: deployment.id,
+            project: deployment.project.clone(),
+            priority: self.priority_of(deployment),
+        });
+        let order = turns::turns(&asked.collect::<Vec<_>>(), &given, usize::MAX);
+        let mut by_id: BTreeMap<_, _> = ready.into_iter().map(|deployment| (deployment.id, deployment)).collect();
+        Ok(order.into_iter().filter_map(|id| by_id.remove(&id)).collect())
+    }
+}
+
+/// Begins what may begin, and returns when a window opens for something else.
+async fn begin_what_can(deployer: &Arc<Deployer>) -> Result<Option<Timestamp>, StoreError> {
+    let Queue { begun, ready, held, opens, .. } = deployer.queue().await?;
+    let waited_for: BTreeSet<Place> =
+        held.iter().chain(&ready).map(|d| (d.project.clone(), d.environment.clone())).collect();
+    // What was begun goes on first.
+    for deployment in begun.into_iter().chain(ready) {
+        let place = (deployment.project.clone(), deployment.environment.clone());
         // Going back waits for nobody and takes nobody's slot.
         let is_backwards = deployment.trigger == Trigger::Rollback || deployment.state == DeploymentState::PuttingBack;
         let slot = match is_backwards {
             true => None,
             false => match deployer.deployment_slots.clone().try_acquire_owned() {
                 Ok(slot) => Some(slot),
-                Err(_) => continue,
+                Err(_) => {
+                    if deployment.state == DeploymentState::Waiting {
+                        let running = deployer.config().limits.deployments;
+                        deployer.tell_wait(&deployment, &Situation::Waiting(WaitsFor::Slot { running })).await?;
+                    }
+                    continue;
+                }
             },
         };
         let Some(control) = deployer.occupy(place.clone(), deployment.id) else {
@@ -89,6 +183,9 @@ async fn begin_what_can(deployer: &Arc<Deployer>) -> Result<(), StoreError> {
         // After a restart a newer one may wait already behind what goes on.
         if deployment.state != DeploymentState::Waiting && waited_for.contains(&place) {
             control.hurry.cancel();
+        }
+        if slot.is_some() && deployment.state == DeploymentState::Waiting {
+            deployer.turns_given.fetch_add(1, Ordering::Relaxed);
         }
         let deployer = deployer.clone();
         let tasks = deployer.tasks.clone();
@@ -108,7 +205,7 @@ async fn begin_what_can(deployer: &Arc<Deployer>) -> Result<(), StoreError> {
             deployer.collecting.ended.notify_one();
         });
     }
-    Ok(())
+    Ok(opens)
 }
 
 impl Deployer {
@@ -127,17 +224,23 @@ impl Deployer {
         let superseded = Situation::Superseded { by: &commit, live };
         let pause = self.store.pause(&new.project, &new.environment).await?;
         let pause = pause.filter(|_| new.trigger != crate::store::Trigger::Rollback);
-        let waits = match (&running, &pause) {
-            (Some(running), _) => WaitsFor::Deployment { running: running.id, ahead: 1 },
-            (None, Some(pause)) => WaitsFor::Resume { by: &pause.by, reason: pause.reason.as_deref() },
-            (None, None) => WaitsFor::Turn,
+        let held = self.held_at_first(&new).await?;
+        let told = |situation: &Situation<'_>| (self.says(situation), mask.apply(&situation.sentence()));
+        let (waiting, waits) = match (&running, &pause, held) {
+            (Some(running), ..) => told(&Situation::Waiting(WaitsFor::Deployment { running: running.id, ahead: 1 })),
+            (None, Some(pause), _) => {
+                told(&Situation::Waiting(WaitsFor::Resume { by: &pause.by, reason: pause.reason.as_deref() }))
+            }
+            (None, None, Some(held)) => held.situation(told),
+            (None, None, None) => told(&Situation::Waiting(WaitsFor::Turn)),
         };
-        let (waiting, overtaken) = (self.says(&Situation::Waiting(waits)), self.says(&superseded));
+        let overtaken = self.says(&superseded);
         let status: crate::store::StatusFor = Box::new(move |deployment| match deployment.state {
             DeploymentState::Superseded => overtaken(deployment),
             _ => waiting(deployment),
         });
-        let (added, overtaken) = self.store.add_deployment(new, superseded.sentence(), status, now_ms()).await?;
+        let sentences = Sentences { waits, superseded: superseded.sentence() };
+        let (added, overtaken) = self.store.add_deployment(new, sentences, status, now_ms()).await?;
         self.deployed_commits.note([(added.project.clone(), added.commit.clone())]);
         for old in &overtaken {
             tracing::info!(deployment.id = %old.id, by = %added.id, "A waiting deployment is superseded");
@@ -153,5 +256,16 @@ impl Deployer {
         self.to_send.notify_one();
         self.to_run_hooks.notify_one();
         Ok(added)
+    }
+
+    async fn held_at_first(&self, new: &NewDeployment) -> Result<Option<Held>, StoreError> {
+        let config = self.config();
+        let project = config.projects.get(&new.project);
+        let Some((project, environment)) = project.zip(project.and_then(|p| p.environments.get(&new.environment)))
+        else {
+            return Ok(None);
+        };
+        let asks = Asks { trigger: new.trigger, now_reason: new.now_reason.as_deref(), approved_by: None };
+        self.held(project, environment, asks).await
     }
 }

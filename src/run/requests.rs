@@ -9,7 +9,7 @@ use crate::model::{
     CommitId, DeploymentId, DeploymentState, EnvironmentName, ProjectName, RefName, ReleaseId, Transition,
 };
 use crate::report::texts::Situation;
-use crate::store::{Delivery, DeliveryOutcome, Deployment, NewDeployment, Trigger};
+use crate::store::{Action, Delivery, DeliveryOutcome, Deployment, NewDeployment, Trigger};
 
 /// So many releases are named to somebody who named a wrong one.
 const LISTED: usize = 20;
@@ -75,13 +75,15 @@ impl Deployer {
         Ok((project.clone(), environment.clone()))
     }
 
-    /// Deploys a commit (a full id, or its first digits), or the newest of the environment's first branch that is set by name.
+    /// Deploys a commit (a full id, or its first digits), or the newest of the environment's first branch that is set by
+    /// name. With `now`, the reason for that, it waits neither for windows and freezes nor for a yes.
     pub async fn ask_to_deploy(
         &self,
         project: &Project,
         environment: &Environment,
         commit: Option<&str>,
         anew: AskedAnew,
+        now: Option<String>,
         by: &str,
     ) -> Result<Deployment, Refusal> {
         let fetching = Fetching::begin(&project.full_name);
@@ -101,6 +103,7 @@ impl Deployer {
             page_key: new_key()?,
             rebuild: anew.build,
             pull: anew.pull,
+            now_reason: now.map(|reason| self.mask().apply(&reason)),
         };
         let added = self.enqueue(new).await?;
         self.works.note(fetched.as_work_of(added.id));
@@ -210,6 +213,7 @@ impl Deployer {
             page_key: new_key()?,
             rebuild: false,
             pull: false,
+            now_reason: None,
         };
         Ok(self.enqueue(new).await?)
     }
@@ -262,6 +266,8 @@ impl Deployer {
         if !self.store.ask_to_cancel(id, by.to_string()).await? {
             return Err(Refusal::Impossible(format!("deployment {id} has ended already: {}", deployment.state)));
         }
+        let place = (deployment.project.clone(), deployment.environment.clone());
+        self.store.note_audit(self.audited(by, Action::Cancel, place, Some(id), None)).await?;
         match self.running(id) {
             Some(control) => control.cancel.cancel(),
             None if deployment.state == DeploymentState::Waiting => {

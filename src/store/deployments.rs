@@ -1,5 +1,6 @@
 //! Deployments: the queue of each environment, and what became of each.
 
+use super::audit::{Action, AuditEntry, put_audit};
 use super::hooks::put_hook;
 use super::open::query;
 use super::outbox::{NewStatus, put_status};
@@ -61,6 +62,8 @@ pub struct NewDeployment {
     pub rebuild: bool,
     /// Resolve the tags of images that are only named anew.
     pub pull: bool,
+    /// Why it waits neither for windows and freezes nor for a yes; absent: it does.
+    pub now_reason: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -81,6 +84,9 @@ pub struct Deployment {
     pub page_key: String,
     pub rebuild: bool,
     pub pull: bool,
+    pub now_reason: Option<String>,
+    /// Who said yes to it.
+    pub approved_by: Option<String>,
     pub cancelled_by: Option<String>,
     pub plan: String,
     /// It has begun to change what runs, and that was not put back.
@@ -92,6 +98,13 @@ pub struct Deployment {
     pub ended_ms: Option<i64>,
 }
 
+/// What is said of a deployment that is put into a queue, and of those that it overtakes.
+#[derive(Debug, Clone, Default)]
+pub struct Sentences {
+    pub waits: String,
+    pub superseded: String,
+}
+
 /// A status for the deployment at hand, made once its row is known.
 pub type StatusFor = Box<dyn Fn(&Deployment) -> Option<NewStatus> + Send>;
 
@@ -101,7 +114,7 @@ impl Store {
     pub async fn add_deployment(
         &self,
         new: NewDeployment,
-        superseded: String,
+        sentences: Sentences,
         status: StatusFor,
         now_ms: i64,
     ) -> Result<(Deployment, Vec<Deployment>), StoreError> {
@@ -115,15 +128,21 @@ impl Store {
                         .bind(new.environment.as_str())
                         .fetch_all(&mut *c)
                         .await?;
-                    let id = insert(c, &new, now_ms).await?;
+                    let id = insert(c, &new, &sentences.waits, now_ms).await?;
+                    if let Some(action) = asked_for(&new) {
+                        put_audit(c, &audited(&new, action, id, now_ms)).await?;
+                    }
                     let mut overtaken = Vec::new();
                     for row in &rows {
                         let mut deployment = from_row(row).map_err(decode)?;
                         deployment.state = DeploymentState::Superseded;
-                        deployment.description = superseded.clone();
+                        deployment.description = sentences.superseded.clone();
                         deployment.ended_ms = Some(now_ms);
                         set_state(c, &deployment, now_ms).await?;
-                        if let Some(status) = status(&deployment) {
+                        // Of the same commit: the new one speaks for it.
+                        if deployment.commit != new.commit
+                            && let Some(status) = status(&deployment)
+                        {
                             put_status(c, &status, now_ms).await?;
                         }
                         overtaken.push(deployment);
@@ -373,6 +392,30 @@ impl Store {
         Ok(all.into_iter().find(|d| d.project == *project && d.environment == *environment))
     }
 
+    /// Notes who said yes to a deployment that waits; false when it waits no more, or somebody said yes before.
+    pub async fn approve(&self, id: DeploymentId, entry: AuditEntry) -> Result<bool, StoreError> {
+        self.write("note a yes", move |c| {
+            Box::pin(async move {
+                let sql = "UPDATE deployments SET approved_by = ?
+                    WHERE id = ? AND state = 'waiting' AND approved_by IS NULL";
+                let noted = sqlx::query(sql).bind(&entry.by).bind(id.0).execute(&mut *c).await?.rows_affected() == 1;
+                if noted {
+                    put_audit(c, &entry).await?;
+                }
+                Ok(noted)
+            })
+        })
+        .await
+    }
+
+    /// When each project was last served: the newest time at which a deployment of it began, in milliseconds since 1970.
+    pub async fn last_begun(&self) -> Result<std::collections::BTreeMap<ProjectName, i64>, StoreError> {
+        let sql = "SELECT project, max(started_at) AS begun FROM deployments
+            WHERE started_at IS NOT NULL AND id > (SELECT max(id) FROM deployments) - 10000 GROUP BY project";
+        let rows = sqlx::query(sql).fetch_all(&self.readers).await.map_err(query("read deployments"))?;
+        rows.iter().map(|row| Ok((parsed(row, "project")?, number(row, "begun")?))).collect()
+    }
+
     /// Asks for a deployment to be cancelled; false when it has already ended.
     pub async fn ask_to_cancel(&self, id: DeploymentId, by: String) -> Result<bool, StoreError> {
         self.write("cancel a deployment", move |c| {
@@ -385,10 +428,32 @@ impl Store {
     }
 }
 
-async fn insert(c: &mut SqliteConnection, new: &NewDeployment, now_ms: i64) -> Result<i64, sqlx::Error> {
+/// What a person asked for; `None` for what came by itself.
+fn asked_for(new: &NewDeployment) -> Option<Action> {
+    match (new.trigger, &new.now_reason) {
+        (Trigger::Manual, Some(_)) => Some(Action::DeployNow),
+        (Trigger::Manual, None) => Some(Action::Deploy),
+        (Trigger::Rollback, _) => Some(Action::Rollback),
+        (Trigger::Push | Trigger::Found | Trigger::Redelivery, _) => None,
+    }
+}
+
+fn audited(new: &NewDeployment, action: Action, id: i64, now_ms: i64) -> AuditEntry {
+    AuditEntry {
+        at_ms: now_ms,
+        by: new.asked_by.clone(),
+        action,
+        project: new.project.clone(),
+        environment: new.environment.clone(),
+        deployment: Some(DeploymentId(id)),
+        reason: new.now_reason.clone(),
+    }
+}
+
+async fn insert(c: &mut SqliteConnection, new: &NewDeployment, waits: &str, now_ms: i64) -> Result<i64, sqlx::Error> {
     let sql = "INSERT INTO deployments (project, environment, commit_id, subject, ref, trigger, asked_by, delivery,
-        release, state, description, page_key, rebuild, pull, created_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        release, state, description, page_key, rebuild, pull, now_reason, created_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let done = sqlx::query(sql)
         .bind(new.project.as_str())
         .bind(new.environment.as_str())
@@ -400,10 +465,11 @@ async fn insert(c: &mut SqliteConnection, new: &NewDeployment, now_ms: i64) -> R
         .bind(new.delivery)
         .bind(new.release.map(|release| release.0))
         .bind(DeploymentState::Waiting.word())
-        .bind("Waits for its turn")
+        .bind(waits)
         .bind(&new.page_key)
         .bind(new.rebuild)
         .bind(new.pull)
+        .bind(&new.now_reason)
         .bind(now_ms)
         .execute(c)
         .await?;
@@ -460,6 +526,8 @@ fn from_row(row: &SqliteRow) -> Result<Deployment, StoreError> {
         page_key: text(row, "page_key")?,
         rebuild: number(row, "rebuild")? != 0,
         pull: number(row, "pull")? != 0,
+        now_reason: optional_text(row, "now_reason")?,
+        approved_by: optional_text(row, "approved_by")?,
         cancelled_by: optional_text(row, "cancelled_by")?,
         plan: text(row, "plan")?,
         touched: number(row, "touched")? != 0,

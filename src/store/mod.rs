@@ -1,6 +1,7 @@
 //! SQLite: a file per table. One writer that groups what waits into one durable commit, and readers beside it.
 
 mod arrivals;
+mod audit;
 mod canaries;
 mod degraded;
 mod deliveries;
@@ -22,6 +23,7 @@ mod tips;
 mod work;
 mod writer;
 
+pub use audit::{Action, AuditEntry};
 pub use canaries::CanaryRecord;
 pub use degraded::*;
 pub use deliveries::*;

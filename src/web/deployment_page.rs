@@ -34,6 +34,8 @@ struct DeploymentPage {
     plan: PlanView,
     images: Vec<ImageRow>,
     log: LogView,
+    /// Where the form for somebody's yes goes to; absent: none is shown.
+    yes: Option<String>,
     /// Of the deployment that made live what is live.
     degraded: Vec<DegradedView>,
 }
@@ -104,6 +106,11 @@ pub async fn deployment_page(deployer: &Deployer, key: &str) -> anyhow::Result<O
     let degraded = degraded(deployer, &deployment, &mask).await?;
     let mut page = page(&deployment, &stages, delivery, log, degraded, &mask, now_ms());
     page.images = images.into_iter().map(|image| image_row(image, &mask)).collect();
+    if deployer.page_asks_for_yes(&deployment).await? {
+        page.yes = Some(format!("/deployments/{key}/approve"));
+        // What somebody is writing is not to be lost.
+        page.refresh = false;
+    }
     Ok(Some(page.render()?))
 }
 
@@ -170,6 +177,7 @@ fn page(
         plan: plan_view(&mask.apply(&deployment.plan)),
         images: Vec::new(),
         log,
+        yes: None,
         degraded,
     }
 }
@@ -200,7 +208,13 @@ fn asked(deployment: &Deployment, mask: &Mask) -> String {
         Trigger::Manual => "asked for",
         Trigger::Rollback => "rollback, asked for",
     };
-    let by = if by == "a push" { "somebody".to_string() } else { by };
+    let mut by = if by == "a push" { "somebody".to_string() } else { by };
+    if let Some(reason) = &deployment.now_reason {
+        by.push_str(&format!(", not to wait: {}", mask.apply(reason)));
+    }
+    if let Some(who) = &deployment.approved_by {
+        by.push_str(&format!("; yes from {}", mask.apply(who)));
+    }
     match &deployment.cancelled_by {
         Some(who) => format!("{what} by {by}; cancelled by {}", mask.apply(who)),
         None => format!("{what} by {by}"),

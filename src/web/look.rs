@@ -14,12 +14,12 @@ pub const STYLE: &str = include_str!("../../templates/pages/style.css");
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(STYLE));
     format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; form-action 'none'; \
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; form-action 'self'; \
          frame-ancestors 'none'"
     )
 });
 
-/// Nothing is loaded and nothing runs but our own style, which is known by its hash.
+/// Nothing is loaded and nothing runs but our own style, which is known by its hash; forms go to this server only.
 pub fn content_security_policy() -> String {
     POLICY.clone()
 }

@@ -11,13 +11,19 @@ struct PlainPage {
     mood: &'static str,
     refresh: bool,
     title: &'static str,
-    paragraphs: &'static [&'static str],
+    paragraphs: Vec<String>,
+    /// Where to go on, and its words.
+    back: Option<(String, &'static str)>,
 }
 
 fn plain(title: &'static str, mood: &'static str, paragraphs: &'static [&'static str]) -> Html<String> {
-    let page = PlainPage { style: look::STYLE, mood, refresh: false, title, paragraphs };
+    let paragraphs = paragraphs.iter().map(ToString::to_string).collect();
+    shown(PlainPage { style: look::STYLE, mood, refresh: false, title, paragraphs, back: None })
+}
+
+fn shown(page: PlainPage) -> Html<String> {
     // The template holds nothing that could fail; the title alone would still be an answer.
-    Html(page.render().unwrap_or_else(|_| title.to_string()))
+    Html(page.render().unwrap_or_else(|_| page.title.to_string()))
 }
 
 pub async fn home() -> Html<String> {
@@ -45,4 +51,11 @@ pub fn not_found() -> Html<String> {
 
 pub fn failed() -> Html<String> {
     plain("This page could not be made", "bad", &["Launchway's own log says why. Try again in a moment."])
+}
+
+/// Why what the form of a deployment's page asked for was not done.
+pub fn refused(why: &str, page_key: &str) -> Html<String> {
+    let back = Some((format!("/deployments/{page_key}"), "Back to the deployment"));
+    let paragraphs = vec![format!("Nothing was changed: {why}.")];
+    shown(PlainPage { style: look::STYLE, mood: "bad", refresh: false, title: "That was not done", paragraphs, back })
 }

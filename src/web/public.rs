@@ -4,13 +4,14 @@
 use super::health::Health;
 use super::look;
 use super::{delivery_page, deployment_page, health, plain_page};
-use crate::run::Deployer;
-use axum::extract::{Path, Request, State};
+use crate::run::{Deployer, Refusal};
+use axum::extract::rejection::FormRejection;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
-use axum::{Extension, Router};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Form, Router};
 use std::sync::Arc;
 
 /// The pages and the health check, to be merged into the server's routes.
@@ -18,6 +19,7 @@ pub fn routes(deployer: Arc<Deployer>) -> Router {
     Router::new()
         .route("/", get(plain_page::home))
         .route("/deployments/{page_key}", get(deployment))
+        .route("/deployments/{page_key}/approve", post(approve).layer(DefaultBodyLimit::max(4096)))
         .route("/deliveries/{page_key}", get(delivery))
         .route("/healthz", get(health::healthz))
         .fallback(not_found)
@@ -28,6 +30,28 @@ pub fn routes(deployer: Arc<Deployer>) -> Router {
 
 async fn deployment(State(deployer): State<Arc<Deployer>>, Path(key): Path<String>) -> Response {
     page(&key, deployment_page::deployment_page(&deployer, &key).await)
+}
+
+/// What the form of a deployment's page sends.
+#[derive(serde::Deserialize)]
+struct Yes {
+    code: String,
+}
+
+async fn approve(
+    State(deployer): State<Arc<Deployer>>,
+    Path(key): Path<String>,
+    yes: Result<Form<Yes>, FormRejection>,
+) -> Response {
+    let Ok(Form(yes)) = yes else {
+        return (StatusCode::BAD_REQUEST, plain_page::refused("the form's code is missing", &key)).into_response();
+    };
+    match deployer.approve_on_page(&key, yes.code.trim()).await {
+        Ok(Some(_)) => Redirect::to(&format!("/deployments/{key}")).into_response(),
+        Ok(None) => (StatusCode::NOT_FOUND, plain_page::not_found()).into_response(),
+        Err(Refusal::Failed(error)) => page(&key, Err(error)),
+        Err(refusal) => (StatusCode::FORBIDDEN, plain_page::refused(&refusal.to_string(), &key)).into_response(),
+    }
 }
 
 async fn delivery(State(deployer): State<Arc<Deployer>>, Path(key): Path<String>) -> Response {

@@ -166,6 +166,12 @@ pub struct DeploymentDetails {
     /// What was live before.
     pub previous: Option<ReleaseId>,
     pub cancelled_by: Option<String>,
+    /// Why it waits neither for windows and freezes nor for a yes.
+    #[serde(default)]
+    pub now_reason: Option<String>,
+    /// Who said yes to it.
+    #[serde(default)]
+    pub approved_by: Option<String>,
     pub rebuild: bool,
     #[serde(default)]
     pub pull: bool,
@@ -247,6 +253,10 @@ pub struct PlanReport {
     pub to_pull: Vec<String>,
     /// Notes and warnings about the commit's files.
     pub notes: Vec<String>,
+    /// Why a push would not be deployed at once: a window, a freeze, somebody's yes; null where it would, or no server
+    /// was asked.
+    #[serde(default)]
+    pub waits: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -283,7 +293,44 @@ pub struct DeployRequest {
     pub rebuild: bool,
     /// Resolve the tags of images that are only named anew.
     pub pull: bool,
+    /// Why it is to wait neither for windows and freezes nor for a yes; absent: it waits.
+    pub now_reason: Option<String>,
     pub by: String,
+}
+
+/// `GET /v1/queue`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct QueueReport {
+    /// How many deployments may run at once.
+    pub slots: usize,
+    pub begun: Vec<QueuedReport>,
+    /// In the order in which they get a slot.
+    pub ready: Vec<QueuedReport>,
+    /// What waits for something else than its turn.
+    pub held: Vec<QueuedReport>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct QueuedReport {
+    /// Of its environment; the higher goes first. A rollback goes before all, whatever it says.
+    pub priority: i8,
+    /// It waits for somebody's yes: `POST /v1/deployments/{id}/approve`.
+    pub waits_for_yes: bool,
+    #[serde(flatten)]
+    pub summary: DeploymentSummary,
+}
+
+/// One row of `GET /v1/audit`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AuditReport {
+    pub at: Timestamp,
+    pub by: String,
+    /// deploy, deploy-now, approve, rollback, cancel, pause, resume or promote.
+    pub action: String,
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    pub deployment: Option<DeploymentId>,
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

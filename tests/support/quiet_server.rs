@@ -8,7 +8,9 @@ use launchway::model::{
     CommitId, DeploymentId, ProjectName, RefName, ReleaseId, Stack, Stage, StrategySettings, Transition,
 };
 use launchway::run::{Deployer, Parts};
-use launchway::store::{Arrival, DeliveryOutcome, Deployment, NewDelivery, NewDeployment, NewRelease, Store, Trigger};
+use launchway::store::{
+    Arrival, DeliveryOutcome, Deployment, NewDelivery, NewDeployment, NewRelease, Sentences, Store, Trigger,
+};
 use launchway::{config, web};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -91,7 +93,8 @@ branch = "main"
 
     pub async fn push(&self, commit: char, subject: &str) -> Deployment {
         let new = new_deployment(commit, subject);
-        let (added, _) = self.store().add_deployment(new, "overtaken".into(), Box::new(|_| None), EIGHT).await.unwrap();
+        let (added, _) =
+            self.store().add_deployment(new, Sentences::default(), Box::new(|_| None), EIGHT).await.unwrap();
         added
     }
 
@@ -170,6 +173,7 @@ pub fn new_deployment(commit: char, subject: &str) -> NewDeployment {
         page_key: commit.to_string().repeat(32),
         rebuild: false,
         pull: false,
+        now_reason: None,
     }
 }
 

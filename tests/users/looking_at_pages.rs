@@ -3,7 +3,7 @@
 use crate::support::engine_stub::EngineStub;
 use crate::support::quiet_server::{EIGHT, QuietServer, SECRET, new_deployment};
 use launchway::model::{Mask, Transition};
-use launchway::store::{DeliveryOutcome, Deployment};
+use launchway::store::{DeliveryOutcome, Deployment, Sentences};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -48,7 +48,7 @@ async fn planned(server: &QuietServer, subject: &str) -> Deployment {
     let mut new = new_deployment('a', subject);
     new.delivery = Some(server.delivery("guid-1", DeliveryOutcome::Deploys, reason).await);
     let (deployment, _) =
-        server.store().add_deployment(new, "overtaken".into(), Box::new(|_| None), EIGHT).await.unwrap();
+        server.store().add_deployment(new, Sentences::default(), Box::new(|_| None), EIGHT).await.unwrap();
     let log = server.deployer.logs.open(deployment.id, Mask::default()).unwrap();
     log.line(None, &format!("a line of the log, with {SECRET}"));
     server.advance(deployment.id, Transition::Prepare, "Preparing: reading the commit and planning", 1).await;

@@ -30,6 +30,7 @@ fn report() -> PlanReport {
         steps: Some(vec!["#1 api-1, create container".into(), "[1] -> #2 api-1, stop container".into()]),
         to_pull: vec!["redis:7".into()],
         notes: vec!["compose.yaml:1: version: it is obsolete".into()],
+        waits: Some("Waiting for the window Mon 09:00 Europe/Berlin".into()),
     }
 }
 
@@ -51,6 +52,8 @@ fn what_people_read() {
       [1] -> #2 api-1, stop container
 
     Would be pulled first, and may then turn out to have changed: redis:7
+
+    A push now: Waiting for the window Mon 09:00 Europe/Berlin
     Note: compose.yaml:1: version: it is obsolete
     ");
 }

@@ -29,7 +29,13 @@ fn every_situation_reads_as_a_sentence() {
     let situations = [
         Situation::Waiting(WaitsFor::Deployment { running: DeploymentId(7), ahead: 1 }),
         Situation::Waiting(WaitsFor::Deployment { running: DeploymentId(7), ahead: 3 }),
-        Situation::Waiting(WaitsFor::Window { opens: "Monday 09:00 Europe/Berlin" }),
+        Situation::Waiting(WaitsFor::Window { opens: "Mon 09:00 Europe/Berlin" }),
+        Situation::Waiting(WaitsFor::NoMoment),
+        Situation::Waiting(WaitsFor::Approval { then: None }),
+        Situation::Waiting(WaitsFor::Approval {
+            then: Some("then for the window Mon 2026-12-07 09:00 America/New_York"),
+        }),
+        Situation::Waiting(WaitsFor::Slot { running: 4 }),
         Situation::Waiting(WaitsFor::Freeze { until: "2027-01-03", reason: Some("holidays") }),
         Situation::Waiting(WaitsFor::Freeze { until: "2027-01-03", reason: None }),
         Situation::Waiting(WaitsFor::Room { of: "memory (needs 512 MB, 200 MB are free)" }),
@@ -99,7 +105,11 @@ fn every_situation_reads_as_a_sentence() {
     insta::assert_snapshot!(lines.join("\n"), @"
     pending: Waiting for deployment 7 to end
     pending: Waiting behind 3 deployments; deployment 7 is running
-    pending: Waiting for the deploy window, which opens Monday 09:00 Europe/Berlin
+    pending: Waiting for the window Mon 09:00 Europe/Berlin
+    pending: Waiting: no window ever opens outside of the freezes; `launchway deploy --now --reason` does not wait
+    pending: Waiting for somebody's yes: `launchway approve`
+    pending: Waiting for somebody's yes: `launchway approve`; then for the window Mon 2026-12-07 09:00 America/New_York
+    pending: Waiting for its turn: 4 deployments run already
     pending: Waiting until 2027-01-03: frozen for holidays
     pending: Waiting until 2027-01-03: deployments are frozen
     pending: Waiting for room on the host: memory (needs 512 MB, 200 MB are free)

@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::{CommitId, WorkDetail, WorkKind, WorkOutcome};
-use crate::store::{NewDeployment, Trigger};
+use crate::store::{NewDeployment, Sentences, Trigger};
 
 async fn deployment(store: &Store, environment: &str, page_key: &str) -> DeploymentId {
     let new = NewDeployment {
@@ -16,8 +16,9 @@ async fn deployment(store: &Store, environment: &str, page_key: &str) -> Deploym
         page_key: page_key.into(),
         rebuild: false,
         pull: false,
+        now_reason: None,
     };
-    store.add_deployment(new, String::new(), Box::new(|_| None), 1).await.unwrap().0.id
+    store.add_deployment(new, Sentences::default(), Box::new(|_| None), 1).await.unwrap().0.id
 }
 
 fn built(deployment: DeploymentId, started_ms: i64) -> Work {

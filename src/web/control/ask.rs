@@ -4,7 +4,7 @@ use super::answer::{Answer, answer};
 use super::deployments;
 use super::reports::plan_report;
 use crate::model::DeploymentId;
-use crate::run::{AskedAnew, Deployer, Preview, Refusal};
+use crate::run::{AskedAnew, Asks, Deployer, Preview, Refusal};
 use crate::web::wire::{
     BackupRequest, CancelRequest, DeployRequest, DeploymentDetails, PlanReport, PlanRequest, RollbackRequest,
 };
@@ -22,7 +22,14 @@ pub async fn deploy(
             deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
         let by = name_of(&asked.by);
         let anew = AskedAnew { build: asked.rebuild, pull: asked.pull };
-        let added = deployer.ask_to_deploy(&project, &environment, asked.commit.as_deref(), anew, &by).await?;
+        let now = match asked.now_reason.as_deref().map(clean) {
+            Some(reason) if reason.is_empty() => {
+                return Err(Refusal::Impossible("say with --reason why it is not to wait; it is noted".into()));
+            }
+            reason => reason,
+        };
+        let commit = asked.commit.as_deref();
+        let added = deployer.ask_to_deploy(&project, &environment, commit, anew, now, &by).await?;
         deployments::read(&deployer, added.id).await
     })
     .await
@@ -61,7 +68,10 @@ pub async fn plan(State(deployer): State<Arc<Deployer>>, Json(asked): Json<PlanR
             deployer.preview(&project, &environment, asked.commit.as_deref(), asked.against.as_deref()).await?;
         let Preview { commit, reference, against, comparison, plan, to_pull } = preview;
         let of = (&project, &environment);
-        Ok(plan_report(of, (&commit, Some(&reference)), against, &comparison, Some(&plan), to_pull))
+        let held = deployer.held(&project, &environment, Asks::of_push()).await?;
+        let waits = held.map(|held| held.situation(|situation| situation.sentence()));
+        let report = plan_report(of, (&commit, Some(&reference)), against, &comparison, Some(&plan), to_pull);
+        Ok(PlanReport { waits, ..report })
     })
     .await
 }
@@ -90,8 +100,26 @@ where
     answer(&deployer, done.unwrap_or_else(|error| Err(Refusal::Failed(error.into()))))
 }
 
+pub async fn approve(
+    State(deployer): State<Arc<Deployer>>,
+    Path(id): Path<i64>,
+    Json(asked): Json<CancelRequest>,
+) -> Answer<DeploymentDetails> {
+    carried_out(deployer, |deployer| async move {
+        let approved = deployer.ask_to_approve(DeploymentId(id), &name_of(&asked.by)).await?;
+        deployments::read(&deployer, approved.id).await
+    })
+    .await
+}
+
 /// Who asked, as text for statuses and pages.
 pub(super) fn name_of(by: &str) -> String {
     let clean: String = by.chars().filter(|c| !c.is_control()).take(80).collect();
     if clean.trim().is_empty() { "somebody at the command line".into() } else { clean.trim().to_string() }
+}
+
+/// A reason that somebody gave, as one line.
+pub(super) fn clean(reason: &str) -> String {
+    let line: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    line.trim().to_string()
 }

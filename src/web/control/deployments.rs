@@ -15,10 +15,10 @@ const PIECE: usize = 256 * 1024;
 
 #[derive(Deserialize)]
 pub struct Filter {
-    project: Option<ProjectName>,
-    environment: Option<EnvironmentName>,
-    /// 20 where absent.
-    limit: Option<u32>,
+    pub project: Option<ProjectName>,
+    pub environment: Option<EnvironmentName>,
+    /// How many, the newest.
+    pub limit: Option<u32>,
 }
 
 pub async fn list(

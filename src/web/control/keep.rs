@@ -1,7 +1,7 @@
 //! While nothing is deployed: start what was stopped, pause, resume; and how that is told.
 
 use super::answer::Answer;
-use super::ask::{carried_out, name_of};
+use super::ask::{carried_out, clean, name_of};
 use super::reports::time;
 use crate::plan::drift::Drift;
 use crate::run::Deployer;
@@ -28,7 +28,7 @@ pub async fn pause(State(deployer): State<Arc<Deployer>>, Json(asked): Json<Paus
     carried_out(deployer, |deployer| async move {
         let (project, environment) =
             deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
-        let reason = asked.reason.map(|reason| reason.chars().filter(|c| !c.is_control()).take(200).collect());
+        let reason = asked.reason.as_deref().map(clean);
         let pause = deployer.ask_to_pause(&project, &environment, reason, &name_of(&asked.by)).await?;
         Ok(PauseReport { project: project.name, environment: environment.name, paused: Some(paused(pause)) })
     })

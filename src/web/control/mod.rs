@@ -7,6 +7,7 @@ mod collect;
 mod deliveries;
 mod deployments;
 mod keep;
+mod queue;
 mod reports;
 mod status;
 
@@ -26,6 +27,9 @@ pub fn control(deployer: Arc<Deployer>) -> Router {
         .route("/v1/deployments/{id}", get(deployments::one))
         .route("/v1/deployments/{id}/log", get(deployments::log))
         .route("/v1/deployments/{id}/cancel", post(ask::cancel))
+        .route("/v1/deployments/{id}/approve", post(ask::approve))
+        .route("/v1/queue", get(queue::queue))
+        .route("/v1/audit", get(queue::audit))
         .route("/v1/deploy", post(ask::deploy))
         .route("/v1/rollback", post(ask::roll_back))
         .route("/v1/start", post(keep::start))

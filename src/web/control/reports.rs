@@ -47,6 +47,8 @@ pub fn details(
         summary: summary(deployer, deployment),
         previous: deployment.previous,
         cancelled_by: deployment.cancelled_by.clone(),
+        now_reason: deployment.now_reason.as_deref().map(|reason| deployer.mask().apply(reason)),
+        approved_by: deployment.approved_by.clone(),
         rebuild: deployment.rebuild,
         pull: deployment.pull,
         delivery: deployment.delivery,
@@ -130,5 +132,6 @@ pub fn plan_report(
         steps: plan.map(|plan| plan.steps.iter().map(ToString::to_string).collect()),
         to_pull,
         notes: comparison.problems.iter().map(ToString::to_string).collect(),
+        waits: None,
     }
 }

@@ -19,6 +19,8 @@ fn deployment(state: DeploymentState) -> Deployment {
         page_key: "k".into(),
         rebuild: false,
         pull: false,
+        now_reason: None,
+        approved_by: None,
         cancelled_by: None,
         plan: String::new(),
         touched: false,

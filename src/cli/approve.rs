@@ -1,0 +1,56 @@
+//! `launchway approve`: somebody's yes to a deployment that waits for one.
+
+use super::client::{Client, block_on};
+use super::{look, who};
+use crate::model::DeploymentId;
+use crate::web::wire::{CancelRequest, DeploymentDetails, QueueReport};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Say yes to a deployment that waits for somebody's yes
+///
+/// Without a number, lists what waits for a yes. The yes is for that one commit: a newer push asks again. Who said it is
+/// noted (`launchway audit`).
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The deployment's number
+    deployment: Option<DeploymentId>,
+    /// Print JSON: the deployment, or the list of those that wait
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
+    block_on(async {
+        let client = Client::new(config)?;
+        let Some(id) = args.deployment else { return list(&client, args.json).await };
+        let request = CancelRequest { by: who::at_the_command_line() };
+        let details: DeploymentDetails = client.post(&format!("/v1/deployments/{id}/approve"), &request).await?;
+        if args.json {
+            look::print_json(&details)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let summary = &details.summary;
+        let place = format!("{}/{}", summary.project, summary.environment);
+        look::print(&format!("Yes to deployment {id} of {} to {place}\n{}\n", summary.commit.short(), summary.page))?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+async fn list(client: &Client, json: bool) -> anyhow::Result<ExitCode> {
+    let mut queue: QueueReport = client.get("/v1/queue", &[]).await?;
+    queue.held.retain(|queued| queued.waits_for_yes);
+    if json {
+        look::print_json(&queue.held)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if queue.held.is_empty() {
+        look::print("Nothing waits for somebody's yes\n")?;
+    }
+    for queued in &queue.held {
+        let d = &queued.summary;
+        let what = format!("{} {} ({}, by {})", d.commit.short(), d.subject, d.trigger, d.asked_by);
+        look::print(&format!("`launchway approve {}`: {}/{} {what}\n", d.id, d.project, d.environment))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

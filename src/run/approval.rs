@@ -1,0 +1,105 @@
+//! A yes on the page of a deployment: who says it is known by their code (`approvers` in launchway.toml). The page's
+//! address alone, which whoever sees the commit's status has, does not do.
+
+use super::deployer::Deployer;
+use super::requests::Refusal;
+use crate::model::{DeploymentState, Secret};
+use crate::store::{Deployment, StoreError};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// So many wrong codes are looked at on one page in [`WITHIN`]; the next are not.
+const WRONG_CODES: usize = 5;
+const WITHIN: Duration = Duration::from_secs(600);
+
+/// When a wrong code was given on each page.
+#[derive(Default)]
+pub struct WrongCodes(Mutex<HashMap<String, Vec<Instant>>>);
+
+impl WrongCodes {
+    fn too_many(&self, page_key: &str, now: Instant) -> bool {
+        let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pages.retain(|_, wrong| {
+            wrong.retain(|at| now.duration_since(*at) < WITHIN);
+            !wrong.is_empty()
+        });
+        pages.get(page_key).is_some_and(|wrong| wrong.len() >= WRONG_CODES)
+    }
+
+    fn note(&self, page_key: &str, now: Instant) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(page_key.into()).or_default().push(now);
+    }
+}
+
+impl Deployer {
+    /// Whether the page of a deployment asks for a yes: it waits for one, and somebody has a code.
+    pub async fn page_asks_for_yes(&self, deployment: &Deployment) -> Result<bool, StoreError> {
+        if deployment.state != DeploymentState::Waiting || self.approvers(deployment).is_empty() {
+            return Ok(false);
+        }
+        Ok(self.held_deployment(deployment).await?.is_some_and(|held| held.needs_yes))
+    }
+
+    fn approvers(&self, deployment: &Deployment) -> Vec<(String, Secret)> {
+        let config = self.config();
+        let project = config.projects.get(&deployment.project);
+        let environment = project.and_then(|project| project.environments.get(&deployment.environment));
+        environment.map(|environment| environment.approvers.clone().into_iter().collect()).unwrap_or_default()
+    }
+
+    /// A yes on the page under a key, by whoever has this code; `None` where there is no such page.
+    pub async fn approve_on_page(&self, page_key: &str, code: &str) -> Result<Option<Deployment>, Refusal> {
+        let Some(deployment) = self.store.deployment_by_key(page_key).await? else { return Ok(None) };
+        let now = Instant::now();
+        if self.wrong_codes.too_many(page_key, now) {
+            let why =
+                "too many wrong codes were given here: try again in ten minutes, or `launchway approve` on the server";
+            return Err(Refusal::Impossible(why.into()));
+        }
+        // All are compared, each in constant time.
+        let approvers = self.approvers(&deployment);
+        let known: Vec<&String> =
+            approvers.iter().filter(|(_, known)| is_same(known.expose(), code)).map(|(name, _)| name).collect();
+        let Some(name) = known.first() else {
+            self.wrong_codes.note(page_key, now);
+            tracing::warn!(deployment.id = %deployment.id, "A wrong code was given on the page of a deployment");
+            return Err(Refusal::Impossible("that is nobody's code".into()));
+        };
+        self.ask_to_approve(deployment.id, &format!("{name} on the page")).await.map(Some)
+    }
+}
+
+/// Takes as long for any code of the same length.
+fn is_same(known: &str, code: &str) -> bool {
+    let keyed = || Hmac::<Sha256>::new_from_slice(b"an approver's code").ok();
+    let Some((known_mac, code_mac)) = keyed().zip(keyed()) else { return false };
+    let sum = known_mac.chain_update(known.as_bytes()).finalize().into_bytes();
+    code_mac.chain_update(code.as_bytes()).verify_slice(&sum).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_the_same_or_not() {
+        assert!(is_same("0123456789ab", "0123456789ab"));
+        assert!(!is_same("0123456789ab", "0123456789aB"));
+        assert!(!is_same("0123456789ab", ""));
+    }
+
+    #[test]
+    fn after_five_wrong_codes_no_more_are_looked_at_for_ten_minutes() {
+        let (codes, now) = (WrongCodes::default(), Instant::now());
+        for _ in 0..WRONG_CODES {
+            assert!(!codes.too_many("a", now));
+            codes.note("a", now);
+        }
+        assert!(codes.too_many("a", now));
+        assert!(!codes.too_many("b", now), "another page is not meant");
+        assert!(!codes.too_many("a", now + WITHIN));
+    }
+}

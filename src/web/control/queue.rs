@@ -1,0 +1,39 @@
+//! The queue with its plan, and what people asked for.
+
+use super::answer::{Answer, answer};
+use super::deployments::Filter;
+use super::reports::{summary, time};
+use crate::run::{Deployer, Queue, Refusal};
+use crate::store::{AuditEntry, Deployment};
+use crate::web::wire::{AuditReport, QueueReport, QueuedReport};
+use axum::extract::{Query, State};
+use std::sync::Arc;
+
+pub async fn queue(State(deployer): State<Arc<Deployer>>) -> Answer<QueueReport> {
+    let found = deployer.queue().await.map(|Queue { begun, ready, held, unapproved, .. }| {
+        let queued = |deployment: &Deployment| QueuedReport {
+            priority: deployer.priority_of(deployment),
+            waits_for_yes: unapproved.contains(&deployment.id),
+            summary: summary(&deployer, deployment),
+        };
+        let reports = |list: Vec<Deployment>| list.iter().map(queued).collect();
+        let slots = deployer.config().limits.deployments;
+        QueueReport { slots, begun: reports(begun), ready: reports(ready), held: reports(held) }
+    });
+    answer(&deployer, found.map_err(Refusal::from))
+}
+
+pub async fn audit(State(deployer): State<Arc<Deployer>>, Query(filter): Query<Filter>) -> Answer<Vec<AuditReport>> {
+    let most = filter.limit.unwrap_or(50).min(1000);
+    let found = deployer.store.audit(filter.project.as_ref(), filter.environment.as_ref(), most).await;
+    let report = |entry: AuditEntry| AuditReport {
+        at: time(entry.at_ms),
+        by: entry.by,
+        action: entry.action.word().to_string(),
+        project: entry.project,
+        environment: entry.environment,
+        deployment: entry.deployment,
+        reason: entry.reason,
+    };
+    answer(&deployer, found.map(|list| list.into_iter().map(report).collect()).map_err(Refusal::from))
+}
