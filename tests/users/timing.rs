@@ -210,6 +210,7 @@ async fn production_has_its_turn_before_what_waited_longer_and_the_queue_says_so
     let busy = world.repository.commit("Busy");
     world.repository.push("HEAD:demo");
     world.until_deployment(&busy, &["deploying"]).await;
+    world.until_log("waiting for its health check to succeed").await;
     let staging = push_to("staging", "for staging");
     let waits = "Waiting for its turn: 1 deployment runs already";
     world
