@@ -55,6 +55,12 @@ pub struct Limits {
     pub catch_up: Duration,
     /// How long a hook may take.
     pub hook: Duration,
+    /// How long a deployment may wait for room on the host.
+    pub wait: Duration,
+    /// What all builds together may take; absent: half of the host's memory.
+    pub build_memory_bytes: Option<i64>,
+    /// Cores that all builds together may use, in thousandths; absent: all, with a low weight beside others.
+    pub build_cpu_millis: Option<i64>,
 }
 
 /// A repository that Launchway deploys.

@@ -36,6 +36,23 @@ impl Source {
     }
 }
 
+/// `512MB`, `1.5GB`: bytes, in powers of 1,024, as Compose files count.
+pub fn bytes(text: &str) -> Result<i64, String> {
+    let wrong = || format!("{text:?} is not a size: 512MB, 2GB or 1.5GB");
+    let digits = text.trim().find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+    let (number, unit) = text.trim().split_at(digits);
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let power = match unit.trim().to_ascii_lowercase().as_str() {
+        "k" | "kb" => 1,
+        "m" | "mb" => 2,
+        "g" | "gb" => 3,
+        "t" | "tb" => 4,
+        _ => return Err(wrong()),
+    };
+    let bytes = number * 1024_f64.powi(power);
+    if bytes < 9.2e18 { Ok(bytes as i64) } else { Err(wrong()) }
+}
+
 /// `30s`, `2m`, `1m30s`, `1h`, `500ms`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a duration: 30s, 2m, 1m30s, 1h or 500ms");

@@ -220,7 +220,7 @@ fn waits(why: &WaitsFor<'_>) -> String {
         WaitsFor::Window { opens } => format!("Waiting for the deploy window, which opens {opens}"),
         WaitsFor::Freeze { until, reason: Some(reason) } => format!("Waiting until {until}: frozen for {reason}"),
         WaitsFor::Freeze { until, reason: None } => format!("Waiting until {until}: deployments are frozen"),
-        WaitsFor::Room { of } => format!("Waiting for room on the host: {of}"),
+        WaitsFor::Room { of } => format!("Waiting for {of}"),
         WaitsFor::Resume { by, .. } => format!("Paused by {by}"),
         WaitsFor::Turn => "Waiting for its turn".into(),
     }

@@ -1,5 +1,6 @@
 //! What all parts of the flow share: settings, store, engine, mirrors, and who runs where.
 
+use super::admission::Admissions;
 use super::already::DeployedCommits;
 use super::keep::Keeping;
 use super::log::Logs;
@@ -51,6 +52,8 @@ pub struct Deployer {
     pub traffic_past: TrafficPast,
     /// Somebody promoted a canary.
     pub to_promote: Notify,
+    /// Who was let in, and waits for room on the host.
+    pub admissions: Admissions,
     pub build_slots: Arc<Semaphore>,
     pub deployment_slots: Arc<Semaphore>,
     /// Fires when the process is to end: no new work is begun, and nothing is put back because of it.
@@ -117,6 +120,7 @@ impl Deployer {
             to_compare: Notify::new(),
             traffic_past: TrafficPast::default(),
             to_promote: Notify::new(),
+            admissions: Admissions::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }))
@@ -173,6 +177,7 @@ impl Deployer {
     pub fn leave(&self, place: &(ProjectName, EnvironmentName)) {
         let left = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
         self.to_begin.notify_one();
+        self.admissions.changed.notify_waiters();
         if left.is_some_and(|control| !control.keeping) {
             self.keeping.look_at(place, Duration::ZERO);
         }
@@ -182,6 +187,11 @@ impl Deployer {
     pub fn running_in(&self, place: &(ProjectName, EnvironmentName)) -> Option<Control> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.get(place).filter(|control| !control.keeping).cloned()
+    }
+
+    /// Whether any deployment runs.
+    pub fn is_deploying(&self) -> bool {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).values().any(|control| !control.keeping)
     }
 
     /// A deployment wants the environment: looking after it gives way.

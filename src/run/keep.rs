@@ -147,6 +147,9 @@ pub async fn listen(deployer: Arc<Deployer>) {
     let heard = |happening: Happening| {
         if let Some(place) = place_of(&deployer, &happening) {
             deployer.keeping.hear(&happening);
+            if matches!(happening.what.as_str(), "die" | "destroy") {
+                deployer.admissions.changed.notify_waiters();
+            }
             deployer.keeping.look_at(&place, GROUP);
         }
     };

@@ -1,5 +1,6 @@
 //! The flow of one deployment, a file per stage, and the executor that walks a plan.
 
+mod admission;
 mod already;
 mod announce;
 mod baking;
@@ -43,6 +44,7 @@ mod start;
 mod supplies;
 mod traffic;
 mod traffic_past;
+mod usage;
 mod wake;
 mod ward;
 mod watch;

@@ -17,6 +17,7 @@ mod releases;
 mod row;
 mod stages;
 mod tips;
+mod usage;
 mod writer;
 
 pub use canaries::CanaryRecord;
@@ -31,3 +32,4 @@ pub use outbox::*;
 pub use pauses::*;
 pub use releases::NewRelease;
 pub use stages::*;
+pub use usage::Usage;

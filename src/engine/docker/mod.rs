@@ -20,6 +20,7 @@ mod probe;
 mod ready;
 mod request;
 mod rewrite;
+mod room;
 mod service;
 mod settings;
 mod stop;

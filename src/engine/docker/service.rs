@@ -3,7 +3,7 @@
 use super::answer::in_path;
 use super::connect::DockerEngine;
 use super::containers::name_of;
-use crate::engine::{Engine, EngineError, EngineInfo, Happening, Image, Outcome, Scope, Supplies};
+use crate::engine::{Engine, EngineError, EngineInfo, Happening, Image, Outcome, Room, Scope, Supplies};
 use crate::model::{Ending, Observed, RegistryCredentials};
 use crate::plan::{Action, ContainerSpec, Target};
 use async_trait::async_trait;
@@ -38,6 +38,10 @@ impl Engine for DockerEngine {
 
     async fn observe(&self, scope: &Scope) -> Result<Observed, EngineError> {
         self.snapshot(scope).await
+    }
+
+    async fn room(&self) -> Result<Room, EngineError> {
+        self.what_room().await
     }
 
     async fn act(

@@ -32,7 +32,7 @@ fn every_situation_reads_as_a_sentence() {
         Situation::Waiting(WaitsFor::Window { opens: "Monday 09:00 Europe/Berlin" }),
         Situation::Waiting(WaitsFor::Freeze { until: "2027-01-03", reason: Some("holidays") }),
         Situation::Waiting(WaitsFor::Freeze { until: "2027-01-03", reason: None }),
-        Situation::Waiting(WaitsFor::Room { of: "memory (needs 512 MB, 200 MB are free)" }),
+        Situation::Waiting(WaitsFor::Room { of: "memory: needs 512 MB beside what runs, 200 MB are free" }),
         Situation::Waiting(WaitsFor::Turn),
         Situation::Preparing,
         Situation::Building { component: &api, number: 1, of: 2 },
