@@ -39,6 +39,7 @@ enum Command {
     /// Debug webhooks
     #[command(subcommand)]
     Webhook(Webhook),
+    Gc(cli::gc::Args),
     Backup(cli::backup::Args),
     Health(cli::health::Args),
 }
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         Command::Deliveries(args) => cli::deliveries::run(&config, args),
         Command::Webhook(Webhook::Explain(args)) => cli::webhook_explain::run(args),
         Command::Health(args) => cli::health::run(&config, args),
+        Command::Gc(args) => cli::gc::run(&config, args),
         Command::Backup(args) => cli::backup::run(&config, args),
     };
     done.unwrap_or_else(|error| cli::exit::of_error(&error))

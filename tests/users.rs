@@ -7,6 +7,7 @@ mod users {
     mod cancelling;
     mod catching_up;
     mod checking;
+    mod collecting;
     mod controlling;
     mod crashing;
     mod crashing_behind_the_edge;
@@ -26,9 +27,11 @@ mod users {
     mod engine_pulling;
     mod engine_readiness;
     mod engine_versions;
+    mod estimating;
     mod explaining_webhooks;
     mod fetching;
     mod forge_trouble;
+    mod full_disk;
     mod ignore_files;
     mod images_that_move;
     mod judging_by_prometheus;
@@ -48,6 +51,7 @@ mod users {
     mod restarting;
     mod rolling_back;
     mod running_apps;
+    mod scraping;
     mod server_hooks;
     mod settings;
     mod statuses_as_notes;

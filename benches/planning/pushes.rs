@@ -137,7 +137,7 @@ impl<'a> Planner<'a> {
             live: self.live.as_ref(),
             platform: PLATFORM,
             content_keys: &self.content_keys,
-            resolve: Resolve::Pull { engine: &self.engine, log: &log, cancel: &CancellationToken::new() },
+            resolve: Resolve::Pull { engine: &self.engine, works: None, log: &log, cancel: &CancellationToken::new() },
             anew: Anew { build: false, pull: false, by: DeploymentId(1), store: None, now_ms: 0 },
         };
         settle(&settling).await.unwrap_or_else(|error| panic!("{error}"))

@@ -7,7 +7,7 @@ use super::progress::{BuildLine, BuildProgress};
 use super::session::{Accounts, Session, random_id};
 use super::solve_request::{CONTEXT, DOCKERFILE, additional, solve_request};
 use super::{BuildError, EngineAddress};
-use crate::model::{AdditionalContext, BuildSpec, ComponentName, Mask, Tree};
+use crate::model::{AdditionalContext, BuildSpec, ComponentName, Mask, Tree, WorkDetail};
 use bollard::grpc::export::moby::buildkit::v1::StatusRequest;
 use bollard::grpc::export::moby::buildkit::v1::control_client::ControlClient;
 use std::collections::{BTreeMap, HashMap};
@@ -55,6 +55,8 @@ pub struct BuiltImage {
     pub tag: String,
     /// Whether no step of the Dockerfile had to be carried out.
     pub cached: bool,
+    /// Which of its steps came from the cache, and how much of the context was sent.
+    pub detail: WorkDetail,
     /// The images that it is based on: as the Dockerfile names them, and the digest (or id) that each had.
     pub bases: BTreeMap<String, String>,
 }
@@ -102,9 +104,9 @@ impl Builder {
         let id = self.find(&request.tag).await?.ok_or_else(|| {
             self.engine_error(format!("the build ended well, but the engine has no image {}", request.tag))
         })?;
-        let cached = progress.all_cached();
+        let (cached, detail) = (progress.all_cached(), progress.detail());
         let bases = self.digests(progress.bases()).await?;
-        Ok(BuiltImage { id, tag: request.tag, cached, bases })
+        Ok(BuiltImage { id, tag: request.tag, cached, detail, bases })
     }
 
     async fn run(

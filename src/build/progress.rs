@@ -1,6 +1,6 @@
 //! What the engine says while it builds, as lines for people.
 
-use crate::model::Mask;
+use crate::model::{Mask, WorkDetail};
 use bollard::grpc::export::moby::buildkit::v1::{StatusResponse, Vertex};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -39,6 +39,8 @@ pub(super) struct BuildProgress<'a> {
     steps: HashMap<String, Step>,
     /// Digests in the order in which the steps were first seen.
     order: Vec<String>,
+    /// Bytes sent of each context, by BuildKit's name of the transfer.
+    sent: HashMap<(String, String), u64>,
 }
 
 #[derive(Default)]
@@ -57,13 +59,18 @@ struct Step {
 
 impl<'a> BuildProgress<'a> {
     pub(super) fn new(mask: &'a Mask, output: &'a (dyn Fn(BuildLine) + Send + Sync)) -> Self {
-        Self { mask, output, steps: HashMap::new(), order: Vec::new() }
+        Self { mask, output, steps: HashMap::new(), order: Vec::new(), sent: HashMap::new() }
     }
 
     pub(super) fn take(&mut self, status: StatusResponse) {
-        let StatusResponse { vertexes, logs, warnings, .. } = status;
+        let StatusResponse { vertexes, statuses, logs, warnings } = status;
         for vertex in &vertexes {
             self.start(vertex);
+        }
+        // BuildKit calls it `transferring context:`, and tells again and again how much there is by now.
+        for transfer in statuses.into_iter().filter(|status| status.id.starts_with("transferring ")) {
+            let bytes = self.sent.entry((transfer.vertex, transfer.id)).or_default();
+            *bytes = (*bytes).max(u64::try_from(transfer.current).unwrap_or(0));
         }
         for log in logs {
             let time = log.timestamp.and_then(|t| timestamp(t.seconds, t.nanos));
@@ -183,6 +190,23 @@ impl<'a> BuildProgress<'a> {
     pub(super) fn all_cached(&self) -> bool {
         let mut steps = self.in_order().filter(|step| is_dockerfile_step(&step.name)).peekable();
         steps.peek().is_some() && steps.all(|step| step.cached)
+    }
+
+    /// How much of the build was there already. A context counts with what the engine asked for of it: what it still had
+    /// of an earlier build is not sent.
+    pub(super) fn detail(&self) -> WorkDetail {
+        let steps: Vec<&Step> = self.in_order().filter(|step| is_dockerfile_step(&step.name)).collect();
+        let count = |number: usize| Some(u32::try_from(number).unwrap_or(u32::MAX));
+        let is_context =
+            |digest: &str| self.steps.get(digest).is_some_and(|step| step.name.ends_with("load build context"));
+        // BuildKit tells of steps in an order of its own; each begins only once what it builds on is there.
+        let first = steps.iter().filter(|step| step.started && !step.cached).min_by_key(|step| step.started_at);
+        WorkDetail {
+            steps: count(steps.len()),
+            cached: count(steps.iter().filter(|step| step.cached).count()),
+            context_bytes: Some(self.sent.iter().filter(|((digest, _), _)| is_context(digest)).map(|(_, n)| n).sum()),
+            invalidated_at: first.and_then(|step| step.name.split_once("] ")).map(|(_, written)| written.to_string()),
+        }
     }
 
     /// The images that the build began with: as the Dockerfile names them, and by digest where the engine said it.

@@ -9,6 +9,7 @@ pub mod deliveries;
 pub mod deploy;
 pub mod edge;
 pub mod exit;
+pub mod gc;
 pub mod health;
 pub mod logs;
 mod look;

@@ -71,6 +71,13 @@ async fn serve(config_path: &Path) -> Result<ExitCode> {
             config_path.display()
         )
     })?;
+    let metrics_listener =
+        match config.metrics {
+            None => None,
+            Some(address) => Some(TcpListener::bind(address).await.with_context(|| {
+                format!("cannot listen on {address} (`metrics.listen` in {})", config_path.display())
+            })?),
+        };
     let engine = Arc::new(DockerEngine::connect(config.engine.as_deref())?);
     let deployer = deployer(config.clone(), engine.clone()).await?;
     let socket = control_socket(&config.data)?;
@@ -81,12 +88,17 @@ async fn serve(config_path: &Path) -> Result<ExitCode> {
     deployer.tasks.spawn(clear_unfinished(engine, deployer.stop.clone()));
     deployer.start();
     let stop = deployer.stop.clone();
-    let servers = [
+    let mut servers = vec![
         tokio::spawn(
             axum::serve(listener, public).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future(),
         ),
         tokio::spawn(axum::serve(socket, control).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future()),
     ];
+    if let Some(listener) = metrics_listener {
+        let metrics = web::metrics_routes(deployer.clone());
+        let serving = axum::serve(listener, metrics).with_graceful_shutdown(stop.clone().cancelled_owned());
+        servers.push(tokio::spawn(serving.into_future()));
+    }
     tracing::info!(
         listen = %config.listen, public_url = config.public_url, data = %config.data.display(),
         projects = config.projects.len(), "Launchway is ready"

@@ -16,11 +16,22 @@ pub struct File {
     pub hooks: Option<String>,
     #[serde(default)]
     pub limits: FileLimits,
+    #[serde(default)]
+    pub keep: FileKeep,
     pub edge: Option<FileEdge>,
+    #[serde(default)]
+    pub metrics: FileMetrics,
     #[serde(default)]
     pub registries: BTreeMap<Spanned<String>, FileRegistry>,
     #[serde(default)]
     pub projects: BTreeMap<Spanned<String>, Spanned<FileProject>>,
+}
+
+/// `[metrics]`
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct FileMetrics {
+    pub listen: Option<Spanned<String>>,
 }
 
 /// `[registries."ghcr.io"]`
@@ -45,6 +56,16 @@ pub struct FileLimits {
     pub wait: Option<Spanned<String>>,
     pub build_memory: Option<Spanned<String>>,
     pub build_cpus: Option<Spanned<f64>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct FileKeep {
+    pub releases: Option<Spanned<usize>>,
+    pub age: Option<Spanned<String>>,
+    pub deployments: Option<Spanned<String>>,
+    pub build_cache: Option<Spanned<String>>,
+    pub free: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

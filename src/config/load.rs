@@ -1,7 +1,7 @@
 //! From the file's text to checked settings.
 
 use super::file::{File, FileEnvironment, FileProject, FileRegistry, OneOrMore};
-use super::value::{Source, bytes, duration, variable_lines};
+use super::value::{Source, duration, size, variable_lines};
 use super::{Config, Environment, Limits, Pattern, Project};
 use crate::model::{
     EnvironmentName, ForgeKind, GitCredentials, Place, Problem, ProjectName, RegistryCredentials, Repair, RepoPath,
@@ -61,10 +61,10 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
 }
 
 /// With less, not even a compiler starts.
-const LEAST_BUILD_BYTES: i64 = 64 << 20;
+const LEAST_BUILD_BYTES: u64 = 64_000_000;
 
-fn build_memory(text: &str) -> Result<i64, String> {
-    let bytes = bytes(text)?;
+fn build_memory(text: &str) -> Result<u64, String> {
+    let bytes = size(text)?;
     if bytes < LEAST_BUILD_BYTES {
         return Err(format!("{text:?} is too little for any build: at least 64MB"));
     }
@@ -118,7 +118,14 @@ impl Check<'_> {
         let data = self.folder.join(file.data.as_deref().unwrap_or(DEFAULT_DATA));
         let hooks = file.hooks.as_ref().map_or_else(|| data.join("hooks"), |folder| self.folder.join(folder));
         let limits = self.limits(&file.limits);
+        let keep = self.keep(&file.keep);
         let edge = file.edge.as_ref().map(|edge| self.edge(edge));
+        let metrics = self.parsed(file.metrics.listen.as_ref(), "metrics.listen", address);
+        if let (Some(written), Some(metrics)) = (&file.metrics.listen, metrics)
+            && metrics == listen
+        {
+            self.wrong(written.span().start, "metrics.listen", format!("{listen} is `listen` already; another port"));
+        }
         let registries = self.registries(&file.registries);
         let mut projects = BTreeMap::new();
         if file.projects.is_empty() {
@@ -153,7 +160,19 @@ impl Check<'_> {
                 }
             }
         }
-        Config { listen, public_url, data, engine: file.engine, hooks, limits, edge, registries, projects }
+        Config {
+            listen,
+            public_url,
+            data,
+            engine: file.engine,
+            hooks,
+            limits,
+            keep,
+            edge,
+            metrics,
+            registries,
+            projects,
+        }
     }
 
     fn limits(&mut self, file: &super::file::FileLimits) -> Limits {
@@ -171,10 +190,14 @@ impl Check<'_> {
         let build_cpu_millis = file.build_cpus.as_ref().and_then(|cpus| {
             // The kernel's own least share of a period.
             if !(0.01..=4096.0).contains(cpus.get_ref()) {
-                self.wrong(cpus.span().start, "limits.build-cpus", "it is no number of cores: 0.01 to 4096, such as 1.5");
+                self.wrong(
+                    cpus.span().start,
+                    "limits.build-cpus",
+                    "it is no number of cores: 0.01 to 4096, such as 1.5",
+                );
                 return None;
             }
-            Some((cpus.get_ref() * 1000.0).round() as i64)
+            Some((cpus.get_ref() * 1000.0).round() as u64)
         });
         let mut time = |value: &Option<Spanned<String>>, key: &str, usual: u64| {
             self.parsed(value.as_ref(), key, duration).unwrap_or(Duration::from_secs(usual))

@@ -3,6 +3,7 @@
 mod data;
 mod edge;
 mod file;
+mod keep;
 mod load;
 mod value;
 
@@ -11,7 +12,7 @@ pub use load::{ConfigError, load, parse};
 
 use crate::model::{
     EdgeSettings, EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RefName, RegistryCredentials,
-    Repair, RepoPath, Secret,
+    Repair, RepoPath, Retention, Secret,
 };
 use globset::GlobMatcher;
 use std::collections::BTreeMap;
@@ -33,8 +34,12 @@ pub struct Config {
     /// Absolute: the folder with what is run when a deployment begins or ends.
     pub hooks: PathBuf,
     pub limits: Limits,
+    /// How much of what is past is kept.
+    pub keep: Retention,
     /// Without it, this machine has no edge.
     pub edge: Option<EdgeSettings>,
+    /// Where `/metrics` is served; absent: only on the control socket.
+    pub metrics: Option<SocketAddr>,
     /// Accounts of registries by host; `docker.io` for Docker Hub.
     pub registries: BTreeMap<String, RegistryCredentials>,
     pub projects: BTreeMap<ProjectName, Project>,
@@ -57,10 +62,10 @@ pub struct Limits {
     pub hook: Duration,
     /// How long a deployment may wait for room on the host.
     pub wait: Duration,
-    /// What all builds together may take; absent: half of the host's memory.
-    pub build_memory_bytes: Option<i64>,
-    /// Cores that all builds together may use, in thousandths; absent: all, with a low weight beside others.
-    pub build_cpu_millis: Option<i64>,
+    /// Memory that all builds together may take; absent: half of the host's.
+    pub build_memory_bytes: Option<u64>,
+    /// Cores that all builds together may use, in thousandths; absent: all that nobody else wants.
+    pub build_cpu_millis: Option<u64>,
 }
 
 /// A repository that Launchway deploys.

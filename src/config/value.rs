@@ -36,21 +36,27 @@ impl Source {
     }
 }
 
-/// `512MB`, `1.5GB`: bytes, in powers of 1,024, as Compose files count.
-pub fn bytes(text: &str) -> Result<i64, String> {
-    let wrong = || format!("{text:?} is not a size: 512MB, 2GB or 1.5GB");
-    let digits = text.trim().find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
-    let (number, unit) = text.trim().split_at(digits);
-    let number: f64 = number.parse().map_err(|_| wrong())?;
-    let power = match unit.trim().to_ascii_lowercase().as_str() {
-        "k" | "kb" => 1,
-        "m" | "mb" => 2,
-        "g" | "gb" => 3,
-        "t" | "tb" => 4,
+/// `20GB`, `500 MB`, `1.5TB`: powers of ten; `GiB` and the like are powers of two. In bytes.
+pub fn size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is not a size: 500MB, 20GB or 20GiB");
+    let clean = text.trim();
+    let end = clean.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+    let number: f64 = clean[..end].parse().map_err(|_| wrong())?;
+    let unit: f64 = match clean[end..].trim().to_ascii_lowercase().as_str() {
+        "b" => 1.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1_048_576.0,
+        "gib" => 1_073_741_824.0,
+        "tib" => 1_099_511_627_776.0,
         _ => return Err(wrong()),
     };
-    let bytes = number * 1024_f64.powi(power);
-    if bytes < 9.2e18 { Ok(bytes as i64) } else { Err(wrong()) }
+    let bytes = number * unit;
+    // What is larger no disk has.
+    if bytes <= 1e18 { Ok(bytes as u64) } else { Err(wrong()) }
 }
 
 /// `30s`, `2m`, `1m30s`, `1h`, `500ms`.

@@ -4,12 +4,13 @@ mod docker;
 
 pub use docker::DockerEngine;
 
-use crate::model::{Ending, EnvironmentName, Observed, ProjectName, RegistryCredentials};
+use crate::model::{Ending, EnvironmentName, Holdings, Observed, ProjectName, RegistryCredentials};
 use crate::plan::{Action, ContainerSpec, VolumeContent};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 /// Which containers, networks and volumes an observation is about.
@@ -51,16 +52,17 @@ pub struct EngineInfo {
     pub platform: String,
     /// The containerd image store is in use.
     pub containerd_images: bool,
+    /// The folder in which it keeps everything, where it runs on this machine.
+    pub folder: Option<PathBuf>,
 }
 
 /// What the engine's host has, and what runs on it. Bytes; figures that nobody gives are absent, totals then 0.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Room {
+pub struct HostLoad {
     pub cpus: u32,
     pub memory_bytes: i64,
-    /// What the kernel could give away now, and what is free on the engine's disk: where the engine is on this machine.
+    /// What the kernel could give to somebody new, where the engine is on this machine.
     pub available_bytes: Option<i64>,
-    pub disk_free_bytes: Option<i64>,
     /// All that run, whoever started them.
     pub containers: Vec<ContainerUse>,
 }
@@ -193,8 +195,38 @@ pub trait Engine: Send + Sync {
     }
 
     /// What the host has and what runs takes; everything unknown where an engine cannot tell.
-    async fn room(&self) -> Result<Room, EngineError> {
-        Ok(Room::default())
+    async fn host_load(&self) -> Result<HostLoad, EngineError> {
+        Ok(HostLoad::default())
+    }
+
+    /// What it has of what any Launchway made.
+    async fn holdings(&self) -> Result<Holdings, EngineError> {
+        Ok(Holdings::default())
+    }
+
+    /// Takes a name off an image, and the image away with its last one; by its id, an image that has no name. Returns
+    /// whether it was there. An image that a container uses stays, and that is an error.
+    async fn remove_image(&self, name: &str) -> Result<bool, EngineError> {
+        let _ = name;
+        Ok(false)
+    }
+
+    /// Removes a volume that was filled from a commit, and no other. Returns whether it was there; one that a container
+    /// mounts stays, and that is an error.
+    async fn remove_content_volume(&self, name: &str) -> Result<bool, EngineError> {
+        let _ = name;
+        Ok(false)
+    }
+
+    /// What builds left for the next ones, all together, in bytes; `None` where the engine does not say.
+    async fn build_cache_bytes(&self) -> Result<Option<u64>, EngineError> {
+        Ok(None)
+    }
+
+    /// Takes away of that what was not used for longest until it is no larger. Returns what was freed, in bytes.
+    async fn prune_build_cache(&self, most_bytes: u64) -> Result<u64, EngineError> {
+        let _ = most_bytes;
+        Ok(0)
     }
 
     /// Tells whenever something happens to a container, until the engine is heard no more, and returns why. Something

@@ -12,8 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What a build needs at least where nobody knows what builds took before.
 pub const BUILD_BYTES: i64 = 256 << 20;
-/// Less free disk than this, and a build would only fill it up.
-pub const BUILD_DISK_BYTES: i64 = 512 << 20;
 /// What the host itself keeps: a twentieth of its memory, at most this.
 const MOST_MARGIN_BYTES: i64 = 512 << 20;
 /// What `needs` takes a component for of which nothing is known. It blocks nobody.
@@ -127,11 +125,7 @@ pub fn needs(component: &Component, past: Option<PastUse>) -> Need {
 
 /// The most that a plan takes at one time beside what runs now. `new` is what a replica of a component needs, `running`
 /// what each running container counts for, by id. Components may reach their most at the same time, so theirs add up.
-pub fn most_beside(
-    plan: &Plan,
-    new: &BTreeMap<ComponentName, Amount>,
-    running: &BTreeMap<String, Amount>,
-) -> Amount {
+pub fn most_beside(plan: &Plan, new: &BTreeMap<ComponentName, Amount>, running: &BTreeMap<String, Amount>) -> Amount {
     let mut by_component: BTreeMap<Option<&ComponentName>, Vec<&Step>> = BTreeMap::new();
     for step in &plan.steps {
         by_component.entry(step.component.as_ref()).or_default().push(step);
@@ -189,8 +183,6 @@ pub struct Host {
     pub cpu_millis: i64,
     /// What the system could give away now, where the engine runs on this machine.
     pub available_bytes: Option<i64>,
-    /// Free on the disk of the engine, where that is this machine's.
-    pub disk_free_bytes: Option<i64>,
     /// All that run, whoever started them.
     pub running: Vec<Taken>,
     /// Admitted and not started yet.
@@ -225,10 +217,15 @@ impl Host {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
     Start,
-    /// `of` is what it waits for: `memory`, `CPU` or `disk`; `why` begins with it.
-    Wait { of: &'static str, why: String },
+    /// `of` is what it waits for: `memory` or `CPU`; `why` begins with it.
+    Wait {
+        of: &'static str,
+        why: String,
+    },
     /// It can never fit: the sentence says why, and what to change.
-    Never { why: String },
+    Never {
+        why: String,
+    },
 }
 
 /// Whether a deployment may start `beside` what runs. `own` is what its environment's containers count for now: they
@@ -272,7 +269,10 @@ pub fn admit(beside: Amount, own: Amount, host: &Host) -> Admission {
     let free = host.cpu_millis - host.taken().cpu_millis;
     if beside.cpu_millis > 0 && beside.cpu_millis > free {
         let (needed, free) = (cores(beside.cpu_millis), cores(free.max(0)));
-        return Admission::Wait { of: "CPU", why: format!("CPU: needs {needed} CPUs beside what runs, {free} are free") };
+        return Admission::Wait {
+            of: "CPU",
+            why: format!("CPU: needs {needed} CPUs beside what runs, {free} are free"),
+        };
     }
     Admission::Start
 }
@@ -280,10 +280,6 @@ pub fn admit(beside: Amount, own: Amount, host: &Host) -> Admission {
 /// Whether a build that takes up to `bytes` may begin. There is always a time at which it fits: what is set for builds
 /// is at most what the host has.
 pub fn admit_build(bytes: i64, host: &Host) -> Admission {
-    if let Some(free) = host.disk_free_bytes.filter(|free| *free < BUILD_DISK_BYTES) {
-        let why = format!("disk: a build needs {} on the engine's disk, {} are free", size(BUILD_DISK_BYTES), size(free));
-        return Admission::Wait { of: "disk", why };
-    }
     // What is promised to others and not taken yet is no reason to keep a build waiting: it gives way to them.
     let free = host.available_bytes.map(|available| available - host.margin() - host.in_flight.expected_bytes);
     let ceiling = (host.memory_bytes - host.margin()) / 2;
@@ -326,7 +322,9 @@ pub fn never_fits<'a>(components: impl Iterator<Item = &'a Component>, host: &Ho
         let limit = component.container.resources.cpu_limit_millis.and_then(|millis| i64::try_from(millis).ok());
         if let Some(limit) = limit.filter(|limit| *limit > host.cpu_millis && component.replicas > 0) {
             let (has, limit) = (cores(host.cpu_millis), cores(limit));
-            let why = format!("{name} has a limit of {limit} CPUs, and the host has {has}. Lower deploy.resources.limits.cpus");
+            let why = format!(
+                "{name} has a limit of {limit} CPUs, and the host has {has}. Lower deploy.resources.limits.cpus"
+            );
             return Some((name.clone(), why));
         }
         sum = sum.plus(all);

@@ -9,6 +9,8 @@ pub mod deaths;
 pub mod definition;
 mod draft;
 pub mod drift;
+pub mod durations;
+pub mod estimate;
 pub mod fingerprint;
 pub mod mending;
 pub mod method;
@@ -16,14 +18,17 @@ pub mod neighbours;
 pub mod order;
 pub mod paths;
 mod readiness;
+pub mod retention;
 pub mod routing;
 #[cfg(test)]
 mod sample;
+pub mod schedule;
 #[cfg(test)]
 mod simulation;
 mod slots;
 pub mod standing;
 mod step;
 pub mod verdict;
+mod work_kinds;
 
 pub use step::*;

@@ -12,16 +12,18 @@ pub const SHORTEST_LIMIT: usize = 140;
 pub enum Situation<'a> {
     Waiting(WaitsFor<'a>),
     Preparing,
-    /// `number` counts from 1.
+    /// `number` counts from 1. `left`: what it is expected to take until the release is live, where that is known.
     Building {
         component: &'a ComponentName,
         number: usize,
         of: usize,
+        left: Option<Duration>,
     },
     Deploying {
         component: &'a ComponentName,
         number: usize,
         of: usize,
+        left: Option<Duration>,
     },
     /// Everything runs; it is watched this much longer.
     Monitoring {
@@ -178,9 +180,11 @@ impl Situation<'_> {
             }
             Waiting(why) => fit(&waits(why), "", ""),
             Preparing => "Preparing: reading the commit and planning".into(),
-            Building { component, number, of } => fit("Building ", component.as_str(), &format!(" ({number} of {of})")),
-            Deploying { component, number, of } => {
-                fit("Deploying ", component.as_str(), &format!(" ({number} of {of})"))
+            Building { component, number, of, left } => {
+                fit("Building ", component.as_str(), &format!(" ({number} of {of}){}", about(*left)))
+            }
+            Deploying { component, number, of, left } => {
+                fit("Deploying ", component.as_str(), &format!(" ({number} of {of}){}", about(*left)))
             }
             Monitoring { left } if left.is_zero() => "Running; checking what the engine says of it".into(),
             Monitoring { left } => format!("Running; watched for {} more", duration(*left)),
@@ -328,6 +332,20 @@ pub fn duration(time: Duration) -> String {
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
+}
+
+/// `, about 40 s left`, rounded as people round: to 5 s, from half a minute on to 10 s, then to minutes, and from an hour on
+/// to ten of them.
+fn about(left: Option<Duration>) -> String {
+    let Some(left) = left else { return String::new() };
+    let to = |step: u64| ((left.as_secs_f64() / step as f64).round() as u64).max(1) * step;
+    let rounded = match left.as_secs() {
+        0..28 => to(5),
+        28..55 => to(10),
+        55..3570 => to(60),
+        _ => to(600),
+    };
+    format!(", about {} left", duration(Duration::from_secs(rounded)))
 }
 
 /// `head`, `middle` and `tail` in one line within the limit. Where it is too long, `middle` gives way first, then `head`.

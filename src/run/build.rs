@@ -4,21 +4,30 @@ use super::deployer::{Deployer, now_ms};
 use super::failpoint::failpoint;
 use super::images::{base_components, says_it_is};
 use super::log::DeploymentLog;
+use super::metrics::Built;
+use super::outlook::Outlook;
 use super::prepare::Prepared;
 use super::registries::EngineAccounts;
 use super::setback::Setback;
 use crate::build::{BuildError, BuildLine, BuildLineKind, BuildRequest};
 use crate::engine::EngineError;
-use crate::model::{ComponentName, ImageIdentity, Mask, Release, label};
+use crate::model::{ComponentName, DeploymentId, ImageIdentity, Mask, Release, WorkKind, WorkOutcome, label};
+use crate::plan::estimate::BuildLeft;
 use crate::store::{Deployment, NotedImage};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// What the build stage tells while it goes on.
-pub type Progress<'a> = dyn Fn(&ComponentName, usize, usize) + Send + Sync + 'a;
+/// What the build stage tells while it goes on: which build of how many begins, and what the deployment is expected to
+/// take from then on.
+pub type Progress<'a> = dyn Fn(&ComponentName, usize, usize, Option<Duration>) + Send + Sync + 'a;
+
+/// Since when each build has its slot.
+type Begun = Arc<Mutex<BTreeMap<ComponentName, Instant>>>;
 
 /// Builds side by side, as many as the settings allow over all projects. The first failure stops the others. Returns
 /// what was built.
@@ -26,6 +35,7 @@ pub async fn build(
     deployer: &Arc<Deployer>,
     deployment: &Deployment,
     prepared: &Prepared,
+    outlook: &Outlook,
     log: &DeploymentLog,
     cancel: &CancellationToken,
     progress: &Progress<'_>,
@@ -34,6 +44,15 @@ pub async fn build(
     let total = missing.len();
     let stop = cancel.child_token();
     let mut waiting: Vec<ComponentName> = missing.into_iter().collect();
+    let begun = Begun::default();
+    let paths = outlook.build_paths(&builds_left(prepared, &waiting, &begun), &prepared.plan);
+    let line = |name: &ComponentName| {
+        let place = prepared.release.stack.components.get(name).map(|component| &component.place);
+        place.map(|place| (place.file.clone(), place.line))
+    };
+    // The longest path first, and of equals the first in the Compose file.
+    waiting.sort_by_cached_key(|name| (Reverse(paths.get(name).copied()), line(name)));
+    let mut open = waiting.clone();
     let mut done: BTreeSet<ComponentName> = BTreeSet::new();
     let mut building: JoinSet<(ComponentName, Result<(), Setback>)> = JoinSet::new();
     let mut failed: Option<Setback> = None;
@@ -46,8 +65,10 @@ pub async fn build(
             });
             let Some(index) = ready else { break };
             let name = waiting.remove(index);
-            let job = Job::new(deployer, deployment, prepared, &name, log, &stop)?;
-            progress(&name, done.len() + building.len() + 1, total);
+            let path = paths.get(&name).copied().unwrap_or_default();
+            let job = Job::new(deployer, deployment, prepared, (&name, path, &begun), log, &stop)?;
+            let left = outlook.left(&builds_left(prepared, &open, &begun), &prepared.plan);
+            progress(&name, done.len() + building.len() + 1, total, left);
             building.spawn(async move {
                 let result = job.run().await;
                 (name, result)
@@ -60,6 +81,7 @@ pub async fn build(
         };
         match result {
             Ok(()) => {
+                open.retain(|other| *other != name);
                 done.insert(name);
             }
             Err(error) => {
@@ -78,6 +100,17 @@ pub async fn build(
     }
 }
 
+/// The builds that have not ended, each with what it waits for and for how long it has been going on.
+fn builds_left(prepared: &Prepared, open: &[ComponentName], begun: &Begun) -> Vec<BuildLeft> {
+    let begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
+    let one = |name: &ComponentName| BuildLeft {
+        component: name.clone(),
+        waits_for: prepared.release.stack.components.get(name).map(base_components).unwrap_or_default(),
+        runs: begun.get(name).map(|since| since.elapsed()),
+    };
+    open.iter().map(one).collect()
+}
+
 /// Whether a base image is there: it was not missing, or has been built meanwhile.
 fn is_built(name: &ComponentName, prepared: &Prepared, done: &BTreeSet<ComponentName>) -> bool {
     done.contains(name) || prepared.release.parts.contains_key(name)
@@ -92,6 +125,8 @@ async fn missing(
     log: &DeploymentLog,
     cancel: &CancellationToken,
 ) -> Result<BTreeSet<ComponentName>, Setback> {
+    // Its release is noted: what is there from now on stays.
+    deployer.collecting.wait_for_removal().await;
     let mut missing = BTreeSet::new();
     for (name, part) in &prepared.release.parts {
         let reference = part.image.reference();
@@ -123,7 +158,10 @@ async fn missing(
             (ImageIdentity::Pulled { reference, pinned }, None) => {
                 log.line(Some(name), &format!("pulling {reference} again: the engine lost {pinned}"));
                 let progress = |line: &str| log.line(Some(name), line);
-                deployer.engine.pull(pinned, &progress, cancel).await?
+                let work = deployer.works.begin(deployment.id, Some(name), WorkKind::Pull, pinned);
+                let pulled = deployer.engine.pull(pinned, &progress, cancel).await;
+                work.ended(outcome_of(&pulled));
+                pulled?
             }
         };
         if noted.is_none_or(|noted| noted.image_id != image.id) {
@@ -131,6 +169,15 @@ async fn missing(
         }
     }
     Ok(missing)
+}
+
+/// How a pull ended.
+pub fn outcome_of<T>(pulled: &Result<T, EngineError>) -> WorkOutcome {
+    match pulled {
+        Ok(_) => WorkOutcome::Done,
+        Err(EngineError::Cancelled) => WorkOutcome::Cancelled,
+        Err(_) => WorkOutcome::Failed,
+    }
 }
 
 /// Notes an image that the engine has now, as it was built or pulled.
@@ -178,8 +225,12 @@ fn text_of(line: &BuildLine) -> String {
 /// One image to build.
 struct Job {
     deployer: Arc<Deployer>,
+    deployment: DeploymentId,
     release: Release,
     name: ComponentName,
+    /// The longest path from its beginning to the end of the deployment.
+    path: Duration,
+    begun: Begun,
     request: BuildRequest,
     log: DeploymentLog,
     stop: CancellationToken,
@@ -190,7 +241,7 @@ impl Job {
         deployer: &Arc<Deployer>,
         deployment: &Deployment,
         prepared: &Prepared,
-        name: &ComponentName,
+        (name, path, begun): (&ComponentName, Duration, &Begun),
         log: &DeploymentLog,
         stop: &CancellationToken,
     ) -> Result<Self, Setback> {
@@ -253,8 +304,11 @@ impl Job {
         };
         Ok(Self {
             deployer: deployer.clone(),
+            deployment: deployment.id,
             release: release.clone(),
             name: name.clone(),
+            path,
+            begun: begun.clone(),
             request,
             log: log.clone(),
             stop: stop.clone(),
@@ -264,14 +318,29 @@ impl Job {
     async fn run(mut self) -> Result<(), Setback> {
         let slots = self.deployer.build_slots.clone();
         let slot = tokio::select! {
-            slot = slots.acquire_owned() => slot.map_err(Setback::host)?,
+            slot = slots.acquire(self.path) => slot,
             () = self.stop.cancelled() => return Err(Setback::Cancelled),
         };
         self.request.deadline = Instant::now() + self.deployer.config().limits.build;
         self.log.line(Some(&self.name), &format!("building {}", self.request.tag));
         let start = Instant::now();
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(self.name.clone(), start);
+        let (works, tag) = (&self.deployer.works, &self.request.tag);
+        let work = works.begin(self.deployment, Some(&self.name), WorkKind::Build, tag);
         let built = self.deployer.builder.build(self.request).await;
         drop(slot);
+        let outcome = match &built {
+            Ok(image) if image.cached => Built::Cached,
+            Ok(_) => Built::Anew,
+            Err(BuildError::Cancelled) => Built::Cancelled,
+            Err(_) => Built::Failed,
+        };
+        self.deployer.metrics.built(&self.release.project, outcome, start.elapsed());
+        match &built {
+            Ok(image) => work.ended_with(WorkOutcome::Done, image.detail.clone()),
+            Err(BuildError::Cancelled) => work.ended(WorkOutcome::Cancelled),
+            Err(_) => work.ended(WorkOutcome::Failed),
+        }
         let took = start.elapsed().as_secs_f64();
         match built {
             Ok(image) => {

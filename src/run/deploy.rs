@@ -6,6 +6,7 @@ use super::deployer::{Deployer, now_ms};
 use super::engine_away::Patience;
 use super::executor::{Hands, StepError, StepFailed, Watch, execute};
 use super::log::DeploymentLog;
+use super::outlook::Outlook;
 use super::setback::{Limit, Setback, within};
 use super::supplies::CommitFiles;
 use super::watch::LogSteps;
@@ -41,6 +42,8 @@ pub struct Convergence<'a> {
     pub cancel: &'a CancellationToken,
     /// Going forwards, what holds and judges canaries.
     pub canaries: Option<Canaries>,
+    /// What steps are expected to take: the longest path begins first.
+    pub outlook: Arc<Outlook>,
 }
 
 impl Convergence<'_> {
@@ -186,10 +189,13 @@ impl Convergence<'_> {
 
     async fn execute(&self, plan: &Plan, phases: &[Phase], cancel: &CancellationToken) -> Result<(), StepFailed> {
         let supplies: Arc<dyn Supplies> = Arc::new(CommitFiles { tree: self.tree.clone(), log: self.log.clone() });
-        let watch: Arc<dyn Watch> = Arc::new(LogSteps { log: self.log.clone() });
+        let watch: Arc<dyn Watch> = Arc::new(LogSteps {
+            log: self.log.clone(),
+            record: self.wanted.deployment.map(|deployment| (self.deployer.works.clone(), deployment)),
+        });
         let lead = self.deployer.lead(&self.project.name, &self.environment.name, self.canaries.clone());
         let hands = Hands { engine: self.deployer.engine.clone(), supplies, lead };
-        execute(plan, phases, &hands, &watch, cancel).await
+        execute(plan, phases, &self.outlook.step_ranks(plan), &hands, &watch, cancel).await
     }
 }
 

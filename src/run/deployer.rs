@@ -1,10 +1,14 @@
 //! What all parts of the flow share: settings, store, engine, mirrors, and who runs where.
 
-use super::admission::Admissions;
 use super::already::DeployedCommits;
+use super::build_slots::BuildSlots;
+use super::collect::Collecting;
 use super::keep::Keeping;
 use super::log::Logs;
+use super::metrics::Metrics;
+use super::promised::Admissions;
 use super::traffic_past::TrafficPast;
+use super::works::Works;
 use crate::build::{Builder, ContentKeys};
 use crate::config::{Config, Environment, Project};
 use crate::engine::{Engine, Scope};
@@ -37,6 +41,8 @@ pub struct Deployer {
     pub deployed_commits: DeployedCommits,
     /// Looking after what is live.
     pub keeping: Keeping,
+    /// Taking away what is not needed any more.
+    pub collecting: Collecting,
     /// Held while a deployment makes sure that no other environment wants what it is about to take.
     pub claiming: tokio::sync::Mutex<()>,
     /// Deliveries wait to be judged.
@@ -50,11 +56,14 @@ pub struct Deployer {
     /// Tips are to be compared with what was received.
     pub to_compare: Notify,
     pub traffic_past: TrafficPast,
+    pub metrics: Metrics,
+    /// The record of what work takes.
+    pub works: Works,
     /// Somebody promoted a canary.
     pub to_promote: Notify,
     /// Who was let in, and waits for room on the host.
     pub admissions: Admissions,
-    pub build_slots: Arc<Semaphore>,
+    pub build_slots: BuildSlots,
     pub deployment_slots: Arc<Semaphore>,
     /// Fires when the process is to end: no new work is begun, and nothing is put back because of it.
     pub stop: CancellationToken,
@@ -98,12 +107,14 @@ impl Deployer {
     pub fn new(parts: Parts) -> std::io::Result<Arc<Self>> {
         let Parts { config, store, engine, builder, status_clients } = parts;
         engine.sign_in(config.registries.clone());
+        let tasks = TaskTracker::new();
         Ok(Arc::new(Self {
             mirrors: Mirrors::new(config.data.join("mirrors")),
             logs: Logs::new(&config.data)?,
-            build_slots: Arc::new(Semaphore::new(config.limits.builds)),
+            build_slots: BuildSlots::new(config.limits.builds),
             deployment_slots: Arc::new(Semaphore::new(config.limits.deployments)),
             settings: RwLock::new(Settings::new(config)),
+            works: Works::new(store.clone(), tasks.clone()),
             store,
             engine,
             builder,
@@ -112,6 +123,7 @@ impl Deployer {
             running: Mutex::default(),
             deployed_commits: DeployedCommits::default(),
             keeping: Keeping::default(),
+            collecting: Collecting::default(),
             claiming: tokio::sync::Mutex::default(),
             to_judge: Notify::new(),
             to_begin: Notify::new(),
@@ -119,10 +131,11 @@ impl Deployer {
             to_run_hooks: Notify::new(),
             to_compare: Notify::new(),
             traffic_past: TrafficPast::default(),
+            metrics: Metrics::default(),
             to_promote: Notify::new(),
             admissions: Admissions::default(),
             stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            tasks,
         }))
     }
 

@@ -7,6 +7,7 @@ use crate::edge::EdgeError;
 use crate::engine::{Engine, EngineError, Outcome, Supplies};
 use crate::model::ComponentName;
 use crate::plan::{Action, EngineNetworkMode, Phase, Plan, Step, Target};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Steps carried out at once; more would only queue up in the engine.
-const AT_ONCE: usize = 8;
+pub const AT_ONCE: usize = 8;
 
 /// The step that did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -90,10 +91,12 @@ impl Hands {
 }
 
 /// Carries out the steps of the given phases, each phase only after the whole one before it. Stops beginning new steps
-/// at the first failure, waits for those under way, and returns that failure.
+/// at the first failure, waits for those under way, and returns that failure. Of ready steps that with the highest rank
+/// begins first, then the first of the plan; a step without a rank has none to lose.
 pub async fn execute(
     plan: &Plan,
     phases: &[Phase],
+    ranks: &BTreeMap<u32, u64>,
     hands: &Hands,
     watch: &Arc<dyn Watch>,
     cancel: &CancellationToken,
@@ -101,13 +104,14 @@ pub async fn execute(
     let mut created: BTreeMap<u32, String> = BTreeMap::new();
     for phase in phases {
         let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.phase == *phase).collect();
-        walk(&steps, &mut created, hands, watch, cancel).await?;
+        walk(&steps, ranks, &mut created, hands, watch, cancel).await?;
     }
     Ok(())
 }
 
 async fn walk(
     steps: &[&Step],
+    ranks: &BTreeMap<u32, u64>,
     created: &mut BTreeMap<u32, String>,
     hands: &Hands,
     watch: &Arc<dyn Watch>,
@@ -121,8 +125,9 @@ async fn walk(
     let mut failed: Option<StepFailed> = None;
     loop {
         while failed.is_none() && running.len() < AT_ONCE {
-            let ready = waiting.iter().position(|step| step.waits_for.iter().all(|wait| !open.contains(wait)));
-            let Some(index) = ready else { break };
+            let ready = waiting.iter().enumerate().filter(|(_, step)| !step.waits_for.iter().any(|w| open.contains(w)));
+            let rank = |(index, step): &(usize, &&Step)| (ranks.get(&step.id).copied().unwrap_or(0), Reverse(*index));
+            let Some((index, _)) = ready.max_by_key(rank) else { break };
             let step = waiting.remove(index);
             match resolve(step, created) {
                 Ok(action) => {

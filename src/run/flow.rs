@@ -6,8 +6,10 @@ use super::deploy::{Beginning, Convergence};
 use super::deployer::{Control, Deployer, now_ms};
 use super::engine_away::Patience;
 use super::failpoint::failpoint;
+use super::full_disk;
 use super::log::DeploymentLog;
 use super::monitor;
+use super::outlook::Outlook;
 use super::prepare::{self, Prepared};
 use super::setback::{Limit, Setback, within, within_but_for};
 use crate::config::{Environment, Project};
@@ -24,25 +26,43 @@ use tokio_util::sync::CancellationToken;
 
 /// How long stopped work may take to come to rest. What a step asked of the engine is answered in that time.
 const SHORT_REST: Duration = Duration::from_secs(5);
+/// How long a deployment rests whose state could not be noted.
+const BEFORE_AGAIN: Duration = Duration::from_secs(5);
 /// A container that was told to stop is waited for.
 pub(super) const LONG_REST: Duration = Duration::from_secs(60);
 
 /// Carries one deployment to its end, from wherever a crash or restart left it. Returns early, with nothing put back,
 /// when the process is to end.
 pub async fn carry_out(deployer: Arc<Deployer>, deployment: Deployment, control: Control) {
+    let stop = deployer.stop.clone();
+    if !is_carried_out(deployer, deployment, control).await {
+        // The queue takes it up again at once: what is wrong with the store or the disk may take a while.
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(BEFORE_AGAIN) => {}
+        }
+    }
+}
+
+/// Whether the deployment came to its end, or stands in the store for the next start.
+async fn is_carried_out(deployer: Arc<Deployer>, deployment: Deployment, control: Control) -> bool {
     let flow = match Flow::new(&deployer, deployment, control) {
         Ok(flow) => flow,
         Err(error) => {
             tracing::error!(error = %error, "A deployment cannot be begun");
-            return;
+            return false;
         }
     };
     let id = flow.deployment.id;
     let span_text = format!("{}/{}", flow.deployment.project, flow.deployment.environment);
     tracing::info!(deployment.id = %id, environment = span_text, commit = %flow.deployment.commit, "A deployment begins");
-    if let Err(error) = flow.run().await {
-        // Only the store itself can fail here; the next start takes the deployment up again.
-        tracing::error!(deployment.id = %id, error = %error, "A deployment could not be carried to its end");
+    match flow.run().await {
+        Ok(()) => true,
+        // Only the store itself can fail here; the deployment is taken up again.
+        Err(error) => {
+            tracing::error!(deployment.id = %id, error = %error, "A deployment could not be carried to its end");
+            false
+        }
     }
 }
 
@@ -109,7 +129,7 @@ impl Flow {
 
     async fn finish(&self, project: &Project, environment: &Environment) -> anyhow::Result<()> {
         let prepared = prepare::noted(&self.deployer, &self.deployment).await?;
-        self.convergence(project, environment, &prepared, &self.deployer.stop).clean().await;
+        self.convergence(project, environment, &prepared, &self.deployer.stop, Arc::default()).clean().await;
         if self.deployer.stop.is_cancelled() {
             return Ok(());
         }
@@ -134,11 +154,12 @@ impl Flow {
         self.deployment.release = Some(prepared.release.id);
 
         self.refuse_what_never_fits(&prepared).await?;
+        let outlook = Arc::new(Outlook::of(&deployer, &self.deployment).await);
         let room_to_build = self.admit_build(&prepared).await?;
-        let built = self.build(&prepared, limits.build, &cancel).await?;
+        let built = self.build(&prepared, &outlook, limits.build, &cancel).await?;
         drop(room_to_build);
 
-        let convergence = self.convergence(project, environment, &prepared, &cancel);
+        let convergence = self.convergence(project, environment, &prepared, &cancel, outlook);
         // Held until all of it runs, and the engine itself says what it takes.
         let room = self.admit(&convergence, &prepared).await?;
         let replaced = self.deploy(&convergence, &prepared, limits.deploy).await?;
@@ -177,24 +198,31 @@ impl Flow {
     async fn build(
         &mut self,
         prepared: &Prepared,
+        outlook: &Outlook,
         limit: Duration,
         cancel: &CancellationToken,
     ) -> Result<BTreeSet<ComponentName>, Failure> {
         self.enter_silently(Stage::Build, Transition::Build).await?;
-        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel::<(ComponentName, usize, usize)>();
-        let progress = move |name: &ComponentName, number: usize, of: usize| {
-            let _ = tell.send((name.clone(), number, of));
+        let (tell, mut told) =
+            tokio::sync::mpsc::unbounded_channel::<(ComponentName, usize, usize, Option<Duration>)>();
+        let progress = move |name: &ComponentName, number: usize, of: usize, left: Option<Duration>| {
+            let _ = tell.send((name.clone(), number, of, left));
         };
         let work = async {
+            // What is put back needs hardly any, and may be the way out.
+            if self.deployment.trigger != Trigger::Rollback {
+                self.deployer.make_room(&self.log).await?;
+            }
             let patience = Patience { deployer: &self.deployer, log: &self.log, cancel };
-            let building = patience
-                .carry_out(|| build::build(&self.deployer, &self.deployment, prepared, &self.log, cancel, &progress));
+            let building = patience.carry_out(|| {
+                build::build(&self.deployer, &self.deployment, prepared, outlook, &self.log, cancel, &progress)
+            });
             tokio::pin!(building);
             loop {
                 tokio::select! {
                     result = &mut building => return result,
-                    Some((component, number, of)) = told.recv() => {
-                        self.say(&Situation::Building { component: &component, number, of }).await;
+                    Some((component, number, of, left)) = told.recv() => {
+                        self.say(&Situation::Building { component: &component, number, of, left }).await;
                     }
                 }
             }
@@ -217,8 +245,10 @@ impl Flow {
         environment: &'a Environment,
         prepared: &'a Prepared,
         cancel: &'a CancellationToken,
+        outlook: Arc<Outlook>,
     ) -> Convergence<'a> {
         Convergence {
+            outlook,
             deployer: &self.deployer,
             project,
             environment,
@@ -251,7 +281,7 @@ impl Flow {
         limit: Duration,
     ) -> Result<Vec<ComponentName>, Failure> {
         self.enter_silently(Stage::Deploy, Transition::Deploy).await?;
-        let touch = Touch { flow: self, started: Mutex::default() };
+        let touch = Touch { flow: self, outlook: convergence.outlook.clone(), started: Mutex::default() };
         let work = convergence.converge(Some(&touch));
         let limit = Limit { what: "deploying", time: limit, rest: LONG_REST };
         let held = convergence.canaries.as_ref().map(|canaries| canaries.held_ms.clone()).unwrap_or_default();
@@ -402,6 +432,7 @@ impl Flow {
 /// Notes, before the first step, that what runs is about to change, and which components are started.
 struct Touch<'a> {
     flow: &'a Flow,
+    outlook: Arc<Outlook>,
     started: Mutex<Vec<ComponentName>>,
 }
 
@@ -411,7 +442,8 @@ impl Beginning for Touch<'_> {
         let starts = plan.steps.iter().filter(|step| matches!(step.action, Action::StartContainer(_)));
         let names: BTreeSet<ComponentName> = starts.filter_map(|step| step.component.clone()).collect();
         if let Some(first) = names.first() {
-            self.flow.say(&Situation::Deploying { component: first, number: 1, of: names.len() }).await;
+            let left = self.outlook.left(&[], plan);
+            self.flow.say(&Situation::Deploying { component: first, number: 1, of: names.len(), left }).await;
         }
         self.flow.deployer.store.note_touched(self.flow.deployment.id).await?;
         failpoint("deploy.touched");
@@ -421,5 +453,5 @@ impl Beginning for Touch<'_> {
 }
 
 fn at(stage: Stage, setback: Setback) -> Failure {
-    Failure { setback, stage }
+    Failure { setback: full_disk::told_as_such(setback, stage), stage }
 }

@@ -53,7 +53,9 @@ impl Flow {
         if !self.deployment.touched {
             return match setback {
                 Setback::Cancelled => self.end_cancelled(Some(stage)).await,
-                Setback::Overtaken => self.end_overtaken(fault, &what, self.deployer.live_in(&self.deployment).await).await,
+                Setback::Overtaken => {
+                    self.end_overtaken(fault, &what, self.deployer.live_in(&self.deployment).await).await
+                }
                 _ => self.end_failed(fault, &what, last_line).await,
             };
         }
@@ -165,6 +167,8 @@ impl Flow {
             log: &self.log,
             cancel: &stop,
             canaries: None,
+            // Nobody waits for a figure on the way back: it is not to wait for the store.
+            outlook: Arc::default(),
         };
         self.log.line(
             None,

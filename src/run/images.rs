@@ -1,12 +1,14 @@
 //! Which image each component of a release has, so that a release that is put back is the same bytes.
 
+use super::build::outcome_of;
 use super::log::DeploymentLog;
 use super::setback::Setback;
+use super::works::{Begun, Works};
 use crate::build::ContentKeys;
 use crate::engine::{Engine, Image};
 use crate::model::{
     Component, ComponentName, ContentKey, DeploymentId, Fingerprint, ImageIdentity, ProjectName, PullPolicy, Release,
-    ReleasePart, Stack, Tree, label,
+    ReleasePart, Stack, Tree, WorkKind, label,
 };
 use crate::plan::fingerprint::fingerprint;
 use crate::plan::order::levels;
@@ -47,8 +49,13 @@ pub struct Anew<'a> {
 /// How far to go for an image that the Compose file only names.
 #[derive(Clone, Copy)]
 pub enum Resolve<'a> {
-    /// As the engine has it; what it does not have is pulled.
-    Pull { engine: &'a Arc<dyn Engine>, log: &'a DeploymentLog, cancel: &'a CancellationToken },
+    /// As the engine has it; what it does not have is pulled, which is noted in the record of work where there is one.
+    Pull {
+        engine: &'a Arc<dyn Engine>,
+        works: Option<&'a Works>,
+        log: &'a DeploymentLog,
+        cancel: &'a CancellationToken,
+    },
     /// As the engine has it; what would be pulled keeps its name, and is noted.
     Look { engine: &'a Arc<dyn Engine>, to_pull: &'a Mutex<BTreeSet<String>> },
     /// No engine is asked: the name counts.
@@ -209,7 +216,11 @@ async fn pulled(settling: &Settling<'_>, component: &Component) -> Result<ImageI
             return Err(Setback::Commit { component: Some(component.name.clone()), why, last_lines: Vec::new() });
         }
         _ => match settling.resolve {
-            Resolve::Pull { engine, log, cancel } => pull(engine, log, cancel, component, &reference).await?,
+            Resolve::Pull { engine, works, log, cancel } => {
+                let (by, name) = (settling.anew.by, Some(&component.name));
+                let work = works.map(|works| works.begin(by, name, WorkKind::Pull, &reference));
+                pull(engine, log, cancel, component, &reference, work).await?
+            }
             Resolve::Look { to_pull, .. } => {
                 to_pull.lock().unwrap_or_else(PoisonError::into_inner).insert(reference.clone());
                 return Ok(ImageIdentity::Pulled { pinned: reference.clone(), reference });
@@ -227,12 +238,17 @@ async fn pull(
     cancel: &CancellationToken,
     component: &Component,
     reference: &str,
+    work: Option<Begun>,
 ) -> Result<Image, Setback> {
     log.line(Some(&component.name), &format!("pulling {reference}"));
     let log = log.clone();
     let name = component.name.clone();
     let progress = move |line: &str| log.line(Some(&name), line);
-    engine.pull(reference, &progress, cancel).await.map_err(|error| match Setback::from(error) {
+    let pulled = engine.pull(reference, &progress, cancel).await;
+    if let Some(work) = work {
+        work.ended(outcome_of(&pulled));
+    }
+    pulled.map_err(|error| match Setback::from(error) {
         Setback::Host { why } => in_component(&component.name, why),
         other => other,
     })

@@ -6,6 +6,7 @@ use super::deployer::{Deployer, new_key, now_ms};
 use super::failpoint::failpoint;
 use super::lanes::Lanes;
 use super::skip;
+use super::works::{Fetched, Fetching};
 use crate::config::Project;
 use crate::model::{CommitId, CommitStatus, ProjectName, RefChange, StatusState};
 use crate::report::texts::{Fault, Live, Situation};
@@ -99,6 +100,7 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
         say(DeliveryOutcome::Ignored, reason).await?;
         return Ok(());
     }
+    let fetching = Fetching::begin(change.reference.short());
     if let Err(error) = fetch(deployer, project, vec![change.reference.clone()], &deployer.stop).await {
         if deployer.stop.is_cancelled() {
             return Ok(());
@@ -118,6 +120,7 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
         say(DeliveryOutcome::Failed, why).await?;
         return Ok(());
     }
+    let fetched = fetching.ended();
     failpoint("delivery.fetched");
     let (outcome, reason) = match deployer.mirrors.tip(&project.name, &change.reference)? {
         None => {
@@ -129,7 +132,7 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
         }
         Some(tip) => {
             deployer.store.note_tip(&project.name, &change.reference, &tip, now_ms()).await?;
-            let decided = decide(deployer, project, delivery, change, &tip).await?;
+            let decided = decide(deployer, project, delivery, change, &tip, &fetched).await?;
             if delivery.attempts > 0 {
                 let told = match change.commit == tip {
                     true => Told::Skipped(mark_of(deployer, project, &tip)?),
@@ -216,6 +219,7 @@ async fn decide(
     delivery: &Delivery,
     change: &RefChange,
     tip: &CommitId,
+    fetched: &Fetched,
 ) -> anyhow::Result<(DeliveryOutcome, String)> {
     let short = change.reference.short();
     let newest = deployer.mirrors.newest_not_skipped(&project.name, &change.reference, skip::is_marked, None)?;
@@ -246,6 +250,7 @@ async fn decide(
             pull: false,
         };
         let added = deployer.enqueue(new).await.context("queueing a deployment")?;
+        deployer.works.note(fetched.as_work_of(added.id));
         let mut reason = format!("{}: deployment {} of {}", environment.name, added.id, newest.id.short());
         if newest.id != *tip {
             reason.push_str(&format!(

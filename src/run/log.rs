@@ -35,6 +35,26 @@ impl Logs {
         Ok(DeploymentLog { inner: Arc::new(inner) })
     }
 
+    /// The deployments that have a log.
+    pub fn all(&self) -> std::io::Result<Vec<DeploymentId>> {
+        let files = std::fs::read_dir(&self.folder)?;
+        let id = |file: std::fs::DirEntry| file.file_name().to_str()?.strip_suffix(".log")?.parse().ok();
+        Ok(files.flatten().filter_map(id).map(DeploymentId).collect())
+    }
+
+    /// In bytes.
+    pub fn size(&self, id: DeploymentId) -> u64 {
+        std::fs::metadata(self.path(id)).map_or(0, |metadata| metadata.len())
+    }
+
+    /// Removes a log; one that is not there is no error.
+    pub fn remove(&self, id: DeploymentId) -> std::io::Result<()> {
+        match std::fs::remove_file(self.path(id)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// At most `most` bytes from `offset` on, cut after the last whole line, and the offset after them.
     pub fn read(&self, id: DeploymentId, offset: u64, most: usize) -> std::io::Result<(String, u64)> {
         let mut file = match File::open(self.path(id)) {

@@ -15,7 +15,7 @@ use crate::model::{ComponentName, Observed, Release, Stage, Tree};
 use crate::plan::converge::{Wanted, converge};
 use crate::plan::mending::Mending;
 use crate::plan::{Action, Phase, Plan};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,12 +85,12 @@ impl Mender<'_> {
         let tree = self.deployer.mirrors.tree(&self.project.name, &self.release.commit).ok();
         let tree = tree.map(|tree| Arc::new(tree) as Arc<dyn Tree>);
         let supplies: Arc<dyn Supplies> = Arc::new(CommitFiles { tree, log: log.clone() });
-        let watch: Arc<dyn Watch> = Arc::new(LogSteps { log: log.clone() });
+        let watch: Arc<dyn Watch> = Arc::new(LogSteps { log: log.clone(), record: None });
         let stop = self.control.cancel.child_token();
         let phases = [Phase::Prepare, Phase::Deploy, Phase::Clean];
         let lead = self.deployer.lead(&self.release.project, &self.release.environment, None);
         let hands = Hands { engine: self.deployer.engine.clone(), supplies, lead };
-        let work = async { Ok(execute(plan, &phases, &hands, &watch, &stop).await) };
+        let work = async { Ok(execute(plan, &phases, &BTreeMap::new(), &hands, &watch, &stop).await) };
         let time = self.deployer.config().limits.deploy;
         let limit = Limit { what: "putting right what died", time, rest: Duration::from_secs(10) };
         let failed = match within(limit, &stop, work).await {

@@ -3,7 +3,7 @@
 use super::baking::Baking;
 use super::deploy::Convergence;
 use super::setback::Setback;
-use crate::model::{ComponentName, ContainerState, Health, Observed, ObservedContainer};
+use crate::model::{ComponentName, ContainerState, Health, Observed, ObservedContainer, WorkKind, WorkOutcome};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -24,6 +24,24 @@ pub async fn watch(
     if replaced.is_empty() || bake.is_zero() {
         return Ok(Vec::new());
     }
+    let work = convergence.wanted.deployment.map(|id| convergence.deployer.works.begin(id, None, WorkKind::Bake, ""));
+    let watched = look_until(convergence, replaced, bake, hurry).await;
+    if let Some(work) = work {
+        work.ended(match &watched {
+            Ok(_) => WorkOutcome::Done,
+            Err(Setback::Cancelled) => WorkOutcome::Cancelled,
+            Err(_) => WorkOutcome::Failed,
+        });
+    }
+    watched
+}
+
+async fn look_until(
+    convergence: &Convergence<'_>,
+    replaced: &[ComponentName],
+    bake: Duration,
+    hurry: &CancellationToken,
+) -> Result<Vec<String>, Setback> {
     let log = convergence.log;
     log.line(None, &format!("watching for {} s", bake.as_secs_f64()));
     let mut restarts = restarts_of(&convergence.observe().await?);

@@ -9,6 +9,7 @@ use super::log::DeploymentLog;
 use super::setback::Setback;
 use crate::config::{Environment, Project};
 use crate::model::{ComponentName, Fingerprint, ImageIdentity, Observed, Release, ReleaseId, Stack, Tree};
+use crate::plan::Plan;
 use crate::plan::changes::{Candidate, ChangeKind, ComponentChange, changes};
 use crate::plan::container::content_volumes;
 use crate::plan::converge::release_commands::due;
@@ -31,6 +32,8 @@ pub struct Prepared {
     pub tree: Option<Arc<dyn Tree>>,
     pub accepted: BTreeMap<ComponentName, BTreeSet<Fingerprint>>,
     pub changes: Vec<ComponentChange>,
+    /// What was to be done when the release was made; empty where that is over.
+    pub plan: Plan,
 }
 
 impl Prepared {
@@ -85,9 +88,10 @@ pub async fn prepare(
     let candidate = Candidate { stack: &release.stack, parts: &release.parts, tree: tree.as_deref() };
     let changes = changes(live, &candidate);
     let accepted = accepted(previous.as_ref(), &release);
-    let prepared = Prepared { release, previous, tree, accepted, changes };
+    let mut prepared = Prepared { release, previous, tree, accepted, changes, plan: Plan::default() };
     let observed = Patience { deployer, log, cancel }.observe(project, environment).await?;
-    let text = plan_text(&prepared, deployment, &observed).map_err(|problems| logged(log, problems))?;
+    let (plan, text) = plan_text(&prepared, deployment, &observed).map_err(|problems| logged(log, problems))?;
+    prepared.plan = plan;
     for line in text.lines() {
         log.line(None, line);
     }
@@ -118,7 +122,7 @@ pub async fn noted(deployer: &Deployer, deployment: &Deployment) -> anyhow::Resu
     let candidate = Candidate { stack: &release.stack, parts: &release.parts, tree: None };
     let changes = changes(previous.as_ref().map(|old| (old, None)), &candidate);
     let accepted = accepted(previous.as_ref(), &release);
-    Ok(Prepared { release, previous, tree: None, accepted, changes })
+    Ok(Prepared { release, previous, tree: None, accepted, changes, plan: Plan::default() })
 }
 
 /// Notes what the deployment is about to put live, unless another environment has or is about to have a part of it.
@@ -234,7 +238,7 @@ async fn make_release(
         live: previous.as_ref(),
         platform: &platform,
         content_keys: &deployer.content_keys,
-        resolve: images::Resolve::Pull { engine: &deployer.engine, log, cancel },
+        resolve: images::Resolve::Pull { engine: &deployer.engine, works: Some(&deployer.works), log, cancel },
         anew: images::Anew {
             build: deployment.rebuild,
             pull: deployment.pull,
@@ -278,12 +282,12 @@ pub fn accepted(previous: Option<&Release>, release: &Release) -> BTreeMap<Compo
     accepted
 }
 
-/// Which components change and why, and the steps: what people read before it happens.
+/// The steps; and which components change and why, and the steps, as text: what people read before it happens.
 fn plan_text(
     prepared: &Prepared,
     deployment: &Deployment,
     observed: &Observed,
-) -> Result<String, Vec<crate::model::Problem>> {
+) -> Result<(Plan, String), Vec<crate::model::Problem>> {
     let wanted = Wanted {
         release: Some(&prepared.release),
         accepted: prepared.accepted.clone(),
@@ -313,7 +317,7 @@ fn plan_text(
     } else {
         let _ = write!(text, "{plan}");
     }
-    Ok(text)
+    Ok((plan, text))
 }
 
 /// Backwards no job runs.

@@ -105,6 +105,7 @@ async fn begin_what_can(deployer: &Arc<Deployer>) -> Result<(), StoreError> {
             }
             drop(slot);
             deployer.leave(&place);
+            deployer.collecting.ended.notify_one();
         });
     }
     Ok(())

@@ -3,6 +3,7 @@
 use super::checkout::fetch;
 use super::deployer::{Deployer, new_key, now_ms};
 use super::skip;
+use super::works::Fetching;
 use crate::config::{Environment, Project};
 use crate::model::{
     CommitId, DeploymentId, DeploymentState, EnvironmentName, ProjectName, RefName, ReleaseId, Transition,
@@ -83,7 +84,9 @@ impl Deployer {
         anew: AskedAnew,
         by: &str,
     ) -> Result<Deployment, Refusal> {
+        let fetching = Fetching::begin(&project.full_name);
         let (commit, reference) = self.commit_to_deploy(project, environment, commit).await?;
+        let fetched = fetching.ended();
         let info = self.mirrors.commit(&project.name, &commit).map_err(|e| Refusal::NotFound(e.to_string()))?;
         let new = NewDeployment {
             project: project.name.clone(),
@@ -99,7 +102,9 @@ impl Deployer {
             rebuild: anew.build,
             pull: anew.pull,
         };
-        Ok(self.enqueue(new).await?)
+        let added = self.enqueue(new).await?;
+        self.works.note(fetched.as_work_of(added.id));
+        Ok(added)
     }
 
     /// The commit that would be deployed, fetched, and the ref that it is on.

@@ -1,7 +1,7 @@
 //! Starting and ending the flow's background work.
 
 use super::deployer::Deployer;
-use super::{catch_up, hooks, judge, keep, queue, reporter, usage};
+use super::{catch_up, collect, hooks, judge, keep, queue, reporter, usage};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ const END_WITHIN: Duration = Duration::from_secs(10);
 
 impl Deployer {
     /// Starts everything that goes on by itself: judging deliveries, beginning deployments (what a crash left in the
-    /// middle first), sending statuses, telling hooks, and looking for pushes whose delivery never came.
+    /// middle first), sending statuses, telling hooks, looking for pushes whose delivery never came, and collecting what is not needed.
     pub fn start(self: &Arc<Self>) {
         let deployer = self.clone();
         self.tasks.spawn(async move {
@@ -27,6 +27,7 @@ impl Deployer {
         self.tasks.spawn(hooks::tell_hooks(self.clone()));
         self.tasks.spawn(catch_up::catch_up(self.clone()));
         self.tasks.spawn(keep::keep(self.clone()));
+        self.tasks.spawn(collect::collect_from_time_to_time(self.clone()));
         self.tasks.spawn(keep::listen(self.clone()));
         self.tasks.spawn(usage::learn_usage(self.clone()));
     }

@@ -29,12 +29,12 @@ pub async fn learn_usage(deployer: Arc<Deployer>) {
             continue;
         }
         skipped = 0;
-        let room = tokio::select! {
+        let load = tokio::select! {
             () = deployer.stop.cancelled() => return,
-            room = deployer.engine.room() => room,
+            load = deployer.engine.host_load() => load,
         };
-        let Ok(room) = room else { continue };
-        let seen = before.add(&room.containers, Instant::now(), now_ms());
+        let Ok(load) = load else { continue };
+        let seen = before.add(&load.containers, Instant::now(), now_ms());
         if !seen.is_empty()
             && let Err(error) = deployer.store.add_usage(seen, now_ms()).await
         {

@@ -1,13 +1,40 @@
-//! Writes what the executor does into the deployment's log.
+//! Writes what the executor does into the deployment's log and into the record of work.
 
+use super::deployer::now_ms;
 use super::executor::{StepError, Watch};
 use super::log::DeploymentLog;
+use super::works::{Works, milliseconds};
 use crate::engine::{EngineError, Outcome};
+use crate::model::{DeploymentId, Work, WorkDetail, WorkOutcome};
 use crate::plan::{Action, Step};
 use std::time::Duration;
 
 pub struct LogSteps {
     pub log: DeploymentLog,
+    /// The deployment that the steps are work of; `None` for what is put right later.
+    pub record: Option<(Works, DeploymentId)>,
+}
+
+impl LogSteps {
+    fn note(&self, step: &Step, took: Duration, outcome: &Result<Outcome, StepError>) {
+        let Some((works, deployment)) = &self.record else { return };
+        let outcome = match outcome {
+            Ok(_) => WorkOutcome::Done,
+            Err(error) if error.is_cancelled() => WorkOutcome::Cancelled,
+            Err(_) => WorkOutcome::Failed,
+        };
+        let (ended_ms, took) = (now_ms(), milliseconds(took));
+        works.note(Work {
+            deployment: *deployment,
+            component: step.component.clone(),
+            kind: step.work_kind(),
+            subject: step.subject.clone(),
+            started_ms: ended_ms - took,
+            ended_ms,
+            outcome,
+            detail: WorkDetail::default(),
+        });
+    }
 }
 
 impl Watch for LogSteps {
@@ -19,6 +46,7 @@ impl Watch for LogSteps {
     }
 
     fn ended(&self, step: &Step, took: Duration, outcome: &Result<Outcome, StepError>) {
+        self.note(step, took, outcome);
         let what = format!("#{} {}: {}", step.id, step.subject, step.action.verb());
         let took = took.as_secs_f64();
         match outcome {

@@ -43,6 +43,10 @@ impl Mirrors {
         Self { inner: Arc::new(Inner { folder, open: Mutex::default() }) }
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.inner.folder
+    }
+
     /// The folder of a project's mirror, whether or not it exists yet.
     pub fn path(&self, project: &ProjectName) -> PathBuf {
         self.mirror(project.as_str()).path.clone()

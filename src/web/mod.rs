@@ -5,9 +5,11 @@ mod delivery_page;
 mod deployment_page;
 mod health;
 mod look;
+mod metrics;
 mod plain_page;
 mod public;
 pub mod wire;
 
 pub use control::{control, plan_report};
+pub use metrics::metrics_routes;
 pub use public::routes;

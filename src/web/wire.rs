@@ -372,3 +372,45 @@ pub struct BackupRequest {
     /// An absolute path on the server's machine; nothing may be there yet.
     pub file: std::path::PathBuf,
 }
+
+/// `POST /v1/gc`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CollectRequest {
+    /// Take nothing away, only say what would go.
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CollectReport {
+    pub dry_run: bool,
+    /// What went, or would go.
+    pub removed: Vec<CollectedReport>,
+    /// The sum of what is known, at most: images share layers.
+    pub removed_bytes: u64,
+    pub kept: Vec<CollectedReport>,
+    /// What could not be looked at or taken away, and why.
+    pub problems: Vec<String>,
+    pub disks: Vec<DiskReport>,
+    /// All of the engine's, whoever built; null where the engine does not tell.
+    pub build_cache_bytes: Option<u64>,
+    /// `keep.build-cache`; null: the build cache is not touched.
+    pub build_cache_most_bytes: Option<u64>,
+}
+
+/// One thing, and why it goes or stays.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CollectedReport {
+    pub what: String,
+    pub why: String,
+    /// Null where it is not known.
+    pub size_bytes: Option<u64>,
+}
+
+/// A disk that can be seen from the server; the engine's is missing where that is another machine's.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DiskReport {
+    pub of: String,
+    pub folder: std::path::PathBuf,
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+}

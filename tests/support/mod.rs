@@ -9,6 +9,7 @@ pub mod edge_world;
 pub mod engine;
 pub mod engine_proxy;
 pub mod engine_stub;
+pub mod exposition;
 pub mod forge;
 pub mod git;
 pub mod git_http;

@@ -15,7 +15,7 @@ struct Noting {
 }
 
 async fn answer(State((api, asked)): State<(&'static str, Arc<Mutex<Vec<String>>>)>, request: Request) -> Response {
-    asked.lock().unwrap().push(request.uri().path().to_string());
+    asked.lock().unwrap().push(request.uri().to_string());
     match request.uri().path() {
         "/version" => Json(json!({ "ApiVersion": api })).into_response(),
         _ => Json(json!({})).into_response(),
@@ -51,4 +51,17 @@ async fn an_engine_that_is_too_old_is_refused_by_name_of_what_would_do() {
     let engine = DockerEngine::connect(Some(&other.socket)).unwrap();
     let text = engine.info().await.unwrap_err().to_string().replace(&other.socket, "SOCKET");
     insta::assert_snapshot!(text, @"could not use the engine at unix://SOCKET: its API version is 1.40; Docker Engine 20.10 (API 1.41) is the oldest that works");
+}
+
+#[tokio::test]
+async fn what_the_build_cache_may_keep_is_said_in_the_words_of_each_version() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    for (api, word) in [("1.41", "keep-storage"), ("1.47", "keep-storage"), ("1.48", "reserved-space")] {
+        let other = engine_of(api);
+        let engine = DockerEngine::connect(Some(&other.socket)).unwrap();
+        engine.prune_build_cache(20_000_000_000).await.unwrap();
+        let asked = other.asked.lock().unwrap().clone();
+        let prune = format!("/v{api}/build/prune?all=true&{word}=20000000000");
+        assert_eq!(asked.last().map(|uri| uri.trim_start_matches("http://engine")), Some(prune.as_str()));
+    }
 }

@@ -93,7 +93,7 @@ bake = "soon"
 
 #[test]
 fn an_unknown_key_is_named_with_its_line() {
-    insta::assert_snapshot!(problems("listen = \"127.0.0.1:1\"\nlissten = 1\n"), @"launchway.toml:2: unknown field `lissten`, expected one of `listen`, `public-url`, `data`, `engine`, `hooks`, `limits`, `edge`, `registries`, `projects`");
+    insta::assert_snapshot!(problems("listen = \"127.0.0.1:1\"\nlissten = 1\n"), @"launchway.toml:2: unknown field `lissten`, expected one of `listen`, `public-url`, `data`, `engine`, `hooks`, `limits`, `keep`, `edge`, `metrics`, `registries`, `projects`");
 }
 
 #[test]
@@ -179,4 +179,27 @@ fn accounts_of_registries_are_read_and_their_passwords_are_secret() {
     "#);
     let half = GOOD.to_string() + "[registries.quay]\nusername = \"x\"\n";
     assert!(problems(&half).contains("missing field `password`"), "{}", problems(&half));
+}
+
+#[test]
+fn what_is_kept_is_read_with_its_defaults_and_its_mistakes_with_their_lines() {
+    let config = parse(GOOD, Path::new("launchway.toml")).unwrap();
+    assert_eq!(config.keep, crate::model::Retention::default());
+    let keep = "[keep]\nreleases = 3\nage = \"30d\"\nbuild-cache = \"20GB\"\nfree = \"5GB\"\n";
+    let config = parse(&format!("{GOOD}{keep}"), Path::new("launchway.toml")).unwrap();
+    assert_eq!((config.keep.releases, config.keep.build_cache), (3, Some(20_000_000_000)));
+    let bad = "[keep]\nreleases = 0\nage = \"soon\"\ndeployments = \"1h\"\nbuild-cache = \"20\"\nfree = \"100%\"\n";
+    let all = problems(&format!("{GOOD}{bad}"));
+    let without_places: Vec<&str> = all.lines().map(|line| line.split_once(": ").unwrap().1).collect();
+    insta::assert_snapshot!(without_places.join("\n"), @r#"
+    keep.releases: at least 1: the release before the live one is always kept, to go back to
+    keep.age: "soon" is not a time: 30d, 90d or 36h
+    keep.deployments: "1h" is less than a day; nothing is taken away so soon
+    keep.build-cache: "20" is not a size: 500MB, 20GB or 20GiB
+    keep.free: "100%" is neither a share of the disk, such as 10%, nor a size, such as 5GB; a share is 0% to 99%
+    "#);
+    let first = GOOD.lines().count() + 2;
+    for (index, line) in all.lines().enumerate() {
+        assert!(line.starts_with(&format!("launchway.toml:{}: ", first + index)), "{line}");
+    }
 }

@@ -34,6 +34,8 @@ impl ApiVersion {
     pub const START_INTERVAL: ApiVersion = ApiVersion(44);
     pub const VOLUME_SUBPATH: ApiVersion = ApiVersion(45);
     pub const ANNOTATIONS: ApiVersion = ApiVersion(43);
+    /// What a pruned build cache may keep has this name.
+    pub const RESERVED_SPACE: ApiVersion = ApiVersion(48);
 
     fn parse(text: &str) -> Option<Self> {
         text.strip_prefix("1.")?.parse().ok().map(Self)

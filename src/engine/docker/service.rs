@@ -3,12 +3,13 @@
 use super::answer::in_path;
 use super::connect::DockerEngine;
 use super::containers::name_of;
-use crate::engine::{Engine, EngineError, EngineInfo, Happening, Image, Outcome, Room, Scope, Supplies};
-use crate::model::{Ending, Observed, RegistryCredentials};
+use crate::engine::{Engine, EngineError, EngineInfo, Happening, HostLoad, Image, Outcome, Scope, Supplies};
+use crate::model::{Ending, Holdings, Observed, RegistryCredentials};
 use crate::plan::{Action, ContainerSpec, Target};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +34,7 @@ impl Engine for DockerEngine {
             memory_bytes: info.mem_total.unwrap_or_default(),
             platform: platform(&info.os_type.unwrap_or_default(), &info.architecture.unwrap_or_default()),
             containerd_images: info.driver_status.unwrap_or_default().iter().any(containerd),
+            folder: info.docker_root_dir.filter(|_| self.local).map(PathBuf::from),
         })
     }
 
@@ -40,8 +42,8 @@ impl Engine for DockerEngine {
         self.snapshot(scope).await
     }
 
-    async fn room(&self) -> Result<Room, EngineError> {
-        self.what_room().await
+    async fn host_load(&self) -> Result<HostLoad, EngineError> {
+        self.load_of_the_host().await
     }
 
     async fn act(
@@ -92,6 +94,26 @@ impl Engine for DockerEngine {
 
     async fn ending(&self, container: &str) -> Result<Ending, EngineError> {
         self.how_it_ended(container).await
+    }
+
+    async fn holdings(&self) -> Result<Holdings, EngineError> {
+        self.what_it_holds().await
+    }
+
+    async fn remove_image(&self, name: &str) -> Result<bool, EngineError> {
+        self.take_image_away(name).await
+    }
+
+    async fn remove_content_volume(&self, name: &str) -> Result<bool, EngineError> {
+        self.take_content_away(name).await
+    }
+
+    async fn build_cache_bytes(&self) -> Result<Option<u64>, EngineError> {
+        self.cache_bytes().await
+    }
+
+    async fn prune_build_cache(&self, most_bytes: u64) -> Result<u64, EngineError> {
+        self.prune_cache(most_bytes).await
     }
 
     async fn listen(&self, heard: &(dyn Fn(Happening) + Send + Sync)) -> EngineError {

@@ -14,8 +14,11 @@ fn component(reserved: Option<i64>, limit: Option<i64>) -> Component {
 }
 
 fn host(total: i64, running: &[(i64, i64)]) -> Host {
-    let running =
-        running.iter().map(|(reserved, used)| Taken { reserved_bytes: *reserved, used_bytes: Some(*used), cpu_millis: 0 });
+    let running = running.iter().map(|(reserved, used)| Taken {
+        reserved_bytes: *reserved,
+        used_bytes: Some(*used),
+        cpu_millis: 0,
+    });
     Host { memory_bytes: total, cpu_millis: 2000, running: running.collect(), ..Host::default() }
 }
 
@@ -124,15 +127,12 @@ fn a_set_that_cannot_stand_beside_its_old_one_is_told_which_method_fits() {
 }
 
 #[test]
-fn a_build_waits_for_disk_and_for_memory_that_is_really_there() {
+fn a_build_waits_for_memory_that_is_really_there() {
     let mut here = host(4 * GB, &[(3 * GB, 0)]);
     assert_eq!(admit_build(BUILD_BYTES, &here), Admission::Start, "a promise is no reason to wait");
     here.available_bytes = Some(300 * MB);
     let Admission::Wait { why, .. } = admit_build(BUILD_BYTES, &here) else { panic!() };
     assert_eq!(why, "memory: a build needs 256 MB, 95 MB are free");
-    here.disk_free_bytes = Some(100 * MB);
-    let Admission::Wait { why, .. } = admit_build(BUILD_BYTES, &here) else { panic!() };
-    assert_eq!(why, "disk: a build needs 512 MB on the engine's disk, 100 MB are free");
 }
 
 /// A plan of starts and stops: `true` starts a container of its own, `false` stops one of those that run.
@@ -191,12 +191,11 @@ fn hosts() -> impl Strategy<Value = Host> {
         .prop_map(|(reserved_bytes, used_bytes, cpu_millis)| Taken { reserved_bytes, used_bytes, cpu_millis });
     let running = proptest::collection::vec(taken, 0..5);
     let sometimes = || proptest::option::of(0..32 * GB);
-    (0..32 * GB, 0..16_000_i64, sometimes(), sometimes(), running, amounts()).prop_map(
-        |(memory_bytes, cpu_millis, available_bytes, disk_free_bytes, running, in_flight)| Host {
+    (0..32 * GB, 0..16_000_i64, sometimes(), running, amounts()).prop_map(
+        |(memory_bytes, cpu_millis, available_bytes, running, in_flight)| Host {
             memory_bytes,
             cpu_millis,
             available_bytes,
-            disk_free_bytes,
             running,
             in_flight,
         },

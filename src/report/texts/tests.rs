@@ -35,8 +35,8 @@ fn every_situation_reads_as_a_sentence() {
         Situation::Waiting(WaitsFor::Room { of: "memory: needs 512 MB beside what runs, 200 MB are free" }),
         Situation::Waiting(WaitsFor::Turn),
         Situation::Preparing,
-        Situation::Building { component: &api, number: 1, of: 2 },
-        Situation::Deploying { component: &api, number: 2, of: 3 },
+        Situation::Building { component: &api, number: 1, of: 2, left: None },
+        Situation::Deploying { component: &api, number: 2, of: 3, left: None },
         Situation::Monitoring { left: seconds(30) },
         Situation::Monitoring { left: Duration::ZERO },
         Situation::PuttingBack { why: unhealthy, live: LIVE },
@@ -163,4 +163,26 @@ proptest! {
             prop_assert!(!sentence.chars().any(char::is_control));
         }
     }
+}
+
+#[test]
+fn what_is_left_is_rounded_as_people_round() {
+    let api = ComponentName::new("api").unwrap();
+    let said = |left_ms: u64| {
+        let left = Some(Duration::from_millis(left_ms));
+        Situation::Building { component: &api, number: 2, of: 5, left }.sentence()
+    };
+    assert_eq!(said(41_300), "Building api (2 of 5), about 40 s left");
+    let about = |left_ms| said(left_ms).split_once("about ").unwrap().1.to_string();
+    let rounded: Vec<String> =
+        [0, 2_400, 8_000, 27_900, 28_000, 54_900, 55_000, 89_000, 91_000, 3_569_000, 3_570_000, 4_300_000]
+            .map(about)
+            .into();
+    let expected =
+        ["5 s", "5 s", "10 s", "30 s", "30 s", "50 s", "1 min", "1 min", "2 min", "59 min", "1 h 0 min", "1 h 10 min"];
+    assert_eq!(rounded, expected.map(|text| format!("{text} left")));
+    let long = ComponentName::new("a".repeat(60)).unwrap();
+    let left = Some(Duration::from_secs(100_000));
+    let sentence = Situation::Deploying { component: &long, number: 1_000, of: 1_000, left }.sentence();
+    assert!(sentence.chars().count() <= SHORTEST_LIMIT && sentence.ends_with("about 27 h 50 min left"), "{sentence}");
 }

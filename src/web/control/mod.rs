@@ -3,6 +3,7 @@
 
 mod answer;
 mod ask;
+mod collect;
 mod deliveries;
 mod deployments;
 mod keep;
@@ -10,6 +11,7 @@ mod reports;
 mod status;
 
 use crate::run::Deployer;
+use crate::web::metrics::metrics;
 use axum::Router;
 use axum::routing::{get, post};
 use std::sync::Arc;
@@ -18,6 +20,7 @@ pub use reports::plan_report;
 
 pub fn control(deployer: Arc<Deployer>) -> Router {
     Router::new()
+        .route("/metrics", get(metrics))
         .route("/v1/status", get(status::status))
         .route("/v1/deployments", get(deployments::list))
         .route("/v1/deployments/{id}", get(deployments::one))
@@ -30,6 +33,7 @@ pub fn control(deployer: Arc<Deployer>) -> Router {
         .route("/v1/pause", post(keep::pause))
         .route("/v1/resume", post(keep::resume))
         .route("/v1/plan", post(ask::plan))
+        .route("/v1/gc", post(collect::collect))
         .route("/v1/backup", post(ask::back_up))
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/{id}/redeliver", post(deliveries::redeliver))

@@ -2,7 +2,7 @@
 
 use super::answer::in_path;
 use super::connect::DockerEngine;
-use crate::engine::{ContainerUse, EngineError, Room};
+use crate::engine::{ContainerUse, EngineError, HostLoad};
 use bollard::models::{ContainerMemoryStats, ContainerStatsResponse};
 use bollard::query_parameters::{ListContainersOptionsBuilder, StatsOptionsBuilder};
 use futures_util::{StreamExt, TryStreamExt};
@@ -11,16 +11,14 @@ use futures_util::{StreamExt, TryStreamExt};
 const AT_ONCE: usize = 8;
 
 impl DockerEngine {
-    pub(super) async fn what_room(&self) -> Result<Room, EngineError> {
+    pub(super) async fn load_of_the_host(&self) -> Result<HostLoad, EngineError> {
         self.api().await?;
         let info = self.query("ask what it has", self.client().info()).await?;
         let containers = self.uses().await?;
-        let root = info.docker_root_dir.unwrap_or_default();
-        Ok(Room {
+        Ok(HostLoad {
             cpus: info.ncpu.and_then(|count| u32::try_from(count).ok()).unwrap_or_default(),
             memory_bytes: info.mem_total.unwrap_or_default(),
             available_bytes: if self.local { available_memory() } else { None },
-            disk_free_bytes: if self.local { free_disk(&root) } else { None },
             containers,
         })
     }
@@ -85,12 +83,6 @@ fn meminfo_available(text: &str) -> Option<i64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kib: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
-}
-
-/// Free on the disk that holds the engine's files, where we can see it.
-fn free_disk(root: &str) -> Option<i64> {
-    let found = rustix::fs::statvfs(root).ok()?;
-    i64::try_from(found.f_bavail.saturating_mul(found.f_frsize)).ok()
 }
 
 #[cfg(test)]
