@@ -23,6 +23,7 @@ pub struct Admissions {
     /// Something ended.
     pub changed: Notify,
     told_that_it_is_blind: AtomicBool,
+    pub(super) told_of_unlimited_builds: AtomicBool,
 }
 
 impl Admissions {

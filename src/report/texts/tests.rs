@@ -102,7 +102,7 @@ fn every_situation_reads_as_a_sentence() {
     pending: Waiting for the deploy window, which opens Monday 09:00 Europe/Berlin
     pending: Waiting until 2027-01-03: frozen for holidays
     pending: Waiting until 2027-01-03: deployments are frozen
-    pending: Waiting for room on the host: memory (needs 512 MB, 200 MB are free)
+    pending: Waiting for memory: needs 512 MB beside what runs, 200 MB are free
     pending: Waiting for its turn
     pending: Preparing: reading the commit and planning
     pending: Building api (1 of 2)
