@@ -3,6 +3,7 @@
 mod support;
 
 mod users {
+    mod admitting;
     mod building;
     mod cancelling;
     mod catching_up;
@@ -37,6 +38,7 @@ mod users {
     mod judging_by_prometheus;
     mod keeping;
     mod large_repository;
+    mod limiting_builds;
     mod looking_at_pages;
     mod mounting;
     mod moving_traffic;

@@ -3,6 +3,7 @@
 
 use super::context::{Context, Dockerfile};
 use super::file_sync::{Folder, Folders};
+use super::limits::{BuildLimits, Limited, put_in_force};
 use super::progress::{BuildLine, BuildProgress};
 use super::session::{Accounts, Session, random_id};
 use super::solve_request::{CONTEXT, DOCKERFILE, additional, solve_request};
@@ -10,7 +11,9 @@ use super::{BuildError, EngineAddress};
 use crate::model::{AdditionalContext, BuildSpec, ComponentName, Mask, Tree, WorkDetail};
 use bollard::grpc::export::moby::buildkit::v1::StatusRequest;
 use bollard::grpc::export::moby::buildkit::v1::control_client::ControlClient;
+use bollard::models::SystemInfoCgroupDriverEnum;
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -42,6 +45,8 @@ pub struct BuildRequest {
     /// `launchway deploy --rebuild`.
     pub pull: bool,
     pub no_cache: bool,
+    /// What [`Builder::limit`] put in force; `None` where it could not.
+    pub limits: Option<Limited>,
     pub cancel: CancellationToken,
     pub deadline: Instant,
     /// Called for each line, in order.
@@ -65,7 +70,7 @@ pub struct BuiltImage {
 const MAX_MESSAGE_BYTES: usize = 16 << 20;
 /// The last lines come after the result, if at all.
 const LAST_LINES_TIMEOUT: Duration = Duration::from_secs(5);
-/// The first API with a BuildKit that knows `shm-size`, `ulimit` and named contexts (Docker 23).
+/// The first API with a BuildKit that knows `shm-size`, `ulimit`, `cgroup-parent` and named contexts (Docker 23).
 const API_OF_DOCKER_23: (u32, u32) = (1, 42);
 
 impl Builder {
@@ -81,6 +86,23 @@ impl Builder {
             Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
             Err(error) => Err(self.engine_error(format!("asking for the image {tag}: {error}"))),
         }
+    }
+
+    /// Puts the limits in force for builds that begin from now on. Fails with the reason why they cannot be.
+    pub async fn limit(&self, limits: BuildLimits) -> Result<Limited, String> {
+        if !matches!(self.engine, EngineAddress::Unix(_)) {
+            return Err("the engine is on another machine".to_string());
+        }
+        let api = self.api().await.map_err(|error| error.to_string())?;
+        let names_parent = api.is_none_or(|(_, version)| version >= API_OF_DOCKER_23);
+        if !names_parent {
+            let info = self.docker.info().await.map_err(|error| error.to_string())?;
+            if info.cgroup_driver != Some(SystemInfoCgroupDriverEnum::CGROUPFS) {
+                return Err("its builds have no control group of their own before Docker 23".to_string());
+            }
+        }
+        let put = move || put_in_force(Path::new("/sys/fs/cgroup"), limits, names_parent);
+        tokio::task::spawn_blocking(put).await.map_err(|error| error.to_string())?
     }
 
     /// Builds, and waits for the end. Cancellation and the deadline stop the build on the engine too.
@@ -99,6 +121,13 @@ impl Builder {
         match ended {
             Ok(()) => {}
             Err(BuildError::Deadline { .. }) => return Err(BuildError::Deadline { step: progress.current_step() }),
+            Err(BuildError::Failed { step, message, last_lines }) => {
+                let limits = request.limits.as_ref().filter(|limits| limits.ran_out());
+                return Err(match limits.and_then(|limits| Some((limits.memory_bytes?, limits.is_set))) {
+                    Some((most_bytes, is_set)) => BuildError::TooMuchMemory { step, most_bytes, is_set },
+                    None => BuildError::Failed { step, message, last_lines },
+                });
+            }
             Err(error) => return Err(error),
         }
         let id = self.find(&request.tag).await?.ok_or_else(|| {
@@ -213,16 +242,22 @@ impl Builder {
             (None, false) => "build.ulimits",
             (None, true) => return Ok(()),
         };
-        let version = self.docker.version().await.map_err(|error| self.engine_error(error.to_string()))?;
-        let api = version.api_version.unwrap_or_default();
-        let parsed = api.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
-        if parsed.is_some_and(|api: (u32, u32)| api < API_OF_DOCKER_23) {
+        let Some((api, version)) = self.api().await? else { return Ok(()) };
+        if version < API_OF_DOCKER_23 {
             return Err(BuildError::Unsupported {
                 what: what.to_string(),
                 why: format!("this engine (API {api}) ignores it when it builds. Docker Engine 23 or newer is needed"),
             });
         }
         Ok(())
+    }
+
+    /// The newest API that the engine speaks, as it writes it and as numbers; `None` where that is no such version.
+    async fn api(&self) -> Result<Option<(String, (u32, u32))>, BuildError> {
+        let version = self.docker.version().await.map_err(|error| self.engine_error(error.to_string()))?;
+        let api = version.api_version.unwrap_or_default();
+        let numbers = api.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+        Ok(numbers.map(|numbers| (api, numbers)))
     }
 
     /// Where BuildKit named no digest, the base is an image that the engine has.

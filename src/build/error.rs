@@ -1,7 +1,7 @@
 //! Why an image was not built.
 
 use super::InvalidPattern;
-use crate::model::{RepoPath, TreeError};
+use crate::model::{RepoPath, TreeError, bytes_text};
 
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -39,6 +39,14 @@ pub enum BuildError {
         /// The end of the step's output, secrets masked.
         last_lines: Vec<String>,
     },
+    #[error("{}{}", too_much_text(*most_bytes, *is_set), at_step(step.as_deref()))]
+    TooMuchMemory {
+        step: Option<String>,
+        /// What all builds together may take.
+        most_bytes: u64,
+        /// Whether launchway.toml says so.
+        is_set: bool,
+    },
     #[error("the build was cancelled")]
     Cancelled,
     #[error("the build took longer than allowed and was stopped{}", at_step(step.as_deref()))]
@@ -51,6 +59,14 @@ impl BuildError {
     /// Whether the commit is at fault, not the engine or Launchway: it decides between `failure` and `error`.
     pub fn is_of_the_commit(&self) -> bool {
         !matches!(self, BuildError::NoBuildKit { .. } | BuildError::Cancelled | BuildError::Engine { .. })
+    }
+}
+
+fn too_much_text(most_bytes: u64, is_set: bool) -> String {
+    let most = bytes_text(most_bytes);
+    match is_set {
+        true => format!("the build used more than limits.build-memory = {most}"),
+        false => format!("the build used more than {most}, half of the machine's memory (limits.build-memory sets it)"),
     }
 }
 

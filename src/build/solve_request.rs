@@ -52,6 +52,9 @@ pub(super) fn solve_request(
     if let Some(bytes) = spec.shm_size_bytes {
         set("shm-size", bytes.to_string());
     }
+    if let Some(parent) = request.limits.as_ref().and_then(|limits| limits.parent.clone()) {
+        set("cgroup-parent", parent);
+    }
     if !spec.ulimits.is_empty() {
         let limits = spec.ulimits.iter().map(|(name, limit)| format!("{name}={}:{}", limit.soft, limit.hard));
         set("ulimit", limits.collect::<Vec<_>>().join(","));

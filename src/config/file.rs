@@ -53,6 +53,9 @@ pub struct FileLimits {
     pub deploy: Option<Spanned<String>>,
     pub catch_up: Option<Spanned<String>>,
     pub hook: Option<Spanned<String>>,
+    pub wait: Option<Spanned<String>>,
+    pub build_memory: Option<Spanned<String>>,
+    pub build_cpus: Option<Spanned<f64>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -2,7 +2,7 @@
 
 use super::file::FileKeep;
 use super::load::Check;
-use super::value::duration;
+use super::value::{duration, size};
 use crate::model::{FreeSpace, Retention};
 use std::time::Duration;
 
@@ -36,29 +36,6 @@ fn at_least_a_day(text: &str) -> Result<Duration, String> {
         return Err(format!("{text:?} is less than a day; nothing is taken away so soon"));
     }
     Ok(found)
-}
-
-/// `20GB`, `500 MB`, `1.5TB`: powers of ten; `GiB` and the like are powers of two. In bytes.
-fn size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is not a size: 500MB, 20GB or 20GiB");
-    let clean = text.trim();
-    let end = clean.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
-    let number: f64 = clean[..end].parse().map_err(|_| wrong())?;
-    let unit: f64 = match clean[end..].trim().to_ascii_lowercase().as_str() {
-        "b" => 1.0,
-        "kb" => 1e3,
-        "mb" => 1e6,
-        "gb" => 1e9,
-        "tb" => 1e12,
-        "kib" => 1024.0,
-        "mib" => 1_048_576.0,
-        "gib" => 1_073_741_824.0,
-        "tib" => 1_099_511_627_776.0,
-        _ => return Err(wrong()),
-    };
-    let bytes = number * unit;
-    // What is larger no disk has.
-    if bytes <= 1e18 { Ok(bytes as u64) } else { Err(wrong()) }
 }
 
 fn free_space(text: &str) -> Result<FreeSpace, String> {

@@ -1,7 +1,7 @@
 //! From the file's text to checked settings.
 
 use super::file::{File, FileEnvironment, FileProject, FileRegistry, OneOrMore};
-use super::value::{Source, duration, variable_lines};
+use super::value::{Source, duration, size, variable_lines};
 use super::{Config, Environment, Limits, Pattern, Project};
 use crate::model::{
     EnvironmentName, ForgeKind, GitCredentials, Place, Problem, ProjectName, RegistryCredentials, Repair, RepoPath,
@@ -58,6 +58,17 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
     };
     let config = check.config(file);
     if check.problems.is_empty() { Ok(config) } else { Err(ConfigError { problems: check.problems }) }
+}
+
+/// With less, not even a compiler starts.
+const LEAST_BUILD_BYTES: u64 = 64_000_000;
+
+fn build_memory(text: &str) -> Result<u64, String> {
+    let bytes = size(text)?;
+    if bytes < LEAST_BUILD_BYTES {
+        return Err(format!("{text:?} is too little for any build: at least 64MB"));
+    }
+    Ok(bytes)
 }
 
 pub(super) struct Check<'a> {
@@ -175,6 +186,19 @@ impl Check<'_> {
         };
         let builds = at_least_one(&file.builds, "limits.builds", 2);
         let deployments = at_least_one(&file.deployments, "limits.deployments", 4);
+        let build_memory_bytes = self.parsed(file.build_memory.as_ref(), "limits.build-memory", build_memory);
+        let build_cpu_millis = file.build_cpus.as_ref().and_then(|cpus| {
+            // The kernel's own least share of a period.
+            if !(0.01..=4096.0).contains(cpus.get_ref()) {
+                self.wrong(
+                    cpus.span().start,
+                    "limits.build-cpus",
+                    "it is no number of cores: 0.01 to 4096, such as 1.5",
+                );
+                return None;
+            }
+            Some((cpus.get_ref() * 1000.0).round() as u64)
+        });
         let mut time = |value: &Option<Spanned<String>>, key: &str, usual: u64| {
             self.parsed(value.as_ref(), key, duration).unwrap_or(Duration::from_secs(usual))
         };
@@ -187,6 +211,9 @@ impl Check<'_> {
             deploy: time(&file.deploy, "limits.deploy", 3600),
             catch_up: time(&file.catch_up, "limits.catch-up", 300),
             hook: time(&file.hook, "limits.hook", 30),
+            wait: time(&file.wait, "limits.wait", 3600),
+            build_memory_bytes,
+            build_cpu_millis,
         }
     }
 

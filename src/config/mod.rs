@@ -61,6 +61,12 @@ pub struct Limits {
     pub catch_up: Duration,
     /// How long a hook may take.
     pub hook: Duration,
+    /// How long a deployment may wait for room on the host.
+    pub wait: Duration,
+    /// Memory that all builds together may take; absent: half of the host's.
+    pub build_memory_bytes: Option<u64>,
+    /// Cores that all builds together may use, in thousandths; absent: all that nobody else wants.
+    pub build_cpu_millis: Option<u64>,
 }
 
 /// A repository that Launchway deploys.

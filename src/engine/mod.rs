@@ -56,6 +56,32 @@ pub struct EngineInfo {
     pub folder: Option<PathBuf>,
 }
 
+/// What the engine's host has, and what runs on it. Bytes; figures that nobody gives are absent, totals then 0.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HostLoad {
+    pub cpus: u32,
+    pub memory_bytes: i64,
+    /// What the kernel could give to somebody new, where the engine is on this machine.
+    pub available_bytes: Option<i64>,
+    /// All that run, whoever started them.
+    pub containers: Vec<ContainerUse>,
+}
+
+/// What a running container was promised and takes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ContainerUse {
+    pub id: String,
+    pub labels: BTreeMap<String, String>,
+    /// 0: none.
+    pub memory_reservation_bytes: i64,
+    /// 0: none.
+    pub memory_limit_bytes: i64,
+    /// Without page cache.
+    pub memory_used_bytes: Option<i64>,
+    /// CPU time since it was started, in nanoseconds.
+    pub cpu_ns: Option<u64>,
+}
+
 /// What a step may need from outside the engine.
 #[async_trait]
 pub trait Supplies: Send + Sync {
@@ -166,6 +192,11 @@ pub trait Engine: Send + Sync {
     async fn ending(&self, container: &str) -> Result<Ending, EngineError> {
         let _ = container;
         Ok(Ending::Unknown)
+    }
+
+    /// What the host has and what runs takes; everything unknown where an engine cannot tell.
+    async fn host_load(&self) -> Result<HostLoad, EngineError> {
+        Ok(HostLoad::default())
     }
 
     /// What it has of what any Launchway made.

@@ -1,5 +1,6 @@
 //! What to do: changes, order, method, steps. Pure: time, randomness and facts come in as arguments.
 
+pub mod admission;
 pub mod changes;
 mod clash;
 pub mod container;

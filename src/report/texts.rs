@@ -244,7 +244,7 @@ fn waits(why: &WaitsFor<'_>) -> String {
         WaitsFor::Slot { running } => format!("Waiting for its turn: {running} deployments run already"),
         WaitsFor::Freeze { until, reason: Some(reason) } => format!("Waiting until {until}: frozen for {reason}"),
         WaitsFor::Freeze { until, reason: None } => format!("Waiting until {until}: deployments are frozen"),
-        WaitsFor::Room { of } => format!("Waiting for room on the host: {of}"),
+        WaitsFor::Room { of } => format!("Waiting for {of}"),
         WaitsFor::Resume { by, .. } => format!("Paused by {by}"),
         WaitsFor::Turn => "Waiting for its turn".into(),
     }

@@ -9,13 +9,14 @@ use super::outlook::Outlook;
 use super::prepare::Prepared;
 use super::registries::EngineAccounts;
 use super::setback::Setback;
-use crate::build::{BuildError, BuildLine, BuildLineKind, BuildRequest};
+use crate::build::{BuildError, BuildLimits, BuildLine, BuildLineKind, BuildRequest, Limited};
 use crate::engine::EngineError;
 use crate::model::{ComponentName, DeploymentId, ImageIdentity, Mask, Release, WorkKind, WorkOutcome, label};
 use crate::plan::estimate::BuildLeft;
 use crate::store::{Deployment, NotedImage};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -237,6 +238,25 @@ struct Job {
 }
 
 impl Job {
+    /// A build under limits cannot take from the apps what they need. Where that is impossible, it goes on and says so.
+    async fn limit(&self) -> Option<Limited> {
+        let limits = &self.deployer.config().limits;
+        let (memory_bytes, cpu_millis) = (limits.build_memory_bytes, limits.build_cpu_millis);
+        match self.deployer.builder.limit(BuildLimits { memory_bytes, cpu_millis }).await {
+            Ok(limited) => Some(limited),
+            Err(why) => {
+                let sentence = format!("builds are not limited on this engine: {why}");
+                if memory_bytes.is_some() || cpu_millis.is_some() {
+                    self.log.line(Some(&self.name), &sentence);
+                }
+                if !self.deployer.admissions.told_of_unlimited_builds.swap(true, Ordering::Relaxed) {
+                    tracing::warn!("{sentence}");
+                }
+                None
+            }
+        }
+    }
+
     fn new(
         deployer: &Arc<Deployer>,
         deployment: &Deployment,
@@ -298,6 +318,7 @@ impl Job {
             mask: Mask::new(&environment_secrets),
             pull: anew,
             no_cache: anew,
+            limits: None,
             cancel: stop.clone(),
             deadline: Instant::now() + deployer.config().limits.build,
             output,
@@ -322,6 +343,7 @@ impl Job {
             () = self.stop.cancelled() => return Err(Setback::Cancelled),
         };
         self.request.deadline = Instant::now() + self.deployer.config().limits.build;
+        self.request.limits = self.limit().await;
         self.log.line(Some(&self.name), &format!("building {}", self.request.tag));
         let start = Instant::now();
         self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(self.name.clone(), start);

@@ -152,6 +152,11 @@ impl Convergence<'_> {
         Patience { deployer: self.deployer, log: self.log, cancel }
     }
 
+    /// What would be done next.
+    pub async fn next(&self) -> Result<Plan, Setback> {
+        self.plan(&self.observe().await?).await
+    }
+
     async fn plan(&self, observed: &Observed) -> Result<Plan, Setback> {
         let mut wanted = self.wanted.clone();
         for ended in self.note_release_commands(observed).await? {

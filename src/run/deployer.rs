@@ -7,6 +7,7 @@ use super::collect::Collecting;
 use super::keep::Keeping;
 use super::log::Logs;
 use super::metrics::Metrics;
+use super::promised::Admissions;
 use super::traffic_past::TrafficPast;
 use super::works::Works;
 use crate::build::{Builder, ContentKeys};
@@ -62,6 +63,8 @@ pub struct Deployer {
     pub works: Works,
     /// Somebody promoted a canary.
     pub to_promote: Notify,
+    /// Who was let in, and waits for room on the host.
+    pub admissions: Admissions,
     pub build_slots: BuildSlots,
     pub deployment_slots: Arc<Semaphore>,
     pub wrong_codes: WrongCodes,
@@ -137,6 +140,7 @@ impl Deployer {
             traffic_past: TrafficPast::default(),
             metrics: Metrics::default(),
             to_promote: Notify::new(),
+            admissions: Admissions::default(),
             stop: CancellationToken::new(),
             tasks,
         }))
@@ -193,6 +197,7 @@ impl Deployer {
     pub fn leave(&self, place: &(ProjectName, EnvironmentName)) {
         let left = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
         self.to_begin.notify_one();
+        self.admissions.changed.notify_waiters();
         if left.is_some_and(|control| !control.keeping) {
             self.keeping.look_at(place, Duration::ZERO);
         }
@@ -202,6 +207,11 @@ impl Deployer {
     pub fn running_in(&self, place: &(ProjectName, EnvironmentName)) -> Option<Control> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.get(place).filter(|control| !control.keeping).cloned()
+    }
+
+    /// Whether any deployment runs.
+    pub fn is_deploying(&self) -> bool {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).values().any(|control| !control.keeping)
     }
 
     /// A deployment wants the environment: looking after it gives way.

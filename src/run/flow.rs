@@ -153,12 +153,18 @@ impl Flow {
         self.deployment.previous = prepared.previous.as_ref().map(|release| release.id);
         self.deployment.release = Some(prepared.release.id);
 
+        self.refuse_what_never_fits(&prepared).await?;
         let outlook = Arc::new(Outlook::of(&deployer, &self.deployment).await);
+        let room_to_build = self.admit_build(&prepared).await?;
         let built = self.build(&prepared, &outlook, limits.build, &cancel).await?;
+        drop(room_to_build);
 
         let convergence = self.convergence(project, environment, &prepared, &cancel, outlook);
+        // Held until all of it runs, and the engine itself says what it takes.
+        let room = self.admit(&convergence, &prepared).await?;
         let replaced = self.deploy(&convergence, &prepared, limits.deploy).await?;
         failpoint("deploy.converged");
+        drop(room);
 
         let bake = match replaced.is_empty() {
             true => Duration::ZERO,

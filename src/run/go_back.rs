@@ -51,9 +51,12 @@ impl Flow {
         let is_cancelled = matches!(setback, Setback::Cancelled);
         let is_overtaken = matches!(setback, Setback::Overtaken);
         if !self.deployment.touched {
-            return match is_cancelled {
-                true => self.end_cancelled(Some(stage)).await,
-                false => self.end_failed(fault, &what, last_line).await,
+            return match setback {
+                Setback::Cancelled => self.end_cancelled(Some(stage)).await,
+                Setback::Overtaken => {
+                    self.end_overtaken(fault, &what, self.deployer.live_in(&self.deployment).await).await
+                }
+                _ => self.end_failed(fault, &what, last_line).await,
             };
         }
         let previous = match prepare::previous_release(&self.deployer, &self.deployment).await {
@@ -112,6 +115,9 @@ impl Flow {
         });
         let Some(newer) = newer else {
             // It was cancelled in the meantime.
+            if !self.deployment.touched {
+                return self.end_failed(fault, what, None).await;
+            }
             let release_command_ran = self.release_command_ran().await;
             let situation = Situation::RolledBack { fault, what, last_line: None, release_command_ran, live };
             return self.advance(Transition::RollBack, situation.sentence(), Some(&situation)).await;

@@ -145,6 +145,9 @@ fn begin_looks(deployer: &Arc<Deployer>, looks: &mut Lanes<Place>) -> Instant {
 /// Listens to the engine, so that a look comes soon after something happened.
 pub async fn listen(deployer: Arc<Deployer>) {
     let heard = |happening: Happening| {
+        if matches!(happening.what.as_str(), "die" | "destroy") {
+            deployer.admissions.changed.notify_waiters();
+        }
         if let Some(place) = place_of(&deployer, &happening) {
             deployer.keeping.hear(&happening);
             deployer.keeping.look_at(&place, GROUP);

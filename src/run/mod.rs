@@ -1,5 +1,6 @@
 //! The flow of one deployment, a file per stage, and the executor that walks a plan.
 
+mod admission;
 mod already;
 mod announce;
 mod approval;
@@ -36,6 +37,7 @@ mod outlook;
 mod pause;
 mod prepare;
 mod preview;
+mod promised;
 mod queue;
 mod read_back;
 mod registries;
@@ -51,6 +53,7 @@ mod supplies;
 mod timing;
 mod traffic;
 mod traffic_past;
+mod usage;
 mod wake;
 mod ward;
 mod watch;

@@ -20,6 +20,7 @@ mod retention;
 mod row;
 mod stages;
 mod tips;
+mod usage;
 mod work;
 mod writer;
 
@@ -37,3 +38,4 @@ pub use outbox::*;
 pub use pauses::*;
 pub use releases::NewRelease;
 pub use stages::*;
+pub use usage::Usage;

@@ -54,6 +54,7 @@ impl BuildWorld {
             mask: Mask::default(),
             pull: false,
             no_cache: false,
+            limits: None,
             cancel: self.cancel.clone(),
             deadline: tokio::time::Instant::now() + self.timeout,
             output: Arc::new(move |line| lines.lock().unwrap().push(line)),

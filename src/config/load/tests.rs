@@ -203,3 +203,20 @@ fn what_is_kept_is_read_with_its_defaults_and_its_mistakes_with_their_lines() {
         assert!(line.starts_with(&format!("launchway.toml:{}: ", first + index)), "{line}");
     }
 }
+
+#[test]
+fn limits_of_builds_and_of_waiting_are_read_and_refused_by_line() {
+    let with = |limits: &str| GOOD.replace("[limits]\n", &format!("[limits]\n{limits}"));
+    let limits = parse(&with("wait = \"5m\"\nbuild-memory = \"1.5GB\"\nbuild-cpus = 1.5\n"), Path::new("l.toml"));
+    let limits = limits.unwrap().limits;
+    assert_eq!(limits.wait, Duration::from_secs(300));
+    assert_eq!((limits.build_memory_bytes, limits.build_cpu_millis), (Some(1_500_000_000), Some(1500)));
+    let usual = parse(GOOD, Path::new("l.toml")).unwrap().limits;
+    assert_eq!((usual.wait, usual.build_memory_bytes, usual.build_cpu_millis), (Duration::from_secs(3600), None, None));
+    insta::assert_snapshot!(problems(&with("build-memory = \"2\"\nbuild-cpus = 0.0\nwait = \"soon\"\n")), @r#"
+    launchway.toml:7: limits.build-memory: "2" is not a size: 500MB, 20GB or 20GiB
+    launchway.toml:8: limits.build-cpus: it is no number of cores: 0.01 to 4096, such as 1.5
+    launchway.toml:9: limits.wait: "soon" is not a duration: 30s, 2m, 1m30s, 1h or 500ms
+    "#);
+    insta::assert_snapshot!(problems(&with("build-memory = \"1MB\"\n")), @r#"launchway.toml:7: limits.build-memory: "1MB" is too little for any build: at least 64MB"#);
+}

@@ -9,6 +9,7 @@ mod differences;
 mod endpoints;
 mod happenings;
 mod holdings;
+mod host_load;
 mod host_ports;
 mod images;
 mod lines;

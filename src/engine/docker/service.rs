@@ -3,7 +3,7 @@
 use super::answer::in_path;
 use super::connect::DockerEngine;
 use super::containers::name_of;
-use crate::engine::{Engine, EngineError, EngineInfo, Happening, Image, Outcome, Scope, Supplies};
+use crate::engine::{Engine, EngineError, EngineInfo, Happening, HostLoad, Image, Outcome, Scope, Supplies};
 use crate::model::{Ending, Holdings, Observed, RegistryCredentials};
 use crate::plan::{Action, ContainerSpec, Target};
 use async_trait::async_trait;
@@ -40,6 +40,10 @@ impl Engine for DockerEngine {
 
     async fn observe(&self, scope: &Scope) -> Result<Observed, EngineError> {
         self.snapshot(scope).await
+    }
+
+    async fn host_load(&self) -> Result<HostLoad, EngineError> {
+        self.load_of_the_host().await
     }
 
     async fn act(

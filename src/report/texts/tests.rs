@@ -38,7 +38,7 @@ fn every_situation_reads_as_a_sentence() {
         Situation::Waiting(WaitsFor::Slot { running: 4 }),
         Situation::Waiting(WaitsFor::Freeze { until: "2027-01-03", reason: Some("holidays") }),
         Situation::Waiting(WaitsFor::Freeze { until: "2027-01-03", reason: None }),
-        Situation::Waiting(WaitsFor::Room { of: "memory (needs 512 MB, 200 MB are free)" }),
+        Situation::Waiting(WaitsFor::Room { of: "memory: needs 512 MB beside what runs, 200 MB are free" }),
         Situation::Waiting(WaitsFor::Turn),
         Situation::Preparing,
         Situation::Building { component: &api, number: 1, of: 2, left: None },
@@ -112,7 +112,7 @@ fn every_situation_reads_as_a_sentence() {
     pending: Waiting for its turn: 4 deployments run already
     pending: Waiting until 2027-01-03: frozen for holidays
     pending: Waiting until 2027-01-03: deployments are frozen
-    pending: Waiting for room on the host: memory (needs 512 MB, 200 MB are free)
+    pending: Waiting for memory: needs 512 MB beside what runs, 200 MB are free
     pending: Waiting for its turn
     pending: Preparing: reading the commit and planning
     pending: Building api (1 of 2)

@@ -1,0 +1,202 @@
+//! Waiting for room on the host, before a build and before a deployment starts anything.
+
+use super::deploy::Convergence;
+use super::deployer::Deployer;
+use super::flow::{Failure, Flow};
+use super::prepare::Prepared;
+use super::promised::{Booking, LentSlot, taken};
+use super::setback::Setback;
+use crate::model::{Component, ComponentName, ImageIdentity, Stage};
+use crate::plan::admission::{
+    Admission, Amount, BUILD_BYTES, Host, admit, admit_build, most_beside, needs, never_fits,
+};
+use crate::report::texts::{Situation, WaitsFor};
+use crate::store::Trigger;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often somebody who waits looks again, if nothing ends before.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
+/// What ends takes a moment to be gone.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// What is to be admitted.
+enum Wanted<'a> {
+    Build,
+    Start { convergence: &'a Convergence<'a>, components: &'a BTreeMap<ComponentName, Component> },
+}
+
+impl Flow {
+    /// Says at once when the release can never fit the host.
+    pub(super) async fn refuse_what_never_fits(&self, prepared: &Prepared) -> Result<(), Failure> {
+        let components = &prepared.release.stack.components;
+        // Going back has run before.
+        if self.never_waits() || components.values().all(is_silent) {
+            return Ok(());
+        }
+        let Ok(info) = self.deployer.engine.info().await else { return Ok(()) };
+        let cpu_millis = i64::from(info.cpus) * 1000;
+        let host = Host { memory_bytes: info.memory_bytes, cpu_millis, ..Host::default() };
+        for component in components.values() {
+            let limit = component.container.resources.memory_limit_bytes.filter(|limit| *limit > host.memory_bytes);
+            if limit.is_some() && host.memory_bytes > 0 {
+                let line = "its memory limit is larger than the host's memory: it limits nothing";
+                self.log.line(Some(&component.name), line);
+            }
+        }
+        match never_fits(components.values(), &host) {
+            Some((component, why)) => Err(at(Stage::Prepare, never(Some(component), why))),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until a build may begin; `None` where nothing is to be built.
+    pub(super) async fn admit_build(&self, prepared: &Prepared) -> Result<Option<Booking>, Failure> {
+        for part in prepared.release.parts.values() {
+            let ImageIdentity::Built { tag, .. } = &part.image else { continue };
+            if !matches!(self.deployer.engine.image(tag).await, Ok(Some(_))) {
+                return self.wait_for_room(Stage::Prepare, &Wanted::Build).await.map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits until what the deployment starts beside what runs has room.
+    pub(super) async fn admit(&self, convergence: &Convergence<'_>, prepared: &Prepared) -> Result<Booking, Failure> {
+        let components = &prepared.release.stack.components;
+        self.wait_for_room(Stage::Build, &Wanted::Start { convergence, components }).await
+    }
+
+    /// Going back never waits, nor does what had begun before a restart.
+    fn never_waits(&self) -> bool {
+        self.deployment.trigger == Trigger::Rollback || self.deployment.touched
+    }
+
+    async fn wait_for_room(&self, stage: Stage, wanted: &Wanted<'_>) -> Result<Booking, Failure> {
+        let (start, most) = (Instant::now(), self.deployer.config().limits.wait);
+        let mut told = None;
+        let mut lent = None;
+        loop {
+            let changed = self.deployer.admissions.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let decided = tokio::select! {
+                () = self.control.cancel.cancelled() => return Err(at(stage, Setback::Cancelled)),
+                decided = self.decide(wanted) => decided,
+            };
+            let (of, why) = match decided {
+                Ok(booking) => {
+                    let Some(lent) = lent.take() else { return Ok(booking) };
+                    self.log.line(None, &format!("there is room now; it waited for {} s", start.elapsed().as_secs()));
+                    return match LentSlot::take_back(lent, &self.control.cancel).await {
+                        true => Ok(booking),
+                        false => Err(at(stage, Setback::Cancelled)),
+                    };
+                }
+                Err(Admission::Never { why }) => return Err(at(stage, never(None, why))),
+                Err(Admission::Wait { of, why }) => (of, why),
+                Err(Admission::Start) => continue,
+            };
+            lent.get_or_insert_with(|| LentSlot::new(&self.deployer));
+            // The free figure moves all the time; a status for each move would be noise.
+            if told != Some(of) {
+                self.log.line(None, &format!("waits for {why}"));
+                self.say(&Situation::Waiting(WaitsFor::Room { of: &why })).await;
+                told = Some(of);
+            }
+            if start.elapsed() >= most {
+                let why = format!(
+                    "it waited {} s for {why}. Make room on the host, or let it wait longer (limits.wait in launchway.toml)",
+                    most.as_secs()
+                );
+                return Err(at(stage, Setback::Host { why }));
+            }
+            let left = most.saturating_sub(start.elapsed());
+            tokio::select! {
+                () = self.control.cancel.cancelled() => return Err(at(stage, Setback::Cancelled)),
+                () = self.control.hurry.cancelled() => return Err(at(stage, Setback::Overtaken)),
+                () = tokio::time::sleep(LOOK_AGAIN.min(left)) => {}
+                () = changed => tokio::time::sleep(SETTLE).await,
+            }
+        }
+    }
+
+    /// Books what is wanted, or says why not yet. An engine that does not answer is waited for elsewhere.
+    async fn decide(&self, wanted: &Wanted<'_>) -> Result<Booking, Admission> {
+        let (deployer, id) = (&self.deployer, self.deployment.id);
+        let _alone = deployer.admissions.deciding.lock().await;
+        let amount = match wanted {
+            Wanted::Build => self.decide_on_build().await?,
+            Wanted::Start { convergence, components } => self.decide_on_start(convergence, components).await?,
+        };
+        Ok(deployer.book(id, amount))
+    }
+
+    async fn decide_on_build(&self) -> Result<Amount, Admission> {
+        let deployer = &self.deployer;
+        let Ok(load) = deployer.engine.host_load().await else { return Ok(Amount::default()) };
+        let set = deployer.config().limits.build_memory_bytes.and_then(|bytes| i64::try_from(bytes).ok());
+        let bytes = set.unwrap_or(BUILD_BYTES).min(BUILD_BYTES);
+        let host = deployer.host(&load, self.deployment.id, &HashMap::new());
+        match admit_build(bytes, &host) {
+            Admission::Start => {}
+            _ if self.never_waits() => {}
+            other => return Err(other),
+        }
+        Ok(Amount { expected_bytes: bytes, ..Amount::default() })
+    }
+
+    async fn decide_on_start(
+        &self,
+        convergence: &Convergence<'_>,
+        components: &BTreeMap<ComponentName, Component>,
+    ) -> Result<Amount, Admission> {
+        let (deployer, id) = (&self.deployer, self.deployment.id);
+        let place = (self.deployment.project.clone(), self.deployment.environment.clone());
+        let past = deployer.store.past_use(&place.0, &place.1).await.unwrap_or_default();
+        let need = |name: &ComponentName, component| needs(component, past.get(name).copied()).amount;
+        let new: BTreeMap<ComponentName, Amount> =
+            components.iter().map(|(name, component)| (name.clone(), need(name, component))).collect();
+        if new.values().all(Amount::is_nothing) {
+            return Ok(Amount::default());
+        }
+        let (Ok(plan), Ok(load)) = (convergence.next().await, deployer.engine.host_load().await) else {
+            // Whatever is wrong there, the deploy stage says it.
+            return Ok(Amount::default());
+        };
+        deployer.admissions.tell_if_blind(&load);
+        let cpus = deployer.reserved_cpus(&load.containers).await;
+        let running = load.containers.iter().map(|c| (c.id.clone(), taken(c, &cpus).amount())).collect();
+        let beside = most_beside(&plan, &new, &running);
+        if beside.is_nothing() || self.never_waits() {
+            return Ok(beside);
+        }
+        if let Some(other) = deployer.goes_on_unbooked(id).await {
+            let why = format!("memory: deployment {other}, which goes on after a restart, comes first");
+            return Err(Admission::Wait { of: "memory", why });
+        }
+        let own = Deployer::own(&load, &place, &cpus);
+        match admit(beside, own, &deployer.host(&load, id, &cpus)) {
+            Admission::Start => Ok(beside),
+            other => Err(other),
+        }
+    }
+}
+
+/// Neither reserves anything nor has a limit: nothing of it can be too large.
+fn is_silent(component: &Component) -> bool {
+    let resources = &component.container.resources;
+    resources.memory_reservation_bytes.is_none()
+        && resources.memory_limit_bytes.is_none()
+        && resources.cpu_reservation_millis.is_none()
+        && resources.cpu_limit_millis.is_none()
+}
+
+fn never(component: Option<ComponentName>, why: String) -> Setback {
+    Setback::Commit { component, why, last_lines: Vec::new() }
+}
+
+fn at(stage: Stage, setback: Setback) -> Failure {
+    Failure { setback, stage }
+}

@@ -1,0 +1,178 @@
+//! Who was let in and has not started all of it yet, and how the host looks to whoever wants in next. It is kept in memory
+//! only: after a crash a deployment that had begun plans again from what runs, and books what is left of it before
+//! anybody else is let in.
+
+use super::deployer::{Deployer, Place};
+use crate::engine::{ContainerUse, HostLoad};
+use crate::model::{DeploymentId, DeploymentState, Release, ReleaseId, label};
+use crate::plan::admission::{Amount, Host, Taken};
+use crate::store::Deployment;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// Who was let in, and has not started all of it yet.
+#[derive(Default)]
+pub struct Admissions {
+    booked: Mutex<BTreeMap<DeploymentId, Amount>>,
+    /// One decides after the other: what one takes the next one sees.
+    pub(super) deciding: tokio::sync::Mutex<()>,
+    /// Something ended.
+    pub changed: Notify,
+    told_that_it_is_blind: AtomicBool,
+    pub(super) told_of_unlimited_builds: AtomicBool,
+}
+
+impl Admissions {
+    fn booked(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeploymentId, Amount>> {
+        self.booked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says, once, that what runs cannot be measured.
+    pub(super) fn tell_if_blind(&self, load: &HostLoad) {
+        let is_blind = !load.containers.is_empty() && load.containers.iter().all(|c| c.memory_used_bytes.is_none());
+        if (is_blind || load.memory_bytes <= 0) && !self.told_that_it_is_blind.swap(true, Ordering::Relaxed) {
+            let message = "The engine does not say what containers use: deployments wait only for what others reserved";
+            tracing::warn!("{message}");
+        }
+    }
+}
+
+/// What is held for a deployment until it is dropped.
+pub(super) struct Booking {
+    deployer: Arc<Deployer>,
+    id: DeploymentId,
+}
+
+impl Drop for Booking {
+    fn drop(&mut self) {
+        self.deployer.admissions.booked().remove(&self.id);
+        self.deployer.admissions.changed.notify_waiters();
+    }
+}
+
+/// A slot of `limits.deployments` that somebody who waits does not need meanwhile: what ends its waiting may be in want
+/// of one.
+pub(super) struct LentSlot {
+    deployer: Arc<Deployer>,
+    is_back: bool,
+}
+
+impl LentSlot {
+    pub fn new(deployer: &Arc<Deployer>) -> Self {
+        deployer.deployment_slots.add_permits(1);
+        deployer.to_begin.notify_one();
+        Self { deployer: deployer.clone(), is_back: false }
+    }
+
+    /// Waits until one is free again; whether it was before the cancellation.
+    pub async fn take_back(mut self, cancel: &CancellationToken) -> bool {
+        tokio::select! {
+            () = cancel.cancelled() => false,
+            slot = self.deployer.deployment_slots.acquire() => {
+                slot.map(|slot| slot.forget()).ok();
+                self.is_back = true;
+                true
+            }
+        }
+    }
+}
+
+impl Drop for LentSlot {
+    fn drop(&mut self) {
+        if self.is_back {
+            return;
+        }
+        // Whoever lent it has ended, and gives back the slot that it had itself.
+        let deployer = self.deployer.clone();
+        self.deployer.tasks.spawn(async move {
+            tokio::select! {
+                () = deployer.stop.cancelled() => {}
+                slot = deployer.deployment_slots.acquire() => { slot.map(|slot| slot.forget()).ok(); }
+            }
+        });
+    }
+}
+
+impl Deployer {
+    pub(super) fn book(self: &Arc<Self>, id: DeploymentId, amount: Amount) -> Booking {
+        self.admissions.booked().insert(id, amount);
+        Booking { deployer: self.clone(), id }
+    }
+
+    /// The host as `id` finds it: what runs, and what others were promised and have not started. `cpus` is what
+    /// containers reserve, by id.
+    pub(super) fn host(&self, load: &HostLoad, id: DeploymentId, cpus: &HashMap<String, i64>) -> Host {
+        let booked = self.admissions.booked().clone();
+        let in_flight = booked.into_iter().filter(|(other, _)| *other != id).map(|(other, amount)| {
+            let is_its = |c: &&ContainerUse| c.labels.get(label::DEPLOYMENT).is_some_and(|by| *by == other.to_string());
+            let started = load.containers.iter().filter(is_its);
+            started.fold(amount, |left, container| left.left_after(taken(container, cpus).amount()))
+        });
+        Host {
+            memory_bytes: load.memory_bytes,
+            cpu_millis: i64::from(load.cpus) * 1000,
+            available_bytes: load.available_bytes,
+            in_flight: in_flight.fold(Amount::default(), Amount::plus),
+            running: load.containers.iter().map(|container| taken(container, cpus)).collect(),
+        }
+    }
+
+    /// CPU that containers of ours reserve, by id, in thousandths of a core: an engine has no such setting, so their
+    /// releases say it.
+    pub(super) async fn reserved_cpus(&self, containers: &[ContainerUse]) -> HashMap<String, i64> {
+        let mut releases: HashMap<ReleaseId, Option<Release>> = HashMap::new();
+        let mut reserved = HashMap::new();
+        for container in containers {
+            let Some((.., component)) = super::usage::whose(container) else { continue };
+            let id = container.labels.get(label::RELEASE).and_then(|id| id.parse().ok()).map(ReleaseId);
+            let Some(id) = id else { continue };
+            if let Entry::Vacant(unread) = releases.entry(id) {
+                unread.insert(self.store.release(id).await.ok().flatten());
+            }
+            let release = releases.get(&id).and_then(Option::as_ref);
+            let found = release.and_then(|release| release.stack.components.get(&component));
+            let millis = found.and_then(|component| component.container.resources.cpu_reservation_millis);
+            if let Some(millis) = millis.and_then(|millis| i64::try_from(millis).ok()) {
+                reserved.insert(container.id.clone(), millis);
+            }
+        }
+        reserved
+    }
+
+    /// What the containers of an environment count for.
+    pub(super) fn own(load: &HostLoad, place: &Place, cpus: &HashMap<String, i64>) -> Amount {
+        let is_own = |container: &&ContainerUse| {
+            super::usage::whose(container)
+                .is_some_and(|(project, environment, _)| (&project, &environment) == (&place.0, &place.1))
+        };
+        let own = load.containers.iter().filter(is_own);
+        own.map(|container| taken(container, cpus).amount()).fold(Amount::default(), Amount::plus)
+    }
+
+    /// A deployment that had begun before a restart, and has not booked again what is left of it.
+    pub(super) async fn goes_on_unbooked(&self, but: DeploymentId) -> Option<DeploymentId> {
+        let open = self.store.open_deployments().await.ok()?;
+        let booked = self.admissions.booked().clone();
+        let goes_on = |other: &&Deployment| {
+            let is_in_the_middle = matches!(
+                other.state,
+                DeploymentState::Preparing | DeploymentState::Building | DeploymentState::Deploying
+            );
+            other.id != but && other.touched && is_in_the_middle && !booked.contains_key(&other.id)
+        };
+        open.iter().find(|other| goes_on(other) && self.running(other.id).is_some()).map(|other| other.id)
+    }
+}
+
+/// What a running container counts for.
+pub(super) fn taken(container: &ContainerUse, cpus: &HashMap<String, i64>) -> Taken {
+    Taken {
+        reserved_bytes: container.memory_reservation_bytes,
+        used_bytes: container.memory_used_bytes,
+        cpu_millis: cpus.get(&container.id).copied().unwrap_or(0),
+    }
+}

@@ -1,0 +1,210 @@
+//! Room on the host: what can never fit is said at once, what does not fit now waits, and going back never does.
+
+use crate::support::app::write_quick;
+use crate::support::images::BASE;
+use crate::support::world::{Settings, Shown, World};
+use bollard::models::{ContainerCreateBody, HostConfig};
+use bollard::query_parameters::{CreateContainerOptions, RemoveContainerOptionsBuilder, StartContainerOptions};
+use launchway::model::CommitId;
+use std::collections::HashMap;
+
+const GB: i64 = 1 << 30;
+/// What the host keeps for itself, at most: a deployment of this size fits beside a `Holder`, or does not.
+const ROOM: i64 = 4 * GB;
+
+/// A container of somebody else's that has most of the host's memory reserved, and takes none of it.
+struct Holder<'a> {
+    world: &'a World,
+    id: String,
+}
+
+impl<'a> Holder<'a> {
+    /// Leaves no more than [`ROOM`] unreserved.
+    async fn of_most(world: &'a World) -> Self {
+        let docker = &world.engine.docker;
+        let total = docker.info().await.unwrap().mem_total.unwrap();
+        let host = HostConfig { memory_reservation: Some(total - ROOM), ..HostConfig::default() };
+        // By this label the world removes it, should the story break off.
+        let labels = HashMap::from([("launchway.project".to_string(), format!("{}-holder", world.project))]);
+        let body = ContainerCreateBody {
+            image: Some(BASE.to_string()),
+            cmd: Some(vec!["tail".to_string(), "-f".into(), "/dev/null".into()]),
+            labels: Some(labels),
+            host_config: Some(host),
+            ..ContainerCreateBody::default()
+        };
+        let id = docker.create_container(None::<CreateContainerOptions>, body).await.unwrap().id;
+        docker.start_container(&id, None::<StartContainerOptions>).await.unwrap();
+        Self { world, id }
+    }
+
+    async fn lets_go(self) {
+        let options = RemoveContainerOptionsBuilder::new().force(true).build();
+        self.world.engine.docker.remove_container(&self.id, Some(options)).await.unwrap();
+    }
+}
+
+/// The service `web` that runs at once, with these reservations.
+fn write_reserving(world: &World, version: &str, reservations: &str) {
+    world.repository.write(
+        "compose.yaml",
+        format!(
+            r#"
+services:
+  web:
+    image: {BASE}
+    init: true
+    stop_grace_period: 1s
+    command: ["tail", "-f", "/dev/null"]
+    environment: {{ VERSION: "{version}" }}
+    deploy: {{ resources: {reservations} }}
+"#
+        ),
+    );
+}
+
+const SIX_GB: &str = "{ reservations: { memory: 6G } }";
+
+async fn deployed(world: &World, message: &str) -> CommitId {
+    let commit = world.push(message);
+    let shown = world.ends(&commit).await;
+    assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
+    commit
+}
+
+/// Waits until the commit says that it waits for memory, and returns what it says.
+async fn waits(world: &World, commit: &CommitId) -> String {
+    let is_it = |shown: &Shown| shown.state == "pending" && shown.description.starts_with("Waiting for memory");
+    let waiting =
+        world.until("the commit to wait for memory", || async { world.shown(commit).into_iter().find(is_it) });
+    waiting.await.description
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_never_fit_the_host_fails_at_once_with_the_figures() {
+    let world = World::new().await;
+    let info = world.engine.docker.info().await.unwrap();
+    let cpus = info.ncpu.unwrap();
+    for (what, expected) in [
+        (
+            "{ reservations: { memory: 9000G } }".to_string(),
+            "web reserves 9000 GB of memory, and the host has ".to_string(),
+        ),
+        (
+            format!("{{ limits: {{ cpus: \"{}\" }} }}", cpus + 1),
+            format!("web has a limit of {} CPUs, and the host has {cpus}", cpus + 1),
+        ),
+    ] {
+        write_reserving(&world, "never", &what);
+        let shown = world.ends(&world.push(&what)).await;
+        assert_eq!(shown.state, "failure");
+        assert!(shown.description.starts_with(&expected), "{}", shown.description);
+        assert!(shown.description.ends_with("nothing is live yet"), "{}", shown.description);
+    }
+    assert_eq!(world.on_the_engine().await, Vec::<String>::new(), "nothing was begun");
+    // A limit is no promise: hosts give more of them than they have.
+    write_reserving(&world, "limited", "{ limits: { memory: 9000G } }");
+    deployed(&world, "Limited").await;
+    assert!(world.deployment_logs().contains("its memory limit is larger than the host's memory"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_waits_for_memory_also_over_a_restart_and_goes_on_when_it_is_free() {
+    let mut world = World::with(Settings { limits: "deployments = 1".into(), ..settings_with_staging() }).await;
+    write_quick(&world.repository, "one");
+    deployed(&world, "First").await;
+    let before = world.running().await;
+
+    // Of another user, who tells nobody.
+    let holder = Holder::of_most(&world).await.id;
+    write_reserving(&world, "two", SIX_GB);
+    let second = world.push("Second");
+    let says = waits(&world, &second).await;
+    assert!(says.starts_with("Waiting for memory: needs 6 GB beside what runs, "), "{says}");
+    assert!(says.ends_with(" are free"), "{says}");
+    assert_eq!(world.running().await, before, "what runs was not touched");
+
+    // It needs no slot to wait: there is but one.
+    write_quick(&world.repository, "staged");
+    let staged = world.repository.commit("Staged");
+    world.repository.git(&["branch", "-f", "dev"]);
+    world.repository.push("dev");
+    assert_eq!(world.ends_in(&staged, "launchway/staging").await.state, "success");
+
+    world.kill();
+    world.serve().await;
+    world
+        .until("it to wait again", || async {
+            (world.deployment_logs().matches("waits for memory").count() > 1).then_some(())
+        })
+        .await;
+    Holder { world: &world, id: holder }.lets_go().await;
+    assert_eq!(world.ends(&second).await.state, "success");
+    assert!(world.deployment_logs().contains("there is room now; it waited for "));
+    assert_ne!(world.running().await["web"], before["web"]);
+    world.end().await;
+}
+
+/// A second environment, from the branch `dev`.
+fn settings_with_staging() -> Settings {
+    let staging = "[projects.PROJECT.environments.staging]\nbranch = \"dev\"\nbake = \"0s\"\n";
+    Settings { tables: staging.into(), ..Settings::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_memory_can_be_cancelled_and_is_superseded_by_a_newer_push() {
+    let world = World::new().await;
+    write_quick(&world.repository, "one");
+    deployed(&world, "First").await;
+    let before = world.running().await;
+    let holder = Holder::of_most(&world).await;
+
+    write_reserving(&world, "two", SIX_GB);
+    let second = world.push("Second");
+    waits(&world, &second).await;
+    let (code, told, error) = world.launchway(&["cancel", "2"]).await;
+    assert_eq!(code, 0, "{told}{error}");
+    let shown = world.ends(&second).await;
+    assert!(shown.description.starts_with("Cancelled by "), "{}", shown.description);
+    assert!(shown.description.ends_with("; release 1 is live"), "{}", shown.description);
+
+    write_reserving(&world, "three", SIX_GB);
+    let third = world.push("Third");
+    waits(&world, &third).await;
+    write_quick(&world.repository, "four");
+    let fourth = deployed(&world, "Fourth").await;
+    let shown = world.ends(&third).await;
+    assert_eq!(shown.description, format!("Superseded by {}; release 1 is live", fourth.short()));
+    assert_ne!(world.running().await, before, "the fourth needs no memory of its own, and waits for nobody");
+    holder.lets_go().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_ends_after_its_limit_and_says_for_what_it_waited() {
+    let world = World::with(Settings { limits: "wait = \"1s\"".into(), ..Settings::default() }).await;
+    let holder = Holder::of_most(&world).await;
+    write_reserving(&world, "one", SIX_GB);
+    let shown = world.ends(&world.push("First")).await;
+    assert_eq!(shown.state, "error");
+    assert!(shown.description.starts_with("it waited 1 s for memory: needs 6 GB beside what runs, "), "{shown:?}");
+    holder.lets_go().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_waits_for_no_memory() {
+    let world = World::new().await;
+    write_reserving(&world, "one", SIX_GB);
+    deployed(&world, "First").await;
+    write_quick(&world.repository, "two");
+    deployed(&world, "Second").await;
+    let holder = Holder::of_most(&world).await;
+    let (code, told, error) = world.launchway(&["rollback"]).await;
+    assert_eq!(code, 0, "{told}{error}\n{}", world.deployment_logs());
+    let reserved = "SELECT live FROM environments";
+    assert_eq!(world.query(reserved).trim(), "1");
+    holder.lets_go().await;
+    world.end().await;
+}
