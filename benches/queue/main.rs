@@ -169,7 +169,7 @@ fn cost() {
     for count in [625, 1_250, 2_500, 5_000, 10_000, 20_000] {
         let ready = waiting(&mut fastrand::Rng::with_seed(3), count);
         let repeats = if is_quick() { 3 } else { 15 };
-        let mut measure = |most: usize| {
+        let measure = |most: usize| {
             let mut times: Vec<f64> = (0..repeats)
                 .map(|_| {
                     let start = Instant::now();
