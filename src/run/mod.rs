@@ -10,6 +10,7 @@ mod build_slots;
 mod canary;
 mod catch_up;
 mod checkout;
+mod clock;
 mod collect;
 mod deploy;
 mod deployer;

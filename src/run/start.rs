@@ -1,7 +1,7 @@
 //! Starting and ending the flow's background work.
 
 use super::deployer::Deployer;
-use super::{catch_up, collect, hooks, judge, keep, queue, reporter, usage};
+use super::{catch_up, clock, collect, hooks, judge, keep, queue, reporter, usage};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ impl Deployer {
         });
         self.tasks.spawn(judge::judge_deliveries(self.clone()));
         self.tasks.spawn(queue::begin_deployments(self.clone()));
+        self.tasks.spawn(clock::watch_the_clock(self.clone()));
         self.tasks.spawn(reporter::send_statuses(self.clone()));
         self.tasks.spawn(hooks::tell_hooks(self.clone()));
         self.tasks.spawn(catch_up::catch_up(self.clone()));

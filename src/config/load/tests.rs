@@ -220,3 +220,48 @@ fn limits_of_builds_and_of_waiting_are_read_and_refused_by_line() {
     "#);
     insta::assert_snapshot!(problems(&with("build-memory = \"1MB\"\n")), @r#"launchway.toml:7: limits.build-memory: "1MB" is too little for any build: at least 64MB"#);
 }
+
+const TIMED: &str = r#"
+listen = "127.0.0.1:8080"
+[projects.shop]
+forge = "plain"
+repository = "/srv/git/shop.git"
+secret = "0123456789abcdef"
+[projects.shop.environments.production]
+branch = "main"
+"#;
+
+#[test]
+fn what_is_wrong_with_the_timing_is_named_with_its_line() {
+    let text = format!(
+        r#"{TIMED}windows = [
+  {{ days = [], from = "09:00", to = "17:00" }},
+  {{ days = ["monday"], from = "9", to = "17:00", timezone = "Mars/Olympus" }},
+  {{ days = ["mon-fri"], from = "09:00", to = "12:00" }},
+  {{ days = ["fri"], from = "11:00", to = "13:00" }},
+]
+freeze = [{{ from = "2026-12-20", to = "2026-12-01" }}, {{ from = "2026-12-20", to = "9999-12-31" }}]
+approvers = {{ anna = "short", bob = "bobs-longer-code", carl = "bobs-longer-code" }}
+priority = 1000
+"#
+    );
+    insta::assert_snapshot!(problems(&text), @"");
+    let nothing = format!("{TIMED}freeze = [{{ from = \"2026-12-20\" }}]\n");
+    insta::assert_snapshot!(problems(&nothing), @"");
+    let unknown = format!("{TIMED}windows = [{{ day = \"mon\", from = \"09:00\", to = \"17:00\" }}]\n");
+    insta::assert_snapshot!(problems(&unknown), @"");
+}
+
+#[test]
+fn timing_has_its_usual_values() {
+    let of = |lines: &str| {
+        let config = parse(&format!("{TIMED}{lines}"), Path::new("launchway.toml")).unwrap();
+        config.projects.values().next().unwrap().environments.values().next().unwrap().clone()
+    };
+    let usual = of("");
+    assert!(usual.windows.is_empty() && usual.freezes.is_empty() && !usual.approval);
+    assert_eq!(usual.priority, 10, "it is called production");
+    let set = of("windows = [{ from = \"09:00\", to = \"17:00\" }]\npriority = -3\napproval = true\n");
+    assert_eq!(set.windows[0].sentence(), "mon-sun 09:00 to 17:00 UTC");
+    assert_eq!((set.priority, set.approval), (-3, true));
+}
