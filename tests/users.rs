@@ -40,6 +40,7 @@ mod users {
     mod large_repository;
     mod limiting_builds;
     mod looking_at_pages;
+    mod measuring;
     mod mounting;
     mod moving_traffic;
     mod planning;

@@ -3,10 +3,11 @@
 use super::clash::{published_at, share_an_address};
 use super::container::container_name;
 use super::routing::named;
-use crate::model::{Component, Listen, Place, Port, Problem, Release};
+use crate::model::{Component, Listen, Network, Place, Port, Problem, Release};
+use ipnet::IpNet;
 use std::collections::BTreeSet;
 
-/// Container names, ports, networks and volumes that a release wants and that another environment's release already
+/// Container names, ports, networks, their addresses, and volumes that a release wants and that another environment's release already
 /// has. Each message names both. A network or volume that one of them declares `external` is shared on purpose.
 pub fn clashes(release: &Release, other: &Release) -> Vec<Problem> {
     if (&release.project, &release.environment) == (&other.project, &other.environment) {
@@ -59,7 +60,27 @@ pub fn clashes(release: &Release, other: &Release) -> Vec<Problem> {
             say(network.place.clone(), format!("networks.{key}"), format!("the network {}", network.name), way_out);
         }
     }
+    let held: Vec<IpNet> = other.stack.networks.values().flat_map(ranges).collect();
+    let way_out = "Drop `ipam`, or let its `subnet` differ by a variable of the environment.";
+    for (key, network) in &release.stack.networks {
+        if let Some(range) = ranges(network).find(|range| held.iter().any(|held| overlap(held, range))) {
+            let what = format!("addresses of {range}");
+            say(network.place.clone(), format!("networks.{key}.ipam"), what, way_out);
+        }
+    }
     problems
+}
+
+/// The addresses that a network takes for itself: an engine gives no two networks the same.
+fn ranges(network: &Network) -> impl Iterator<Item = IpNet> + '_ {
+    // Another driver may know better.
+    let is_usual = !network.external && network.ipam_driver.as_deref().is_none_or(|driver| driver == "default");
+    let own = network.ipam.iter().filter(move |_| is_usual);
+    own.filter_map(|pool| pool.subnet.as_deref()?.parse::<IpNet>().ok())
+}
+
+fn overlap(one: &IpNet, other: &IpNet) -> bool {
+    one.contains(&other.network()) || other.contains(&one.network())
 }
 
 fn names<'a>(release: &'a Release, component: &'a Component) -> impl Iterator<Item = String> + 'a {

@@ -8,7 +8,7 @@ use super::promised::{Booking, LentSlot, taken};
 use super::setback::Setback;
 use crate::model::{Component, ComponentName, ImageIdentity, Stage};
 use crate::plan::admission::{
-    Admission, Amount, BUILD_BYTES, Host, admit, admit_build, most_beside, needs, never_fits,
+    Admission, Amount, BUILD_BYTES, Host, Need, admit, admit_build, most_beside, needs, never_fits,
 };
 use crate::report::texts::{Situation, WaitsFor};
 use crate::store::Trigger;
@@ -83,7 +83,7 @@ impl Flow {
             changed.as_mut().enable();
             let decided = tokio::select! {
                 () = self.control.cancel.cancelled() => return Err(at(stage, Setback::Cancelled)),
-                decided = self.decide(wanted) => decided,
+                decided = self.decide(wanted, told.is_none()) => decided,
             };
             let (of, why) = match decided {
                 Ok(booking) => {
@@ -123,12 +123,14 @@ impl Flow {
     }
 
     /// Books what is wanted, or says why not yet. An engine that does not answer is waited for elsewhere.
-    async fn decide(&self, wanted: &Wanted<'_>) -> Result<Booking, Admission> {
+    async fn decide(&self, wanted: &Wanted<'_>, is_first: bool) -> Result<Booking, Admission> {
         let (deployer, id) = (&self.deployer, self.deployment.id);
         let _alone = deployer.admissions.deciding.lock().await;
         let amount = match wanted {
             Wanted::Build => self.decide_on_build().await?,
-            Wanted::Start { convergence, components } => self.decide_on_start(convergence, components).await?,
+            Wanted::Start { convergence, components } => {
+                self.decide_on_start(convergence, components, is_first).await?
+            }
         };
         Ok(deployer.book(id, amount))
     }
@@ -151,13 +153,16 @@ impl Flow {
         &self,
         convergence: &Convergence<'_>,
         components: &BTreeMap<ComponentName, Component>,
+        is_first: bool,
     ) -> Result<Amount, Admission> {
         let (deployer, id) = (&self.deployer, self.deployment.id);
         let place = (self.deployment.project.clone(), self.deployment.environment.clone());
         let past = deployer.store.past_use(&place.0, &place.1).await.unwrap_or_default();
-        let need = |name: &ComponentName, component| needs(component, past.get(name).copied()).amount;
+        let need = |name: &ComponentName, component| needs(component, past.get(name).copied());
+        let needs: BTreeMap<&ComponentName, Need> =
+            components.iter().map(|(name, component)| (name, need(name, component))).collect();
         let new: BTreeMap<ComponentName, Amount> =
-            components.iter().map(|(name, component)| (name.clone(), need(name, component))).collect();
+            needs.iter().map(|(name, need)| ((*name).clone(), need.amount)).collect();
         if new.values().all(Amount::is_nothing) {
             return Ok(Amount::default());
         }
@@ -179,7 +184,12 @@ impl Flow {
         let own = Deployer::own(&load, &place, &cpus);
         match admit(beside, own, &deployer.host(&load, id, &cpus)) {
             Admission::Start => Ok(beside),
-            other => Err(other),
+            other => {
+                for (name, need) in needs.iter().filter(|(_, need)| is_first && !need.amount.is_nothing()) {
+                    self.log.line(Some(name), &format!("each replica needs {}", need.why()));
+                }
+                Err(other)
+            }
         }
     }
 }

@@ -11,6 +11,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// After the start there is more urgent work.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
 const HOUR_MS: i64 = 3_600_000;
 /// A longer gap is a machine that slept: nobody knows what was used meanwhile.
 const LONGEST_GAP: Duration = Duration::from_secs(300);
@@ -18,11 +20,11 @@ const LONGEST_GAP: Duration = Duration::from_secs(300);
 /// Looks until the process ends. A look gives way to deployments: while one runs, only every fifth is made.
 pub async fn learn_usage(deployer: Arc<Deployer>) {
     let mut before = Looked::default();
-    let mut skipped = 0;
+    let (mut wait, mut skipped) = (FIRST_LOOK, 0);
     loop {
         tokio::select! {
             () = deployer.stop.cancelled() => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(wait) => wait = LOOK_EVERY,
         }
         if deployer.is_deploying() && skipped < 4 {
             skipped += 1;

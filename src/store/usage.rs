@@ -120,3 +120,6 @@ fn from_row(row: &SqliteRow) -> Result<Usage, StoreError> {
         samples: number(row, "samples")?,
     })
 }
+
+#[cfg(test)]
+mod tests;

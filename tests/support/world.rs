@@ -320,6 +320,15 @@ PORT = "{app_port}"
         died
     }
 
+    /// Waits until the server has ended by itself.
+    pub async fn until_died(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.has_died() {
+            assert!(Instant::now() < deadline, "the server lives on\n{}", self.serve_log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// SIGTERM, and wait for the end.
     pub async fn terminate(&mut self) {
         let Some(mut server) = self.server.take() else { return };

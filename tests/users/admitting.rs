@@ -6,24 +6,33 @@ use crate::support::world::{Settings, Shown, World};
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{CreateContainerOptions, RemoveContainerOptionsBuilder, StartContainerOptions};
 use launchway::model::CommitId;
+use launchway::plan::admission::size;
 use std::collections::HashMap;
 
-const GB: i64 = 1 << 30;
-/// What the host keeps for itself, at most: a deployment of this size fits beside a `Holder`, or does not.
-const ROOM: i64 = 4 * GB;
+/// Shares of the host's memory, in percent. What others on this machine really use meanwhile, up to a quarter of it, makes
+/// no difference. A [`Holder`] reserves so much:
+const HELD: i64 = 33;
+/// Fits once beside a [`Holder`], and not twice.
+const ONCE: i64 = 36;
+/// Fits the host, and not beside a [`Holder`].
+const TOO_MUCH: i64 = 70;
 
-/// A container of somebody else's that has most of the host's memory reserved, and takes none of it.
+/// In bytes, whole megabytes.
+async fn share(world: &World, percent: i64) -> i64 {
+    let total = world.engine.docker.info().await.unwrap().mem_total.unwrap();
+    ((total / 100 * percent) >> 20) << 20
+}
+
+/// A container of somebody else's that has a third of the host's memory reserved, and takes none of it.
 struct Holder<'a> {
     world: &'a World,
     id: String,
 }
 
 impl<'a> Holder<'a> {
-    /// Leaves no more than [`ROOM`] unreserved.
-    async fn of_most(world: &'a World) -> Self {
+    async fn of_a_third(world: &'a World) -> Self {
         let docker = &world.engine.docker;
-        let total = docker.info().await.unwrap().mem_total.unwrap();
-        let host = HostConfig { memory_reservation: Some(total - ROOM), ..HostConfig::default() };
+        let host = HostConfig { memory_reservation: Some(share(world, HELD).await), ..HostConfig::default() };
         // By this label the world removes it, should the story break off.
         let labels = HashMap::from([("launchway.project".to_string(), format!("{}-holder", world.project))]);
         let body = ContainerCreateBody {
@@ -63,7 +72,11 @@ services:
     );
 }
 
-const SIX_GB: &str = "{ reservations: { memory: 6G } }";
+/// The same, with a reservation of this share of the host's memory.
+async fn write_sized(world: &World, version: &str, percent: i64) {
+    let megabytes = share(world, percent).await >> 20;
+    write_reserving(world, version, &format!("{{ reservations: {{ memory: {megabytes}M }} }}"));
+}
 
 async fn deployed(world: &World, message: &str) -> CommitId {
     let commit = world.push(message);
@@ -111,17 +124,18 @@ async fn what_can_never_fit_the_host_fails_at_once_with_the_figures() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_waits_for_memory_also_over_a_restart_and_goes_on_when_it_is_free() {
-    let mut world = World::with(Settings { limits: "deployments = 1".into(), ..settings_with_staging() }).await;
+    let mut world = World::with(Settings { limits: "deployments = 1".into(), ..both_from("dev") }).await;
     write_quick(&world.repository, "one");
     deployed(&world, "First").await;
     let before = world.running().await;
 
     // Of another user, who tells nobody.
-    let holder = Holder::of_most(&world).await.id;
-    write_reserving(&world, "two", SIX_GB);
+    let holder = Holder::of_a_third(&world).await.id;
+    write_sized(&world, "two", TOO_MUCH).await;
     let second = world.push("Second");
     let says = waits(&world, &second).await;
-    assert!(says.starts_with("Waiting for memory: needs 6 GB beside what runs, "), "{says}");
+    let needs = size(share(&world, TOO_MUCH).await);
+    assert!(says.starts_with(&format!("Waiting for memory: needs {needs} beside what runs, ")), "{says}");
     assert!(says.ends_with(" are free"), "{says}");
     assert_eq!(world.running().await, before, "what runs was not touched");
 
@@ -146,10 +160,10 @@ async fn a_push_waits_for_memory_also_over_a_restart_and_goes_on_when_it_is_free
     world.end().await;
 }
 
-/// A second environment, from the branch `dev`.
-fn settings_with_staging() -> Settings {
-    let staging = "[projects.PROJECT.environments.staging]\nbranch = \"dev\"\nbake = \"0s\"\n";
-    Settings { tables: staging.into(), ..Settings::default() }
+/// A second environment, from this branch.
+fn both_from(branch: &str) -> Settings {
+    let tables = format!("[projects.PROJECT.environments.staging]\nbranch = \"{branch}\"\nbake = \"0s\"\n");
+    Settings { tables, ..Settings::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,9 +172,9 @@ async fn who_waits_for_memory_can_be_cancelled_and_is_superseded_by_a_newer_push
     write_quick(&world.repository, "one");
     deployed(&world, "First").await;
     let before = world.running().await;
-    let holder = Holder::of_most(&world).await;
+    let holder = Holder::of_a_third(&world).await;
 
-    write_reserving(&world, "two", SIX_GB);
+    write_sized(&world, "two", TOO_MUCH).await;
     let second = world.push("Second");
     waits(&world, &second).await;
     let (code, told, error) = world.launchway(&["cancel", "2"]).await;
@@ -169,7 +183,7 @@ async fn who_waits_for_memory_can_be_cancelled_and_is_superseded_by_a_newer_push
     assert!(shown.description.starts_with("Cancelled by "), "{}", shown.description);
     assert!(shown.description.ends_with("; release 1 is live"), "{}", shown.description);
 
-    write_reserving(&world, "three", SIX_GB);
+    write_sized(&world, "three", TOO_MUCH).await;
     let third = world.push("Third");
     waits(&world, &third).await;
     write_quick(&world.repository, "four");
@@ -184,11 +198,13 @@ async fn who_waits_for_memory_can_be_cancelled_and_is_superseded_by_a_newer_push
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_ends_after_its_limit_and_says_for_what_it_waited() {
     let world = World::with(Settings { limits: "wait = \"1s\"".into(), ..Settings::default() }).await;
-    let holder = Holder::of_most(&world).await;
-    write_reserving(&world, "one", SIX_GB);
+    let holder = Holder::of_a_third(&world).await;
+    write_sized(&world, "one", TOO_MUCH).await;
     let shown = world.ends(&world.push("First")).await;
     assert_eq!(shown.state, "error");
-    assert!(shown.description.starts_with("it waited 1 s for memory: needs 6 GB beside what runs, "), "{shown:?}");
+    let needs = size(share(&world, TOO_MUCH).await);
+    let waited = format!("it waited 1 s for memory: needs {needs} beside what runs, ");
+    assert!(shown.description.starts_with(&waited), "{shown:?}");
     holder.lets_go().await;
     world.end().await;
 }
@@ -196,15 +212,54 @@ async fn waiting_ends_after_its_limit_and_says_for_what_it_waited() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollback_waits_for_no_memory() {
     let world = World::new().await;
-    write_reserving(&world, "one", SIX_GB);
+    write_sized(&world, "one", TOO_MUCH).await;
     deployed(&world, "First").await;
     write_quick(&world.repository, "two");
     deployed(&world, "Second").await;
-    let holder = Holder::of_most(&world).await;
+    let holder = Holder::of_a_third(&world).await;
     let (code, told, error) = world.launchway(&["rollback"]).await;
     assert_eq!(code, 0, "{told}{error}\n{}", world.deployment_logs());
     let reserved = "SELECT live FROM environments";
     assert_eq!(world.query(reserved).trim(), "1");
     holder.lets_go().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_begin_at_once_are_not_given_the_same_memory() {
+    let world = World::with(both_from("main")).await;
+    let holder = Holder::of_a_third(&world).await;
+    write_sized(&world, "one", ONCE).await;
+    let commit = world.push("Both");
+    waits(&world, &commit).await;
+    let live = |shown: &Shown| shown.state == "success";
+    world.until("the other one to be live", || async { world.shown(&commit).into_iter().find(live) }).await;
+    assert_eq!(world.containers().await.len(), 1, "one of both");
+    let why = format!("web each replica needs {}: it reserves that much", size(share(&world, ONCE).await));
+    assert!(world.deployment_logs().contains(&why), "{}", world.deployment_logs());
+    holder.lets_go().await;
+    for environment in ["production", "staging"] {
+        assert_eq!(world.ends_in(&commit, &format!("launchway/{environment}")).await.state, "success");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_crash_what_had_begun_has_its_memory_before_anybody_else() {
+    let mut world = World::not_serving(both_from("dev")).await;
+    world.serve_with(&[("FAILPOINTS", "deploy.touched=return")]).await;
+    let holder = Holder::of_a_third(&world).await.id;
+    write_sized(&world, "one", ONCE).await;
+    let first = world.push("First");
+    world.until_died().await;
+    world.serve().await;
+    write_sized(&world, "two", ONCE).await;
+    let second = world.repository.commit("Second");
+    world.repository.git(&["branch", "-f", "dev"]);
+    world.repository.push("dev");
+    assert_eq!(world.ends(&first).await.state, "success");
+    waits(&world, &second).await;
+    Holder { world: &world, id: holder }.lets_go().await;
+    assert_eq!(world.ends_in(&second, "launchway/staging").await.state, "success");
     world.end().await;
 }

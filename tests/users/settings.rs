@@ -208,6 +208,48 @@ async fn a_volume_that_two_environments_want_is_refused_before_anything_starts()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn addresses_of_a_network_that_two_environments_want_are_refused_before_anything_starts() {
+    let world = World::with(with_staging("main", free_port())).await;
+    write_quick(&world.repository, "one");
+    let text = std::fs::read_to_string(world.repository.work().join("compose.yaml")).unwrap();
+    let ipam = "networks: { default: { ipam: { config: [{ subnet: 10.199.77.0/24 }] } } }\n";
+    world.repository.write("compose.yaml", format!("{text}{ipam}"));
+    staging_is_refused(world, "addresses of 10.199.77.0/24").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_environment_has_let_go_another_one_gets() {
+    let world = World::with(with_staging("dev", free_port())).await;
+    let port = world.app_port;
+    let publishing = |version: &str| {
+        write_web(&world.repository, version);
+        world.repository.write("compose.yaml", format!("services:{}", WEB.replace("${PORT}", &port.to_string())));
+    };
+    let to_dev = |message: &str| {
+        let commit = world.repository.commit(message);
+        world.repository.git(&["branch", "-f", "dev"]);
+        world.repository.push("dev");
+        commit
+    };
+    publishing("production");
+    assert_eq!(world.ends(&world.push("Production")).await.state, "success");
+    publishing("staging");
+    let refused = to_dev("Staging");
+    assert_eq!(world.ends_in(&refused, "launchway/staging").await.state, "failure");
+    let held = format!("port {port} of the host is held by container {}-production-web-1", world.project);
+    assert!(world.deployment_logs().contains(&held), "{}", world.deployment_logs());
+    // Production publishes nothing any more.
+    write_quick(&world.repository, "moved");
+    assert_eq!(world.ends(&world.push("Moved")).await.state, "success");
+    publishing("staging again");
+    let staging = to_dev("Again");
+    let shown = world.ends_in(&staging, "launchway/staging").await;
+    assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
+    assert_eq!(world.get("/").await.as_deref(), Some("staging again"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_status_ends_where_it_began_although_the_repository_gets_a_second_project_meanwhile() {
     let world = World::new().await;
     write_gated(&world.repository, "one");

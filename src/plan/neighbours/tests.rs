@@ -94,3 +94,20 @@ fn what_the_edge_opens_leads_to_one_environment() {
     assert_eq!(messages(&behind_the_edge("staging"), &release("production", web())).len(), 1);
     assert_eq!(messages(&release("staging", web()), &behind_the_edge("production")).len(), 1);
 }
+
+#[test]
+fn addresses_of_networks_are_given_to_one_environment() {
+    let with = |environment: &str, subnet: &str| {
+        let mut release = release(environment, stack([component("web")]));
+        let subnet = crate::model::Subnet { subnet: Some(subnet.into()), ..Default::default() };
+        release.stack.networks.get_mut("default").unwrap().ipam = vec![subnet];
+        release
+    };
+    let production = with("production", "10.9.0.0/16");
+    insta::assert_snapshot!(messages(&with("staging", "10.9.4.0/24"), &production).join("\n"), @"shop/staging and shop/production both want addresses of 10.9.4.0/24: two environments must not meet. Drop `ipam`, or let its `subnet` differ by a variable of the environment.");
+    assert_eq!(messages(&production, &with("staging", "10.9.4.0/24")).len(), 1, "from either side");
+    assert_eq!(messages(&with("staging", "10.10.0.0/16"), &production), Vec::<String>::new());
+    let mut shared = with("staging", "10.9.0.0/16");
+    shared.stack.networks.get_mut("default").unwrap().external = true;
+    assert_eq!(messages(&shared, &production), Vec::<String>::new());
+}
