@@ -140,10 +140,10 @@ x-launchway:
     compose.yaml:15: services.c.x-launchway.route.port: must be a port from 1 to 65535, not "0x"
     compose.yaml:16: services.d.x-launchway.method: "blue" is not one of auto, recreate, rolling, blue-green, canary
     compose.yaml:16: services.d.x-launchway.route: needs `host:` or `path:`
+    compose.yaml:18: x-launchway.windows[0]: needs `to:`, a time such as "17:00"
     compose.yaml:18: x-launchway.windows[0].days: "monday" is not a day or a range of days: mon, tue, wed, thu, fri, sat, sun, or mon-fri
     compose.yaml:18: x-launchway.windows[0].timezone: "Mars, North" is not a time zone, such as Europe/Berlin or UTC
     compose.yaml:18: x-launchway.windows[0].from: "9:00" is not a time of day, such as "09:00"
-    compose.yaml:18: x-launchway.windows[0]: needs `to:`, a time such as "17:00"
     compose.yaml:18: x-launchway.windows[1].from: "25:00" is not a time of day, such as "09:00"
     compose.yaml:19: x-launchway.freeze[0].from: "2026-13-01" is not a date, such as 2026-12-20
     compose.yaml:19: x-launchway.freeze[1].to: it ends on 2026-12-01, before it begins on 2026-12-31
