@@ -259,10 +259,10 @@ priority = 1000
     "#);
     let nothing = format!("{TIMED}freeze = [{{ from = \"2026-12-20\" }}]\n");
     let said = problems(&nothing);
-    assert!(said.starts_with("launchway.toml:10: ") && said.contains("`to`"), "{said}");
+    assert!(said.starts_with("launchway.toml:9: ") && said.contains("`to`"), "{said}");
     let unknown = format!("{TIMED}windows = [{{ day = \"mon\", from = \"09:00\", to = \"17:00\" }}]\n");
     let said = problems(&unknown);
-    assert!(said.starts_with("launchway.toml:10: ") && said.contains("`day`"), "{said}");
+    assert!(said.starts_with("launchway.toml:9: ") && said.contains("`day`"), "{said}");
 }
 
 #[test]
