@@ -40,7 +40,6 @@ mod users {
     mod large_repository;
     mod limiting_builds;
     mod looking_at_pages;
-    mod measuring;
     mod mounting;
     mod moving_traffic;
     mod planning;

@@ -218,6 +218,12 @@ pub trait Engine: Send + Sync {
         Ok(false)
     }
 
+    /// Removes a network, unless any container uses it, also one that does not run. Returns whether it was removed.
+    async fn remove_network(&self, name: &str) -> Result<bool, EngineError> {
+        let _ = name;
+        Ok(false)
+    }
+
     /// What builds left for the next ones, all together, in bytes; `None` where the engine does not say.
     async fn build_cache_bytes(&self) -> Result<Option<u64>, EngineError> {
         Ok(None)

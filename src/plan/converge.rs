@@ -10,7 +10,7 @@ use super::slots::{Matching, Slot, match_containers};
 use super::{Action, Phase, Plan, RouteChange, Target, method};
 use crate::model::{
     Component, ComponentName, Condition, DeploymentId, Fingerprint, Method, MountSource, NetworkMode, Observed,
-    ObservedContainer, Problem, Release, Stack,
+    ObservedContainer, Problem, Release, Stack, label,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -368,6 +368,18 @@ fn volumes(stack: &Stack, component: &Component) -> BTreeSet<String> {
 fn holds(container: &ObservedContainer) -> BTreeSet<String> {
     let ports = container.published.iter().map(|published| format!("port {}", published.port));
     ports.chain(container.volumes.keys().map(|name| format!("volume {name}"))).collect()
+}
+
+/// Networks of the environment that its release no longer names: others may want their addresses. Whoever takes them away
+/// leaves those that any container still uses.
+pub fn left_networks(release: &Release, observed: &Observed) -> Vec<String> {
+    let is_own = |labels: &BTreeMap<String, String>| {
+        let is = |key: &str, value: &str| labels.get(key).is_some_and(|found| found == value);
+        is(label::PROJECT, release.project.as_str()) && is(label::ENVIRONMENT, release.environment.as_str())
+    };
+    let is_named = |name: &String| release.stack.networks.values().any(|network| network.name == *name);
+    let left = observed.networks.iter().filter(|(name, network)| is_own(&network.labels) && !is_named(name));
+    left.map(|(name, _)| name.clone()).collect()
 }
 
 /// Nothing leads to the environment any more.

@@ -13,7 +13,7 @@ use super::watch::LogSteps;
 use crate::config::{Environment, Project};
 use crate::engine::{EngineError, Supplies};
 use crate::model::{ComponentName, ContainerState, Health, Observed, ObservedContainer, Tree};
-use crate::plan::converge::{Wanted, converge, paused_time};
+use crate::plan::converge::{Wanted, converge, left_networks, paused_time};
 use crate::plan::{Action, Phase, Plan, ReadyGoal, Step, Target};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -124,7 +124,7 @@ impl Convergence<'_> {
             for _ in 0..MOST_ROUNDS {
                 let plan = self.plan(&self.patience(&stop).observe(self.project, self.environment).await?).await?;
                 if !plan.steps.iter().any(|step| step.phase == Phase::Clean) {
-                    return Ok(());
+                    return self.take_networks_away(&stop).await;
                 }
                 match self.execute(&plan, &[Phase::Clean], &stop).await.map_err(Setback::from) {
                     Err(Setback::EngineAway { why }) => self.patience(&stop).wait(&why).await?,
@@ -142,6 +142,18 @@ impl Convergence<'_> {
             self.log
                 .line(None, &format!("not everything old could be removed, the next deployment tries again: {error}"));
         }
+    }
+
+    /// Networks that the release no longer names. One that a container uses stays for as long.
+    async fn take_networks_away(&self, stop: &CancellationToken) -> Result<(), Setback> {
+        let Some(release) = self.wanted.release else { return Ok(()) };
+        let observed = self.patience(stop).observe(self.project, self.environment).await?;
+        for name in left_networks(release, &observed) {
+            if self.deployer.engine.remove_network(&name).await? {
+                self.log.line(None, &format!("network {name}: removed, release {} does not name it", release.id));
+            }
+        }
+        Ok(())
     }
 
     pub async fn observe(&self) -> Result<Observed, Setback> {

@@ -35,7 +35,13 @@ pub async fn learn_usage(deployer: Arc<Deployer>) {
             () = deployer.stop.cancelled() => return,
             load = deployer.engine.host_load() => load,
         };
-        let Ok(load) = load else { continue };
+        let load = match load {
+            Ok(load) => load,
+            Err(error) => {
+                tracing::debug!(error = %error, "What is used cannot be looked at");
+                continue;
+            }
+        };
         let seen = before.add(&load.containers, Instant::now(), now_ms());
         if !seen.is_empty()
             && let Err(error) = deployer.store.add_usage(seen, now_ms()).await

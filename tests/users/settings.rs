@@ -220,10 +220,12 @@ async fn addresses_of_a_network_that_two_environments_want_are_refused_before_an
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_environment_has_let_go_another_one_gets() {
     let world = World::with(with_staging("dev", free_port())).await;
-    let port = world.app_port;
+    let (port, range) = (world.app_port, "10.199.78.0/24");
     let publishing = |version: &str| {
+        let ipam = format!("networks: {{ default: {{ ipam: {{ config: [{{ subnet: {range} }}] }} }} }}\n");
         write_web(&world.repository, version);
-        world.repository.write("compose.yaml", format!("services:{}", WEB.replace("${PORT}", &port.to_string())));
+        let web = WEB.replace("${PORT}", &port.to_string());
+        world.repository.write("compose.yaml", format!("services:{web}{ipam}"));
     };
     let to_dev = |message: &str| {
         let commit = world.repository.commit(message);
@@ -238,8 +240,10 @@ async fn what_one_environment_has_let_go_another_one_gets() {
     assert_eq!(world.ends_in(&refused, "launchway/staging").await.state, "failure");
     let held = format!("port {port} of the host is held by container {}-production-web-1", world.project);
     assert!(world.deployment_logs().contains(&held), "{}", world.deployment_logs());
-    // Production publishes nothing any more.
+    // Production publishes nothing any more, and moves to another network.
     write_quick(&world.repository, "moved");
+    let text = std::fs::read_to_string(world.repository.work().join("compose.yaml")).unwrap();
+    world.repository.write("compose.yaml", format!("{text}    networks: [other]\nnetworks: {{ other: {{}} }}\n"));
     assert_eq!(world.ends(&world.push("Moved")).await.state, "success");
     publishing("staging again");
     let staging = to_dev("Again");

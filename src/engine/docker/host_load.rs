@@ -23,30 +23,30 @@ impl DockerEngine {
         })
     }
 
-    /// Of all that run. One that ends meanwhile is left out.
+    /// Of all that run. One that ends meanwhile, or of which a busy engine does not tell in time, is left out.
     pub(super) async fn uses(&self) -> Result<Vec<ContainerUse>, EngineError> {
         let running = ListContainersOptionsBuilder::new().all(false).build();
         let listed = self.query("list the running containers", self.client().list_containers(Some(running))).await?;
         let asked = listed.into_iter().filter_map(|container| Some((container.id?, container.labels)));
         let uses: Vec<Option<ContainerUse>> = futures_util::stream::iter(asked)
             .map(|(id, labels)| async move {
-                let (Some(found), stats) = tokio::try_join!(self.look_up(&id), self.statistics(&id))? else {
-                    return Ok::<_, EngineError>(None);
-                };
+                let (found, stats) = tokio::join!(self.look_up(&id), self.statistics(&id));
+                let Ok(Some(found)) = found else { return None };
+                let stats = stats.ok().flatten();
                 let host = found.host_config.unwrap_or_default();
                 let cpu = stats.as_ref().and_then(|stats| stats.cpu_stats.as_ref()?.cpu_usage.as_ref()?.total_usage);
-                Ok(Some(ContainerUse {
+                Some(ContainerUse {
                     id,
                     labels: labels.unwrap_or_default().into_iter().collect(),
                     memory_reservation_bytes: host.memory_reservation.unwrap_or(0).max(0),
                     memory_limit_bytes: host.memory.unwrap_or(0).max(0),
                     memory_used_bytes: stats.and_then(|stats| working_set(stats.memory_stats?)),
                     cpu_ns: cpu,
-                }))
+                })
             })
             .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
+            .collect()
+            .await;
         Ok(uses.into_iter().flatten().collect())
     }
 

@@ -6,7 +6,7 @@ use crate::model::label;
 use crate::plan::NetworkSpec;
 use crate::plan::routing::EDGE_NETWORK;
 use bollard::models::{Ipam, IpamConfig, Network, NetworkCreateRequest};
-use bollard::query_parameters::ListNetworksOptionsBuilder;
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
 use std::collections::{BTreeMap, HashMap};
 
 impl DockerEngine {
@@ -50,6 +50,30 @@ impl DockerEngine {
             return accepted(spec, first);
         }
         Ok(Outcome::default())
+    }
+
+    /// Whether it was removed. A container that does not run would not find it when it is started again: the engine
+    /// itself asks only for those that run.
+    pub(super) async fn take_network_away(&self, name: &str) -> Result<bool, EngineError> {
+        let _held = self.hold(&format!("network {name}")).await;
+        for found in self.networks_named(name).await? {
+            let Some(id) = found.id else { continue };
+            let filters = HashMap::from([("network".to_string(), vec![id.clone()])]);
+            let users = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+            let asked = self.client().list_containers(Some(users));
+            if !self.query(format!("ask who uses network {name}"), asked).await?.is_empty() {
+                return Ok(false);
+            }
+            let asked = self.client().remove_network(&id);
+            match self.change(format!("remove network {name}"), asked).await {
+                Ok(()) => {}
+                Err(denied) if denied.is_not_found() => {}
+                // Somebody was quicker, and uses it now.
+                Err(denied) if denied.says("active endpoints") => return Ok(false),
+                Err(denied) => return Err(denied.into()),
+            }
+        }
+        Ok(true)
     }
 
     async fn networks_named(&self, name: &str) -> Result<Vec<Network>, EngineError> {

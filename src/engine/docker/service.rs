@@ -108,6 +108,10 @@ impl Engine for DockerEngine {
         self.take_content_away(name).await
     }
 
+    async fn remove_network(&self, name: &str) -> Result<bool, EngineError> {
+        self.take_network_away(name).await
+    }
+
     async fn build_cache_bytes(&self) -> Result<Option<u64>, EngineError> {
         self.cache_bytes().await
     }
