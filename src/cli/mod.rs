@@ -13,6 +13,7 @@ pub mod edge;
 pub mod exit;
 pub mod gc;
 pub mod health;
+pub mod insights;
 pub mod logs;
 mod look;
 pub mod pause;

@@ -85,9 +85,7 @@ fn by_features(stack: &Stack, component: &Component) -> MethodChoice {
 /// How many requests the canary of a component would get in all, in words, where that is known to be too few and nothing
 /// says what to do then.
 fn too_few(component: &Component, canary: &CanarySettings) -> Option<String> {
-    let rate = component.traffic.filter(|_| canary.on_little_traffic.is_none() && !canary.gate)?;
-    let shares: f64 = canary.weights().iter().map(|weight| f64::from(*weight) / 100.0).sum();
-    let requests = rate * shares * canary.hold_time().as_secs_f64();
+    let requests = canary_requests(component, canary).filter(|_| canary.on_little_traffic.is_none() && !canary.gate)?;
     (requests < ENOUGH_TO_TELL).then(|| match requests.round() as u64 {
         0 => "next to no request".into(),
         1 => "about one request".into(),
@@ -95,8 +93,14 @@ fn too_few(component: &Component, canary: &CanarySettings) -> Option<String> {
     })
 }
 
+/// How many requests the canary of a component would get in all at its traffic of late; `None`: not known.
+pub fn canary_requests(component: &Component, canary: &CanarySettings) -> Option<f64> {
+    let shares: f64 = canary.weights().iter().map(|weight| f64::from(*weight) / 100.0).sum();
+    Some(component.traffic? * shares * canary.hold_time().as_secs_f64())
+}
+
 /// With so many answers a release with some points more errors is noticed (docs/BENCHMARKS.md, "Verdict").
-const ENOUGH_TO_TELL: f64 = 300.0;
+pub const ENOUGH_TO_TELL: f64 = 300.0;
 
 /// Replicas beyond which a second full set is too much.
 const MOST_BESIDE: u32 = 4;

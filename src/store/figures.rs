@@ -4,8 +4,9 @@ use super::deployments::Trigger;
 use super::open::query;
 use super::row::{number, optional_number, parsed, text};
 use super::{Store, StoreError};
-use crate::model::{DeploymentState, EnvironmentName, ProjectName, Stage};
+use crate::model::{DeploymentId, DeploymentState, EnvironmentName, ProjectName, Stage};
 use sqlx::sqlite::SqliteRow;
+use std::collections::BTreeMap;
 
 /// Rows in one answer.
 const PIECE: u32 = 2000;
@@ -82,6 +83,22 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// When the pushes of the environment's newest `deployments` were received (milliseconds since 1970, UTC); those that
+    /// come of no delivery are left out.
+    pub async fn pushed_times(
+        &self,
+        project: &ProjectName,
+        environment: &EnvironmentName,
+        deployments: u32,
+    ) -> Result<BTreeMap<DeploymentId, i64>, StoreError> {
+        let sql = "SELECT d.id, v.received_at FROM (
+                SELECT id, delivery FROM deployments WHERE project = ? AND environment = ? ORDER BY id DESC LIMIT ?) d
+            JOIN deliveries v ON v.number = d.delivery";
+        let query_rows = sqlx::query(sql).bind(project.as_str()).bind(environment.as_str()).bind(deployments);
+        let rows = query_rows.fetch_all(&self.readers).await.map_err(query("read when pushes were received"))?;
+        rows.iter().map(|row| Ok((DeploymentId(number(row, "id")?), number(row, "received_at")?))).collect()
     }
 
     /// As [`Store::deployment_figures`], of deliveries.

@@ -1,6 +1,8 @@
 //! What the control API says, and what `--json` prints. The keys are stable: new ones may come, none changes its
 //! meaning or goes. Times are RFC 3339 in UTC, durations milliseconds, what is not known is null.
 
+mod insights;
+
 use crate::model::{
     CommitId, ComponentName, DeploymentId, DeploymentState, EnvironmentName, ForgeKind, ProjectName, RefName,
     ReleaseId, Stage,
@@ -8,6 +10,8 @@ use crate::model::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+pub use insights::{EnvironmentInsights, InsightsReport};
 
 /// `GET /v1/status`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

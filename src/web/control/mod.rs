@@ -6,6 +6,7 @@ mod ask;
 mod collect;
 mod deliveries;
 mod deployments;
+mod insights;
 mod keep;
 mod queue;
 mod reports;
@@ -37,6 +38,7 @@ pub fn control(deployer: Arc<Deployer>) -> Router {
         .route("/v1/pause", post(keep::pause))
         .route("/v1/resume", post(keep::resume))
         .route("/v1/plan", post(ask::plan))
+        .route("/v1/insights", get(insights::insights_report))
         .route("/v1/gc", post(collect::collect))
         .route("/v1/backup", post(ask::back_up))
         .route("/v1/deliveries", get(deliveries::list))
