@@ -35,11 +35,13 @@ mod users {
     mod full_disk;
     mod ignore_files;
     mod images_that_move;
+    mod insights;
     mod judging_by_prometheus;
     mod keeping;
     mod large_repository;
     mod limiting_builds;
     mod looking_at_pages;
+    mod measuring;
     mod mounting;
     mod moving_traffic;
     mod planning;

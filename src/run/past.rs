@@ -3,8 +3,8 @@
 use super::Refusal;
 use super::deployer::{Deployer, now_ms};
 use crate::config::{Environment, Project};
-use crate::model::{DeploymentId, EnvironmentName, ProjectName, Work};
-use crate::plan::insights::{History, Past};
+use crate::model::{ComponentName, DeploymentId, EnvironmentName, ProjectName, Work};
+use crate::plan::insights::{History, Past, Usage};
 use crate::store::{Deployment, Trigger};
 use std::collections::BTreeMap;
 
@@ -63,10 +63,27 @@ impl Deployer {
             Some(live) => self.store.release(live.release).await?.map(|release| release.stack),
             None => None,
         };
-        // Use is not measured yet.
-        let usage = BTreeMap::new();
+        let hours = self.store.usage(project, from_ms, until_ms).await?;
+        let usage = used(hours.into_iter().filter(|hour| hour.environment == *environment));
         Ok((History { deployments, stack, usage, from_ms, until_ms }, more))
     }
+}
+
+/// What each component used, its hours added up.
+fn used(hours: impl Iterator<Item = crate::store::Usage>) -> BTreeMap<ComponentName, Usage> {
+    let mut all: BTreeMap<ComponentName, Usage> = BTreeMap::new();
+    let whole = |value: i64| u64::try_from(value).unwrap_or(0);
+    for hour in hours {
+        let sum = all.entry(hour.component).or_default();
+        sum.hours += 1;
+        sum.cpu_ms += whole(hour.cpu_ms);
+        sum.memory_byte_seconds = sum.memory_byte_seconds.saturating_add(whole(hour.memory_byte_seconds));
+        sum.memory_max_bytes = sum.memory_max_bytes.max(whole(hour.memory_max_bytes));
+        // Milliseconds of CPU in a second of one replica are thousandths of a CPU.
+        let millis = whole(hour.cpu_ms).checked_div(whole(hour.seconds)).unwrap_or(0);
+        sum.busiest_hour_cpu_millis = sum.busiest_hour_cpu_millis.max(millis);
+    }
+    all
 }
 
 fn past(deployment: &Deployment, ended_ms: i64, pushed_ms: Option<i64>, work: Vec<Work>) -> Past {
@@ -81,5 +98,35 @@ fn past(deployment: &Deployment, ended_ms: i64, pushed_ms: Option<i64>, work: Ve
         touched: deployment.touched,
         host_fault: deployment.host_fault,
         work,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_of_use_add_up_and_the_busiest_one_is_kept() {
+        let hour = |number: i64, component: &str, cpu_ms: i64, memory: i64| crate::store::Usage {
+            project: "shop".parse().unwrap(),
+            environment: "production".parse().unwrap(),
+            component: component.parse().unwrap(),
+            hour: number,
+            cpu_ms,
+            memory_max_bytes: memory,
+            memory_byte_seconds: memory * 3600,
+            seconds: 3600,
+            samples: 60,
+        };
+        let all = used([hour(1, "api", 360_000, 100), hour(2, "api", 1_800_000, 50), hour(2, "db", 0, 7)].into_iter());
+        let api = Usage {
+            hours: 2,
+            cpu_ms: 2_160_000,
+            memory_byte_seconds: 150 * 3600,
+            memory_max_bytes: 100,
+            busiest_hour_cpu_millis: 500,
+        };
+        assert_eq!(all["api"], api);
+        assert_eq!((all["db"].hours, all["db"].busiest_hour_cpu_millis), (1, 0));
     }
 }

@@ -42,7 +42,10 @@ pub async fn learn_usage(deployer: Arc<Deployer>) {
                 continue;
             }
         };
-        let seen = before.add(&load.containers, Instant::now(), now_ms());
+        let mut seen = before.add(&load.containers, Instant::now(), now_ms());
+        // Another Launchway may use the same engine.
+        let config = deployer.config();
+        seen.retain(|usage| config.projects.contains_key(&usage.project));
         if !seen.is_empty()
             && let Err(error) = deployer.store.add_usage(seen, now_ms()).await
         {
