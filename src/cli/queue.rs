@@ -10,8 +10,8 @@ use std::process::ExitCode;
 
 /// Show what runs, in which order the rest gets its turn, and what each waits for
 ///
-/// Rollbacks go first. Then three turns of four go by the environment's `priority`, and each fourth to whoever was served
-/// longest ago; of one priority, to the project that has the fewest deployments under way.
+/// Rollbacks go first. Then three turns of four go by the environment's `priority`, and each fourth to what has a
+/// lower one; of one priority, to the project that has the fewest deployments under way.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Print one JSON object
