@@ -138,6 +138,20 @@ fn assert_all_there(repository: &Path, commits: &[CommitId], writers: usize) {
 }
 
 #[tokio::test]
+async fn a_lock_that_a_killed_writer_left_does_not_keep_a_commit_pending_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let commits = bare_repository(folder.path(), 1);
+    let client = client(folder.path().to_str().unwrap());
+    client.post(&status(&commits[0], StatusState::Pending, "building")).await.unwrap();
+    let lock = folder.path().join("refs/notes/launchway.lock");
+    std::fs::write(&lock, "half a li").unwrap();
+    client.post(&status(&commits[0], StatusState::Success, "live")).await.unwrap();
+    assert!(note(folder.path(), &commits[0]).contains("success"));
+    assert!(!lock.exists());
+    git(folder.path(), &["fsck", "--strict"]);
+}
+
+#[tokio::test]
 async fn notes_that_git_wrote_stay_and_git_can_go_on_writing() {
     let folder = tempfile::tempdir().unwrap();
     let commits = bare_repository(folder.path(), 2);

@@ -8,6 +8,7 @@ mod github;
 mod gitlab;
 mod http;
 mod known_hosts;
+mod left_lock;
 mod limits;
 mod notes;
 mod notes_remote;

@@ -4,6 +4,7 @@
 
 use super::PostError;
 use super::client::{StatusClient, shown};
+use super::left_lock::LeftLock;
 use super::words::one_line;
 use super::{notes_remote, notes_tree};
 use crate::model::{CommitStatus, GitCredentials, StatusState};
@@ -140,6 +141,7 @@ fn write_local(path: &std::path::Path, status: &CommitStatus, deadline: &Deadlin
         _ => git_failure(&shown, &error),
     })?;
     let commit = object_id(status)?;
+    let mut left = LeftLock::of(repository.commondir(), NOTES_REF);
     if let Err(error) = repository.find_commit(commit) {
         return Err(match error.code() {
             ErrorCode::NotFound => PostError::Refused {
@@ -159,6 +161,7 @@ fn write_local(path: &std::path::Path, status: &CommitStatus, deadline: &Deadlin
             Ok(_) => return Ok(()),
             Err(error) if is_conflict(&error) && !deadline.has_passed() => {
                 // Somebody else moved it, or holds its lock for an instant.
+                left.look(Instant::now());
                 std::thread::sleep(Duration::from_millis(5));
             }
             Err(error) => return Err(git_failure(&shown, &error)),
