@@ -332,6 +332,8 @@ async fn a_repository_that_hangs_holds_up_nobody_else() {
     write_quick(&world.repository, "two");
     let missed = world.push("Told to nobody");
     assert_eq!(world.ends(&missed).await.state, "success");
-    assert_eq!(deployments(&world), "push found");
+    // Comparing each second may be quicker than the first delivery, too.
+    let triggers = deployments(&world);
+    assert!(matches!(triggers.as_str(), "push found" | "found found"), "{triggers}");
     world.end().await;
 }
