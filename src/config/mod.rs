@@ -165,6 +165,16 @@ impl Project {
 }
 
 impl Config {
+    /// An environment with its project; `None` where the settings no longer have it.
+    pub fn environment(
+        &self,
+        project: &ProjectName,
+        environment: &EnvironmentName,
+    ) -> Option<(&Project, &Environment)> {
+        let project = self.projects.get(project)?;
+        Some((project, project.environments.get(environment)?))
+    }
+
     /// Every secret that the settings hold, for masking.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let registries = self.registries.values().map(|account| &account.password);

@@ -45,9 +45,8 @@ impl Deployer {
 
     fn approvers(&self, deployment: &Deployment) -> Vec<(String, Secret)> {
         let config = self.config();
-        let project = config.projects.get(&deployment.project);
-        let environment = project.and_then(|project| project.environments.get(&deployment.environment));
-        environment.map(|environment| environment.approvers.clone().into_iter().collect()).unwrap_or_default()
+        let found = config.environment(&deployment.project, &deployment.environment);
+        found.map(|(_, environment)| environment.approvers.clone().into_iter().collect()).unwrap_or_default()
     }
 
     /// A yes on the page under a key, by whoever has this code; `None` where there is no such page.

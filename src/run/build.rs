@@ -299,10 +299,8 @@ impl Job {
             .collect();
         let environment_secrets = deployer
             .config()
-            .projects
-            .get(&release.project)
-            .and_then(|project| project.environments.get(&release.environment))
-            .map(|environment| environment.secrets.values().cloned().collect::<Vec<_>>())
+            .environment(&release.project, &release.environment)
+            .map(|(_, environment)| environment.secrets.values().cloned().collect::<Vec<_>>())
             .unwrap_or_default();
         let output = {
             let (log, name) = (log.clone(), name.clone());

@@ -115,10 +115,9 @@ impl Flow {
     /// The project and environment as they are set now; what is secret there is masked from now on.
     pub fn settings(&self) -> Option<(Project, Environment)> {
         let config = self.deployer.config();
-        let project = config.projects.get(&self.deployment.project)?.clone();
-        let environment = project.environments.get(&self.deployment.environment)?.clone();
+        let (project, environment) = config.environment(&self.deployment.project, &self.deployment.environment)?;
         self.log.set_mask(Mask::new(config.secrets().chain(environment.secrets.values())));
-        Some((project, environment))
+        Some((project.clone(), environment.clone()))
     }
 
     /// Whether its release was noted as live before the process ended: then only the end is missing.

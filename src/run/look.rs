@@ -59,8 +59,7 @@ impl Look {
     /// `None` where there is nothing to look after, somebody paused it, or a deployment runs or waits.
     pub async fn begin(deployer: &Arc<Deployer>, place: &Place) -> Result<Option<Self>, StoreError> {
         let config = deployer.config();
-        let Some(project) = config.projects.get(&place.0) else { return Ok(None) };
-        let Some(environment) = project.environments.get(&place.1) else { return Ok(None) };
+        let Some((project, environment)) = config.environment(&place.0, &place.1) else { return Ok(None) };
         let store = &deployer.store;
         let live = store.live(&place.0, &place.1).await?;
         let unsettled = store.unsettled_in(&place.0, &place.1).await?;

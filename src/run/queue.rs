@@ -107,9 +107,8 @@ impl Deployer {
                     queue.unapproved.insert(deployment.id);
                 }
                 queue.opens = queue.opens.into_iter().chain(held.until).min();
-                let sentence = held.situation(|situation| self.mask().apply(&situation.sentence()));
-                self.tell_held(&deployment, &held).await?;
-                queue.held.push(Deployment { description: sentence, ..deployment });
+                let description = self.tell_held(&deployment, &held).await?;
+                queue.held.push(Deployment { description, ..deployment });
             } else {
                 ready.push(deployment);
             }
@@ -126,9 +125,9 @@ impl Deployer {
     /// Of its environment.
     pub fn priority_of(&self, deployment: &Deployment) -> i8 {
         let config = self.config();
-        let project = config.projects.get(&deployment.project);
-        let environment = project.and_then(|project| project.environments.get(&deployment.environment));
-        environment.map_or(0, |environment| environment.priority)
+        config
+            .environment(&deployment.project, &deployment.environment)
+            .map_or(0, |(_, environment)| environment.priority)
     }
 
     /// What may begin, in the order in which it gets its slot.
@@ -260,11 +259,7 @@ impl Deployer {
 
     async fn held_at_first(&self, new: &NewDeployment) -> Result<Option<Held>, StoreError> {
         let config = self.config();
-        let project = config.projects.get(&new.project);
-        let Some((project, environment)) = project.zip(project.and_then(|p| p.environments.get(&new.environment)))
-        else {
-            return Ok(None);
-        };
+        let Some((project, environment)) = config.environment(&new.project, &new.environment) else { return Ok(None) };
         let asks = Asks { trigger: new.trigger, now_reason: new.now_reason.as_deref(), approved_by: None };
         self.held(project, environment, asks).await
     }

@@ -126,9 +126,7 @@ impl Deployer {
     /// The same of a deployment; one whose environment is in the settings no more is not held by them.
     pub async fn held_deployment(&self, deployment: &Deployment) -> Result<Option<Held>, StoreError> {
         let config = self.config();
-        let project = config.projects.get(&deployment.project);
-        let environment = project.and_then(|project| project.environments.get(&deployment.environment));
-        match project.zip(environment) {
+        match config.environment(&deployment.project, &deployment.environment) {
             Some((project, environment)) => self.held(project, environment, deployment.into()).await,
             None => Ok(None),
         }
@@ -140,9 +138,11 @@ impl Deployer {
         self.tell(deployment, sentence, status).await
     }
 
-    pub async fn tell_held(&self, deployment: &Deployment, held: &Held) -> Result<(), StoreError> {
-        let told = held.situation(|s| (self.mask().apply(&s.sentence()), self.status(deployment, s)));
-        self.tell(deployment, told.0, told.1).await
+    /// The same of what is held; returns the sentence.
+    pub async fn tell_held(&self, deployment: &Deployment, held: &Held) -> Result<String, StoreError> {
+        let (sentence, status) = held.situation(|s| (self.mask().apply(&s.sentence()), self.status(deployment, s)));
+        self.tell(deployment, sentence.clone(), status).await?;
+        Ok(sentence)
     }
 
     async fn tell(
