@@ -56,6 +56,7 @@ mod users {
     mod rolling_back;
     mod running_apps;
     mod scraping;
+    mod sending_traces;
     mod server_hooks;
     mod settings;
     mod statuses_as_notes;

@@ -40,15 +40,46 @@ pub struct Limited {
     /// Whether the settings name that much.
     pub is_set: bool,
     ends: Ends,
+    share: Share,
 }
 
 impl Limited {
+    /// Builds give way no longer, but have a small share of the cores again: nothing waits for ever for a machine that
+    /// is always busy.
+    pub(super) fn want_their_share(&self) -> io::Result<()> {
+        let Share { group, file, small } = &self.share;
+        match write(group, "cpu.idle", "0") {
+            // A kernel that knows no such thing: they have it.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => write(group, file, small),
+        }
+    }
+
     /// Whether, since the limits were put in force, the kernel ended something in a build for its memory.
     pub fn ran_out(&self) -> bool {
         match &self.ends {
             Ends::Unknown => false,
             Ends::Told(counter) => rustix::io::read(counter, &mut [0; 8]).is_ok(),
             Ends::Counted { file, before } => kills(file).is_some_and(|now| now > *before),
+        }
+    }
+}
+
+/// What builds have of the cores where others want them too.
+#[derive(Debug, Clone)]
+struct Share {
+    group: PathBuf,
+    file: &'static str,
+    small: &'static str,
+}
+
+impl Share {
+    /// Whatever else wants a core has it at once, where the kernel knows that (Linux 5.15); else there is a small share.
+    fn give_way(&self) -> io::Result<()> {
+        match write(&self.group, "cpu.idle", "1") {
+            Ok(()) => Ok(()),
+            Err(_) => write(&self.group, self.file, self.small),
         }
     }
 }
@@ -76,26 +107,27 @@ pub(super) fn put_in_force(root: &Path, limits: BuildLimits, names_parent: bool)
         true => version_2(root, name, memory_bytes, limits.cpu_millis),
         false => version_1(root, name, memory_bytes, limits.cpu_millis),
     };
-    let ends = put.map_err(|error| match error.kind() {
+    let (ends, share) = put.map_err(|error| match error.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             format!("{} may not be written from here", root.display())
         }
         _ => format!("{}: {error}", root.join(name).display()),
     })?;
     let parent = names_parent.then(|| format!("/{OWN}"));
-    Ok(Limited { parent, memory_bytes, is_set: limits.memory_bytes.is_some(), ends })
+    Ok(Limited { parent, memory_bytes, is_set: limits.memory_bytes.is_some(), ends, share })
 }
 
-fn version_1(root: &Path, name: &str, memory: Option<u64>, cpus: Option<u64>) -> io::Result<Ends> {
+fn version_1(root: &Path, name: &str, memory: Option<u64>, cpus: Option<u64>) -> io::Result<(Ends, Share)> {
     let cpu = group(root, "cpu", name)?;
-    write(&cpu, "cpu.shares", SHARES)?;
+    let share = Share { group: cpu.clone(), file: "cpu.shares", small: SHARES };
+    share.give_way()?;
     if let Some(millis) = cpus {
         write(&cpu, "cpu.cfs_period_us", &PERIOD.to_string())?;
         write(&cpu, "cpu.cfs_quota_us", &quota(millis).to_string())?;
     } else if name == OWN {
         write(&cpu, "cpu.cfs_quota_us", "-1")?;
     }
-    let Some(bytes) = memory else { return Ok(Ends::Unknown) };
+    let Some(bytes) = memory else { return Ok((Ends::Unknown, share)) };
     let group = group(root, "memory", name)?;
     let text = bytes.to_string();
     // The limit with swap is never below the one without: it goes first on the way up, and last on the way down.
@@ -112,20 +144,21 @@ fn version_1(root: &Path, name: &str, memory: Option<u64>, cpus: Option<u64>) ->
     let control = fs::File::open(group.join("memory.oom_control"))?;
     let asked = format!("{} {}", told.as_raw_fd(), control.as_raw_fd());
     write(&group, "cgroup.event_control", &asked)?;
-    Ok(Ends::Told(told))
+    Ok((Ends::Told(told), share))
 }
 
-fn version_2(root: &Path, name: &str, memory: Option<u64>, cpus: Option<u64>) -> io::Result<Ends> {
+fn version_2(root: &Path, name: &str, memory: Option<u64>, cpus: Option<u64>) -> io::Result<(Ends, Share)> {
     // Usually they are on already, and what is missing shows when a limit is written.
     let _ = write(root, "cgroup.subtree_control", "+cpu +memory");
     let group = group(root, "", name)?;
     if let Some((above, _)) = name.rsplit_once('/') {
         let _ = write(&root.join(above), "cgroup.subtree_control", "+cpu +memory");
     }
-    write(&group, "cpu.weight", WEIGHT)?;
+    let share = Share { group: group.clone(), file: "cpu.weight", small: WEIGHT };
+    share.give_way()?;
     let most = cpus.map_or("max".to_string(), |millis| quota(millis).to_string());
     write(&group, "cpu.max", &format!("{most} {PERIOD}"))?;
-    let Some(bytes) = memory else { return Ok(Ends::Unknown) };
+    let Some(bytes) = memory else { return Ok((Ends::Unknown, share)) };
     write(&group, "memory.max", &bytes.to_string())?;
     match write(&group, "memory.swap.max", "0") {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -133,7 +166,7 @@ fn version_2(root: &Path, name: &str, memory: Option<u64>, cpus: Option<u64>) ->
     }
     let file = group.join("memory.events");
     let before = kills(&file).unwrap_or_default();
-    Ok(Ends::Counted { file, before })
+    Ok((Ends::Counted { file, before }, share))
 }
 
 fn group(root: &Path, hierarchy: &str, name: &str) -> io::Result<PathBuf> {
@@ -235,6 +268,22 @@ mod tests {
         assert_eq!(read(root, "cpu/docker/buildkit/cpu.shares"), "128");
         assert_eq!(read(root, "cpu/docker/buildkit/cpu.cfs_quota_us"), "");
         assert_eq!(read(root, "memory/docker/buildkit/memory.limit_in_bytes"), "");
+    }
+
+    #[test]
+    fn a_build_gives_way_until_it_wants_its_share() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, group) = (folder.path(), folder.path().join("launchway-builds"));
+        files(root, &["cgroup.controllers", "cgroup.subtree_control"]);
+        files(&group, &["cpu.idle", "cpu.weight", "cpu.max", "memory.max", "memory.events"]);
+        let limited = put_in_force(root, BuildLimits::default(), true).unwrap();
+        assert_eq!((read(&group, "cpu.idle"), read(&group, "cpu.weight")), ("1".to_string(), String::new()));
+        limited.want_their_share().unwrap();
+        assert_eq!((read(&group, "cpu.idle"), read(&group, "cpu.weight")), ("0".to_string(), "12".to_string()));
+
+        std::fs::remove_file(group.join("cpu.idle")).unwrap();
+        put_in_force(root, BuildLimits::default(), true).unwrap().want_their_share().unwrap();
+        assert_eq!(read(&group, "cpu.weight"), "12", "an older kernel");
     }
 
     #[test]

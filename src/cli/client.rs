@@ -59,6 +59,31 @@ impl Client {
         self.send(self.http.request(Method::POST, self.url(path)?).json(body).timeout(ACTS_WITHIN)).await
     }
 
+    /// The same for an answer of many lines of JSON: each is given on as it comes.
+    pub async fn follow<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        mut each: impl FnMut(T),
+    ) -> Result<(), ClientError> {
+        let request = self.http.request(Method::POST, self.url(path)?).json(body).timeout(ACTS_WITHIN);
+        let mut answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = answer.status();
+        if status != StatusCode::OK {
+            let body = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
+            return Err(refused(status, &body));
+        }
+        let mut begun = Vec::new();
+        while let Some(piece) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
+            begun.extend_from_slice(&piece);
+            while let Some(end) = begun.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = begun.drain(..=end).collect();
+                each(serde_json::from_slice(&line).map_err(|error| ClientError::NotUnderstood(error.to_string()))?);
+            }
+        }
+        Ok(())
+    }
+
     fn url(&self, path: &str) -> Result<url::Url, ClientError> {
         let text = format!("http://launchway{path}");
         url::Url::parse(&text).map_err(|error| ClientError::NotUnderstood(format!("{path}: {error}")))

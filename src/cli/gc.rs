@@ -3,7 +3,8 @@
 use super::client::{Client, block_on};
 use super::look;
 use crate::model::bytes_text;
-use crate::web::wire::{CollectReport, CollectRequest, CollectedReport};
+use crate::web::wire::{CollectLine, CollectReport, CollectRequest, CollectedReport};
+use anyhow::{Context, anyhow};
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -34,9 +35,17 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
             false => indicatif::ProgressBar::hidden(),
         };
         spinner.enable_steady_tick(Duration::from_millis(120));
-        let report: Result<CollectReport, _> = client.post("/v1/gc", &CollectRequest { dry_run }).await;
+        let mut last = None;
+        let asked = CollectRequest { dry_run, follow: true };
+        let followed = client.follow("/v1/gc", &asked, |line| match line {
+            CollectLine::Doing(what) => spinner.set_message(what),
+            CollectLine::Report(report) => last = Some(Ok(report)),
+            CollectLine::Failed(why) => last = Some(Err(anyhow!(why))),
+        });
+        let followed = followed.await;
         spinner.finish_and_clear();
-        let report = report?;
+        followed?;
+        let report = last.context("the server broke its answer off: does it still run?")??;
         match json {
             true => look::print_json(&report)?,
             false => look::print(&text(&report))?,

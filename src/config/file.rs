@@ -21,6 +21,7 @@ pub struct File {
     pub edge: Option<FileEdge>,
     #[serde(default)]
     pub metrics: FileMetrics,
+    pub telemetry: Option<FileTelemetry>,
     #[serde(default)]
     pub registries: BTreeMap<Spanned<String>, FileRegistry>,
     #[serde(default)]
@@ -32,6 +33,15 @@ pub struct File {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct FileMetrics {
     pub listen: Option<Spanned<String>>,
+}
+
+/// `[telemetry]`
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FileTelemetry {
+    pub otlp: Spanned<String>,
+    #[serde(default)]
+    pub headers: BTreeMap<Spanned<String>, Spanned<Source>>,
 }
 
 /// `[registries."ghcr.io"]`

@@ -126,6 +126,7 @@ impl Check<'_> {
         {
             self.wrong(written.span().start, "metrics.listen", format!("{listen} is `listen` already; another port"));
         }
+        let telemetry = file.telemetry.as_ref().and_then(|telemetry| self.telemetry(telemetry));
         let registries = self.registries(&file.registries);
         let mut projects = BTreeMap::new();
         if file.projects.is_empty() {
@@ -170,6 +171,7 @@ impl Check<'_> {
             keep,
             edge,
             metrics,
+            telemetry,
             registries,
             projects,
         }
@@ -434,7 +436,7 @@ impl Check<'_> {
     }
 }
 
-fn web_url(text: &str) -> Result<url::Url, String> {
+pub(super) fn web_url(text: &str) -> Result<url::Url, String> {
     match url::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
         _ => Err(format!("{text:?} is not an http or https URL")),

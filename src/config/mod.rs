@@ -5,11 +5,13 @@ mod edge;
 mod file;
 mod keep;
 mod load;
+mod telemetry;
 mod timing;
 mod value;
 
 pub use data::data_directory;
 pub use load::{ConfigError, load, parse};
+pub use telemetry::Telemetry;
 
 use crate::model::{
     EdgeSettings, EnvironmentName, ForgeKind, Freeze, GitCredentials, Permissions, ProjectName, RefName,
@@ -41,6 +43,8 @@ pub struct Config {
     pub edge: Option<EdgeSettings>,
     /// Where `/metrics` is served; absent: only on the control socket.
     pub metrics: Option<SocketAddr>,
+    /// Where traces of deployments are sent; absent: nowhere.
+    pub telemetry: Option<Telemetry>,
     /// Accounts of registries by host; `docker.io` for Docker Hub.
     pub registries: BTreeMap<String, RegistryCredentials>,
     pub projects: BTreeMap<ProjectName, Project>,
@@ -178,7 +182,8 @@ impl Config {
     /// Every secret that the settings hold, for masking.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let registries = self.registries.values().map(|account| &account.password);
-        registries.chain(self.projects.values().flat_map(|project| {
+        let headers = self.telemetry.iter().flat_map(|telemetry| telemetry.headers.iter().map(|(_, value)| value));
+        registries.chain(headers).chain(self.projects.values().flat_map(|project| {
             let own = [&project.secret, &project.signing_token, &project.token, &project.credentials.token];
             let codes = project.environments.values().flat_map(|e| e.approvers.values());
             let secrets = project.environments.values().flat_map(|e| e.secrets.values());

@@ -1,7 +1,7 @@
 //! Starting and ending the flow's background work.
 
 use super::deployer::Deployer;
-use super::{catch_up, clock, collect, hooks, judge, keep, queue, reporter, usage};
+use super::{catch_up, clock, collect, hooks, judge, keep, queue, reporter, traces, usage};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ impl Deployer {
         self.tasks.spawn(collect::collect_from_time_to_time(self.clone()));
         self.tasks.spawn(keep::listen(self.clone()));
         self.tasks.spawn(usage::learn_usage(self.clone()));
+        self.tasks.spawn(traces::send_traces(self.clone()));
     }
 
     /// Begins nothing new, lets what runs note where it stands, and closes the store. Nothing is put back: the next

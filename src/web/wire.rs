@@ -429,6 +429,20 @@ pub struct BackupRequest {
 pub struct CollectRequest {
     /// Take nothing away, only say what would go.
     pub dry_run: bool,
+    /// Answer with a line for each thing as it goes ([`CollectLine`]), and the report as the last one.
+    #[serde(default)]
+    pub follow: bool,
+}
+
+/// A line of `application/x-ndjson`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CollectLine {
+    /// What is done now.
+    Doing(String),
+    Report(CollectReport),
+    /// It could not be carried out: why.
+    Failed(String),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -247,6 +247,12 @@ PORT = "{app_port}"
         self.folder.path().join("data")
     }
 
+    /// For requests to the control socket, as http://launchway/...
+    pub fn control(&self) -> reqwest::Client {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        reqwest::Client::builder().unix_socket(self.data().join("launchway.sock")).no_proxy().build().unwrap()
+    }
+
     /// The folder that holds `launchway.toml`.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -83,6 +83,14 @@ async fn asked(world: &World, arguments: &[&str]) -> Value {
     serde_json::from_str(&told).unwrap()
 }
 
+/// The lines that `launchway gc` is told.
+async fn followed(world: &World) -> Vec<Value> {
+    let asked = serde_json::json!({ "dry_run": false, "follow": true });
+    let answer = world.control().post("http://launchway/v1/gc").json(&asked).send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "application/x-ndjson");
+    answer.text().await.unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 fn names(list: &Value) -> String {
     list.as_array().unwrap().iter().map(|thing| format!("{}: {}\n", thing["what"], thing["why"])).collect()
 }
@@ -159,8 +167,12 @@ async fn a_dry_run_says_what_would_go_and_why_and_takes_nothing_away() {
     assert!(text.starts_with("Would be removed: ") && text.contains(&tags[&1]), "{text}");
     assert!(has_image(&world, &tags[&1]).await, "nothing went");
 
-    let done = asked(&world, &["gc", "--json"]).await;
-    assert_eq!(names(&done["removed"]), removed, "what was said is what goes");
+    // As the command line asks, which shows what goes while it does.
+    let lines = followed(&world).await;
+    let (last, doing) = lines.split_last().unwrap();
+    let told: Vec<&str> = doing.iter().filter_map(|line| line["doing"].as_str()).collect();
+    assert!(told.contains(&format!("removing image {}", tags[&1]).as_str()), "{told:?}");
+    assert_eq!(names(&last["report"]["removed"]), removed, "what was said is what goes");
     assert!(!has_image(&world, &tags[&1]).await);
     assert_eq!(names(&asked(&world, &["gc", "--json"]).await["removed"]), "", "there is no more");
     world.end().await;

@@ -10,10 +10,8 @@ async fn scrape(port: u16) -> Series {
 }
 
 /// What the control socket says.
-async fn scrape_control(world: &World) -> String {
-    let client =
-        reqwest::Client::builder().unix_socket(world.data().join("launchway.sock")).no_proxy().build().unwrap();
-    let answer = client.get("http://launchway/metrics").send().await.unwrap();
+pub async fn scrape_control(world: &World) -> String {
+    let answer = world.control().get("http://launchway/metrics").send().await.unwrap();
     assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
     answer.error_for_status().unwrap().text().await.unwrap()
 }

@@ -20,6 +20,7 @@ pub use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 pub struct Metrics {
     past: tokio::sync::Mutex<Past>,
     builds: past::Builds,
+    pub traces: past::Traces,
     engine: present::EngineUp,
 }
 
@@ -52,6 +53,9 @@ impl Deployer {
         process::put_process(&mut now);
         let mut text = past.text()?;
         text.push_str(&self.metrics.builds.text()?);
+        if self.config().telemetry.is_some() {
+            text.push_str(&self.metrics.traces.text()?);
+        }
         text.push_str(&now.text()?);
         Ok(text)
     }

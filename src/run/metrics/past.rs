@@ -4,12 +4,12 @@
 use super::Built;
 use super::exposition::{Labels, text};
 use crate::model::ProjectName;
+use crate::run::seen::Seen;
 use crate::store::{Store, StoreError};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 type Counters = Family<Labels, Counter>;
@@ -38,29 +38,6 @@ pub struct Past {
     deliveries: Counters,
     deployments_seen: Seen,
     deliveries_seen: Seen,
-}
-
-/// How far a table has been counted.
-#[derive(Default)]
-struct Seen {
-    /// The highest number that was looked at.
-    up_to: i64,
-    /// Of those, the ones that had not come to their end.
-    open: BTreeSet<i64>,
-}
-
-impl Seen {
-    fn note(&mut self, number: i64, is_over: bool) {
-        self.up_to = self.up_to.max(number);
-        match is_over {
-            true => self.open.remove(&number),
-            false => self.open.insert(number),
-        };
-    }
-
-    fn open(&self) -> Vec<i64> {
-        self.open.iter().copied().collect()
-    }
 }
 
 impl Default for Past {
@@ -112,7 +89,7 @@ impl Past {
 
     /// Whether there may be more.
     async fn count_deployments(&mut self, store: &Store) -> Result<bool, StoreError> {
-        let (before, open) = (self.deployments_seen.up_to, self.deployments_seen.open());
+        let (before, open) = (self.deployments_seen.up_to(), self.deployments_seen.open());
         let rows = store.deployment_figures(before, &open).await?;
         let ended: Vec<i64> = rows.iter().filter(|row| row.ended_ms.is_some()).map(|row| row.id).collect();
         // Both are read before either is counted: what fails in between is counted by the next scrape, once.
@@ -139,11 +116,11 @@ impl Past {
             ];
             self.stages.get_or_create(&labels).observe(as_seconds(0, stage.took_ms));
         }
-        Ok(self.deployments_seen.up_to > before)
+        Ok(self.deployments_seen.up_to() > before)
     }
 
     async fn count_deliveries(&mut self, store: &Store) -> Result<bool, StoreError> {
-        let (before, open) = (self.deliveries_seen.up_to, self.deliveries_seen.open());
+        let (before, open) = (self.deliveries_seen.up_to(), self.deliveries_seen.open());
         for row in store.delivery_figures(before, &open).await? {
             let is_judged = row.outcome != "received";
             self.deliveries_seen.note(row.number, is_judged);
@@ -152,7 +129,44 @@ impl Past {
                 self.deliveries.get_or_create(&labels).inc();
             }
         }
-        Ok(self.deliveries_seen.up_to > before)
+        Ok(self.deliveries_seen.up_to() > before)
+    }
+}
+
+/// Traces of this process.
+pub struct Traces {
+    registry: Registry,
+    outcomes: Counters,
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("launchway");
+        let outcomes = Counters::default();
+        registry.register(
+            "traces",
+            "Traces of deployments, sent or dropped, since the server's start",
+            outcomes.clone(),
+        );
+        Self { registry, outcomes }
+    }
+}
+
+impl Traces {
+    pub fn sent(&self) {
+        self.count("sent");
+    }
+
+    pub fn dropped(&self) {
+        self.count("dropped");
+    }
+
+    fn count(&self, outcome: &str) {
+        self.outcomes.get_or_create(&vec![("outcome", outcome.to_string())]).inc();
+    }
+
+    pub fn text(&self) -> Result<String, std::fmt::Error> {
+        text(&self.registry)
     }
 }
 
@@ -198,17 +212,6 @@ impl Builds {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_open_is_asked_for_again_until_it_is_over() {
-        let mut seen = Seen::default();
-        seen.note(1, true);
-        seen.note(2, false);
-        seen.note(3, true);
-        assert_eq!((seen.up_to, seen.open()), (3, vec![2]));
-        seen.note(2, true);
-        assert_eq!((seen.up_to, seen.open()), (3, vec![]));
-    }
 
     #[test]
     fn a_clock_that_was_set_back_makes_no_negative_time() {

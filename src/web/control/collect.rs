@@ -1,56 +1,91 @@
 //! `POST /v1/gc`: takes away what is not needed any more, or says what would go.
 
-use super::answer::Answer;
+use super::answer::answer;
 use super::ask::carried_out;
-use crate::run::{Collected, Deployer, Refusal, Room};
-use crate::web::wire::{CollectReport, CollectRequest, CollectedReport, DiskReport};
+use crate::run::{Collected, Deployer, Progress, Refusal, Room};
+use crate::web::wire::{CollectLine, CollectReport, CollectRequest, CollectedReport, DiskReport};
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use std::sync::Arc;
+use tokio_stream::wrappers::UnboundedReceiverStream;
 
-pub async fn collect(
-    State(deployer): State<Arc<Deployer>>,
-    Json(asked): Json<CollectRequest>,
-) -> Answer<CollectReport> {
-    carried_out(deployer, move |deployer| async move {
-        let collected = match asked.dry_run {
-            true => deployer.collect_nothing().await,
-            false => {
-                // What is taken away stands in the server's log, too.
-                let progress = |line: &str| tracing::info!(what = line, "Collecting");
-                tokio::select! {
-                    () = deployer.stop.cancelled() => Err(anyhow::anyhow!("Launchway ends; the next start goes on")),
-                    collected = deployer.collect(&progress) => collected,
-                }
-            }
+pub async fn collect(State(deployer): State<Arc<Deployer>>, Json(asked): Json<CollectRequest>) -> Response {
+    if asked.follow {
+        return followed(deployer, asked.dry_run);
+    }
+    carried_out(deployer, move |deployer| async move { work(&deployer, asked.dry_run, &|_| {}).await })
+        .await
+        .into_response()
+}
+
+/// Carried out to its end, also when whoever follows goes away.
+fn followed(deployer: Arc<Deployer>, dry_run: bool) -> Response {
+    let (tell, told) = tokio::sync::mpsc::unbounded_channel();
+    deployer.tasks.clone().spawn(async move {
+        let doing = |line: &str| {
+            let _ = tell.send(CollectLine::Doing(deployer.mask().apply(line)));
         };
-        let Collected { gone, stays, mut problems, build_cache_bytes, rooms } = collected.map_err(Refusal::Failed)?;
-        let build_cache_bytes = match (build_cache_bytes, deployer.config().keep.build_cache) {
-            (None, None) => deployer.engine.build_cache_bytes().await.unwrap_or_else(|error| {
+        let last = match answer(&deployer, work(&deployer, dry_run, &doing).await) {
+            Ok(Json(report)) => CollectLine::Report(report),
+            Err(problem) => CollectLine::Failed(problem.detail),
+        };
+        let _ = tell.send(last);
+    });
+    let lines = UnboundedReceiverStream::new(told).map(|line| {
+        let mut text = serde_json::to_vec(&line)?;
+        text.push(b'\n');
+        Ok::<_, serde_json::Error>(text)
+    });
+    ([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
+}
+
+async fn work(deployer: &Deployer, dry_run: bool, doing: &Progress<'_>) -> Result<CollectReport, Refusal> {
+    let collected = match dry_run {
+        true => deployer.collect_nothing().await,
+        false => {
+            // What is taken away stands in the server's log, too.
+            let progress = |line: &str| {
+                tracing::info!(what = line, "Collecting");
+                doing(line);
+            };
+            tokio::select! {
+                () = deployer.stop.cancelled() => Err(anyhow::anyhow!("Launchway ends; the next start goes on")),
+                collected = deployer.collect(&progress) => collected,
+            }
+        }
+    };
+    let Collected { gone, stays, mut problems, build_cache_bytes, rooms } = collected.map_err(Refusal::Failed)?;
+    let build_cache_bytes = match (build_cache_bytes, deployer.config().keep.build_cache) {
+        (None, None) => {
+            doing("measuring the engine's build cache");
+            deployer.engine.build_cache_bytes().await.unwrap_or_else(|error| {
                 problems.push(error.to_string());
                 None
-            }),
-            (known, _) => known,
-        };
-        let mask = deployer.mask();
-        Ok(CollectReport {
-            dry_run: asked.dry_run,
-            removed_bytes: gone.iter().filter_map(|gone| gone.size_bytes).sum(),
-            removed: gone
-                .into_iter()
-                .map(|gone| CollectedReport { what: gone.what, why: gone.why, size_bytes: gone.size_bytes })
-                .collect(),
-            kept: stays
-                .into_iter()
-                .map(|stays| CollectedReport { what: stays.what, why: stays.why, size_bytes: stays.size_bytes })
-                .collect(),
-            problems: problems.iter().map(|why| mask.apply(why)).collect(),
-            disks: rooms.into_iter().map(disk).collect(),
-            build_cache_bytes,
-            build_cache_most_bytes: deployer.config().keep.build_cache,
-        })
+            })
+        }
+        (known, _) => known,
+    };
+    let mask = deployer.mask();
+    Ok(CollectReport {
+        dry_run,
+        removed_bytes: gone.iter().filter_map(|gone| gone.size_bytes).sum(),
+        removed: gone
+            .into_iter()
+            .map(|gone| CollectedReport { what: gone.what, why: gone.why, size_bytes: gone.size_bytes })
+            .collect(),
+        kept: stays
+            .into_iter()
+            .map(|stays| CollectedReport { what: stays.what, why: stays.why, size_bytes: stays.size_bytes })
+            .collect(),
+        problems: problems.iter().map(|why| mask.apply(why)).collect(),
+        disks: rooms.into_iter().map(disk).collect(),
+        build_cache_bytes,
+        build_cache_most_bytes: deployer.config().keep.build_cache,
     })
-    .await
 }
 
 fn disk(room: Room) -> DiskReport {
