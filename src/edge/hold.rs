@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 #[derive(Default)]
@@ -16,6 +17,15 @@ pub struct Hold {
 struct Line {
     next_ticket: u64,
     waiting: VecDeque<(u64, Arc<Notify>)>,
+    past: PastWaits,
+}
+
+/// Those that waited, however that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PastWaits {
+    pub count: u64,
+    /// Of all together.
+    pub time: Duration,
 }
 
 /// A place in the line. Dropping it lets the next one forward.
@@ -23,6 +33,7 @@ pub struct Place {
     hold: Arc<Hold>,
     ticket: u64,
     turn: Arc<Notify>,
+    since: Instant,
 }
 
 impl Hold {
@@ -41,7 +52,11 @@ impl Hold {
         line.next_ticket += 1;
         line.waiting.push_back((ticket, turn.clone()));
         self.length.store(line.waiting.len(), Ordering::Release);
-        Some(Place { hold: self.clone(), ticket, turn })
+        Some(Place { hold: self.clone(), ticket, turn, since: Instant::now() })
+    }
+
+    pub fn past(&self) -> PastWaits {
+        self.line().past
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -66,6 +81,8 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut line = self.hold.line();
+        line.past.count += 1;
+        line.past.time += self.since.elapsed();
         let Some(index) = line.waiting.iter().position(|(ticket, _)| *ticket == self.ticket) else { return };
         line.waiting.remove(index);
         self.hold.length.store(line.waiting.len(), Ordering::Release);
@@ -94,7 +111,8 @@ mod tests {
         drop(one);
         assert!(three.first().now_or_never().is_some());
         assert_eq!(hold.len(), 1);
+        assert_eq!(hold.past().count, 2, "they waited");
         drop(three);
-        assert_eq!(hold.len(), 0);
+        assert_eq!((hold.len(), hold.past().count), (0, 3));
     }
 }

@@ -92,7 +92,14 @@ impl Standing {
             sum.connections += now.connections;
         }
         let releases = locked(&self.releases).iter().map(|(id, counts)| (*id, counts.read())).collect();
-        ComponentTraffic { held: self.hold.len() as u64, releases, in_flight }
+        let past = self.hold.past();
+        ComponentTraffic {
+            held: self.hold.len() as u64,
+            held_before: past.count,
+            held_before_ms: u64::try_from(past.time.as_millis()).unwrap_or(u64::MAX),
+            releases,
+            in_flight,
+        }
     }
 }
 

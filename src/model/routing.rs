@@ -111,6 +111,12 @@ pub struct Traffic {
 pub struct ComponentTraffic {
     /// Those that wait now.
     pub held: u64,
+    /// Those that waited before, however that ended.
+    #[serde(default)]
+    pub held_before: u64,
+    /// What those waited all together, in milliseconds.
+    #[serde(default)]
+    pub held_before_ms: u64,
     pub releases: BTreeMap<ReleaseId, ReleaseTraffic>,
     /// By the engine's id of the container, also those that are no longer routed to and still have something.
     pub in_flight: BTreeMap<String, InFlight>,

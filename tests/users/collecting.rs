@@ -171,7 +171,7 @@ async fn a_dry_run_says_what_would_go_and_why_and_takes_nothing_away() {
     let lines = followed(&world).await;
     let (last, doing) = lines.split_last().unwrap();
     let told: Vec<&str> = doing.iter().filter_map(|line| line["doing"].as_str()).collect();
-    assert!(told.contains(&format!("removing image {}", tags[&1]).as_str()), "{told:?}");
+    assert!(told.iter().any(|line| line.starts_with("removing image ") && line.contains(&tags[&1])), "{told:?}");
     assert_eq!(names(&last["report"]["removed"]), removed, "what was said is what goes");
     assert!(!has_image(&world, &tags[&1]).await);
     assert_eq!(names(&asked(&world, &["gc", "--json"]).await["removed"]), "", "there is no more");

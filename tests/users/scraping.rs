@@ -111,6 +111,21 @@ async fn what_the_edge_answered_is_told_by_release_and_an_edge_that_is_away_is_s
     let answered = format!("launchway_edge_requests_total{{class=\"2xx\",{of}}}");
     assert_eq!(series.get(&answered), Some(&7.0), "{series:?}");
     assert_eq!(series[&format!("launchway_edge_request_duration_seconds_count{{{of}}}")], 7.0);
+    let place = of.replace(",release=\"1\"", "");
+    assert_eq!(series[&format!("launchway_edge_holds_total{{{place}}}")], 0.0, "nobody had to wait");
+
+    // While a component is recreated, requests wait.
+    let compose = std::fs::read_to_string(world.repository.work().join("compose.yaml")).unwrap();
+    let second = compose
+        .replace("echo -n one", "echo -n two")
+        .replace("  web:\n", "  web:\n    x-launchway: { method: recreate }\n");
+    world.repository.write("compose.yaml", second);
+    let commit = world.push("Second");
+    world.until("the second version", || async { world.get("/").await.filter(|said| said == "two") }).await;
+    assert_eq!(world.ends(&commit).await.state, "success");
+    let series = scrape(metrics).await;
+    assert!(series[&format!("launchway_edge_holds_total{{{place}}}")] >= 1.0, "{series:?}");
+    assert!(series[&format!("launchway_edge_hold_seconds_total{{{place}}}")] > 0.0, "{series:?}");
     world.kill_edge();
     let series = scrape(metrics).await;
     assert_eq!(series["launchway_edge_up"], 0.0);

@@ -27,10 +27,13 @@ impl Deployer {
         out.gauge("launchway_edge_up", "1 while the edge answers", f64::from(u8::from(traffic.is_some())));
         let Some(traffic) = traffic else { return };
         let (mut held, mut in_flight, mut connections) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut holds, mut hold_seconds) = (Vec::new(), Vec::new());
         let (mut requests, mut failed, mut latencies) = (Vec::new(), Vec::new(), Vec::new());
         for (key, component) in &traffic.components {
             let place = place(key);
             held.push((place.clone(), component.held as f64));
+            holds.push((place.clone(), component.held_before));
+            hold_seconds.push((place.clone(), component.held_before_ms as f64 / 1e3));
             let sum = |of: fn(&crate::model::InFlight) -> u64| component.in_flight.values().map(of).sum::<u64>() as f64;
             in_flight.push((place.clone(), sum(|flight| flight.requests)));
             connections.push((place.clone(), sum(|flight| flight.connections)));
@@ -47,6 +50,10 @@ impl Deployer {
             }
         }
         out.gauges("launchway_edge_requests_held", "Requests that wait for a replica now", held);
+        let help = "Requests and connections that waited for a replica, since the edge's start";
+        out.counters("launchway_edge_holds", help, holds);
+        let help = "What those waited all together, since the edge's start";
+        out.sums("launchway_edge_hold_seconds", help, hold_seconds);
         out.gauges("launchway_edge_requests_in_flight", "Requests that replicas are busy with now", in_flight);
         let help = "WebSockets and plain TCP connections that are open now";
         out.gauges("launchway_edge_connections_open", help, connections);

@@ -3,7 +3,7 @@
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -38,7 +38,16 @@ impl Exposition {
 
     /// `name` without `_total`.
     pub fn counters(&mut self, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, u64)>) {
-        let family: Family<Labels, prometheus_client::metrics::counter::Counter> = Family::default();
+        let family: Family<Labels, Counter> = Family::default();
+        for (labels, value) in values {
+            family.get_or_create(&labels).inc_by(value);
+        }
+        self.registry.register(name, help, family);
+    }
+
+    /// `name` without `_total`.
+    pub fn sums(&mut self, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, f64)>) {
+        let family: Family<Labels, Counter<f64, AtomicU64>> = Family::default();
         for (labels, value) in values {
             family.get_or_create(&labels).inc_by(value);
         }
