@@ -33,6 +33,7 @@ mod users {
     mod fetching;
     mod forge_trouble;
     mod full_disk;
+    mod full_engine_disk;
     mod ignore_files;
     mod images_that_move;
     mod insights;

@@ -121,8 +121,10 @@ impl Deployer {
         let mut releases = self.collecting.releases.lock().await;
         let mut collected = Collected::default();
         let (known, kept) = self.known(&mut releases).await?;
+        let mut there = None;
         match self.engine.holdings().await {
             Ok(holdings) => {
+                there = Some(holdings.images.iter().flat_map(|image| image.tags.clone()).collect());
                 let Collection { removals, stays } = collection(&known, &kept, &holdings);
                 collected.stays = stays;
                 for removal in removals {
@@ -132,6 +134,9 @@ impl Deployer {
             Err(error) => collected.problems.push(error.to_string()),
         }
         self.forget_deployments(&kept, dry, &mut collected, progress).await?;
+        if let Some(there) = there.filter(|_| !dry) {
+            self.store.forget_images(self.deployments_kept_since(now_ms()), there).await?;
+        }
         self.remove_left_mirrors(dry, &mut collected, progress).await?;
         self.look_after_cache(dry, &mut collected, progress).await;
         collected.rooms = self.rooms().await;
@@ -194,6 +199,11 @@ impl Deployer {
         Ok(())
     }
 
+    /// Milliseconds since 1970.
+    fn deployments_kept_since(&self, now_ms: i64) -> i64 {
+        now_ms.saturating_sub(i64::try_from(self.config().keep.deployments.as_millis()).unwrap_or(i64::MAX))
+    }
+
     /// Rows first, then what hangs on them: what a crash leaves of that is found the next time.
     async fn forget_deployments(
         &self,
@@ -211,7 +221,7 @@ impl Deployer {
                 failpoint("collect.forgotten");
             }
         }
-        let before_ms = now.saturating_sub(i64::try_from(policy.deployments.as_millis()).unwrap_or(i64::MAX));
+        let before_ms = self.deployments_kept_since(now);
         let ids = if dry { Vec::new() } else { self.store.release_ids().await? };
         for id in ids.into_iter().filter(|id| !kept.contains_key(id)) {
             let Some(release) = self.store.release(id).await? else { continue };

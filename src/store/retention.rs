@@ -1,7 +1,7 @@
 //! What of the past is known, and forgetting it.
 
 use super::open::query;
-use super::row::{number, optional_number, optional_parsed, parsed, text};
+use super::row::{number, optional_number, optional_parsed, parsed, text, to_json};
 use super::{Store, StoreError};
 use crate::model::{Build, CommitId, DeploymentId, ProjectName, Release, ReleaseId};
 use crate::plan::retention::{Needs, PastDeployment};
@@ -144,6 +144,22 @@ impl Store {
             })
             .await?;
         Ok(is_last.then(|| (release.project.clone(), release.commit.clone())))
+    }
+
+    /// Forgets images that were made before this time (milliseconds since 1970), that no release has, and that are not
+    /// among these names.
+    pub async fn forget_images(&self, before_ms: i64, there: Vec<String>) -> Result<(), StoreError> {
+        let there = to_json(&there)?;
+        self.write("forget images", move |c| {
+            Box::pin(async move {
+                let sql = "DELETE FROM images WHERE made_at < ? AND reference NOT IN (SELECT value FROM json_each(?))
+                    AND NOT EXISTS (SELECT 1 FROM releases r, json_each(r.parts) part WHERE images.reference IN (
+                        json_extract(part.value, '$.image.tag'), json_extract(part.value, '$.image.pinned')))";
+                sqlx::query(sql).bind(before_ms).bind(there).execute(c).await?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// Whether a deployment has ever been noted under this number, and is no more.

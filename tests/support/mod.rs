@@ -10,6 +10,7 @@ pub mod engine;
 pub mod engine_proxy;
 pub mod engine_stub;
 pub mod exposition;
+pub mod filler;
 pub mod forge;
 pub mod git;
 pub mod git_http;

@@ -55,6 +55,13 @@ impl Registry {
         registry
     }
 
+    /// The same, with a file of so many megabytes.
+    pub async fn with_large(user: &str, password: &str, megabytes: usize) -> Self {
+        let registry = Self::empty(user, password).await;
+        registry.put(busybox(&[("large", &"x".repeat(megabytes * 1_000_000))]), "large");
+        registry
+    }
+
     /// From now on `app:1` is another image; those of before are still there by their digests.
     pub fn put_base(&self, text: &str) -> String {
         self.put(busybox(&[("hello", text)]), text)

@@ -233,18 +233,26 @@ async fn a_crash_in_the_middle_of_collecting_ends_well() {
 #[tokio::test(flavor = "multi_thread")]
 async fn old_deployments_go_with_their_logs_and_what_is_needed_stays() {
     let mut world = world("").await;
-    deployed(&world, "one").await;
+    let commit = deployed(&world, "one").await;
+    // A name that no release has, of an image that the engine has.
+    let there = format!("launchway/{}/web:commit-{}", world.project, commit.short());
+    assert!(has_image(&world, &there).await);
     world.terminate().await;
     // Sixty more of long ago, before the one that is live: its own row is moved behind them.
-    world.change(
+    world.change(&format!(
         "PRAGMA foreign_keys = OFF;
          UPDATE deployments SET id = 100; UPDATE stages SET deployment = 100; UPDATE hooks SET deployment = 100;
          UPDATE outbox SET deployment = 100; UPDATE environments SET deployment = 100;
          INSERT INTO deployments (id, project, environment, commit_id, trigger, state, page_key, created_at, ended_at)
          WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
          SELECT i, project, environment, commit_id, 'push', 'failed', 'key' || i, i, i FROM n, deployments;
-         INSERT INTO stages (deployment, stage, started_at) SELECT id, 'prepare', 1 FROM deployments WHERE id < 100;",
-    );
+         INSERT INTO stages (deployment, stage, started_at) SELECT id, 'prepare', 1 FROM deployments WHERE id < 100;
+         -- Images of long ago: the live one's, one that no release has, one that is new, one that the engine still has.
+         UPDATE images SET made_at = 1;
+         INSERT INTO images SELECT 'of-nobody:1', project, component, image_id, NULL, NULL, bases, 1 FROM images;
+         INSERT INTO images SELECT 'new:1', project, component, image_id, NULL, NULL, bases, 4000000000000 FROM images WHERE reference LIKE 'launchway/%';
+         INSERT INTO images SELECT '{there}', project, component, image_id, NULL, NULL, bases, 1 FROM images WHERE reference LIKE 'launchway/%';"
+    ));
     for id in 1..=60 {
         std::fs::write(world.data().join(format!("logs/{id}.log")), "long ago\n").unwrap();
     }
@@ -257,6 +265,9 @@ async fn old_deployments_go_with_their_logs_and_what_is_needed_stays() {
     asked(&world, &["gc", "--json"]).await;
     assert_eq!(world.query("SELECT min(id), max(id), count(*) FROM deployments").trim(), "12|100|50");
     assert_eq!(world.query("SELECT count(*) FROM stages WHERE deployment < 12").trim(), "0");
+    let images = world.query("SELECT reference FROM images ORDER BY reference");
+    let images: Vec<&str> = images.lines().collect();
+    assert!(matches!(images[..], [live, named, "new:1"] if named == there && live.contains("/web:")), "{images:?}");
     assert!(!world.data().join("logs/11.log").exists());
     assert!(world.data().join("logs/12.log").exists());
     assert_eq!(world.query("SELECT deployment FROM environments").trim(), "100");

@@ -2,14 +2,14 @@
 
 use crate::support::app::{WEB, write_gated, write_quick, write_web};
 use crate::support::delivery::Delivery;
+use crate::support::filler::Filler;
 use crate::support::world::{Settings, World};
 use launchway::model::{CommitId, ForgeKind};
 use serde_json::Value;
-use std::path::PathBuf;
 use std::process::Command;
 
 /// A small disk of its own; only root may make one.
-struct SmallDisk(tempfile::TempDir);
+struct SmallDisk(tempfile::TempDir, Filler);
 
 impl SmallDisk {
     /// `None`, said aloud, where this user may not mount.
@@ -18,38 +18,15 @@ impl SmallDisk {
         let size = format!("size={megabytes}m");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).output();
         match mounted {
-            Ok(output) if output.status.success() => Some(Self(folder)),
+            Ok(output) if output.status.success() => {
+                let filler = Filler::of(folder.path());
+                Some(Self(folder, filler))
+            }
             _ => {
                 println!("SKIPPED: a small disk cannot be mounted here; run this story as root");
                 None
             }
         }
-    }
-
-    /// Fills it until so many bytes are free, whatever the server writes meanwhile.
-    fn fill(&self, leave: u64) {
-        let file = std::fs::File::create(self.filler()).unwrap();
-        let mut size = 0;
-        for _ in 0..1000 {
-            let found = rustix::fs::statvfs(self.0.path()).unwrap();
-            let more = (found.f_bavail * found.f_frsize).saturating_sub(leave);
-            if more == 0 {
-                return;
-            }
-            // What is left may have been taken since it was measured.
-            if rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), size, more).is_ok() {
-                size += more;
-            }
-        }
-        panic!("the disk cannot be filled");
-    }
-
-    fn empty(&self) {
-        std::fs::remove_file(self.filler()).unwrap();
-    }
-
-    fn filler(&self) -> PathBuf {
-        self.0.path().join("filler")
     }
 
     /// A world whose data lies on it.
@@ -70,7 +47,7 @@ impl Drop for SmallDisk {
 /// Fills the disk, and what room there is in what the store has already: deliveries are accepted as long as that lasts.
 /// Returns those that were, and the answer to the one that was not.
 async fn until_full(world: &World, disk: &SmallDisk, commit: &CommitId) -> (Vec<String>, Value) {
-    disk.fill(0);
+    disk.1.fill(0);
     let mut accepted = Vec::new();
     loop {
         let delivery = Delivery::push_to(world, "refs/heads/other", commit);
@@ -97,7 +74,7 @@ async fn a_deployment_whose_end_cannot_be_noted_ends_once_there_is_room() {
     world.until_said("A deployment could not be carried to its end").await;
     assert_eq!(world.query("SELECT count(*) FROM deployments WHERE ended_at IS NULL").trim(), "1");
 
-    disk.empty();
+    disk.1.empty();
     world.open_gates().await;
     let shown = world.ends(&commit).await;
     let is_put_back = shown.state == "error" && shown.description.contains("no space left");
@@ -117,7 +94,7 @@ async fn a_deployment_without_room_ends_at_once_with_the_figures_and_nothing_is_
     assert_eq!(world.ends(&first).await.state, "success");
     let before = world.running().await;
 
-    disk.fill(1_500_000);
+    disk.1.fill(1_500_000);
     write_web(&world.repository, "two");
     let shown = world.ends(&world.push("No room")).await;
     assert_eq!(shown.state, "error", "{shown:?}");
@@ -138,7 +115,7 @@ async fn a_deployment_without_room_ends_at_once_with_the_figures_and_nothing_is_
     assert_eq!(code, 0, "going back needs no room: {told}{error}");
     assert_eq!(world.get("/").await.as_deref(), Some("zero"));
 
-    disk.empty();
+    disk.1.empty();
     write_web(&world.repository, "three");
     assert_eq!(world.ends(&world.push("Room again")).await.state, "success");
     assert_eq!(world.get("/").await.as_deref(), Some("three"));
@@ -156,7 +133,7 @@ async fn a_delivery_that_cannot_be_stored_is_never_answered_with_success() {
 
     let (accepted, refused) = until_full(&world, &disk, &commit).await;
     assert!(refused["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{refused}");
-    disk.empty();
+    disk.1.empty();
     for id in &accepted {
         let found = world.query(&format!("SELECT count(*) FROM deliveries WHERE delivery_id = '{id}'"));
         assert_eq!(found.trim(), "1", "{id} was answered with success");

@@ -27,7 +27,7 @@ enum Trouble {
 const ALL: [Trouble; 4] =
     [Trouble::EngineRestarts, Trouble::EngineIsKilled, Trouble::HostReboots, Trouble::HostRebootsEngineLast];
 
-fn own_engine(act: &str) {
+pub fn own_engine(act: &str) {
     let folder = std::env::var("LAUNCHWAY_OWN_ENGINE").expect("an engine that may be restarted: make restart-test");
     let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/own-engine");
     let done = Command::new(program).args([act, &folder]).output().unwrap();
