@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 pub struct Permissions {
     /// Absolute paths of the host that may be mounted, with all that lies below them.
     pub host_paths: Vec<String>,
+    /// Those of them in which several environments may write.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shared_paths: Vec<String>,
     pub privileged: bool,
     /// The sockets of Docker, containerd and Podman: whoever holds one is root on the host.
     pub engine_socket: bool,

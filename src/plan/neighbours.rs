@@ -3,72 +3,138 @@
 use super::clash::{published_at, share_an_address};
 use super::container::container_name;
 use super::routing::named;
-use crate::model::{Component, Listen, Network, Place, Port, Problem, Release};
+use crate::model::{Component, Listen, MountSource, Network, Place, Port, Problem, Release};
 use ipnet::IpNet;
-use std::collections::BTreeSet;
 
-/// Container names, ports, networks, their addresses, and volumes that a release wants and that another environment's release already
-/// has. Each message names both. A network or volume that one of them declares `external` is shared on purpose.
-pub fn clashes(release: &Release, other: &Release) -> Vec<Problem> {
+/// Container names, ports, routes, networks, their addresses, volumes, and folders of the host that a release wants and
+/// that another environment's release already has. Each message names both, and where it stands in the other's file. A
+/// network or volume that one of them declares `external` is shared on purpose, and so is what lies below `shared_paths`
+/// (absolute paths of the host).
+pub fn clashes(release: &Release, other: &Release, shared_paths: &[String]) -> Vec<Problem> {
     if (&release.project, &release.environment) == (&other.project, &other.environment) {
         return Vec::new();
     }
     let mut problems = Vec::new();
-    let mut say = |place: Option<Place>, key: String, what: String, way_out: &str| {
+    let mut say = |place: &Option<Place>, key: String, what: String, there: &Option<Place>, way_out: &str| {
+        let there = there.as_ref().map(|place| format!(" (there at {place})")).unwrap_or_default();
         let message = format!(
-            "{}/{} and {}/{} both want {what}: two environments must not meet. {way_out}",
+            "{}/{} and {}/{}{there} both want {what}: two environments must not meet. {way_out}",
             release.project, release.environment, other.project, other.environment
         );
-        problems.push(Problem::error(place, key, message));
+        problems.push(Problem::error(place.clone(), key, message));
     };
-    let taken: BTreeSet<String> = other.stack.components.values().flat_map(|c| names(other, c)).collect();
+    let of_others = || other.stack.components.values();
     for component in release.stack.components.values() {
         let place = Some(component.place.clone());
-        if let Some(name) = names(release, component).find(|name| taken.contains(name)) {
+        let taken = names(release, component)
+            .find_map(|name| Some((of_others().find(|held| names(other, held).any(|held| held == name))?, name)));
+        if let Some((held, name)) = taken {
             let way_out = match component.container.container_name {
                 Some(_) => "Drop `container_name`, or let it differ by a variable of the environment.",
                 None => "Give one of them another `compose-project` in launchway.toml.",
             };
             let key = format!("services.{}.container_name", component.name);
-            say(place.clone(), key, format!("the container name {name}"), way_out);
+            say(&place, key, format!("the container name {name}"), &Some(held.place.clone()), way_out);
         }
-        let entries = || other.stack.components.values().flat_map(|c| &c.entries);
         let routes = component.entries.iter().filter(|entry| matches!(entry.listen, Listen::Shared { .. }));
-        for entry in routes.filter(|entry| entries().any(|held| held.listen.collides(&entry.listen))) {
+        for entry in routes {
+            let collides = |held: &&Component| held.entries.iter().any(|held| held.listen.collides(&entry.listen));
+            let Some(held) = of_others().find(collides) else { continue };
             let way_out = "Let the host differ by a variable of the environment.";
             let key = format!("services.{}.x-launchway.route", component.name);
-            say(place.clone(), key, format!("the route {}", named(&entry.listen)), way_out);
+            say(&place, key, format!("the route {}", named(&entry.listen)), &Some(held.place.clone()), way_out);
         }
-        let ports: Vec<Port> = other.stack.components.values().flat_map(ports_of_the_host).collect();
         for port in &ports_of_the_host(component) {
-            if ports.iter().any(|held| is_same(port, held)) {
-                let published = port.published.unwrap_or_default();
-                let way_out = "Let it differ by a variable of the environment, such as \"${PORT}:8080\".";
-                let key = format!("services.{}.ports", component.name);
-                say(place.clone(), key, format!("port {published} of the host"), way_out);
-            }
+            let is_same = |held: &&Component| ports_of_the_host(held).iter().any(|held| is_same(port, held));
+            let Some(held) = of_others().find(is_same) else { continue };
+            let published = port.published.unwrap_or_default();
+            let way_out = "Let it differ by a variable of the environment, such as \"${PORT}:8080\".";
+            let key = format!("services.{}.ports", component.name);
+            say(&place, key, format!("port {published} of the host"), &Some(held.place.clone()), way_out);
         }
+    }
+    let held = written_paths(other);
+    for WrittenPath { path, key, place } in written_paths(release) {
+        let is_shared = shared_paths.iter().any(|shared| lies_in(path, shared));
+        let meets = |held: &&WrittenPath<'_>| lies_in(path, held.path) || lies_in(held.path, path);
+        let Some(held) = held.iter().find(meets).filter(|_| !is_shared) else { continue };
+        let what = match held.path == path {
+            true => format!("to write in {path} of the host"),
+            false => format!("to write in {path} of the host (there {})", held.path),
+        };
+        let way_out = format!(
+            "Let it differ by a variable of the environment, mount it `read_only`, or allow it with `allow.shared-paths = [{path:?}]` of the project in launchway.toml."
+        );
+        say(&place, key, what, &held.place, &way_out);
     }
     let way_out = "Drop its `name:`, or declare it `external: true` if it is meant to be shared.";
     for (key, volume) in release.stack.volumes.iter().filter(|(_, volume)| !volume.external) {
-        if other.stack.volumes.values().any(|held| held.name == volume.name && !held.external) {
-            say(volume.place.clone(), format!("volumes.{key}"), format!("the volume {}", volume.name), way_out);
+        let held = other.stack.volumes.values().find(|held| held.name == volume.name && !held.external);
+        if let Some(held) = held {
+            let what = format!("the volume {}", volume.name);
+            say(&volume.place, format!("volumes.{key}"), what, &held.place, way_out);
         }
     }
     for (key, network) in release.stack.networks.iter().filter(|(_, network)| !network.external) {
-        if other.stack.networks.values().any(|held| held.name == network.name && !held.external) {
-            say(network.place.clone(), format!("networks.{key}"), format!("the network {}", network.name), way_out);
+        let held = other.stack.networks.values().find(|held| held.name == network.name && !held.external);
+        if let Some(held) = held {
+            let what = format!("the network {}", network.name);
+            say(&network.place, format!("networks.{key}"), what, &held.place, way_out);
         }
     }
-    let held: Vec<IpNet> = other.stack.networks.values().flat_map(ranges).collect();
     let way_out = "Drop `ipam`, or let its `subnet` differ by a variable of the environment.";
     for (key, network) in &release.stack.networks {
-        if let Some(range) = ranges(network).find(|range| held.iter().any(|held| overlap(held, range))) {
-            let what = format!("addresses of {range}");
-            say(network.place.clone(), format!("networks.{key}.ipam"), what, way_out);
+        let held = other.stack.networks.values();
+        let taken = ranges(network).find_map(|range| {
+            Some((held.clone().find(|held| ranges(held).any(|held| overlap(&held, &range)))?, range))
+        });
+        if let Some((held, range)) = taken {
+            let key = format!("networks.{key}.ipam");
+            say(&network.place, key, format!("addresses of {range}"), &held.place, way_out);
         }
     }
     problems
+}
+
+/// A path of the host that a release may write to.
+struct WrittenPath<'a> {
+    path: &'a str,
+    key: String,
+    place: Option<Place>,
+}
+
+/// Those that its containers mount, and those that its volumes are made of (`o: bind`).
+fn written_paths(release: &Release) -> Vec<WrittenPath<'_>> {
+    let mounted = release.stack.components.values().flat_map(|component| {
+        let writable = component.container.mounts.iter().filter(|mount| !mount.read_only);
+        writable.filter_map(|mount| match &mount.source {
+            // A socket is somebody's door, not a place to keep things.
+            MountSource::Host { path, .. } if !is_of_the_system(path) && !path.ends_with(".sock") => {
+                Some(WrittenPath {
+                    path,
+                    key: format!("services.{}.volumes", component.name),
+                    place: Some(component.place.clone()),
+                })
+            }
+            _ => None,
+        })
+    });
+    let volumes = release.stack.volumes.iter().filter(|(_, volume)| !volume.external);
+    let bound = volumes.filter_map(|(key, volume)| {
+        let path = volume.driver_opts.get("device").filter(|path| path.starts_with('/') && !is_of_the_system(path))?;
+        Some(WrittenPath { path, key: format!("volumes.{key}.driver_opts.device"), place: volume.place.clone() })
+    });
+    mounted.chain(bound).collect()
+}
+
+/// What the kernel or the system makes anew at each start.
+fn is_of_the_system(path: &str) -> bool {
+    ["/dev", "/proc", "/sys", "/run", "/var/run", "/tmp"].iter().any(|folder| lies_in(path, folder))
+}
+
+/// Whether an absolute path is this folder or below it.
+fn lies_in(path: &str, folder: &str) -> bool {
+    std::path::Path::new(path).starts_with(folder)
 }
 
 /// The addresses that a network takes for itself: an engine gives no two networks the same.

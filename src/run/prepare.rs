@@ -140,11 +140,13 @@ async fn claim(
         let project = config.projects.get(&release.project);
         project.is_some_and(|project| project.environments.contains_key(&release.environment))
     };
+    let own = config.projects.get(&prepared.release.project);
+    let shared_paths = own.map(|project| project.allow.shared_paths.clone()).unwrap_or_default();
     let mut problems = Vec::new();
     for id in deployer.store.releases_in_use().await? {
         // What still runs of an environment that is no longer in launchway.toml, only the engine knows.
         if let Some(other) = deployer.store.release(id).await?.filter(is_set) {
-            problems.extend(clashes(&prepared.release, &other));
+            problems.extend(clashes(&prepared.release, &other, &shared_paths));
         }
     }
     if !problems.is_empty() {

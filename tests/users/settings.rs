@@ -165,8 +165,11 @@ async fn staging_is_refused(world: World, wanted: &str) {
     let refused = states.iter().position(|state| *state == "failure").expect("one is refused");
     assert_eq!(states[1 - refused], "success", "{ends:?}");
     let project = &world.project;
-    let sentence = format!("{project}/{} and {project}/{} both want {wanted}", both[refused], both[1 - refused]);
-    assert!(world.deployment_logs().contains(&format!("{sentence}: two environments must not meet.")), "{ends:?}");
+    // Both are named, and where it stands in the other's file.
+    let named = format!("{project}/{} and {project}/{} (there at compose.yaml:", both[refused], both[1 - refused]);
+    let wants = format!(") both want {wanted}: two environments must not meet.");
+    let logs = world.deployment_logs();
+    assert!(logs.lines().any(|line| line.contains(&named) && line.contains(&wants)), "{ends:?}\n{logs}");
     let labelled: Vec<_> = world
         .containers()
         .await
@@ -194,6 +197,30 @@ async fn a_port_that_two_environments_want_is_refused_before_anything_starts() {
     let port = world.app_port;
     world.repository.write("compose.yaml", format!("services:{}", WEB.replace("${PORT}", &port.to_string())));
     staging_is_refused(world, &format!("port {port} of the host")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_the_host_in_which_two_environments_write_is_refused_unless_the_settings_share_it() {
+    let folder = tempfile::tempdir_in("/var/tmp").unwrap();
+    let path = folder.path().display().to_string();
+    for shared in [false, true] {
+        let shares = if shared { format!(", shared-paths = [\"{path}\"]") } else { String::new() };
+        let allow = format!("allow = {{ host-paths = [\"/var/tmp\"]{shares} }}");
+        let world = World::with(Settings { project: allow, ..with_staging("main", free_port()) }).await;
+        write_quick(&world.repository, "one");
+        let text = std::fs::read_to_string(world.repository.work().join("compose.yaml")).unwrap();
+        world.repository.write("compose.yaml", format!("{text}    volumes: [\"{path}:/data\"]\n"));
+        if !shared {
+            staging_is_refused(world, &format!("to write in {path} of the host")).await;
+            continue;
+        }
+        let commit = world.push("Both");
+        for environment in ["production", "staging"] {
+            let shown = world.ends_in(&commit, &format!("launchway/{environment}")).await;
+            assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
+        }
+        world.end().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -127,6 +127,7 @@ fn mentioned(said: &Value) -> Vec<String> {
 fn everything_allowed() -> Permissions {
     Permissions {
         host_paths: vec!["/".into()],
+        shared_paths: Vec::new(),
         privileged: true,
         engine_socket: true,
         host_namespaces: true,

@@ -21,7 +21,7 @@ fn release(environment: &str, mut stack: Stack) -> Release {
 }
 
 fn messages(one: &Release, other: &Release) -> Vec<String> {
-    clashes(one, other).into_iter().map(|problem| problem.message).collect()
+    clashes(one, other, &[]).into_iter().map(|problem| problem.message).collect()
 }
 
 #[test]
@@ -50,8 +50,8 @@ fn equal_names_and_ports_are_refused_and_both_are_named() {
     let (production, mut staging) = (release("production", web()), release("staging", web()));
     staging.stack.volumes.get_mut("data").unwrap().name = "shop-production_data".into();
     insta::assert_snapshot!(messages(&staging, &production).join("\n"), @r#"
-    shop/staging and shop/production both want the container name shop: two environments must not meet. Drop `container_name`, or let it differ by a variable of the environment.
-    shop/staging and shop/production both want port 8080 of the host: two environments must not meet. Let it differ by a variable of the environment, such as "${PORT}:8080".
+    shop/staging and shop/production (there at compose.yaml:1) both want the container name shop: two environments must not meet. Drop `container_name`, or let it differ by a variable of the environment.
+    shop/staging and shop/production (there at compose.yaml:1) both want port 8080 of the host: two environments must not meet. Let it differ by a variable of the environment, such as "${PORT}:8080".
     shop/staging and shop/production both want the volume shop-production_data: two environments must not meet. Drop its `name:`, or declare it `external: true` if it is meant to be shared.
     "#);
     staging.stack.volumes.get_mut("data").unwrap().external = true;
@@ -87,8 +87,8 @@ fn what_the_edge_opens_leads_to_one_environment() {
         release
     };
     insta::assert_snapshot!(messages(&behind_the_edge("staging"), &behind_the_edge("production")).join("\n"), @r#"
-    shop/staging and shop/production both want the route shop.example.com/: two environments must not meet. Let the host differ by a variable of the environment.
-    shop/staging and shop/production both want port 8080 of the host: two environments must not meet. Let it differ by a variable of the environment, such as "${PORT}:8080".
+    shop/staging and shop/production (there at compose.yaml:1) both want the route shop.example.com/: two environments must not meet. Let the host differ by a variable of the environment.
+    shop/staging and shop/production (there at compose.yaml:1) both want port 8080 of the host: two environments must not meet. Let it differ by a variable of the environment, such as "${PORT}:8080".
     "#);
     // The engine publishes it for the one, the edge opens it for the other.
     assert_eq!(messages(&behind_the_edge("staging"), &release("production", web())).len(), 1);
@@ -110,4 +110,30 @@ fn addresses_of_networks_are_given_to_one_environment() {
     let mut shared = with("staging", "10.9.0.0/16");
     shared.stack.networks.get_mut("default").unwrap().external = true;
     assert_eq!(messages(&shared, &production), Vec::<String>::new());
+}
+
+#[test]
+fn a_folder_of_the_host_is_written_by_one_environment() {
+    let with = |environment: &str, path: &str, read_only: bool| {
+        let mut web = component("web");
+        let source = MountSource::Host { path: path.into(), propagation: None, create: false };
+        web.0.container.mounts.push(crate::model::Mount { target: "/data".into(), source, read_only });
+        release(environment, stack([web]))
+    };
+    let production = with("production", "/srv/shop", false);
+    insta::assert_snapshot!(messages(&with("staging", "/srv/shop/uploads", false), &production).join("\n"), @r#"shop/staging and shop/production (there at compose.yaml:1) both want to write in /srv/shop/uploads of the host (there /srv/shop): two environments must not meet. Let it differ by a variable of the environment, mount it `read_only`, or allow it with `allow.shared-paths = ["/srv/shop/uploads"]` of the project in launchway.toml."#);
+    assert_eq!(messages(&production, &with("staging", "/srv/shop/uploads", false)).len(), 1, "from either side");
+    assert_eq!(messages(&with("staging", "/srv/shop", true), &production), Vec::<String>::new(), "it only reads");
+    assert_eq!(messages(&with("staging", "/srv/shopping", false), &production), Vec::<String>::new());
+    assert_eq!(
+        messages(&with("staging", "/var/run/docker.sock", false), &with("production", "/var/run/docker.sock", false)),
+        Vec::<String>::new()
+    );
+    let shared = clashes(&with("staging", "/srv/shop", false), &production, &["/srv".to_string()]);
+    assert!(shared.is_empty(), "{shared:?}");
+
+    // A volume of another name may be made of the same folder.
+    let mut bound = release("staging", stack([component("web").volume("data", "/data")]));
+    bound.stack.volumes.get_mut("data").unwrap().driver_opts.insert("device".into(), "/srv/shop".into());
+    assert_eq!(messages(&bound, &production).len(), 1);
 }
