@@ -73,14 +73,14 @@ const LAST_LINES_TIMEOUT: Duration = Duration::from_secs(5);
 /// The first API with a BuildKit that knows `shm-size`, `ulimit`, `cgroup-parent` and named contexts (Docker 23).
 const API_OF_DOCKER_23: (u32, u32) = (1, 42);
 
-/// A build that takes longer gives way to everything else no more.
+/// A build that takes longer, or a quarter of the time that it has, gives way to everything else no more.
 const GIVES_WAY: Duration = Duration::from_secs(600);
 /// Another build that begins has all of them give way again.
 const AGAIN: Duration = Duration::from_secs(60);
 
-async fn give_way_only_so_long(limits: Option<&Limited>) -> std::convert::Infallible {
+async fn give_way_only_so_long(limits: Option<&Limited>, deadline: Instant) -> std::convert::Infallible {
     let Some(limits) = limits else { return std::future::pending().await };
-    tokio::time::sleep(GIVES_WAY).await;
+    tokio::time::sleep(GIVES_WAY.min(deadline.saturating_duration_since(Instant::now()) / 4)).await;
     loop {
         if let Err(error) = limits.want_their_share() {
             tracing::warn!(error = %error, "A build that takes long could not be given its share of the cores");
@@ -133,7 +133,7 @@ impl Builder {
             () = cancel.cancelled() => Err(BuildError::Cancelled),
             ended = self.run(&request, &mut progress, &mask) => ended,
             () = tokio::time::sleep_until(deadline) => Err(BuildError::Deadline { step: None }),
-            never = give_way_only_so_long(request.limits.as_ref()) => match never {},
+            never = give_way_only_so_long(request.limits.as_ref(), deadline) => match never {},
         };
         match ended {
             Ok(()) => {}

@@ -47,7 +47,7 @@ impl Limited {
     /// Builds give way no longer, but have a small share of the cores again: nothing waits for ever for a machine that
     /// is always busy.
     pub(super) fn want_their_share(&self) -> io::Result<()> {
-        let Share { group, file, small } = &self.share;
+        let Share { group, file, small, .. } = &self.share;
         match write(group, "cpu.idle", "0") {
             // A kernel that knows no such thing: they have it.
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -66,12 +66,22 @@ impl Limited {
     }
 }
 
+impl Drop for Limited {
+    /// In an old engine's one group there are also the builds of others: they keep their share.
+    fn drop(&mut self) {
+        if !self.share.is_own {
+            let _ = self.want_their_share();
+        }
+    }
+}
+
 /// What builds have of the cores where others want them too.
 #[derive(Debug, Clone)]
 struct Share {
     group: PathBuf,
     file: &'static str,
     small: &'static str,
+    is_own: bool,
 }
 
 impl Share {
@@ -119,7 +129,7 @@ pub(super) fn put_in_force(root: &Path, limits: BuildLimits, names_parent: bool)
 
 fn version_1(root: &Path, name: &str, memory: Option<u64>, cpus: Option<u64>) -> io::Result<(Ends, Share)> {
     let cpu = group(root, "cpu", name)?;
-    let share = Share { group: cpu.clone(), file: "cpu.shares", small: SHARES };
+    let share = Share { group: cpu.clone(), file: "cpu.shares", small: SHARES, is_own: name == OWN };
     share.give_way()?;
     if let Some(millis) = cpus {
         write(&cpu, "cpu.cfs_period_us", &PERIOD.to_string())?;
@@ -154,7 +164,7 @@ fn version_2(root: &Path, name: &str, memory: Option<u64>, cpus: Option<u64>) ->
     if let Some((above, _)) = name.rsplit_once('/') {
         let _ = write(&root.join(above), "cgroup.subtree_control", "+cpu +memory");
     }
-    let share = Share { group: group.clone(), file: "cpu.weight", small: WEIGHT };
+    let share = Share { group: group.clone(), file: "cpu.weight", small: WEIGHT, is_own: name == OWN };
     share.give_way()?;
     let most = cpus.map_or("max".to_string(), |millis| quota(millis).to_string());
     write(&group, "cpu.max", &format!("{most} {PERIOD}"))?;
@@ -264,7 +274,7 @@ mod tests {
         files(&root.join("cpu/docker/buildkit"), &["cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us"]);
         files(&root.join("memory/docker/buildkit"), &["memory.limit_in_bytes"]);
         let limited = put_in_force(root, BuildLimits::default(), false).unwrap();
-        assert_eq!((limited.parent, limited.memory_bytes), (None, None));
+        assert_eq!((limited.parent.as_deref(), limited.memory_bytes), (None, None));
         assert_eq!(read(root, "cpu/docker/buildkit/cpu.shares"), "128");
         assert_eq!(read(root, "cpu/docker/buildkit/cpu.cfs_quota_us"), "");
         assert_eq!(read(root, "memory/docker/buildkit/memory.limit_in_bytes"), "");
@@ -282,6 +292,7 @@ mod tests {
         assert_eq!((read(&group, "cpu.idle"), read(&group, "cpu.weight")), ("0".to_string(), "12".to_string()));
 
         std::fs::remove_file(group.join("cpu.idle")).unwrap();
+        std::fs::write(group.join("cpu.weight"), "").unwrap();
         put_in_force(root, BuildLimits::default(), true).unwrap().want_their_share().unwrap();
         assert_eq!(read(&group, "cpu.weight"), "12", "an older kernel");
     }

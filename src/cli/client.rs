@@ -66,22 +66,33 @@ impl Client {
         body: &impl Serialize,
         mut each: impl FnMut(T),
     ) -> Result<(), ClientError> {
-        let request = self.http.request(Method::POST, self.url(path)?).json(body).timeout(ACTS_WITHIN);
-        let mut answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let within = |error: tokio::time::error::Elapsed| ClientError::NoServer {
+            socket: self.socket.clone(),
+            why: format!("it said nothing for long: {error}"),
+        };
+        let request = self.http.request(Method::POST, self.url(path)?).json(body);
+        let sent = tokio::time::timeout(ACTS_WITHIN, request.send()).await.map_err(within)?;
+        let mut answer = sent.map_err(|error| self.unreachable(&error))?;
         let status = answer.status();
         if status != StatusCode::OK {
             let body = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
             return Err(refused(status, &body));
         }
         let mut begun = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
+        loop {
+            let came = tokio::time::timeout(ACTS_WITHIN, answer.chunk()).await.map_err(within)?;
+            let Some(piece) = came.map_err(|error| self.unreachable(&error))? else { break };
             begun.extend_from_slice(&piece);
             while let Some(end) = begun.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = begun.drain(..=end).collect();
                 each(serde_json::from_slice(&line).map_err(|error| ClientError::NotUnderstood(error.to_string()))?);
             }
         }
-        Ok(())
+        match begun.is_empty() {
+            true => Ok(()),
+            // Such as an older server's answer, which is one piece of JSON.
+            false => Err(ClientError::NotUnderstood("its last line has no end".to_string())),
+        }
     }
 
     fn url(&self, path: &str) -> Result<url::Url, ClientError> {

@@ -26,6 +26,10 @@ impl Check<'_> {
                 self.wrong(start, &key, "it is no name of an HTTP header");
                 continue;
             };
+            if matches!(name.as_str(), "content-type" | "content-length" | "content-encoding" | "host") {
+                self.wrong(start, &key, "Launchway sets it itself: leave it out");
+                continue;
+            }
             let Some(value) = self.secret(Some(source), &key) else { continue };
             if HeaderValue::from_str(value.expose()).is_err() {
                 self.wrong(
@@ -81,13 +85,14 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_line() {
         let text = format!(
-            "{PROJECT}[telemetry]\notlp = \"127.0.0.1:4318\"\n[telemetry.headers]\n\"x key\" = \"one\"\nx-other = \"two\\nlines\"\n"
+            "{PROJECT}[telemetry]\notlp = \"127.0.0.1:4318\"\n[telemetry.headers]\n\"x key\" = \"one\"\nContent-Type = \"text/plain\"\nx-other = \"two\\nlines\"\n"
         );
         let problems = parse(&text, Path::new("launchway.toml")).unwrap_err().to_string();
         insta::assert_snapshot!(problems, @r#"
         launchway.toml:8: telemetry.otlp: "127.0.0.1:4318" is not an http or https URL
         launchway.toml:10: telemetry.headers.x key: it is no name of an HTTP header
-        launchway.toml:11: telemetry.headers.x-other: its value cannot be an HTTP header: it has a line break or the like
+        launchway.toml:11: telemetry.headers.Content-Type: Launchway sets it itself: leave it out
+        launchway.toml:12: telemetry.headers.x-other: its value cannot be an HTTP header: it has a line break or the like
         "#);
     }
 }

@@ -81,6 +81,8 @@ words!(
         Hold = "hold",
         Bake = "bake",
         Remove = "remove",
+        /// For room on the host, or for a slot to build in.
+        Wait = "wait",
         /// Networks, volumes, names, routes.
         Other = "other",
     }

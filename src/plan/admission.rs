@@ -239,19 +239,20 @@ pub fn admit(beside: Amount, own: Amount, host: &Host) -> Admission {
     if beside.reserved_bytes > 0 && wants.reserved_bytes > ceiling {
         return Admission::Never {
             why: format!(
-                "it needs {} of memory beside the {} that its old release reserves, and the host has {}. Lower deploy.resources.reservations.memory, or set x-launchway.method: recreate",
+                "it needs {} of memory{}, and the host has {} besides the {} that stay free. Lower deploy.resources.reservations.memory, or set x-launchway.method: recreate",
                 size(beside.reserved_bytes),
-                size(own.reserved_bytes),
-                size(host.memory_bytes)
+                of_the_old(own.reserved_bytes, size),
+                size(ceiling),
+                size(host.margin())
             ),
         };
     }
     if beside.cpu_millis > 0 && wants.cpu_millis > host.cpu_millis {
         return Admission::Never {
             why: format!(
-                "it needs {} CPUs beside the {} that its old release reserves, and the host has {}. Lower deploy.resources.reservations.cpus, or set x-launchway.method: recreate",
+                "it needs {} CPUs{}, and the host has {}. Lower deploy.resources.reservations.cpus, or set x-launchway.method: recreate",
                 cores(beside.cpu_millis),
-                cores(own.cpu_millis),
+                of_the_old(own.cpu_millis, cores),
                 cores(host.cpu_millis)
             ),
         };
@@ -277,6 +278,13 @@ pub fn admit(beside: Amount, own: Amount, host: &Host) -> Admission {
     Admission::Start
 }
 
+fn of_the_old(amount: i64, text: fn(i64) -> String) -> String {
+    match amount {
+        0 => String::new(),
+        amount => format!(" beside the {} that its old release reserves", text(amount)),
+    }
+}
+
 /// Whether a build that takes up to `bytes` may begin. There is always a time at which it fits: what is set for builds
 /// is at most what the host has.
 pub fn admit_build(bytes: i64, host: &Host) -> Admission {
@@ -298,6 +306,9 @@ pub fn never_fits<'a>(components: impl Iterator<Item = &'a Component>, host: &Ho
     if host.memory_bytes <= 0 {
         return None;
     }
+    // As much as `admit` ever gives.
+    let ceiling = host.memory_bytes - host.margin();
+    let has = format!("{} besides the {} that stay free", size(ceiling), size(host.margin()));
     let mut sum = Amount::default();
     let mut last = None;
     for component in components {
@@ -308,8 +319,8 @@ pub fn never_fits<'a>(components: impl Iterator<Item = &'a Component>, host: &Ho
             1 => format!("{name} reserves {what}"),
             count => format!("{count} replicas of {name} reserve {what} each"),
         };
-        if all.reserved_bytes > host.memory_bytes {
-            let (has, what) = (size(host.memory_bytes), of(&size(each.reserved_bytes)));
+        if all.reserved_bytes > ceiling {
+            let what = of(&size(each.reserved_bytes));
             let why = format!("{what} of memory, and the host has {has}. Lower deploy.resources.reservations.memory");
             return Some((name.clone(), why));
         }
@@ -332,8 +343,8 @@ pub fn never_fits<'a>(components: impl Iterator<Item = &'a Component>, host: &Ho
             last = Some(name);
         }
     }
-    let what = if sum.reserved_bytes > host.memory_bytes {
-        format!("{} of memory, and the host has {}", size(sum.reserved_bytes), size(host.memory_bytes))
+    let what = if sum.reserved_bytes > ceiling {
+        format!("{} of memory, and the host has {has}", size(sum.reserved_bytes))
     } else if sum.cpu_millis > host.cpu_millis {
         format!("{} CPUs, and the host has {}", cores(sum.cpu_millis), cores(host.cpu_millis))
     } else {

@@ -6,7 +6,9 @@ use super::flow::{Failure, Flow};
 use super::prepare::Prepared;
 use super::promised::{Booking, LentSlot, taken};
 use super::setback::Setback;
-use crate::model::{Component, ComponentName, ImageIdentity, Stage};
+use super::timing::Held;
+use super::works::Begun;
+use crate::model::{Component, ComponentName, ImageIdentity, Stage, WorkKind, WorkOutcome};
 use crate::plan::admission::{
     Admission, Amount, BUILD_BYTES, Host, Need, admit, admit_build, most_beside, needs, never_fits,
 };
@@ -74,8 +76,9 @@ impl Flow {
     }
 
     async fn wait_for_room(&self, stage: Stage, wanted: &Wanted<'_>) -> Result<Booking, Failure> {
-        let (start, most) = (Instant::now(), self.deployer.config().limits.wait);
+        let (mut start, most) = (Instant::now(), self.deployer.config().limits.wait);
         let mut told = None;
+        let mut waits = None;
         let mut lent = None;
         loop {
             let changed = self.deployer.admissions.changed.notified();
@@ -87,7 +90,22 @@ impl Flow {
             };
             let (of, why) = match decided {
                 Ok(booking) => {
+                    if lent.is_none() {
+                        return Ok(booking);
+                    }
+                    // The window may have closed meanwhile.
+                    if let Some(held) = self.held_again().await {
+                        drop(booking);
+                        let held_since = Instant::now();
+                        self.wait_while_held(stage, held).await?;
+                        start += held_since.elapsed();
+                        told = None;
+                        continue;
+                    }
                     let Some(lent) = lent.take() else { return Ok(booking) };
+                    if let Some(waits) = waits.take() {
+                        Begun::ended(waits, WorkOutcome::Done);
+                    }
                     self.log.line(None, &format!("there is room now; it waited for {} s", start.elapsed().as_secs()));
                     return match LentSlot::take_back(lent, &self.control.cancel).await {
                         true => Ok(booking),
@@ -99,6 +117,8 @@ impl Flow {
                 Err(Admission::Start) => continue,
             };
             lent.get_or_insert_with(|| LentSlot::new(&self.deployer));
+            let works = &self.deployer.works;
+            waits.get_or_insert_with(|| works.begin(self.deployment.id, None, WorkKind::Wait, &format!("room: {of}")));
             // The free figure moves all the time; a status for each move would be noise.
             if told != Some(of) {
                 self.log.line(None, &format!("waits for {why}"));
@@ -118,6 +138,36 @@ impl Flow {
                 () = self.control.hurry.cancelled() => return Err(at(stage, Setback::Overtaken)),
                 () = tokio::time::sleep(LOOK_AGAIN.min(left)) => {}
                 () = changed => tokio::time::sleep(SETTLE).await,
+            }
+        }
+    }
+
+    /// What holds it back now, where it has touched nothing: as if it had not begun.
+    async fn held_again(&self) -> Option<Held> {
+        if self.never_waits() {
+            return None;
+        }
+        // Where the store cannot tell, it goes on: it had been allowed.
+        self.deployer.held_deployment(&self.deployment).await.ok().flatten()
+    }
+
+    /// Until the next moment at which it may go on; somebody else gets the room meanwhile.
+    async fn wait_while_held(&self, stage: Stage, held: Held) -> Result<(), Failure> {
+        match self.deployer.tell_held(&self.deployment, &held).await {
+            Ok(sentence) => self.log.line(None, &format!("there is room now, but: {sentence}")),
+            Err(error) => {
+                let id = self.deployment.id;
+                tracing::warn!(deployment.id = %id, error = %error, "Why a deployment waits cannot be noted");
+            }
+        }
+        loop {
+            tokio::select! {
+                () = self.control.cancel.cancelled() => return Err(at(stage, Setback::Cancelled)),
+                () = self.control.hurry.cancelled() => return Err(at(stage, Setback::Overtaken)),
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+            if self.held_again().await.is_none() {
+                return Ok(());
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Stage build: every image that the release needs and the engine does not have. The same content is never built twice.
 
+use super::build_slots::{Asked, Slot, Urgency};
 use super::deployer::{Deployer, now_ms};
 use super::failpoint::failpoint;
 use super::images::{base_components, says_it_is};
@@ -13,12 +14,13 @@ use crate::build::{BuildError, BuildLimits, BuildLine, BuildLineKind, BuildReque
 use crate::engine::EngineError;
 use crate::model::{ComponentName, DeploymentId, ImageIdentity, Mask, Release, WorkKind, WorkOutcome, label};
 use crate::plan::estimate::BuildLeft;
-use crate::store::{Deployment, NotedImage};
+use crate::store::{Deployment, NotedImage, Trigger};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +30,29 @@ use tokio_util::sync::CancellationToken;
 pub type Progress<'a> = dyn Fn(&ComponentName, usize, usize, Option<Duration>) + Send + Sync + 'a;
 
 /// Since when each build has its slot.
-type Begun = Arc<Mutex<BTreeMap<ComponentName, Instant>>>;
+#[derive(Clone, Default)]
+struct Begun {
+    since: Arc<Mutex<BTreeMap<ComponentName, Instant>>>,
+    changed: Arc<Notify>,
+}
+
+impl Begun {
+    fn note(&self, name: &ComponentName, now: Instant) {
+        self.lock().insert(name.clone(), now);
+        self.changed.notify_one();
+    }
+
+    /// Of those that have not ended, the one that began last, and how many go on.
+    fn newest(&self, open: &[ComponentName]) -> Option<(ComponentName, usize)> {
+        let since = self.lock();
+        let running: Vec<_> = open.iter().filter_map(|name| Some((since.get(name)?, name))).collect();
+        running.iter().max().map(|(_, name)| ((*name).clone(), running.len()))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ComponentName, Instant>> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Builds side by side, as many as the settings allow over all projects. The first failure stops the others. Returns
 /// what was built.
@@ -57,6 +81,11 @@ pub async fn build(
     let mut done: BTreeSet<ComponentName> = BTreeSet::new();
     let mut building: JoinSet<(ComponentName, Result<(), Setback>)> = JoinSet::new();
     let mut failed: Option<Setback> = None;
+    let tell = |open: &[ComponentName], done: &BTreeSet<ComponentName>| {
+        let Some((newest, running)) = begun.newest(open) else { return };
+        let left = outlook.left(&builds_left(prepared, open, &begun), &prepared.plan);
+        progress(&newest, done.len() + running, total, left);
+    };
     loop {
         // Images that others are built from come first.
         while failed.is_none() {
@@ -67,15 +96,25 @@ pub async fn build(
             let Some(index) = ready else { break };
             let name = waiting.remove(index);
             let path = paths.get(&name).copied().unwrap_or_default();
-            let job = Job::new(deployer, deployment, prepared, (&name, path, &begun), log, &stop)?;
-            let left = outlook.left(&builds_left(prepared, &open, &begun), &prepared.plan);
-            progress(&name, done.len() + building.len() + 1, total, left);
+            let priority = deployer.priority_of(deployment);
+            let urgency = Urgency { path, priority, goes_back: deployment.trigger == Trigger::Rollback };
+            let job = Job::new(deployer, deployment, prepared, (&name, &begun), log, &stop)?;
+            // In this order, whichever task is the first to run.
+            let asked = deployer.build_slots.ask(urgency);
             building.spawn(async move {
-                let result = job.run().await;
+                let result = job.run(asked).await;
                 (name, result)
             });
         }
-        let Some(joined) = building.join_next().await else { break };
+        let joined = tokio::select! {
+            joined = building.join_next() => joined,
+            // One has its slot now.
+            () = begun.changed.notified() => {
+                tell(&open, &done);
+                continue;
+            }
+        };
+        let Some(joined) = joined else { break };
         let (name, result) = match joined {
             Ok(ended) => ended,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -84,6 +123,8 @@ pub async fn build(
             Ok(()) => {
                 open.retain(|other| *other != name);
                 done.insert(name);
+                // The others go on, with less left.
+                tell(&open, &done);
             }
             Err(error) => {
                 stop.cancel();
@@ -103,7 +144,7 @@ pub async fn build(
 
 /// The builds that have not ended, each with what it waits for and for how long it has been going on.
 fn builds_left(prepared: &Prepared, open: &[ComponentName], begun: &Begun) -> Vec<BuildLeft> {
-    let begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
+    let begun = begun.lock();
     let one = |name: &ComponentName| BuildLeft {
         component: name.clone(),
         waits_for: prepared.release.stack.components.get(name).map(base_components).unwrap_or_default(),
@@ -229,8 +270,6 @@ struct Job {
     deployment: DeploymentId,
     release: Release,
     name: ComponentName,
-    /// The longest path from its beginning to the end of the deployment.
-    path: Duration,
     begun: Begun,
     request: BuildRequest,
     log: DeploymentLog,
@@ -261,7 +300,7 @@ impl Job {
         deployer: &Arc<Deployer>,
         deployment: &Deployment,
         prepared: &Prepared,
-        (name, path, begun): (&ComponentName, Duration, &Begun),
+        (name, begun): (&ComponentName, &Begun),
         log: &DeploymentLog,
         stop: &CancellationToken,
     ) -> Result<Self, Setback> {
@@ -326,7 +365,6 @@ impl Job {
             deployment: deployment.id,
             release: release.clone(),
             name: name.clone(),
-            path,
             begun: begun.clone(),
             request,
             log: log.clone(),
@@ -334,17 +372,30 @@ impl Job {
         })
     }
 
-    async fn run(mut self) -> Result<(), Setback> {
-        let slots = self.deployer.build_slots.clone();
-        let slot = tokio::select! {
-            slot = slots.acquire(self.path) => slot,
-            () = self.stop.cancelled() => return Err(Setback::Cancelled),
-        };
+    /// Waits for it where all have one, and says so.
+    async fn slot(&self, asked: Asked) -> Result<Slot, Setback> {
+        if let Asked::Has(slot) = asked {
+            return Ok(slot);
+        }
+        self.log.line(Some(&self.name), "waits for a slot to build in (limits.builds in launchway.toml)");
+        let subject = format!("a slot to build {}", self.name);
+        let wait = self.deployer.works.begin(self.deployment, None, WorkKind::Wait, &subject);
+        tokio::select! {
+            slot = asked.slot() => {
+                wait.ended(WorkOutcome::Done);
+                Ok(slot)
+            }
+            () = self.stop.cancelled() => Err(Setback::Cancelled),
+        }
+    }
+
+    async fn run(mut self, asked: Asked) -> Result<(), Setback> {
+        let slot = self.slot(asked).await?;
         self.request.deadline = Instant::now() + self.deployer.config().limits.build;
         self.request.limits = self.limit().await;
         self.log.line(Some(&self.name), &format!("building {}", self.request.tag));
         let start = Instant::now();
-        self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(self.name.clone(), start);
+        self.begun.note(&self.name, start);
         let (works, tag) = (&self.deployer.works, &self.request.tag);
         let work = works.begin(self.deployment, Some(&self.name), WorkKind::Build, tag);
         let built = self.deployer.builder.build(self.request).await;

@@ -15,6 +15,7 @@ use crate::plan::retention::{
     Collection, Kept, Known, PastRelease, Removal, Removed, Stays, collection, forgettable, is_still_right, kept,
 };
 use crate::source::LeftMirror;
+use crate::store::StoreError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -133,12 +134,19 @@ impl Deployer {
             }
             Err(error) => collected.problems.push(error.to_string()),
         }
-        self.forget_deployments(&kept, dry, &mut collected, progress).await?;
-        if let Some(there) = there.filter(|_| !dry) {
-            self.store.forget_images(self.deployments_kept_since(now_ms()), there).await?;
-        }
-        self.remove_left_mirrors(dry, &mut collected, progress).await?;
         self.look_after_cache(dry, &mut collected, progress).await;
+        // On a full disk the store may not be able to write: by now there is room, and what fails keeps nothing else.
+        let mut problems = Vec::new();
+        if let Err(error) = self.remove_left_mirrors(dry, &mut collected, progress).await {
+            problems.push(format!("mirrors could not be removed: {error:#}"));
+        }
+        if let Err(error) = self.forget_deployments(&kept, dry, &mut collected, progress).await {
+            problems.push(format!("old deployments could not be forgotten: {error:#}"));
+        }
+        if !dry && let Err(error) = self.forget_rows(there).await {
+            problems.push(format!("old rows could not be forgotten: {error}"));
+        }
+        collected.problems.extend(problems);
         collected.rooms = self.rooms().await;
         Ok(collected)
     }
@@ -197,6 +205,16 @@ impl Deployer {
         }
         collected.gone.push(Gone { what, why: removal.why, size_bytes: removal.size_bytes });
         Ok(())
+    }
+
+    /// `images`: the names that the engine has, where it could say.
+    async fn forget_rows(&self, images: Option<Vec<String>>) -> Result<(), StoreError> {
+        let before_ms = self.deployments_kept_since(now_ms());
+        self.store.forget_deliveries(before_ms).await?;
+        match images {
+            Some(there) => self.store.forget_images(before_ms, there).await,
+            None => Ok(()),
+        }
     }
 
     /// Milliseconds since 1970.

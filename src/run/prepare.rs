@@ -73,6 +73,8 @@ pub async fn prepare(
             for problem in &reading.problems {
                 log.line(None, &problem.to_string());
             }
+            // Images that are only named are pulled now.
+            deployer.make_room(log).await?;
             let release =
                 make_release(deployer, deployment, project, reading.stack, &tree, &previous, log, cancel).await?;
             failpoint("prepare.released");

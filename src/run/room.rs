@@ -54,7 +54,7 @@ impl Deployer {
         room.free_bytes < self.config().keep.free.bytes_of(room.total_bytes)
     }
 
-    /// Before a build: collects where less is free than is set, and refuses where hardly anything is.
+    /// Before anything is pulled or built: collects where less is free than is set, and refuses where hardly anything is.
     pub(super) async fn make_room(&self, log: &DeploymentLog) -> Result<(), Setback> {
         let rooms = self.rooms().await;
         let is_short = |room: &&Room| self.is_short(room) || room.is_too_full();

@@ -14,8 +14,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// After the start there is more urgent work.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
 const HOUR_MS: i64 = 3_600_000;
-/// A longer gap is a machine that slept: nobody knows what was used meanwhile.
-const LONGEST_GAP: Duration = Duration::from_secs(300);
+/// While something is deployed, only each of these is made.
+const WHILE_DEPLOYING: u32 = 5;
+/// A longer gap is a machine that slept: nobody knows what was used meanwhile. Looks that were left out are no gap.
+const LONGEST_GAP: Duration = LOOK_EVERY.saturating_mul(WHILE_DEPLOYING + 2);
 
 /// Looks until the process ends. A look gives way to deployments: while one runs, only every fifth is made.
 pub async fn learn_usage(deployer: Arc<Deployer>) {
@@ -26,7 +28,7 @@ pub async fn learn_usage(deployer: Arc<Deployer>) {
             () = deployer.stop.cancelled() => return,
             () = tokio::time::sleep(wait) => wait = LOOK_EVERY,
         }
-        if deployer.is_deploying() && skipped < 4 {
+        if deployer.is_deploying() && skipped + 1 < WHILE_DEPLOYING {
             skipped += 1;
             continue;
         }
@@ -157,6 +159,15 @@ mod tests {
         looked.add(&[container("a", 1, 0)], start, 0);
         let later = looked.add(&[container("a", 1, 9000)], start + Duration::from_secs(7200), 0);
         assert_eq!((later[0].cpu_ms, later[0].seconds, later[0].samples), (0, 0, 1));
+    }
+
+    #[test]
+    fn looks_that_were_left_out_while_something_was_deployed_lose_nothing() {
+        let (mut looked, start) = (Looked::default(), Instant::now());
+        looked.add(&[container("a", 1, 0)], start, 0);
+        let later =
+            looked.add(&[container("a", 1, 9000)], start + LOOK_EVERY * WHILE_DEPLOYING + Duration::from_secs(2), 0);
+        assert_eq!((later[0].cpu_ms, later[0].seconds), (9000, 302));
     }
 
     #[test]

@@ -152,10 +152,25 @@ impl Store {
         let there = to_json(&there)?;
         self.write("forget images", move |c| {
             Box::pin(async move {
+                // What releases have is listed once, not for each image.
                 let sql = "DELETE FROM images WHERE made_at < ? AND reference NOT IN (SELECT value FROM json_each(?))
-                    AND NOT EXISTS (SELECT 1 FROM releases r, json_each(r.parts) part WHERE images.reference IN (
-                        json_extract(part.value, '$.image.tag'), json_extract(part.value, '$.image.pinned')))";
+                    AND reference NOT IN (SELECT coalesce(json_extract(part.value, '$.image.tag'),
+                        json_extract(part.value, '$.image.pinned'), '') FROM releases r, json_each(r.parts) part)";
                 sqlx::query(sql).bind(before_ms).bind(there).execute(c).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Forgets deliveries that came before this time (milliseconds since 1970), were judged, and have no deployment that
+    /// is still kept. What is sent again after that counts as new.
+    pub async fn forget_deliveries(&self, before_ms: i64) -> Result<(), StoreError> {
+        self.write("forget old deliveries", move |c| {
+            Box::pin(async move {
+                let sql = "DELETE FROM deliveries WHERE received_at < ? AND outcome <> 'received'
+                    AND number NOT IN (SELECT delivery FROM deployments WHERE delivery IS NOT NULL)";
+                sqlx::query(sql).bind(before_ms).execute(c).await?;
                 Ok(())
             })
         })

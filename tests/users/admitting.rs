@@ -2,9 +2,10 @@
 
 use crate::support::app::write_quick;
 use crate::support::images::BASE;
-use crate::support::world::{Settings, Shown, World};
+use crate::support::world::{Settings, Shown, World, signal};
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{CreateContainerOptions, RemoveContainerOptionsBuilder, StartContainerOptions};
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use launchway::model::CommitId;
 use launchway::plan::admission::size;
 use std::collections::HashMap;
@@ -156,6 +157,41 @@ async fn a_push_waits_for_memory_also_over_a_restart_and_goes_on_when_it_is_free
     Holder { world: &world, id: holder }.lets_go().await;
     assert_eq!(world.ends(&second).await.state, "success");
     assert!(world.deployment_logs().contains("there is room now; it waited for "));
+    assert_ne!(world.running().await["web"], before["web"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waited_for_memory_does_not_go_live_in_a_freeze_that_began_meanwhile() {
+    let world = World::new().await;
+    write_quick(&world.repository, "one");
+    deployed(&world, "First").await;
+    let before = world.running().await;
+    let holder = Holder::of_a_third(&world).await;
+    write_sized(&world, "two", TOO_MUCH).await;
+    let second = world.push("Second");
+    waits(&world, &second).await;
+
+    let today = Timestamp::now().to_zoned_datetime(TimeZone::UTC).date();
+    let last = today.saturating_add(3.days());
+    let freeze = format!("freeze = [{{ from = \"{today}\", to = \"{last}\", reason = \"a fair\" }}]\n");
+    let frozen =
+        Settings { environment: Some(format!("branch = \"main\"\nbake = \"0s\"\n{freeze}")), ..Settings::default() };
+    world.configure(&frozen);
+    signal(world.pid(), "HUP");
+    world.until_said("The settings were read again").await;
+    holder.lets_go().await;
+    world.until_log("there is room now, but: Waiting until").await;
+    world
+        .until("the commit to say that it waits for the end of the freeze", || async {
+            world.shown(&second).into_iter().find(|shown| shown.description.ends_with("frozen for a fair"))
+        })
+        .await;
+    assert_eq!(world.running().await, before, "nothing was touched");
+
+    world.configure(&Settings::default());
+    signal(world.pid(), "HUP");
+    assert_eq!(world.ends(&second).await.state, "success");
     assert_ne!(world.running().await["web"], before["web"]);
     world.end().await;
 }

@@ -44,6 +44,29 @@ async fn after_three_pushes_the_fourth_is_told_what_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_build_is_told_when_it_has_its_slot_and_what_waited_for_one_is_noted() {
+    let world = World::with(Settings { limits: "builds = 1".into(), ..Settings::default() }).await;
+    let mut services = String::from("services:\n");
+    for name in ["a", "b", "c"] {
+        services.push_str(&format!(
+            "  {name}: {{ build: ./{name}, init: true, stop_grace_period: 1s, command: [sleep, '600'] }}\n"
+        ));
+        let dockerfile = format!("FROM {BASE}\nRUN echo {} {name} > /tools && sleep 1\n", world.project);
+        world.repository.write(&format!("{name}/Dockerfile"), dockerfile);
+    }
+    world.repository.write("compose.yaml", services);
+    let shown = world.ends(&world.push("First")).await;
+    assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
+    let told = told(&world, 1);
+    let building: Vec<&str> = told.lines().filter(|line| line.starts_with("Building")).collect();
+    assert_eq!(building, ["Building a (1 of 3)", "Building b (2 of 3)", "Building c (3 of 3)"]);
+    assert!(world.deployment_logs().contains("waits for a slot to build in (limits.builds in launchway.toml)"));
+    let waited = "SELECT subject, outcome, ended_at - started_at >= 1000 FROM work WHERE kind = 'wait' ORDER BY started_at, subject";
+    world.until_store_says(waited, "a slot to build b|done|1\na slot to build c|done|1").await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_work_of_a_deployment_is_noted_with_its_kinds() {
     let environment = Some("branch = \"main\"\nbake = \"1s\"".to_string());
     let world = World::with(Settings { environment, ..Settings::default() }).await;

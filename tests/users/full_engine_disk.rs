@@ -26,10 +26,20 @@ fn small_disk() -> Option<Filler> {
 }
 
 /// A push of what was written, which the full disk stops, and whatever runs stays as it is.
-async fn is_stopped(world: &World, disk: &Filler, leave: u64, message: &str) {
+async fn is_stopped(world: &World, disk: &Filler, when: Full, message: &str) -> String {
     let before = world.running().await;
-    disk.fill(leave);
-    let commit = world.push(message);
+    let commit = match when {
+        Full::AtThePush => {
+            disk.fill(LITTLE);
+            world.push(message)
+        }
+        Full::WhenItDeploys => {
+            let commit = world.push(message);
+            world.until_deployment(&commit, &["deploying"]).await;
+            disk.fill(0);
+            commit
+        }
+    };
     let shown = world.ends(&commit).await;
     disk.empty();
     assert_eq!(shown.state, "error", "{message}: {shown:?}\n{}", world.deployment_logs());
@@ -38,6 +48,13 @@ async fn is_stopped(world: &World, disk: &Filler, leave: u64, message: &str) {
     assert!(world.deployment_logs().contains("`launchway gc` shows what is kept and why"), "{message}");
     assert_eq!(world.running().await, before, "{message}");
     assert_eq!(world.get("/").await.as_deref(), Some("one"), "{message}");
+    shown.description
+}
+
+enum Full {
+    AtThePush,
+    /// All was pulled and built, and nothing is created yet.
+    WhenItDeploys,
 }
 
 async fn goes_live(world: &World, message: &str) {
@@ -63,7 +80,7 @@ async fn a_pull_that_finds_no_room_leaves_all_as_it_is() {
         "  large:\n    image: {image}\n    init: true\n    command: [sleep, \"600\"]\n    stop_grace_period: 1s\n"
     );
     write(&world, "one", &large);
-    is_stopped(&world, &disk, LITTLE, "Large").await;
+    is_stopped(&world, &disk, Full::AtThePush, "Large").await;
     write(&world, "one", &format!("{large}    labels: {{ again: \"1\" }}\n"));
     goes_live(&world, "Again").await;
     assert_eq!(world.running().await.len(), 2);
@@ -76,11 +93,15 @@ async fn a_pull_that_finds_no_room_leaves_all_as_it_is() {
 #[ignore = "needs an engine of its own: make restart-test"]
 async fn a_container_that_cannot_be_created_leaves_all_as_it_is() {
     let Some(disk) = small_disk() else { return };
-    let world = World::new().await;
+    let mut world = World::new().await;
     write(&world, "one", "");
     goes_live(&world, "First").await;
+    world.terminate().await;
+    // The first step takes its time.
+    world.serve_with(&[("FAILPOINTS", "step.begins=1*sleep(5000)")]).await;
     write(&world, "two", "");
-    is_stopped(&world, &disk, 0, "Second").await;
+    let why = is_stopped(&world, &disk, Full::WhenItDeploys, "Second").await;
+    assert!(why.contains("web-1"), "it says what could not be created: {why}");
     write(&world, "three", "");
     goes_live(&world, "Third").await;
     assert_eq!(world.get("/").await.as_deref(), Some("three"));
@@ -100,7 +121,7 @@ async fn a_build_that_fills_the_disk_is_the_hosts_fault() {
         .replace(&format!("FROM {BASE}\n"), &format!("FROM {BASE}\nRUN dd if=/dev/zero of=/large bs=1M count=60\n"));
     assert_ne!(hungry, dockerfile);
     world.repository.write("web/Dockerfile", hungry);
-    is_stopped(&world, &disk, LITTLE, "Hungry").await;
+    is_stopped(&world, &disk, Full::AtThePush, "Hungry").await;
     write_web(&world.repository, "two");
     goes_live(&world, "Second").await;
     assert_eq!(world.get("/").await.as_deref(), Some("two"));

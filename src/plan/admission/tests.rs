@@ -106,8 +106,8 @@ fn what_is_larger_than_the_host_never_fits() {
     insta::assert_snapshot!(
         [never(component(Some(64 * GB), None)), never(three), never(wide), never(limited)].join("\n"),
         @r"
-    api reserves 64 GB of memory, and the host has 2 GB. Lower deploy.resources.reservations.memory
-    3 replicas of api reserve 1 GB each of memory, and the host has 2 GB. Lower deploy.resources.reservations.memory
+    api reserves 64 GB of memory, and the host has 1.9 GB besides the 102 MB that stay free. Lower deploy.resources.reservations.memory
+    3 replicas of api reserve 1 GB each of memory, and the host has 1.9 GB besides the 102 MB that stay free. Lower deploy.resources.reservations.memory
     api reserves 2.5 CPUs, and the host has 2. Lower deploy.resources.reservations.cpus
     api has a limit of 4 CPUs, and the host has 2. Lower deploy.resources.limits.cpus
     "
@@ -122,7 +122,7 @@ fn a_set_that_cannot_stand_beside_its_old_one_is_told_which_method_fits() {
     let Admission::Never { why } = admit(reserving(1200 * MB), reserving(1200 * MB), &here) else { panic!() };
     assert_eq!(
         why,
-        "it needs 1.2 GB of memory beside the 1.2 GB that its old release reserves, and the host has 2 GB. Lower deploy.resources.reservations.memory, or set x-launchway.method: recreate"
+        "it needs 1.2 GB of memory beside the 1.2 GB that its old release reserves, and the host has 1.9 GB besides the 102 MB that stay free. Lower deploy.resources.reservations.memory, or set x-launchway.method: recreate"
     );
 }
 

@@ -63,6 +63,7 @@ impl Cause {
                 | WorkKind::Stop
                 | WorkKind::Start
                 | WorkKind::Drain
+                | WorkKind::Wait
                 | WorkKind::Remove
                 | WorkKind::Other,
             ) => Cause::Containers,

@@ -47,6 +47,7 @@ impl Part {
     /// `None` of what is done after the release counts.
     pub fn of(kind: WorkKind) -> Option<Self> {
         match kind {
+            WorkKind::Wait => Some(Part::Queue),
             WorkKind::Fetch => Some(Part::Fetch),
             WorkKind::Pull | WorkKind::Build => Some(Part::Build),
             WorkKind::ReleaseCommand => Some(Part::ReleaseCommand),
@@ -61,14 +62,13 @@ impl Part {
 
     /// How long a deployment was at it, what went on side by side counted once; `None` where it never was.
     pub fn time_ms(self, past: &Past) -> Option<i64> {
-        if self == Part::Queue {
-            return past.started_ms.map(|started| (started - past.created_ms).max(0));
-        }
+        // The wait for its turn has no row of its own.
+        let turn = past.started_ms.filter(|_| self == Part::Queue).map(|started| (started - past.created_ms).max(0));
         let of_part = past.work.iter().filter(|work| Part::of(work.kind) == Some(self));
         let mut spans: Vec<(i64, i64)> = of_part.map(|work| (work.started_ms, work.ended_ms)).collect();
         spans.sort_unstable();
-        let mut until = spans.first()?.0;
-        let mut sum = 0;
+        let Some(first) = spans.first() else { return turn };
+        let (mut until, mut sum) = (first.0, turn.unwrap_or(0));
         for (from, to) in spans {
             sum += (to - from.max(until)).max(0);
             until = until.max(to);
@@ -108,6 +108,9 @@ mod tests {
             work(1, "api", WorkKind::Build, 100, 50),
         ];
         assert_eq!(Part::Build.time_ms(&past), Some(1700));
+        let turn = Part::Queue.time_ms(&past).unwrap();
+        past.work.push(work(1, "", WorkKind::Wait, 5000, 700));
+        assert_eq!(Part::Queue.time_ms(&past), Some(turn + 700), "a wait for room or a slot");
         assert_eq!(Part::Health.time_ms(&past), None);
     }
 

@@ -3,6 +3,7 @@
 use super::exposition::{Exposition, Labels};
 use crate::model::DeploymentState;
 use crate::run::deployer::{Deployer, Place, now_ms};
+use crate::run::room::Room;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -56,6 +57,7 @@ impl Deployer {
         let engine_up = self.metrics.engine.ask(&self.engine).await;
         out.gauge("launchway_engine_up", "1 while the engine answers", f64::from(u8::from(engine_up)));
         self.put_disk(out);
+        self.put_disks(out).await;
         let version = vec![("version", env!("CARGO_PKG_VERSION").to_string())];
         out.gauges("launchway_build_info", "The version of this Launchway; always 1", [(version, 1.0)]);
         Ok(())
@@ -100,6 +102,16 @@ impl Deployer {
         let help = "1 while somebody has paused the environment";
         out.gauges("launchway_environment_paused", help, all(|queue| f64::from(u8::from(queue.paused))));
         Ok(())
+    }
+
+    /// The data directory's, and the engine's where that is on this machine.
+    async fn put_disks(&self, out: &mut Exposition) {
+        let Ok(rooms) = tokio::time::timeout(ENGINE_ANSWERS_WITHIN, self.rooms()).await else { return };
+        let of = |room: &Room| vec![("of", room.whose.to_string())];
+        let help = "Room on a disk that Launchway or the engine fills";
+        out.gauges("launchway_disk_free_bytes", help, rooms.iter().map(|room| (of(room), room.free_bytes as f64)));
+        let help = "Size of a disk that Launchway or the engine fills";
+        out.gauges("launchway_disk_size_bytes", help, rooms.iter().map(|room| (of(room), room.total_bytes as f64)));
     }
 
     fn put_disk(&self, out: &mut Exposition) {

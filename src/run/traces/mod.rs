@@ -139,7 +139,6 @@ async fn post(http: &reqwest::Client, telemetry: &Telemetry, body: Vec<u8>) -> R
         value.set_sensitive(true);
         request = request.header(name, value);
     }
-    // Last: nobody's headers make something else of it.
     match request.header(CONTENT_TYPE, "application/x-protobuf").send().await {
         Ok(answer) if answer.status().is_success() => Ok(()),
         Ok(answer) => Err(Refused {
