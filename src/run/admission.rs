@@ -90,12 +90,13 @@ impl Flow {
             };
             let (of, why) = match decided {
                 Ok(booking) => {
-                    if lent.is_none() {
+                    if lent.is_none() && !self.is_taken_up {
                         return Ok(booking);
                     }
                     // The window may have closed meanwhile.
                     if let Some(held) = self.held_again().await {
                         drop(booking);
+                        lent.get_or_insert_with(|| LentSlot::new(&self.deployer));
                         let held_since = Instant::now();
                         self.wait_while_held(stage, held).await?;
                         start += held_since.elapsed();
@@ -154,7 +155,7 @@ impl Flow {
     /// Until the next moment at which it may go on; somebody else gets the room meanwhile.
     async fn wait_while_held(&self, stage: Stage, held: Held) -> Result<(), Failure> {
         match self.deployer.tell_held(&self.deployment, &held).await {
-            Ok(sentence) => self.log.line(None, &format!("there is room now, but: {sentence}")),
+            Ok(sentence) => self.log.line(None, &format!("nothing else is in the way, but: {sentence}")),
             Err(error) => {
                 let id = self.deployment.id;
                 tracing::warn!(deployment.id = %id, error = %error, "Why a deployment waits cannot be noted");

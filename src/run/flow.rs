@@ -72,6 +72,8 @@ pub(super) struct Flow {
     pub control: Control,
     pub log: DeploymentLog,
     started_ms: i64,
+    /// It had begun before the process did.
+    pub is_taken_up: bool,
 }
 
 /// How a deployment that did not succeed came to its end.
@@ -84,7 +86,8 @@ impl Flow {
     pub fn new(deployer: &Arc<Deployer>, deployment: Deployment, control: Control) -> anyhow::Result<Self> {
         let log = deployer.logs.open(deployment.id, deployer.mask())?;
         let started_ms = deployment.started_ms.unwrap_or_else(now_ms);
-        Ok(Self { deployer: deployer.clone(), deployment, control, log, started_ms })
+        let is_taken_up = deployment.state != DeploymentState::Waiting;
+        Ok(Self { deployer: deployer.clone(), deployment, control, log, started_ms, is_taken_up })
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
@@ -101,7 +104,7 @@ impl Flow {
             let failure = Failure { setback: self.noted_setback(), stage: Stage::Deploy };
             return self.go_back(&project, &environment, failure).await;
         }
-        if self.deployment.state != DeploymentState::Waiting {
+        if self.is_taken_up {
             self.log.line(None, "taken up again after a restart");
         }
         match self.forwards(&project, &environment).await {

@@ -181,7 +181,7 @@ async fn what_waited_for_memory_does_not_go_live_in_a_freeze_that_began_meanwhil
     signal(world.pid(), "HUP");
     world.until_said("The settings were read again").await;
     holder.lets_go().await;
-    world.until_log("there is room now, but: Waiting until").await;
+    world.until_log("nothing else is in the way, but: Waiting until").await;
     world
         .until("the commit to say that it waits for the end of the freeze", || async {
             world.shown(&second).into_iter().find(|shown| shown.description.ends_with("frozen for a fair"))

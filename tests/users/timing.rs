@@ -95,6 +95,33 @@ async fn what_waits_for_a_window_can_be_cancelled_overtaken_and_waits_on_over_a_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_had_touched_nothing_when_the_server_ended_does_not_go_live_in_a_freeze() {
+    let mut world = World::with(environment("")).await;
+    write_quick(&world.repository, "one");
+    assert_eq!(world.ends(&world.push("First")).await.state, "success");
+    let before = world.running().await;
+    world.terminate().await;
+    world.serve_with(&[("FAILPOINTS", "prepare.planned=return")]).await;
+    write_quick(&world.repository, "two");
+    let second = world.push("Second");
+    world.until_died().await;
+
+    let today = Timestamp::now().to_zoned_datetime(TimeZone::UTC).date();
+    let last = today.saturating_add(3.days());
+    world.configure(&environment(&format!(
+        "freeze = [{{ from = \"{today}\", to = \"{last}\", reason = \"a fair\" }}]\n"
+    )));
+    world.serve().await;
+    world.until_log("nothing else is in the way, but: Waiting until").await;
+    assert_eq!(world.running().await, before, "nothing was touched");
+    world.configure(&environment(""));
+    crate::support::world::signal(world.pid(), "HUP");
+    assert_eq!(world.ends(&second).await.state, "success");
+    assert_ne!(world.running().await["web"], before["web"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_push_lifts_the_freeze_of_what_is_live_but_a_person_may_say_now_and_going_back_asks_nobody() {
     let world = World::with(environment("")).await;
     write_quick(&world.repository, "zero");
