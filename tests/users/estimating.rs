@@ -61,7 +61,8 @@ async fn each_build_is_told_when_it_has_its_slot_and_what_waited_for_one_is_note
     let building: Vec<&str> = told.lines().filter(|line| line.starts_with("Building")).collect();
     assert_eq!(building, ["Building a (1 of 3)", "Building b (2 of 3)", "Building c (3 of 3)"]);
     assert!(world.deployment_logs().contains("waits for a slot to build in (limits.builds in launchway.toml)"));
-    let waited = "SELECT subject, outcome, ended_at - started_at >= 1000 FROM work WHERE kind = 'wait' ORDER BY started_at, subject";
+    let waited =
+        "SELECT subject, outcome, ended_at - started_at >= 1000 FROM work WHERE kind = 'wait' ORDER BY subject";
     world.until_store_says(waited, "a slot to build b|done|1\na slot to build c|done|1").await;
     world.end().await;
 }
