@@ -5,6 +5,7 @@ use super::container::container_name;
 use super::routing::named;
 use crate::model::{Component, Listen, MountSource, Network, Place, Port, Problem, Release};
 use ipnet::IpNet;
+use std::collections::BTreeMap;
 
 /// Container names, ports, routes, networks, their addresses, volumes, and folders of the host that a release wants and
 /// that another environment's release already has. Each message names both, and where it stands in the other's file. A
@@ -24,17 +25,21 @@ pub fn clashes(release: &Release, other: &Release, shared_paths: &[String]) -> V
         problems.push(Problem::error(place.clone(), key, message));
     };
     let of_others = || other.stack.components.values();
+    // Once, and not for each component.
+    let taken: BTreeMap<String, &Place> =
+        of_others().flat_map(|held| names(other, held).map(|name| (name, &held.place))).collect();
+    let ports: Vec<(Port, &Place)> =
+        of_others().flat_map(|held| ports_of_the_host(held).into_iter().map(|port| (port, &held.place))).collect();
     for component in release.stack.components.values() {
         let place = Some(component.place.clone());
-        let taken = names(release, component)
-            .find_map(|name| Some((of_others().find(|held| names(other, held).any(|held| held == name))?, name)));
-        if let Some((held, name)) = taken {
+        let name = names(release, component).find_map(|name| Some((taken.get(&name).copied()?, name)));
+        if let Some((there, name)) = name {
             let way_out = match component.container.container_name {
                 Some(_) => "Drop `container_name`, or let it differ by a variable of the environment.",
                 None => "Give one of them another `compose-project` in launchway.toml.",
             };
             let key = format!("services.{}.container_name", component.name);
-            say(&place, key, format!("the container name {name}"), &Some(held.place.clone()), way_out);
+            say(&place, key, format!("the container name {name}"), &Some(there.clone()), way_out);
         }
         let routes = component.entries.iter().filter(|entry| matches!(entry.listen, Listen::Shared { .. }));
         for entry in routes {
@@ -45,12 +50,11 @@ pub fn clashes(release: &Release, other: &Release, shared_paths: &[String]) -> V
             say(&place, key, format!("the route {}", named(&entry.listen)), &Some(held.place.clone()), way_out);
         }
         for port in &ports_of_the_host(component) {
-            let is_same = |held: &&Component| ports_of_the_host(held).iter().any(|held| is_same(port, held));
-            let Some(held) = of_others().find(is_same) else { continue };
+            let Some((_, there)) = ports.iter().find(|(held, _)| is_same(port, held)) else { continue };
             let published = port.published.unwrap_or_default();
             let way_out = "Let it differ by a variable of the environment, such as \"${PORT}:8080\".";
             let key = format!("services.{}.ports", component.name);
-            say(&place, key, format!("port {published} of the host"), &Some(held.place.clone()), way_out);
+            say(&place, key, format!("port {published} of the host"), &Some((*there).clone()), way_out);
         }
     }
     let held = written_paths(other);

@@ -78,7 +78,7 @@ impl Flow {
     async fn wait_for_room(&self, stage: Stage, wanted: &Wanted<'_>) -> Result<Booking, Failure> {
         let (mut start, most) = (Instant::now(), self.deployer.config().limits.wait);
         let mut told = None;
-        let mut waits = None;
+        let mut waits: Option<Begun> = None;
         let mut lent = None;
         loop {
             let changed = self.deployer.admissions.changed.notified();
@@ -105,7 +105,7 @@ impl Flow {
                     }
                     let Some(lent) = lent.take() else { return Ok(booking) };
                     if let Some(waits) = waits.take() {
-                        Begun::ended(waits, WorkOutcome::Done);
+                        waits.ended(WorkOutcome::Done);
                     }
                     self.log.line(None, &format!("there is room now; it waited for {} s", start.elapsed().as_secs()));
                     return match LentSlot::take_back(lent, &self.control.cancel).await {

@@ -161,17 +161,22 @@ async fn a_push_waits_for_memory_also_over_a_restart_and_goes_on_when_it_is_free
     world.end().await;
 }
 
+/// Version one is live, beside a holder, and the second push waits for memory. Returns what runs, too.
+async fn second_waits(world: &World) -> (HashMap<String, String>, Holder<'_>, CommitId) {
+    write_quick(&world.repository, "one");
+    deployed(world, "First").await;
+    let before = world.running().await;
+    let holder = Holder::of_a_third(world).await;
+    write_sized(world, "two", TOO_MUCH).await;
+    let second = world.push("Second");
+    waits(world, &second).await;
+    (before, holder, second)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waited_for_memory_does_not_go_live_in_a_freeze_that_began_meanwhile() {
     let world = World::new().await;
-    write_quick(&world.repository, "one");
-    deployed(&world, "First").await;
-    let before = world.running().await;
-    let holder = Holder::of_a_third(&world).await;
-    write_sized(&world, "two", TOO_MUCH).await;
-    let second = world.push("Second");
-    waits(&world, &second).await;
-
+    let (before, holder, second) = second_waits(&world).await;
     let today = Timestamp::now().to_zoned_datetime(TimeZone::UTC).date();
     let last = today.saturating_add(3.days());
     let freeze = format!("freeze = [{{ from = \"{today}\", to = \"{last}\", reason = \"a fair\" }}]\n");
@@ -205,14 +210,7 @@ fn both_from(branch: &str) -> Settings {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_memory_can_be_cancelled_and_is_superseded_by_a_newer_push() {
     let world = World::new().await;
-    write_quick(&world.repository, "one");
-    deployed(&world, "First").await;
-    let before = world.running().await;
-    let holder = Holder::of_a_third(&world).await;
-
-    write_sized(&world, "two", TOO_MUCH).await;
-    let second = world.push("Second");
-    waits(&world, &second).await;
+    let (before, holder, second) = second_waits(&world).await;
     let (code, told, error) = world.launchway(&["cancel", "2"]).await;
     assert_eq!(code, 0, "{told}{error}");
     let shown = world.ends(&second).await;
