@@ -206,6 +206,7 @@ impl<'a> BuildProgress<'a> {
             cached: count(steps.iter().filter(|step| step.cached).count()),
             context_bytes: Some(self.sent.iter().filter(|((digest, _), _)| is_context(digest)).map(|(_, n)| n).sum()),
             invalidated_at: first.and_then(|step| step.name.split_once("] ")).map(|(_, written)| written.to_string()),
+            disk_bytes: None,
         }
     }
 

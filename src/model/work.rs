@@ -97,7 +97,7 @@ words!(
     }
 );
 
-/// What else is known of a piece of work; all of it of builds.
+/// What else is known of a piece of work; all of it of builds, and the last of pulls too.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WorkDetail {
     /// Steps of the Dockerfile, `FROM` not counted.
@@ -112,6 +112,9 @@ pub struct WorkDetail {
     /// The first step that did not come from the cache, as the Dockerfile writes it: `RUN make`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invalidated_at: Option<String>,
+    /// What it added to the engine's disk, where nothing else filled or emptied that meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_bytes: Option<u64>,
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@
 //! to take (its reservation, or what it took before), which has to fit into the memory that is really free, less what
 //! running containers reserved and have not taken yet. A component that reserves nothing and was never seen is let in.
 
+pub mod disk;
+pub mod line;
+
 use super::step::{Action, Plan, Step, Target};
 use crate::model::{Component, ComponentName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,18 +59,20 @@ impl Need {
     }
 }
 
-/// Memory in bytes, CPU in thousandths of a core.
+/// Memory and disk in bytes, CPU in thousandths of a core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Amount {
     pub reserved_bytes: i64,
     /// What it will really take: the reservation, or more where more was seen.
     pub expected_bytes: i64,
     pub cpu_millis: i64,
+    /// What builds will add to the engine's disk.
+    pub disk_bytes: i64,
 }
 
 impl Amount {
     pub fn is_nothing(&self) -> bool {
-        self.reserved_bytes <= 0 && self.expected_bytes <= 0 && self.cpu_millis <= 0
+        self.reserved_bytes <= 0 && self.expected_bytes <= 0 && self.cpu_millis <= 0 && self.disk_bytes <= 0
     }
 
     pub fn plus(self, other: Self) -> Self {
@@ -98,6 +103,7 @@ impl Amount {
             reserved_bytes: with(self.reserved_bytes, other.reserved_bytes),
             expected_bytes: with(self.expected_bytes, other.expected_bytes),
             cpu_millis: with(self.cpu_millis, other.cpu_millis),
+            disk_bytes: with(self.disk_bytes, other.disk_bytes),
         }
     }
 }
@@ -119,6 +125,7 @@ pub fn needs(component: &Component, past: Option<PastUse>) -> Need {
         reserved_bytes: reserved.unwrap_or(0),
         expected_bytes: limit.map_or(expected, |limit| expected.min(limit).max(reserved.unwrap_or(0))),
         cpu_millis: resources.cpu_reservation_millis.and_then(|millis| i64::try_from(millis).ok()).unwrap_or(0),
+        disk_bytes: 0,
     };
     Need { memory_bytes, by, amount }
 }
@@ -171,7 +178,7 @@ pub struct Taken {
 impl Taken {
     pub fn amount(&self) -> Amount {
         let expected_bytes = self.reserved_bytes.max(self.used_bytes.unwrap_or(0));
-        Amount { reserved_bytes: self.reserved_bytes, expected_bytes, cpu_millis: self.cpu_millis }
+        Amount { reserved_bytes: self.reserved_bytes, expected_bytes, cpu_millis: self.cpu_millis, disk_bytes: 0 }
     }
 }
 
@@ -217,7 +224,7 @@ impl Host {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
     Start,
-    /// `of` is what it waits for: `memory` or `CPU`; `why` begins with it.
+    /// `of` is what it waits for: `memory`, `CPU` or `disk`; `why` begins with it.
     Wait {
         of: &'static str,
         why: String,

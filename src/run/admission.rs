@@ -4,17 +4,19 @@ use super::deploy::Convergence;
 use super::deployer::Deployer;
 use super::flow::{Failure, Flow};
 use super::prepare::Prepared;
-use super::promised::{Booking, LentSlot, taken};
+use super::promised::{Booking, LentSlot, PlaceInLine, taken};
 use super::setback::Setback;
 use super::timing::Held;
 use super::works::Begun;
 use crate::model::{Component, ComponentName, ImageIdentity, Stage, WorkKind, WorkOutcome};
+use crate::plan::admission::disk::{Disk, admit_to_disk};
+use crate::plan::admission::line::{Waits, comes_before};
 use crate::plan::admission::{
     Admission, Amount, BUILD_BYTES, Host, Need, admit, admit_build, most_beside, needs, never_fits,
 };
 use crate::report::texts::{Situation, WaitsFor};
 use crate::store::Trigger;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -25,8 +27,14 @@ const SETTLE: Duration = Duration::from_millis(300);
 
 /// What is to be admitted.
 enum Wanted<'a> {
-    Build,
-    Start { convergence: &'a Convergence<'a>, components: &'a BTreeMap<ComponentName, Component> },
+    /// `adds`: what each build is expected to add to the engine's disk, in bytes, where that is known.
+    Build {
+        adds: BTreeMap<ComponentName, u64>,
+    },
+    Start {
+        convergence: &'a Convergence<'a>,
+        components: &'a BTreeMap<ComponentName, Component>,
+    },
 }
 
 impl Flow {
@@ -55,13 +63,23 @@ impl Flow {
 
     /// Waits until a build may begin; `None` where nothing is to be built.
     pub(super) async fn admit_build(&self, prepared: &Prepared) -> Result<Option<Booking>, Failure> {
-        for part in prepared.release.parts.values() {
+        let mut missing = BTreeSet::new();
+        for (name, part) in &prepared.release.parts {
             let ImageIdentity::Built { tag, .. } = &part.image else { continue };
             if !matches!(self.deployer.engine.image(tag).await, Ok(Some(_))) {
-                return self.wait_for_room(Stage::Prepare, &Wanted::Build).await.map(Some);
+                missing.insert(name);
             }
         }
-        Ok(None)
+        if missing.is_empty() {
+            return Ok(None);
+        }
+        let mut adds = self.deployer.added_before(&self.deployment, WorkKind::Build).await;
+        adds.retain(|name, bytes| missing.contains(name) && *bytes > 0);
+        if !self.never_waits() {
+            let room = self.deployer.make_room(adds.values().sum(), &self.log).await;
+            room.map_err(|setback| at(Stage::Prepare, setback))?;
+        }
+        self.wait_for_room(Stage::Prepare, &Wanted::Build { adds }).await.map(Some)
     }
 
     /// Waits until what the deployment starts beside what runs has room.
@@ -80,13 +98,14 @@ impl Flow {
         let mut told = None;
         let mut waits: Option<Begun> = None;
         let mut lent = None;
+        let mut line: Option<PlaceInLine> = None;
         loop {
             let changed = self.deployer.admissions.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
             let decided = tokio::select! {
                 () = self.control.cancel.cancelled() => return Err(at(stage, Setback::Cancelled)),
-                decided = self.decide(wanted, told.is_none()) => decided,
+                decided = self.decide(wanted, start, told.is_none()) => decided,
             };
             let (of, why) = match decided {
                 Ok(booking) => {
@@ -96,6 +115,7 @@ impl Flow {
                     // The window may have closed meanwhile.
                     if let Some(held) = self.held_again().await {
                         drop(booking);
+                        line = None;
                         lent.get_or_insert_with(|| LentSlot::new(&self.deployer));
                         let held_since = Instant::now();
                         self.wait_while_held(stage, held).await?;
@@ -118,6 +138,7 @@ impl Flow {
                 Err(Admission::Start) => continue,
             };
             lent.get_or_insert_with(|| LentSlot::new(&self.deployer));
+            line.get_or_insert_with(|| PlaceInLine::new(&self.deployer, &self.deployment, start, of)).has_looked(of);
             let works = &self.deployer.works;
             waits.get_or_insert_with(|| works.begin(self.deployment.id, None, WorkKind::Wait, &format!("room: {of}")));
             // The free figure moves all the time; a status for each move would be noise.
@@ -174,30 +195,53 @@ impl Flow {
     }
 
     /// Books what is wanted, or says why not yet. An engine that does not answer is waited for elsewhere.
-    async fn decide(&self, wanted: &Wanted<'_>, is_first: bool) -> Result<Booking, Admission> {
+    async fn decide(&self, wanted: &Wanted<'_>, since: Instant, is_first: bool) -> Result<Booking, Admission> {
         let (deployer, id) = (&self.deployer, self.deployment.id);
         let _alone = deployer.admissions.deciding.lock().await;
         let amount = match wanted {
-            Wanted::Build => self.decide_on_build().await?,
+            Wanted::Build { adds } => self.decide_on_build(adds).await?,
             Wanted::Start { convergence, components } => {
                 self.decide_on_start(convergence, components, is_first).await?
             }
         };
+        if !self.never_waits() {
+            let asks = Waits {
+                id,
+                priority: deployer.priority_of(&self.deployment),
+                waited: since.elapsed(),
+                of: "",
+                has_looked: false,
+            };
+            let (waiting, others_go_on) = deployer.in_line(id);
+            if let Some(first) = comes_before(&waiting, &asks, amount, others_go_on) {
+                let why = format!("{}: deployment {}, which waits for it too, comes first", first.of, first.id);
+                return Err(Admission::Wait { of: first.of, why });
+            }
+        }
         Ok(deployer.book(id, amount))
     }
 
-    async fn decide_on_build(&self) -> Result<Amount, Admission> {
+    async fn decide_on_build(&self, adds: &BTreeMap<ComponentName, u64>) -> Result<Amount, Admission> {
         let deployer = &self.deployer;
         let Ok(load) = deployer.engine.host_load().await else { return Ok(Amount::default()) };
         let set = deployer.config().limits.build_memory_bytes.and_then(|bytes| i64::try_from(bytes).ok());
         let bytes = set.unwrap_or(BUILD_BYTES).min(BUILD_BYTES);
         let host = deployer.host(&load, self.deployment.id, &HashMap::new());
-        match admit_build(bytes, &host) {
-            Admission::Start => {}
-            _ if self.never_waits() => {}
-            other => return Err(other),
+        if !self.never_waits() {
+            let admitted = |admission| match admission {
+                Admission::Start => Ok(()),
+                other => Err(other),
+            };
+            admitted(admit_build(bytes, &host))?;
+            // Elsewhere nobody can see how full it is.
+            if let Some(room) = deployer.engine_room().await.filter(|_| !adds.is_empty()) {
+                let in_flight_bytes = u64::try_from(host.in_flight.disk_bytes).unwrap_or(0);
+                let (free_bytes, total_bytes, least_bytes) = (room.free_bytes, room.total_bytes, room.least_bytes());
+                admitted(admit_to_disk(adds, &Disk { free_bytes, total_bytes, least_bytes, in_flight_bytes }))?;
+            }
         }
-        Ok(Amount { expected_bytes: bytes, ..Amount::default() })
+        let disk_bytes = adds.values().fold(0, |sum: i64, bytes| sum.saturating_add_unsigned(*bytes));
+        Ok(Amount { expected_bytes: bytes, disk_bytes, ..Amount::default() })
     }
 
     async fn decide_on_start(

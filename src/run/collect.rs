@@ -110,6 +110,8 @@ pub async fn collect_from_time_to_time(deployer: Arc<Deployer>) {
 impl Deployer {
     /// Takes away what `[keep]` does not keep.
     pub async fn collect(&self, progress: &Progress<'_>) -> anyhow::Result<Collected> {
+        // What is added meanwhile cannot be measured.
+        let _changes_the_disk = self.works.disk.begin();
         self.work_through(false, progress).await
     }
 

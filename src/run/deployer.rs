@@ -197,7 +197,7 @@ impl Deployer {
     pub fn leave(&self, place: &(ProjectName, EnvironmentName)) {
         let left = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
         self.to_begin.notify_one();
-        self.admissions.changed.notify_waiters();
+        self.admissions.something_ended();
         if left.is_some_and(|control| !control.keeping) {
             self.keeping.look_at(place, Duration::ZERO);
         }

@@ -213,7 +213,7 @@ impl Flow {
         let work = async {
             // What is put back needs hardly any, and may be the way out.
             if self.deployment.trigger != Trigger::Rollback {
-                self.deployer.make_room(&self.log).await?;
+                self.deployer.make_room(0, &self.log).await?;
             }
             let patience = Patience { deployer: &self.deployer, log: &self.log, cancel };
             let building = patience.carry_out(|| {

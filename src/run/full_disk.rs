@@ -6,7 +6,7 @@ use crate::model::Stage;
 /// What the system, SQLite and the engine say.
 const FULL: [&str; 3] = ["no space left on device", "database or disk is full", "disk quota exceeded"];
 
-const ADVICE: &str = "Free some: `launchway gc` shows what is kept and why, `docker system df` the rest";
+pub const ADVICE: &str = "Free some: `launchway gc` shows what is kept and why, `docker system df` the rest";
 
 fn is_full(text: &str) -> bool {
     let text = text.to_ascii_lowercase();

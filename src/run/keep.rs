@@ -146,7 +146,7 @@ fn begin_looks(deployer: &Arc<Deployer>, looks: &mut Lanes<Place>) -> Instant {
 pub async fn listen(deployer: Arc<Deployer>) {
     let heard = |happening: Happening| {
         if matches!(happening.what.as_str(), "die" | "destroy") {
-            deployer.admissions.changed.notify_waiters();
+            deployer.admissions.something_ended();
         }
         if let Some(place) = place_of(&deployer, &happening) {
             deployer.keeping.hear(&happening);

@@ -74,7 +74,7 @@ pub async fn prepare(
                 log.line(None, &problem.to_string());
             }
             // Images that are only named are pulled now.
-            deployer.make_room(log).await?;
+            deployer.make_room_to_pull(deployment, &reading.stack, log).await?;
             let release =
                 make_release(deployer, deployment, project, reading.stack, &tree, &previous, log, cancel).await?;
             failpoint("prepare.released");

@@ -5,6 +5,7 @@
 use super::deployer::{Deployer, Place};
 use crate::engine::{ContainerUse, HostLoad};
 use crate::model::{DeploymentId, DeploymentState, Release, ReleaseId, label};
+use crate::plan::admission::line::Waits;
 use crate::plan::admission::{Amount, Host, Taken};
 use crate::store::Deployment;
 use std::collections::hash_map::Entry;
@@ -12,21 +13,35 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Who was let in, and has not started all of it yet.
 #[derive(Default)]
 pub struct Admissions {
     booked: Mutex<BTreeMap<DeploymentId, Amount>>,
+    line: Mutex<BTreeMap<DeploymentId, Standing>>,
     /// One decides after the other: what one takes the next one sees.
     pub(super) deciding: tokio::sync::Mutex<()>,
-    /// Something ended.
-    pub changed: Notify,
+    /// Something ended, or the first in line has looked.
+    pub(super) changed: Notify,
     told_that_it_is_blind: AtomicBool,
     pub(super) told_of_unlimited_builds: AtomicBool,
 }
 
 impl Admissions {
+    /// Something ended: who waits looks again, the first in line first.
+    pub fn something_ended(&self) {
+        for standing in self.line().values_mut() {
+            standing.has_looked = false;
+        }
+        self.changed.notify_waiters();
+    }
+
+    fn line(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeploymentId, Standing>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn booked(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeploymentId, Amount>> {
         self.booked.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -50,6 +65,50 @@ pub(super) struct Booking {
 impl Drop for Booking {
     fn drop(&mut self) {
         self.deployer.admissions.booked().remove(&self.id);
+        self.deployer.admissions.something_ended();
+    }
+}
+
+/// One in the line of those who wait for room.
+struct Standing {
+    priority: i8,
+    since: Instant,
+    of: &'static str,
+    has_looked: bool,
+}
+
+/// A place in that line, until it is dropped.
+pub(super) struct PlaceInLine {
+    deployer: Arc<Deployer>,
+    id: DeploymentId,
+}
+
+impl PlaceInLine {
+    pub fn new(deployer: &Arc<Deployer>, deployment: &Deployment, since: Instant, of: &'static str) -> Self {
+        let priority = deployer.priority_of(deployment);
+        let standing = Standing { priority, since, of, has_looked: false };
+        deployer.admissions.line().insert(deployment.id, standing);
+        Self { deployer: deployer.clone(), id: deployment.id }
+    }
+
+    /// It looked, and has to wait on for that.
+    pub fn has_looked(&self, of: &'static str) {
+        let admissions = &self.deployer.admissions;
+        let Some(before) = admissions.line().get_mut(&self.id).map(|standing| {
+            standing.of = of;
+            std::mem::replace(&mut standing.has_looked, true)
+        }) else {
+            return;
+        };
+        if !before {
+            admissions.changed.notify_waiters();
+        }
+    }
+}
+
+impl Drop for PlaceInLine {
+    fn drop(&mut self) {
+        self.deployer.admissions.line().remove(&self.id);
         self.deployer.admissions.changed.notify_waiters();
     }
 }
@@ -101,6 +160,20 @@ impl Deployer {
     pub(super) fn book(self: &Arc<Self>, id: DeploymentId, amount: Amount) -> Booking {
         self.admissions.booked().insert(id, amount);
         Booking { deployer: self.clone(), id }
+    }
+
+    /// Those that wait for room, and whether anybody but `asks` was let in and has not ended.
+    pub(super) fn in_line(&self, asks: DeploymentId) -> (Vec<Waits>, bool) {
+        let waits = |(id, standing): (&DeploymentId, &Standing)| Waits {
+            id: *id,
+            priority: standing.priority,
+            waited: standing.since.elapsed(),
+            of: standing.of,
+            has_looked: standing.has_looked,
+        };
+        let waiting = self.admissions.line().iter().map(waits).collect();
+        let others_go_on = self.admissions.booked().keys().any(|id| *id != asks);
+        (waiting, others_go_on)
     }
 
     /// The host as `id` finds it: what runs, and what others were promised and have not started. `cpus` is what

@@ -2,6 +2,7 @@
 //! because of it, and what a crash cuts off leaves no row.
 
 use super::deployer::now_ms;
+use super::disk_meter::{DiskMeter, Measuring};
 use crate::model::{ComponentName, DeploymentId, Work, WorkDetail, WorkKind, WorkOutcome};
 use crate::store::Store;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,11 +18,12 @@ pub struct Works {
     store: Store,
     tasks: TaskTracker,
     waiting: Arc<Mutex<Vec<Work>>>,
+    pub disk: DiskMeter,
 }
 
 impl Works {
     pub fn new(store: Store, tasks: TaskTracker) -> Self {
-        Self { store, tasks, waiting: Arc::default() }
+        Self { store, tasks, waiting: Arc::default(), disk: DiskMeter::default() }
     }
 
     /// Begins a piece of work. Dropped without an end, it counts as cancelled.
@@ -43,7 +45,8 @@ impl Works {
             outcome: WorkOutcome::Cancelled,
             detail: WorkDetail::default(),
         };
-        Begun { works: self.clone(), work: Some(work), start: Instant::now() }
+        let adds = matches!(kind, WorkKind::Build | WorkKind::Pull).then(|| self.disk.begin());
+        Begun { works: self.clone(), work: Some(work), start: Instant::now(), adds }
     }
 
     /// Notes work that has ended, soon: what comes while some is being written is written together.
@@ -71,6 +74,8 @@ pub struct Begun {
     works: Works,
     work: Option<Work>,
     start: Instant,
+    /// What it adds to the disk.
+    adds: Option<Measuring>,
 }
 
 impl Begun {
@@ -81,6 +86,7 @@ impl Begun {
     pub fn ended_with(mut self, outcome: WorkOutcome, detail: WorkDetail) {
         if let Some(work) = &mut self.work {
             (work.outcome, work.detail) = (outcome, detail);
+            work.detail.disk_bytes = self.adds.as_ref().and_then(Measuring::added);
         }
     }
 }

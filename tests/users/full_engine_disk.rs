@@ -127,3 +127,36 @@ async fn a_build_that_fills_the_disk_is_the_hosts_fault() {
     assert_eq!(world.get("/").await.as_deref(), Some("two"));
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs an engine of its own: make restart-test"]
+async fn a_build_waits_for_the_room_that_builds_before_it_took() {
+    let Some(disk) = small_disk() else { return };
+    let world = World::new().await;
+    world.repository.write("compose.yaml", format!("services:{WEB}"));
+    write_web(&world.repository, "one");
+    let dockerfile = std::fs::read_to_string(world.repository.work().join("web/Dockerfile")).unwrap();
+    let large = "COPY version /before\nRUN dd if=/dev/zero of=/large bs=1M count=60\n";
+    world.repository.write("web/Dockerfile", dockerfile.replace("COPY start", &format!("{large}COPY start")));
+    goes_live(&world, "First").await;
+    let added = "SELECT json_extract(detail, '$.disk_bytes') FROM work WHERE kind = 'build'";
+    let added: u64 = world.query(added).trim().parse().unwrap();
+    assert!((60 << 20..120 << 20).contains(&added), "{added}");
+
+    world.repository.write("web/version", "two");
+    disk.fill(added / 2);
+    let before = world.running().await;
+    let commit = world.push("Second");
+    let waits = "Waiting for disk: building web added ";
+    let says = world.until("the commit to wait for disk", || async {
+        world.shown(&commit).into_iter().find(|shown| shown.description.starts_with(waits))
+    });
+    let says = says.await;
+    assert!(says.description.ends_with(" are free"), "{says:?}");
+    assert_eq!(world.running().await, before);
+    disk.empty();
+    let shown = world.ends(&commit).await;
+    assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
+    assert_eq!(world.get("/").await.as_deref(), Some("two"));
+    world.end().await;
+}

@@ -23,7 +23,7 @@ fn host(total: i64, running: &[(i64, i64)]) -> Host {
 }
 
 fn reserving(bytes: i64) -> Amount {
-    Amount { reserved_bytes: bytes, expected_bytes: bytes, cpu_millis: 0 }
+    Amount { reserved_bytes: bytes, expected_bytes: bytes, ..Amount::default() }
 }
 
 fn expecting(bytes: i64) -> Amount {
@@ -207,6 +207,7 @@ fn amounts() -> impl Strategy<Value = Amount> {
         reserved_bytes,
         expected_bytes: reserved_bytes + more / 4,
         cpu_millis,
+        disk_bytes: 0,
     })
 }
 

@@ -31,6 +31,7 @@ fn built(deployment: DeploymentId, started_ms: i64) -> Work {
         ended_ms: started_ms + 500,
         outcome: WorkOutcome::Done,
         detail: WorkDetail {
+            disk_bytes: Some(7),
             steps: Some(4),
             cached: Some(1),
             context_bytes: Some(9),
