@@ -212,8 +212,8 @@ impl Flow {
                 of: "",
                 has_looked: false,
             };
-            let (waiting, others_go_on) = deployer.in_line(id);
-            if let Some(first) = comes_before(&waiting, &asks, amount, others_go_on) {
+            let waiting = deployer.in_line();
+            if let Some(first) = comes_before(&waiting, &asks, amount, deployer.others_go_on(id)) {
                 let why = format!("{}: deployment {}, which waits for it too, comes first", first.of, first.id);
                 return Err(Admission::Wait { of: first.of, why });
             }

@@ -112,7 +112,11 @@ impl Deployer {
     pub async fn collect(&self, progress: &Progress<'_>) -> anyhow::Result<Collected> {
         // What is added meanwhile cannot be measured.
         let _changes_the_disk = self.works.disk.begin();
-        self.work_through(false, progress).await
+        let collected = self.work_through(false, progress).await?;
+        for gone in &collected.gone {
+            self.metrics.counted.removed(gone.size_bytes);
+        }
+        Ok(collected)
     }
 
     /// What [`Deployer::collect`] would do.

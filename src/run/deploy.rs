@@ -3,6 +3,7 @@
 
 use super::canary::Canaries;
 use super::deployer::{Deployer, now_ms};
+use super::deploying::Deploying;
 use super::engine_away::Patience;
 use super::executor::{Hands, StepError, StepFailed, Watch, execute};
 use super::log::DeploymentLog;
@@ -25,10 +26,11 @@ const MOST_ROUNDS: usize = 5;
 /// Taking away what is old is no reason to hold up the end of a deployment for longer.
 const CLEAN: Duration = Duration::from_secs(180);
 
-/// Told once, before the first step is carried out.
+/// Told once, before the first step is carried out; and what is told of each step.
 #[async_trait::async_trait]
 pub trait Beginning: Send + Sync {
     async fn begins(&self, plan: &Plan) -> Result<(), Setback>;
+    fn deploying(&self) -> Arc<Deploying>;
 }
 
 /// Brings an environment from what runs to what is wanted.
@@ -79,7 +81,11 @@ impl Convergence<'_> {
             if let Some(canaries) = &self.canaries {
                 canaries.let_pass(paused_time(&plan));
             }
-            match self.execute(&plan, &[Phase::Prepare, Phase::Deploy], self.cancel).await {
+            let deploying = beginning.map(Beginning::deploying);
+            if let Some(deploying) = &deploying {
+                deploying.plans(&plan);
+            }
+            match self.execute(&plan, &[Phase::Prepare, Phase::Deploy], deploying, self.cancel).await {
                 Ok(()) => {
                     walked = true;
                     rounds += 1;
@@ -126,7 +132,7 @@ impl Convergence<'_> {
                 if !plan.steps.iter().any(|step| step.phase == Phase::Clean) {
                     return self.take_networks_away(&stop).await;
                 }
-                match self.execute(&plan, &[Phase::Clean], &stop).await.map_err(Setback::from) {
+                match self.execute(&plan, &[Phase::Clean], None, &stop).await.map_err(Setback::from) {
                     Err(Setback::EngineAway { why }) => self.patience(&stop).wait(&why).await?,
                     executed => executed?,
                 }
@@ -199,11 +205,18 @@ impl Convergence<'_> {
         Ok(store.ended_release_commands(deployment).await?)
     }
 
-    async fn execute(&self, plan: &Plan, phases: &[Phase], cancel: &CancellationToken) -> Result<(), StepFailed> {
+    async fn execute(
+        &self,
+        plan: &Plan,
+        phases: &[Phase],
+        deploying: Option<Arc<Deploying>>,
+        cancel: &CancellationToken,
+    ) -> Result<(), StepFailed> {
         let supplies: Arc<dyn Supplies> = Arc::new(CommitFiles { tree: self.tree.clone(), log: self.log.clone() });
         let watch: Arc<dyn Watch> = Arc::new(LogSteps {
             log: self.log.clone(),
             record: self.wanted.deployment.map(|deployment| (self.deployer.works.clone(), deployment)),
+            deploying,
         });
         let lead = self.deployer.lead(&self.project.name, &self.environment.name, self.canaries.clone());
         let hands = Hands { engine: self.deployer.engine.clone(), supplies, lead };

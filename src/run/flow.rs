@@ -4,6 +4,7 @@ use super::build;
 use super::canary::Canaries;
 use super::deploy::{Beginning, Convergence};
 use super::deployer::{Control, Deployer, now_ms};
+use super::deploying::{Deploying, Started};
 use super::engine_away::Patience;
 use super::failpoint::failpoint;
 use super::full_disk;
@@ -14,9 +15,9 @@ use super::prepare::{self, Prepared};
 use super::setback::{Limit, Setback, within, within_but_for};
 use crate::config::{Environment, Project};
 use crate::model::{ComponentName, DeploymentState, Mask, Stage, Transition};
+use crate::plan::Plan;
 use crate::plan::changes::ChangeKind;
 use crate::plan::converge::Wanted;
-use crate::plan::{Action, Plan};
 use crate::report::texts::{Fault, Live, Situation, Success};
 use crate::store::{self, Deployment, Trigger};
 use std::collections::{BTreeMap, BTreeSet};
@@ -283,8 +284,18 @@ impl Flow {
         limit: Duration,
     ) -> Result<Vec<ComponentName>, Failure> {
         self.enter_silently(Stage::Deploy, Transition::Deploy).await?;
-        let touch = Touch { flow: self, outlook: convergence.outlook.clone(), started: Mutex::default() };
-        let work = convergence.converge(Some(&touch));
+        let (deploying, mut told) = Deploying::new(convergence.outlook.clone());
+        let touch = Touch { flow: self, deploying, started: Mutex::default() };
+        let work = async {
+            let converging = convergence.converge(Some(&touch));
+            tokio::pin!(converging);
+            loop {
+                tokio::select! {
+                    result = &mut converging => return result,
+                    Some(started) = told.recv() => self.say_deploying(&started).await,
+                }
+            }
+        };
         let limit = Limit { what: "deploying", time: limit, rest: LONG_REST };
         let held = convergence.canaries.as_ref().map(|canaries| canaries.held_ms.clone()).unwrap_or_default();
         within_but_for(limit, &held, convergence.cancel, work).await.map_err(|s| at(Stage::Deploy, s))?;
@@ -347,6 +358,11 @@ impl Flow {
     /// A further pending in the same state.
     pub async fn say(&self, situation: &Situation<'_>) {
         self.deployer.say(&self.deployment, &self.log, situation).await;
+    }
+
+    async fn say_deploying(&self, started: &Started) {
+        let Started { component, number, of, left } = started;
+        self.say(&Situation::Deploying { component, number: *number, of: *of, left: *left }).await;
     }
 
     async fn end_succeeded(
@@ -434,23 +450,26 @@ impl Flow {
 /// Notes, before the first step, that what runs is about to change, and which components are started.
 struct Touch<'a> {
     flow: &'a Flow,
-    outlook: Arc<Outlook>,
+    deploying: Arc<Deploying>,
     started: Mutex<Vec<ComponentName>>,
 }
 
 #[async_trait::async_trait]
 impl Beginning for Touch<'_> {
     async fn begins(&self, plan: &Plan) -> Result<(), Setback> {
-        let starts = plan.steps.iter().filter(|step| matches!(step.action, Action::StartContainer(_)));
-        let names: BTreeSet<ComponentName> = starts.filter_map(|step| step.component.clone()).collect();
-        if let Some(first) = names.first() {
-            let left = self.outlook.left(&[], plan);
-            self.flow.say(&Situation::Deploying { component: first, number: 1, of: names.len(), left }).await;
+        let mut names = self.deploying.plans(plan);
+        if let Some(first) = self.deploying.first(&names) {
+            self.flow.say_deploying(&first).await;
         }
         self.flow.deployer.store.note_touched(self.flow.deployment.id).await?;
         failpoint("deploy.touched");
-        *self.started.lock().unwrap_or_else(PoisonError::into_inner) = names.into_iter().collect();
+        names.sort();
+        *self.started.lock().unwrap_or_else(PoisonError::into_inner) = names;
         Ok(())
+    }
+
+    fn deploying(&self) -> Arc<Deploying> {
+        self.deploying.clone()
     }
 }
 

@@ -85,7 +85,7 @@ impl Mender<'_> {
         let tree = self.deployer.mirrors.tree(&self.project.name, &self.release.commit).ok();
         let tree = tree.map(|tree| Arc::new(tree) as Arc<dyn Tree>);
         let supplies: Arc<dyn Supplies> = Arc::new(CommitFiles { tree, log: log.clone() });
-        let watch: Arc<dyn Watch> = Arc::new(LogSteps { log: log.clone(), record: None });
+        let watch: Arc<dyn Watch> = Arc::new(LogSteps { log: log.clone(), record: None, deploying: None });
         let stop = self.control.cancel.child_token();
         let phases = [Phase::Prepare, Phase::Deploy, Phase::Clean];
         let lead = self.deployer.lead(&self.release.project, &self.release.environment, None);

@@ -14,6 +14,7 @@ mod clock;
 mod collect;
 mod deploy;
 mod deployer;
+mod deploying;
 mod disk_meter;
 mod engine_away;
 mod executor;

@@ -162,8 +162,13 @@ impl Deployer {
         Booking { deployer: self.clone(), id }
     }
 
-    /// Those that wait for room, and whether anybody but `asks` was let in and has not ended.
-    pub(super) fn in_line(&self, asks: DeploymentId) -> (Vec<Waits>, bool) {
+    /// Whether anybody but this one was let in and has not ended.
+    pub(super) fn others_go_on(&self, id: DeploymentId) -> bool {
+        self.admissions.booked().keys().any(|other| *other != id)
+    }
+
+    /// Those that wait for room.
+    pub(super) fn in_line(&self) -> Vec<Waits> {
         let waits = |(id, standing): (&DeploymentId, &Standing)| Waits {
             id: *id,
             priority: standing.priority,
@@ -171,9 +176,7 @@ impl Deployer {
             of: standing.of,
             has_looked: standing.has_looked,
         };
-        let waiting = self.admissions.line().iter().map(waits).collect();
-        let others_go_on = self.admissions.booked().keys().any(|id| *id != asks);
-        (waiting, others_go_on)
+        self.admissions.line().iter().map(waits).collect()
     }
 
     /// The host as `id` finds it: what runs, and what others were promised and have not started. `cpus` is what

@@ -48,6 +48,9 @@ pub async fn learn_usage(deployer: Arc<Deployer>) {
         // Another Launchway may use the same engine.
         let config = deployer.config();
         seen.retain(|usage| config.projects.contains_key(&usage.project));
+        for usage in &seen {
+            deployer.metrics.counted.used(usage);
+        }
         if !seen.is_empty()
             && let Err(error) = deployer.store.add_usage(seen, now_ms()).await
         {

@@ -1,18 +1,22 @@
 //! Writes what the executor does into the deployment's log and into the record of work.
 
 use super::deployer::now_ms;
+use super::deploying::Deploying;
 use super::executor::{StepError, Watch};
 use super::log::DeploymentLog;
 use super::works::{Works, milliseconds};
 use crate::engine::{EngineError, Outcome};
 use crate::model::{DeploymentId, Work, WorkDetail, WorkOutcome};
 use crate::plan::{Action, Step};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub struct LogSteps {
     pub log: DeploymentLog,
     /// The deployment that the steps are work of; `None` for what is put right later.
     pub record: Option<(Works, DeploymentId)>,
+    /// What tells people how far it is.
+    pub deploying: Option<Arc<Deploying>>,
 }
 
 impl LogSteps {
@@ -39,6 +43,9 @@ impl LogSteps {
 
 impl Watch for LogSteps {
     fn began(&self, step: &Step) {
+        if let Some(deploying) = &self.deploying {
+            deploying.began(step);
+        }
         // The others are over at once; these are what people wait for.
         if matches!(step.action, Action::WaitReady { .. } | Action::Hold(_) | Action::Pause(_)) {
             self.log.line(step.component.as_ref(), &format!("#{} {}: {}", step.id, step.subject, step.action.verb()));
@@ -47,6 +54,9 @@ impl Watch for LogSteps {
 
     fn ended(&self, step: &Step, took: Duration, outcome: &Result<Outcome, StepError>) {
         self.note(step, took, outcome);
+        if let Some(deploying) = &self.deploying {
+            deploying.ended(step);
+        }
         let what = format!("#{} {}: {}", step.id, step.subject, step.action.verb());
         let took = took.as_secs_f64();
         match outcome {

@@ -299,27 +299,24 @@ async fn after_a_crash_what_had_begun_has_its_memory_before_anybody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_that_wait_the_higher_priority_is_let_in_first() {
-    let world = World::with(Settings {
-        environment: Some("branch = \"main\"\nbake = \"0s\"\npriority = 10\n".into()),
-        ..both_from("dev")
-    })
-    .await;
+async fn of_two_that_wait_the_one_that_has_waited_longer_is_let_in_first() {
+    let world = World::with(both_from("dev")).await;
     let holder = Holder::of_a_third(&world).await;
     write_sized(&world, "one", TOO_MUCH).await;
-    let staged = world.repository.commit("Staged");
+    let first = world.push("First");
+    waits(&world, &first).await;
+    write_sized(&world, "two", TOO_MUCH).await;
+    let second = world.repository.commit("Second");
     world.repository.git(&["branch", "-f", "dev"]);
     world.repository.push("dev");
-    waits(&world, &staged).await;
-    write_sized(&world, "two", TOO_MUCH).await;
-    let urgent = world.push("Urgent");
-    waits(&world, &urgent).await;
+    waits(&world, &second).await;
+    let measures = super::scraping::scrape_control(&world).await;
+    assert!(measures.contains("launchway_room_waiting{for=\"memory\"} 2.0\n"), "{measures}");
     holder.lets_go().await;
-    assert_eq!(world.ends(&urgent).await.state, "success");
-    let says = waits(&world, &staged).await;
-    assert!(says.starts_with("Waiting for memory: "), "{says}");
-    let (code, told, error) = world.launchway(&["cancel", "1"]).await;
+    assert_eq!(world.ends(&first).await.state, "success");
+    waits(&world, &second).await;
+    let (code, told, error) = world.launchway(&["cancel", "2"]).await;
     assert_eq!(code, 0, "{told}{error}");
-    assert_eq!(world.ends_in(&staged, "launchway/staging").await.state, "error");
+    assert_eq!(world.ends_in(&second, "launchway/staging").await.state, "cancelled");
     world.end().await;
 }

@@ -1,6 +1,7 @@
 //! Measures for Prometheus: what happened (counted from the store, and from this process where the store keeps nothing),
 //! and how things stand at the moment of the scrape.
 
+mod counted;
 mod edge;
 mod exposition;
 mod past;
@@ -21,6 +22,7 @@ pub struct Metrics {
     past: tokio::sync::Mutex<Past>,
     builds: past::Builds,
     pub traces: past::Traces,
+    pub counted: counted::Counted,
     engine: present::EngineUp,
 }
 
@@ -53,6 +55,7 @@ impl Deployer {
         process::put_process(&mut now);
         let mut text = past.text()?;
         text.push_str(&self.metrics.builds.text()?);
+        text.push_str(&self.metrics.counted.text()?);
         if self.config().telemetry.is_some() {
             text.push_str(&self.metrics.traces.text()?);
         }

@@ -54,6 +54,13 @@ impl Deployer {
             "Age of the oldest status that was not sent; 0: none waits",
             secs(age),
         );
+        let in_line = self.in_line();
+        let waits_for = |of: &'static str| {
+            let count = in_line.iter().filter(|waits| waits.of == of).count();
+            (vec![("for", of.to_lowercase())], count as f64)
+        };
+        let help = "Deployments that wait for room on the host";
+        out.gauges("launchway_room_waiting", help, ["memory", "CPU", "disk"].map(waits_for));
         let engine_up = self.metrics.engine.ask(&self.engine).await;
         out.gauge("launchway_engine_up", "1 while the engine answers", f64::from(u8::from(engine_up)));
         self.put_disk(out);
