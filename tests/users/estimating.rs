@@ -39,7 +39,10 @@ async fn after_three_pushes_the_fourth_is_told_what_is_left() {
     assert!(building.starts_with("Building web (1 of 1), about ") && building.ends_with(" s left"), "{fourth}");
     let deploying = fourth.lines().find(|line| line.starts_with("Deploying")).unwrap();
     assert!(deploying.starts_with("Deploying web (1 of 1), about ") && deploying.ends_with(" s left"), "{fourth}");
-    assert_eq!(first.lines().count(), fourth.lines().count(), "no more statuses than without it:\n{first}\n{fourth}");
+    assert!(first.contains("\nDeploying store (1 of 2)\nDeploying web (2 of 2)\n"), "each with its number: {first}");
+    let second = told(&world, 2);
+    let counts = (second.lines().count(), fourth.lines().count());
+    assert_eq!(counts.0, counts.1, "no more statuses than without it:\n{second}\n{fourth}");
     world.end().await;
 }
 
