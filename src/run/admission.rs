@@ -10,7 +10,7 @@ use super::timing::Held;
 use super::works::Begun;
 use crate::model::{Component, ComponentName, ImageIdentity, Stage, WorkKind, WorkOutcome};
 use crate::plan::admission::disk::{Disk, admit_to_disk};
-use crate::plan::admission::line::{Waits, comes_before};
+use crate::plan::admission::line::{There, Waits, comes_before};
 use crate::plan::admission::{
     Admission, Amount, BUILD_BYTES, Host, Need, admit, admit_build, most_beside, needs, never_fits,
 };
@@ -107,7 +107,7 @@ impl Flow {
                 () = self.control.cancel.cancelled() => return Err(at(stage, Setback::Cancelled)),
                 decided = self.decide(wanted, start, told.is_none()) => decided,
             };
-            let (of, why) = match decided {
+            let (of, why, wants) = match decided {
                 Ok(booking) => {
                     if lent.is_none() && !self.is_taken_up {
                         return Ok(booking);
@@ -133,12 +133,14 @@ impl Flow {
                         false => Err(at(stage, Setback::Cancelled)),
                     };
                 }
-                Err(Admission::Never { why }) => return Err(at(stage, never(None, why))),
-                Err(Admission::Wait { of, why }) => (of, why),
-                Err(Admission::Start) => continue,
+                Err((Admission::Never { why }, _)) => return Err(at(stage, never(None, why))),
+                Err((Admission::Wait { of, why }, wants)) => (of, why, wants),
+                Err((Admission::Start, _)) => continue,
             };
             lent.get_or_insert_with(|| LentSlot::new(&self.deployer));
-            line.get_or_insert_with(|| PlaceInLine::new(&self.deployer, &self.deployment, start, of)).has_looked(of);
+            let place = line.get_or_insert_with(|| PlaceInLine::new(&self.deployer, &self.deployment, start));
+            place.waits_for(of, wants);
+            let nudged = place.nudged.clone();
             let works = &self.deployer.works;
             waits.get_or_insert_with(|| works.begin(self.deployment.id, None, WorkKind::Wait, &format!("room: {of}")));
             // The free figure moves all the time; a status for each move would be noise.
@@ -160,6 +162,7 @@ impl Flow {
                 () = self.control.hurry.cancelled() => return Err(at(stage, Setback::Overtaken)),
                 () = tokio::time::sleep(LOOK_AGAIN.min(left)) => {}
                 () = changed => tokio::time::sleep(SETTLE).await,
+                () = nudged.notified() => {}
             }
         }
     }
@@ -194,54 +197,58 @@ impl Flow {
         }
     }
 
-    /// Books what is wanted, or says why not yet. An engine that does not answer is waited for elsewhere.
-    async fn decide(&self, wanted: &Wanted<'_>, since: Instant, is_first: bool) -> Result<Booking, Admission> {
+    /// Books what is wanted, or says why not yet and what that is. An engine that does not answer is waited for elsewhere.
+    async fn decide(
+        &self,
+        wanted: &Wanted<'_>,
+        since: Instant,
+        is_first: bool,
+    ) -> Result<Booking, (Admission, Amount)> {
         let (deployer, id) = (&self.deployer, self.deployment.id);
         let _alone = deployer.admissions.deciding.lock().await;
-        let amount = match wanted {
-            Wanted::Build { adds } => self.decide_on_build(adds).await?,
-            Wanted::Start { convergence, components } => {
-                self.decide_on_start(convergence, components, is_first).await?
-            }
+        let asked = match wanted {
+            Wanted::Build { adds } => self.decide_on_build(adds).await,
+            Wanted::Start { convergence, components } => self.decide_on_start(convergence, components, is_first).await,
         };
-        if !self.never_waits() {
-            let asks = Waits {
-                id,
-                priority: deployer.priority_of(&self.deployment),
-                waited: since.elapsed(),
-                of: "",
-                has_looked: false,
-            };
-            let waiting = deployer.in_line();
-            if let Some(first) = comes_before(&waiting, &asks, amount, deployer.others_go_on(id)) {
-                let why = format!("{}: deployment {}, which waits for it too, comes first", first.of, first.id);
-                return Err(Admission::Wait { of: first.of, why });
-            }
+        let Asked { wants, admission, host, disk } = asked;
+        if self.never_waits() {
+            return Ok(deployer.book(id, wants));
         }
-        Ok(deployer.book(id, amount))
+        if admission != Admission::Start {
+            return Err((admission, wants));
+        }
+        let priority = deployer.priority_of(&self.deployment);
+        let asks = Waits { id, priority, waited: since.elapsed(), of: "", wants };
+        let there = There { host: &host, disk: disk.as_ref(), others_go_on: deployer.others_go_on(id) };
+        if let Some(first) = comes_before(&deployer.in_line(), &asks, there) {
+            let why = format!("{}: deployment {}, which waits for it too, comes first", first.of, first.id);
+            deployer.admissions.nudge(first.id);
+            return Err((Admission::Wait { of: first.of, why }, wants));
+        }
+        Ok(deployer.book(id, wants))
     }
 
-    async fn decide_on_build(&self, adds: &BTreeMap<ComponentName, u64>) -> Result<Amount, Admission> {
+    async fn decide_on_build(&self, adds: &BTreeMap<ComponentName, u64>) -> Asked {
         let deployer = &self.deployer;
-        let Ok(load) = deployer.engine.host_load().await else { return Ok(Amount::default()) };
+        let Ok(load) = deployer.engine.host_load().await else { return Asked::default() };
         let set = deployer.config().limits.build_memory_bytes.and_then(|bytes| i64::try_from(bytes).ok());
-        let bytes = set.unwrap_or(BUILD_BYTES).min(BUILD_BYTES);
-        let host = deployer.host(&load, self.deployment.id, &HashMap::new());
-        if !self.never_waits() {
-            let admitted = |admission| match admission {
-                Admission::Start => Ok(()),
-                other => Err(other),
-            };
-            admitted(admit_build(bytes, &host))?;
-            // Elsewhere nobody can see how full it is.
-            if let Some(room) = deployer.engine_room().await.filter(|_| !adds.is_empty()) {
-                let in_flight_bytes = u64::try_from(host.in_flight.disk_bytes).unwrap_or(0);
-                let (free_bytes, total_bytes, least_bytes) = (room.free_bytes, room.total_bytes, room.least_bytes());
-                admitted(admit_to_disk(adds, &Disk { free_bytes, total_bytes, least_bytes, in_flight_bytes }))?;
-            }
-        }
+        let expected_bytes = set.unwrap_or(BUILD_BYTES).min(BUILD_BYTES);
         let disk_bytes = adds.values().fold(0, |sum: i64, bytes| sum.saturating_add_unsigned(*bytes));
-        Ok(Amount { expected_bytes: bytes, disk_bytes, ..Amount::default() })
+        let wants = Amount { expected_bytes, disk_bytes, ..Amount::default() };
+        let host = deployer.host(&load, self.deployment.id, &HashMap::new());
+        // Elsewhere nobody can see how full it is.
+        let room = if adds.is_empty() { None } else { deployer.engine_room().await };
+        let disk = room.map(|room| Disk {
+            free_bytes: room.free_bytes,
+            total_bytes: room.total_bytes,
+            least_bytes: room.least_bytes(),
+            in_flight_bytes: u64::try_from(host.in_flight.disk_bytes).unwrap_or(0),
+        });
+        let admission = match (admit_build(expected_bytes, &host), &disk) {
+            (Admission::Start, Some(disk)) => admit_to_disk(adds, disk),
+            (admission, _) => admission,
+        };
+        Asked { wants, admission, host, disk }
     }
 
     async fn decide_on_start(
@@ -249,7 +256,7 @@ impl Flow {
         convergence: &Convergence<'_>,
         components: &BTreeMap<ComponentName, Component>,
         is_first: bool,
-    ) -> Result<Amount, Admission> {
+    ) -> Asked {
         let (deployer, id) = (&self.deployer, self.deployment.id);
         let place = (self.deployment.project.clone(), self.deployment.environment.clone());
         let past = deployer.store.past_use(&place.0, &place.1).await.unwrap_or_default();
@@ -259,33 +266,46 @@ impl Flow {
         let new: BTreeMap<ComponentName, Amount> =
             needs.iter().map(|(name, need)| ((*name).clone(), need.amount)).collect();
         if new.values().all(Amount::is_nothing) {
-            return Ok(Amount::default());
+            return Asked::default();
         }
         let (Ok(plan), Ok(load)) = (convergence.next().await, deployer.engine.host_load().await) else {
             // Whatever is wrong there, the deploy stage says it.
-            return Ok(Amount::default());
+            return Asked::default();
         };
         deployer.admissions.tell_if_blind(&load);
         let cpus = deployer.reserved_cpus(&load.containers).await;
         let running = load.containers.iter().map(|c| (c.id.clone(), taken(c, &cpus).amount())).collect();
-        let beside = most_beside(&plan, &new, &running);
-        if beside.is_nothing() || self.never_waits() {
-            return Ok(beside);
+        let wants = most_beside(&plan, &new, &running);
+        let host = deployer.host(&load, id, &cpus);
+        if wants.is_nothing() || self.never_waits() {
+            return Asked { wants, host, ..Asked::default() };
         }
         if let Some(other) = deployer.goes_on_unbooked(id).await {
             let why = format!("memory: deployment {other}, which goes on after a restart, comes first");
-            return Err(Admission::Wait { of: "memory", why });
+            return Asked { wants, host, disk: None, admission: Admission::Wait { of: "memory", why } };
         }
-        let own = Deployer::own(&load, &place, &cpus);
-        match admit(beside, own, &deployer.host(&load, id, &cpus)) {
-            Admission::Start => Ok(beside),
-            other => {
-                for (name, need) in needs.iter().filter(|(_, need)| is_first && !need.amount.is_nothing()) {
-                    self.log.line(Some(name), &format!("each replica needs {}", need.why()));
-                }
-                Err(other)
+        let admission = admit(wants, Deployer::own(&load, &place, &cpus), &host);
+        if admission != Admission::Start {
+            for (name, need) in needs.iter().filter(|(_, need)| is_first && !need.amount.is_nothing()) {
+                self.log.line(Some(name), &format!("each replica needs {}", need.why()));
             }
         }
+        Asked { wants, admission, host, disk: None }
+    }
+}
+
+/// What a deployment asks for, as things stand.
+struct Asked {
+    wants: Amount,
+    admission: Admission,
+    host: Host,
+    disk: Option<Disk>,
+}
+
+impl Default for Asked {
+    /// Nothing, which there is always room for.
+    fn default() -> Self {
+        Self { wants: Amount::default(), admission: Admission::Start, host: Host::default(), disk: None }
     }
 }
 

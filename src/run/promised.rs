@@ -23,19 +23,23 @@ pub struct Admissions {
     line: Mutex<BTreeMap<DeploymentId, Standing>>,
     /// One decides after the other: what one takes the next one sees.
     pub(super) deciding: tokio::sync::Mutex<()>,
-    /// Something ended, or the first in line has looked.
+    /// Something ended, or somebody has left the line.
     pub(super) changed: Notify,
     told_that_it_is_blind: AtomicBool,
     pub(super) told_of_unlimited_builds: AtomicBool,
 }
 
 impl Admissions {
-    /// Something ended: who waits looks again, the first in line first.
+    /// Something ended: who waits looks again.
     pub fn something_ended(&self) {
-        for standing in self.line().values_mut() {
-            standing.has_looked = false;
-        }
         self.changed.notify_waiters();
+    }
+
+    /// Has one that waits look again now.
+    pub(super) fn nudge(&self, id: DeploymentId) {
+        if let Some(standing) = self.line().get(&id) {
+            standing.nudge.notify_one();
+        }
     }
 
     fn line(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeploymentId, Standing>> {
@@ -74,34 +78,30 @@ struct Standing {
     priority: i8,
     since: Instant,
     of: &'static str,
-    has_looked: bool,
+    wants: Amount,
+    nudge: Arc<Notify>,
 }
 
 /// A place in that line, until it is dropped.
 pub(super) struct PlaceInLine {
     deployer: Arc<Deployer>,
     id: DeploymentId,
+    /// Somebody behind it found room for both of them.
+    pub nudged: Arc<Notify>,
 }
 
 impl PlaceInLine {
-    pub fn new(deployer: &Arc<Deployer>, deployment: &Deployment, since: Instant, of: &'static str) -> Self {
-        let priority = deployer.priority_of(deployment);
-        let standing = Standing { priority, since, of, has_looked: false };
+    pub fn new(deployer: &Arc<Deployer>, deployment: &Deployment, since: Instant) -> Self {
+        let (priority, nudged) = (deployer.priority_of(deployment), Arc::<Notify>::default());
+        let standing = Standing { priority, since, of: "", wants: Amount::default(), nudge: nudged.clone() };
         deployer.admissions.line().insert(deployment.id, standing);
-        Self { deployer: deployer.clone(), id: deployment.id }
+        Self { deployer: deployer.clone(), id: deployment.id, nudged }
     }
 
     /// It looked, and has to wait on for that.
-    pub fn has_looked(&self, of: &'static str) {
-        let admissions = &self.deployer.admissions;
-        let Some(before) = admissions.line().get_mut(&self.id).map(|standing| {
-            standing.of = of;
-            std::mem::replace(&mut standing.has_looked, true)
-        }) else {
-            return;
-        };
-        if !before {
-            admissions.changed.notify_waiters();
+    pub fn waits_for(&self, of: &'static str, wants: Amount) {
+        if let Some(standing) = self.deployer.admissions.line().get_mut(&self.id) {
+            (standing.of, standing.wants) = (of, wants);
         }
     }
 }
@@ -174,7 +174,7 @@ impl Deployer {
             priority: standing.priority,
             waited: standing.since.elapsed(),
             of: standing.of,
-            has_looked: standing.has_looked,
+            wants: standing.wants,
         };
         self.admissions.line().iter().map(waits).collect()
     }

@@ -37,7 +37,14 @@ pub struct Disk {
     pub in_flight_bytes: u64,
 }
 
-/// Whether builds that added so much before have room. `needs` is never empty of reasons: each is a component and its bytes.
+impl Disk {
+    /// What somebody new may take, in bytes.
+    pub fn free_for_more(&self) -> u64 {
+        self.free_bytes.saturating_sub(self.least_bytes).saturating_sub(self.in_flight_bytes)
+    }
+}
+
+/// Whether builds that added so much before have room. `needs`: bytes by component.
 pub fn admit_to_disk(needs: &BTreeMap<ComponentName, u64>, disk: &Disk) -> Admission {
     let need = needs.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
     if need == 0 || disk.total_bytes == 0 {
@@ -55,7 +62,7 @@ pub fn admit_to_disk(needs: &BTreeMap<ComponentName, u64>, disk: &Disk) -> Admis
             why: format!("{}, and the engine's disk has {} in all", what(), bytes_text(disk.total_bytes)),
         };
     }
-    let free = disk.free_bytes.saturating_sub(disk.least_bytes).saturating_sub(disk.in_flight_bytes);
+    let free = disk.free_for_more();
     match need > free {
         true => Admission::Wait { of: "disk", why: format!("disk: {}, {} are free", what(), bytes_text(free)) },
         false => Admission::Start,

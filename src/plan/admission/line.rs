@@ -1,8 +1,8 @@
-//! The order of those who wait for room. A small deployment may pass a large one for a while; then the large one comes
-//! first as soon as what goes on beside it has ended. Where nothing goes on that could make room for it, holding others
-//! back would help nobody.
+//! The order of those who wait for room. Whoever fits may go while those before it do not fit; but one that has waited for
+//! long is passed only where nothing goes on that could make room for it: holding others back would then help nobody.
 
-use super::Amount;
+use super::disk::Disk;
+use super::{Admission, Amount, Host, admit};
 use crate::model::DeploymentId;
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -17,10 +17,10 @@ pub struct Waits {
     /// Of its environment; the higher comes first.
     pub priority: i8,
     pub waited: Duration,
-    /// What it waits for, as [`super::Admission::Wait`] says it.
+    /// What it waits for, as [`Admission::Wait`] says it.
     pub of: &'static str,
-    /// Whether it has looked since something ended last.
-    pub has_looked: bool,
+    /// What it asked for last.
+    pub wants: Amount,
 }
 
 impl Waits {
@@ -29,16 +29,34 @@ impl Waits {
     }
 }
 
-/// Who of those that wait comes before `asks`, which would have room for `wants`. `others_go_on`: somebody was let in and
-/// has not ended.
-pub fn comes_before<'a>(waiting: &'a [Waits], asks: &Waits, wants: Amount, others_go_on: bool) -> Option<&'a Waits> {
+/// What there is, as the one that asks finds it.
+#[derive(Debug, Clone, Copy)]
+pub struct There<'a> {
+    pub host: &'a Host,
+    /// Absent where it cannot be seen, or does not matter.
+    pub disk: Option<&'a Disk>,
+    /// Somebody was let in and has not ended.
+    pub others_go_on: bool,
+}
+
+impl There<'_> {
+    fn fits(&self, one: &Waits) -> bool {
+        let on_disk =
+            |disk: &Disk| u64::try_from(one.wants.disk_bytes).is_ok_and(|bytes| bytes <= disk.free_for_more());
+        let has_disk = one.wants.disk_bytes <= 0 || self.disk.is_none_or(on_disk);
+        has_disk && admit(one.wants, Amount::default(), self.host) == Admission::Start
+    }
+}
+
+/// Who of those that wait comes before `asks`, for whom there would be room.
+pub fn comes_before<'a>(waiting: &'a [Waits], asks: &Waits, there: There<'_>) -> Option<&'a Waits> {
     let ahead = waiting.iter().filter(|one| one.id != asks.id && one.rank() < asks.rank());
     let of_the_same = ahead.filter(|one| match one.of {
-        "CPU" => wants.cpu_millis > 0,
-        "disk" => wants.disk_bytes > 0,
-        _ => wants.expected_bytes > 0 || wants.reserved_bytes > 0,
+        "CPU" => asks.wants.cpu_millis > 0,
+        "disk" => asks.wants.disk_bytes > 0,
+        _ => asks.wants.expected_bytes > 0 || asks.wants.reserved_bytes > 0,
     });
-    let first = of_the_same.filter(|one| !one.has_looked || (others_go_on && one.waited >= PATIENCE));
+    let first = of_the_same.filter(|one| there.fits(one) || (there.others_go_on && one.waited >= PATIENCE));
     first.min_by_key(|one| one.rank())
 }
 
@@ -46,44 +64,62 @@ pub fn comes_before<'a>(waiting: &'a [Waits], asks: &Waits, wants: Amount, other
 mod tests {
     use super::*;
 
-    fn waits(id: i64, priority: i8, seconds: u64, of: &'static str) -> Waits {
-        let waited = Duration::from_secs(seconds);
-        Waits { id: DeploymentId(id), priority, waited, of, has_looked: true }
+    const GB: i64 = 1 << 30;
+
+    /// Waits for, or asks for, as many gigabytes.
+    fn waits(id: i64, priority: i8, seconds: u64, gigabytes: i64) -> Waits {
+        let wants = Amount { reserved_bytes: gigabytes * GB, expected_bytes: gigabytes * GB, ..Amount::default() };
+        Waits { id: DeploymentId(id), priority, waited: Duration::from_secs(seconds), of: "memory", wants }
     }
 
-    const MEMORY: Amount = Amount { reserved_bytes: 1, expected_bytes: 1, cpu_millis: 0, disk_bytes: 0 };
-
+    /// Of 16 GB, half a gigabyte stays free.
     fn before(waiting: &[Waits], asks: &Waits, others_go_on: bool) -> Option<i64> {
-        comes_before(waiting, asks, MEMORY, others_go_on).map(|first| first.id.0)
+        let host = Host { memory_bytes: 16 * GB, cpu_millis: 4000, ..Host::default() };
+        let there = There { host: &host, disk: None, others_go_on };
+        comes_before(waiting, asks, there).map(|first| first.id.0)
     }
 
     #[test]
     fn one_that_has_waited_for_long_is_passed_only_where_nothing_goes_on() {
-        let asks = waits(9, 0, 0, "memory");
-        assert_eq!(before(&[waits(1, 0, 59, "memory")], &asks, true), None, "it may be passed for a while");
-        assert_eq!(before(&[waits(1, 0, 60, "memory")], &asks, true), Some(1));
-        assert_eq!(before(&[waits(1, 0, 600, "memory")], &asks, false), None, "nothing will end");
-        assert_eq!(before(&[waits(9, 0, 600, "memory")], &asks, true), None, "nobody waits for himself");
+        let asks = waits(9, 0, 0, 1);
+        assert_eq!(before(&[waits(1, 0, 59, 20)], &asks, true), None, "it may be passed for a while");
+        assert_eq!(before(&[waits(1, 0, 60, 20)], &asks, true), Some(1));
+        assert_eq!(before(&[waits(1, 0, 600, 20)], &asks, false), None, "nothing will end");
+        assert_eq!(before(&[waits(9, 0, 600, 20)], &asks, true), None, "nobody waits for himself");
     }
 
     #[test]
-    fn when_something_has_ended_the_first_in_line_looks_first() {
-        let fresh = Waits { has_looked: false, ..waits(1, 0, 5, "memory") };
-        assert_eq!(before(&[fresh], &waits(2, 0, 4, "memory"), false), Some(1));
-        assert_eq!(before(&[fresh], &waits(2, 0, 6, "memory"), false), None, "that one has waited longer");
-        assert_eq!(before(&[fresh], &waits(2, 1, 0, "memory"), false), None, "its priority is higher");
-        let both = [fresh, Waits { has_looked: false, ..waits(3, 1, 2, "memory") }];
-        assert_eq!(before(&both, &waits(2, 0, 4, "memory"), false), Some(3), "the very first is named");
+    fn for_whom_there_is_room_by_now_goes_before_whoever_came_later() {
+        let fits = waits(1, 0, 5, 9);
+        assert_eq!(before(&[fits], &waits(2, 0, 4, 9), false), Some(1));
+        assert_eq!(before(&[fits], &waits(2, 0, 6, 9), false), None, "that one has waited longer");
+        assert_eq!(before(&[fits], &waits(2, 1, 0, 9), false), None, "its priority is higher");
+        let both = [fits, waits(3, 1, 2, 9)];
+        assert_eq!(before(&both, &waits(2, 0, 4, 9), false), Some(3), "the very first is named");
     }
 
     #[test]
     fn who_wants_something_else_is_not_held_back() {
-        let asks = waits(9, 0, 0, "memory");
-        for of in ["CPU", "disk"] {
-            assert_eq!(before(&[waits(1, 0, 600, of)], &asks, true), None, "{of}");
+        let of = |of| Waits { of, ..waits(1, 0, 600, 20) };
+        for other in ["CPU", "disk"] {
+            assert_eq!(before(&[of(other)], &waits(9, 0, 0, 1), true), None, "{other}");
         }
-        let cpu = Amount { cpu_millis: 1, ..Amount::default() };
-        assert!(comes_before(&[waits(1, 0, 600, "CPU")], &asks, cpu, true).is_some());
-        assert_eq!(comes_before(&[waits(1, 0, 600, "memory")], &asks, cpu, true), None);
+        let cpu = Waits { wants: Amount { cpu_millis: 1, ..Amount::default() }, ..waits(9, 0, 0, 0) };
+        assert_eq!(before(&[of("CPU")], &cpu, true), Some(1));
+        assert_eq!(before(&[of("memory")], &cpu, true), None);
+    }
+
+    #[test]
+    fn a_disk_that_has_room_by_now_is_for_the_one_that_has_waited_longer() {
+        let on_disk = |id, seconds, bytes| Waits {
+            of: "disk",
+            wants: Amount { disk_bytes: bytes, ..Amount::default() },
+            ..waits(id, 0, seconds, 0)
+        };
+        let host = Host::default();
+        let disk = Disk { free_bytes: 100, total_bytes: 1000, least_bytes: 10, in_flight_bytes: 0 };
+        let there = There { host: &host, disk: Some(&disk), others_go_on: false };
+        let first = |bytes| comes_before(&[on_disk(1, 9, bytes)], &on_disk(2, 1, 5), there).map(|first| first.id.0);
+        assert_eq!((first(90), first(91)), (Some(1), None));
     }
 }
