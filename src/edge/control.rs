@@ -87,6 +87,7 @@ async fn health(State(control): State<Arc<Control>>) -> Json<Health> {
         since: control.since,
         ending: control.edge.ending.is_cancelled(),
         listeners: open.chain(closed).collect(),
+        host_routes: super::host_routes::host_routes(),
     })
 }
 

@@ -17,6 +17,7 @@ mod forward;
 mod hand_over;
 mod head;
 mod hold;
+mod host_routes;
 mod keeper;
 mod listening;
 mod live;

@@ -1,6 +1,6 @@
 //! What the control API says beside the model's own types.
 
-use crate::model::EdgeAddress;
+use crate::model::{EdgeAddress, HostRoute};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,9 @@ pub struct Health {
     /// It drains.
     pub ending: bool,
     pub listeners: Vec<Listener>,
+    /// Where the host leads by itself, as no network of ours may lie there.
+    #[serde(default)]
+    pub host_routes: Vec<HostRoute>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

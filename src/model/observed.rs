@@ -40,9 +40,20 @@ pub struct ObservedEdge {
     pub addresses: BTreeSet<IpAddr>,
     /// What the environments' edge networks are cut from.
     pub range: Option<Ipv4Net>,
+    /// Networks to which the host leads, those of the engine among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_routes: Vec<HostRoute>,
     /// By the engine's id of the container: what it still has to finish.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub in_flight: BTreeMap<String, InFlight>,
+}
+
+/// A network to which a host leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostRoute {
+    pub net: Ipv4Net,
+    /// Such as `eth0`.
+    pub device: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

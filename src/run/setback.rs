@@ -43,7 +43,17 @@ impl Setback {
             [only] => only.to_string(),
             [first, rest @ ..] => format!("{first} (and {} more, see the log)", rest.len()),
         };
-        Setback::Commit { component: None, why, last_lines: problems.iter().map(Problem::to_string).collect() }
+        // What stands in launchway.toml is not the commit's doing.
+        match errors.first() {
+            Some(first)
+                if first.place.is_none() && first.key.as_deref().is_some_and(|key| key.starts_with("edge.")) =>
+            {
+                Setback::Host { why }
+            }
+            _ => {
+                Setback::Commit { component: None, why, last_lines: problems.iter().map(Problem::to_string).collect() }
+            }
+        }
     }
 }
 

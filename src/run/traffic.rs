@@ -83,7 +83,8 @@ impl EdgeOf {
         let table = self.client.routes().await?;
         let traffic = self.client.traffic().await?;
         past.note(&traffic);
-        let mut observed = ObservedEdge { range: Some(settings.addresses), ..ObservedEdge::default() };
+        let host_routes = self.client.health().await?.host_routes;
+        let mut observed = ObservedEdge { range: Some(settings.addresses), host_routes, ..ObservedEdge::default() };
         for (key, routes) in table.components {
             let replicas = routes.releases.iter().flat_map(|release| &release.replicas);
             observed.addresses.extend(replicas.map(|replica| replica.address));

@@ -1,6 +1,6 @@
 //! `launchway.toml`: changed while it serves, wrong, or asking for what cannot be.
 
-use crate::support::app::{WEB, write_gated, write_quick, write_shop, write_web};
+use crate::support::app::{WEB, write_gated, write_quick, write_ready_made, write_shop, write_web};
 use crate::support::world::{Settings, World, free_port, signal};
 use std::time::Duration;
 
@@ -312,4 +312,31 @@ async fn a_port_to_listen_on_that_is_taken_is_said() {
     let (code, _, told) = end.expect("it gives up at once");
     assert_eq!(code, 1, "{told}");
     assert!(told.contains(&format!("cannot listen on 127.0.0.1:{}", world.port)), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_of_addresses_to_which_the_host_leads_is_refused_before_anything_starts() {
+    let edge = free_port();
+    // To the engine's first bridge every host leads.
+    let routes = std::fs::read_to_string("/proc/net/route").unwrap();
+    let docker0 = routes.lines().find(|line| line.starts_with("docker0")).expect("the engine's first bridge");
+    let words: Vec<&str> = docker0.split_ascii_whitespace().collect();
+    let address = |word: &str| std::net::Ipv4Addr::from(u32::from_str_radix(word, 16).unwrap().to_ne_bytes());
+    let range = ipnet::Ipv4Net::with_netmask(address(words[1]), address(words[7])).unwrap();
+    let tables = format!("[edge]\nlisten = [\"127.0.0.1:{edge}\"]\naddresses = \"{range}\"\n");
+    let mut world = World::not_serving(Settings { tables, ..Settings::default() }).await;
+    world.start_edge().await;
+    world.serve().await;
+    write_ready_made(&world.repository, "one");
+    let shown = world.ends(&world.push("First")).await;
+    assert_eq!(shown.state, "error", "{shown:?}");
+    let says = format!("edge.addresses: there is no place in {range} for a network between the edge");
+    assert!(shown.description.starts_with(&says), "{shown:?}");
+    let logs = world.deployment_logs();
+    assert!(
+        logs.contains(&format!("the host leads {range} to docker0, and that is all of it. Set `addresses`")),
+        "{logs}"
+    );
+    assert_eq!(world.on_the_engine().await, Vec::<String>::new(), "nothing was begun");
+    world.end().await;
 }

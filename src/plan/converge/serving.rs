@@ -40,6 +40,10 @@ pub(super) struct Addresses {
     taken: BTreeSet<Ipv4Addr>,
 }
 
+fn overlaps(one: &Ipv4Net, other: &Ipv4Net) -> bool {
+    one.contains(&other.network()) || other.contains(&one.network())
+}
+
 impl Planner<'_> {
     pub(super) fn edge(&self) -> Option<&ObservedEdge> {
         self.observed.edge.as_ref()
@@ -77,9 +81,9 @@ impl Planner<'_> {
         let Some(edge) = &self.observed.edge else { return };
         let there = self.observed.networks.get(&network.name).and_then(|there| nets(there).first().copied());
         self.addresses.subnet = there.or_else(|| {
-            let held: Vec<Ipv4Net> = self.observed.networks.values().flat_map(nets).collect();
-            let overlaps =
-                |one: &Ipv4Net, other: &Ipv4Net| one.contains(&other.network()) || other.contains(&one.network());
+            let mut held: Vec<Ipv4Net> = self.observed.networks.values().flat_map(nets).collect();
+            // The engine takes any subnet that it is given, and the host would no longer reach what was there.
+            held.extend(edge.host_routes.iter().map(|route| route.net));
             let range = edge.range?;
             let subnets: Vec<Ipv4Net> = range.subnets(24.max(range.prefix_len())).ok()?.collect();
             // Two environments that begin at the same time do not choose the same.
@@ -104,6 +108,9 @@ impl Planner<'_> {
         let components = self.release.stack.components.values().filter(|component| !component.entries.is_empty());
         let missing = components.filter_map(|component| matchings.get(&component.name));
         let needed: usize = missing.map(|matching| matching.missing().count()).sum();
+        if let (true, None, Some(range)) = (needed > 0, self.addresses.subnet, self.edge()?.range) {
+            return Some(self.lacks_a_network(range));
+        }
         let free = self.addresses.subnet.map_or(0, |subnet| {
             subnet.hosts().skip(1).filter(|address| !self.addresses.taken.contains(address)).take(needed).count()
         });
@@ -113,6 +120,21 @@ impl Planner<'_> {
             );
             Problem::error(None, "edge.addresses", message)
         })
+    }
+
+    /// Of the range that the environments' networks are cut from, nothing is free.
+    fn lacks_a_network(&self, range: Ipv4Net) -> Problem {
+        let routes = self.edge().map(|edge| edge.host_routes.as_slice()).unwrap_or_default();
+        let why = match routes.iter().find(|route| route.net.contains(&range)) {
+            Some(route) => format!("the host leads {} to {}, and that is all of it", route.net, route.device),
+            None => {
+                "networks of the engine and routes of the host take all of it (`docker network ls`, `ip route`)".into()
+            }
+        };
+        let message = format!(
+            "there is no place in {range} for a network between the edge and this environment: {why}. Set `addresses` of `[edge]` in launchway.toml to another range, such as 172.30.0.0/16"
+        );
+        Problem::error(None, "edge.addresses", message)
     }
 
     /// Gives a container that is to be created its place on the edge's network.

@@ -211,6 +211,49 @@ fn a_port_that_the_engine_publishes_is_taken_over() {
     assert_is(&engine, &back);
 }
 
+fn route(net: &str) -> crate::model::HostRoute {
+    crate::model::HostRoute { net: net.parse().unwrap(), device: "tun0".into() }
+}
+
+/// The engine takes any subnet, and the host would no longer reach what was there.
+#[test]
+fn the_edges_network_lies_where_neither_the_host_nor_a_network_of_the_engine_does() {
+    let release = release(1, web("1", 1, |_| {}));
+    let mut engine = with_edge();
+    let edge = engine.observed.edge.as_mut().unwrap();
+    edge.range = Some("10.213.0.0/22".parse().unwrap());
+    edge.host_routes = vec![route("10.213.0.0/24"), route("10.213.3.128/25"), route("192.168.0.0/16")];
+    let taken = crate::model::Subnet { subnet: Some("10.213.2.0/23".into()), ip_range: None, gateway: None };
+    let other = crate::model::ObservedNetwork { ipam: vec![taken], ..Default::default() };
+    let subnets = |engine: &Simulation| {
+        let plan = converge(&wanted(&release, 1, Goal::Deploy), &engine.observed)?;
+        let subnet = |step: &crate::plan::Step| match &step.action {
+            Action::CreateNetwork(spec) => spec.network.ipam.first().and_then(|pool| pool.subnet.clone()),
+            _ => None,
+        };
+        Ok::<_, Vec<Problem>>(plan.steps.iter().filter_map(subnet).collect::<Vec<_>>())
+    };
+    assert!(["10.213.1.0/24", "10.213.2.0/24"].contains(&subnets(&engine).unwrap()[0].as_str()));
+    engine.observed.networks.insert("other".into(), other);
+    assert_eq!(subnets(&engine).unwrap(), ["10.213.1.0/24"], "all else is taken");
+
+    engine.observed.edge.as_mut().unwrap().host_routes.push(route("10.213.1.0/28"));
+    let problems = subnets(&engine).unwrap_err();
+    let message = "there is no place in 10.213.0.0/22 for a network between the edge and this environment: networks of the engine and routes of the host take all of it";
+    assert!(problems[0].message.starts_with(message), "{problems:?}");
+    engine.observed.edge.as_mut().unwrap().host_routes.push(route("10.0.0.0/8"));
+    let problems = subnets(&engine).unwrap_err();
+    assert!(problems[0].message.contains("the host leads 10.0.0.0/8 to tun0, and that is all of it"), "{problems:?}");
+}
+
+#[test]
+fn a_network_that_is_there_stays_although_the_host_leads_there_too() {
+    let release = release(1, web("1", 1, |_| {}));
+    let mut engine = live(&release);
+    engine.observed.edge.as_mut().unwrap().host_routes = vec![route("10.213.0.0/16")];
+    assert!(converge(&wanted(&release, 1, Goal::Deploy), &engine.observed).unwrap().is_empty());
+}
+
 /// Whoever holds a port that the edge is to open is found before anything starts.
 #[test]
 fn a_port_of_the_edge_that_somebody_holds_is_found_beforehand() {
