@@ -247,6 +247,11 @@ async fn old_deployments_go_with_their_logs_and_what_is_needed_stays() {
          WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
          SELECT i, project, environment, commit_id, 'push', 'failed', 'key' || i, i, i FROM n, deployments;
          INSERT INTO stages (deployment, stage, started_at) SELECT id, 'prepare', 1 FROM deployments WHERE id < 100;
+         -- Deliveries: the live one's and another of long ago, and a new one, of which nothing came.
+         UPDATE deliveries SET received_at = 1;
+         INSERT INTO deliveries (number, project, delivery_id, forge, event_name, kind, received_at, outcome, page_key)
+         SELECT 100 + value, project, 'other-' || value, forge, event_name, kind, value, 'known', 'other-' || value
+         FROM deliveries, json_each('[2, 4000000000000]') WHERE received_at = 1;
          -- Images of long ago: the live one's, one that no release has, one that is new, one that the engine still has.
          UPDATE images SET made_at = 1;
          INSERT INTO images SELECT 'of-nobody:1', project, component, image_id, NULL, NULL, bases, 1 FROM images;
@@ -268,6 +273,8 @@ async fn old_deployments_go_with_their_logs_and_what_is_needed_stays() {
     let images = world.query("SELECT reference FROM images ORDER BY reference");
     let images: Vec<&str> = images.lines().collect();
     assert!(matches!(images[..], [live, named, "new:1"] if named == there && live.contains("/web:")), "{images:?}");
+    let deliveries = world.query("SELECT received_at, outcome FROM deliveries ORDER BY received_at");
+    assert_eq!(deliveries.trim(), "1|deploys\n4000000000000|known");
     assert!(!world.data().join("logs/11.log").exists());
     assert!(world.data().join("logs/12.log").exists());
     assert_eq!(world.query("SELECT deployment FROM environments").trim(), "100");
