@@ -98,23 +98,24 @@ async fn a_commit_that_cannot_be_read_is_told_why_and_touches_nothing() {
 async fn a_build_that_fails_tells_its_last_lines() {
     let world = live().await;
     let before = world.running().await;
+    // The engine reads what goes to either stream for itself.
     world.repository.write(
         "web/Dockerfile",
-        format!("FROM {BASE}\nRUN echo compiling && echo 'main.c:7: no bank' >&2 && exit 3\n"),
+        format!("FROM {BASE}\nRUN echo compiling && sleep 1 && echo 'main.c:7: no bank' >&2 && exit 3\n"),
     );
     compose(&world, &format!("services:{WEB}"));
     insta::assert_snapshot!(answer(&world).await, @"failure: building web failed at [2/2]: main.c:7: no bank; release 1 is still live");
     // Engines say differently how it failed.
-    let command = "/bin/sh -c echo compiling && echo 'main.c:7: no bank' >&2 && exit 3";
+    let command = "/bin/sh -c echo compiling && sleep 1 && echo 'main.c:7: no bank' >&2 && exit 3";
     let told = log(&world, "web [2/2]")
         .replace(&format!("executor failed running [{command}]"), "ENGINE")
         .replace(&format!("process \"{command}\" did not complete successfully"), "ENGINE");
     insta::assert_snapshot!(told, @"
-    web [2/2] RUN echo compiling && echo 'main.c:7: no bank' >&2 && exit 3
-    web [2/2] RUN echo compiling && echo 'main.c:7: no bank' >&2 && exit 3 | compiling
-    web [2/2] RUN echo compiling && echo 'main.c:7: no bank' >&2 && exit 3 | main.c:7: no bank
-    web [2/2] RUN echo compiling && echo 'main.c:7: no bank' >&2 && exit 3: failed: ENGINE: exit code: 3
-    web [2/2] RUN echo compiling && echo 'main.c:7: no bank' >&2 && exit 3 failed: ENGINE: exit code: 3
+    web [2/2] RUN echo compiling && sleep 1 && echo 'main.c:7: no bank' >&2 && exit 3
+    web [2/2] RUN echo compiling && sleep 1 && echo 'main.c:7: no bank' >&2 && exit 3 | compiling
+    web [2/2] RUN echo compiling && sleep 1 && echo 'main.c:7: no bank' >&2 && exit 3 | main.c:7: no bank
+    web [2/2] RUN echo compiling && sleep 1 && echo 'main.c:7: no bank' >&2 && exit 3: failed: ENGINE: exit code: 3
+    web [2/2] RUN echo compiling && sleep 1 && echo 'main.c:7: no bank' >&2 && exit 3 failed: ENGINE: exit code: 3
     ");
     assert_eq!(before, world.running().await);
     world.end().await;
