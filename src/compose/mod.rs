@@ -36,4 +36,4 @@ pub use read::{ReadRequest, Reading, read};
 #[cfg(test)]
 mod memory_tree;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,7 +12,7 @@ mod mounts;
 mod permissions;
 mod properties;
 mod stack;
-mod truth;
+pub(crate) mod truth;
 
 /// A request for a tree with nothing allowed and nothing set.
 fn request<'a>(tree: &'a MemoryTree, project: &'a ProjectName) -> ReadRequest<'a> {

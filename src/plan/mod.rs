@@ -25,7 +25,7 @@ pub mod routing;
 mod sample;
 pub mod schedule;
 #[cfg(test)]
-mod simulation;
+pub(crate) mod simulation;
 mod slots;
 pub mod standing;
 mod step;

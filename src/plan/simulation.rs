@@ -13,6 +13,8 @@ pub struct Simulation {
     pub most: BTreeMap<ComponentName, usize>,
     /// The smallest number of replicas that served a component since something led to it, held requests apart.
     pub least: BTreeMap<ComponentName, usize>,
+    /// Components share volumes on purpose, and ranges of ports.
+    pub shares: bool,
 }
 
 impl Simulation {
@@ -59,6 +61,9 @@ impl Simulation {
                     driver: spec.network.driver.clone().unwrap_or_default(),
                     internal: spec.network.internal,
                     options: spec.network.driver_opts.clone(),
+                    ipam: spec.network.ipam.clone(),
+                    ipv6: spec.network.enable_ipv6 == Some(true),
+                    ipam_driver: spec.network.ipam_driver.clone().unwrap_or_default(),
                     ..Default::default()
                 };
                 self.observed.networks.insert(spec.network.name.clone(), network);
@@ -137,7 +142,7 @@ impl Simulation {
                 // A release command works on what its component uses while that runs.
                 let is_command = self.observed.release_commands.iter().any(|c| c.id == id);
                 let others = self.observed.containers.iter().filter(|c| c.id != id && c.is_running() && !is_command);
-                for other in others {
+                for other in others.filter(|_| !self.shares) {
                     let clash = other.published.iter().any(|p| container.published.contains(p));
                     assert!(!clash, "{} and {} publish the same port", other.name, container.name);
                     let writes = |c: &ObservedContainer| c.volumes.keys().cloned().collect::<Vec<_>>();

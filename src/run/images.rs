@@ -284,23 +284,4 @@ pub fn says_it_is(image: &Image, wanted: &ImageIdentity) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_image_is_pinned_by_its_digest_where_the_registry_gave_one() {
-        let image =
-            Image { id: "sha256:1".into(), repo_digests: vec!["host:5000/a/b@sha256:2".into()], ..Default::default() };
-        assert_eq!(pin("host:5000/a/b:3", &image), "host:5000/a/b@sha256:2");
-        assert_eq!(pin("other", &image), "sha256:1");
-    }
-
-    #[test]
-    fn any_component_name_gives_a_proper_image_name() {
-        let name =
-            |component: &str| repository(&ProjectName::new("shop").unwrap(), &ComponentName::new(component).unwrap());
-        assert_eq!(name("api"), "launchway/shop/api");
-        assert!(name("My_Api").starts_with("launchway/shop/my-api-"), "{}", name("My_Api"));
-        assert_ne!(name("a.b"), name("a-b"));
-    }
-}
+mod tests;

@@ -141,15 +141,40 @@ fn everything_allowed() -> Permissions {
     }
 }
 
+/// A run of Compose as a commit of ours, which Compose accepts and we do too.
+pub(crate) struct Accepted {
+    pub name: String,
+    pub tree: MemoryTree,
+    pub stack: Stack,
+}
+
+/// All of them, from this commit, with these files of the repository beside those of the run.
+pub(crate) fn accepted(commit: &str, beside: &[(&str, &str)]) -> Vec<Accepted> {
+    let read = |mut run: Run| {
+        run.variables.insert("LAUNCHWAY_COMMIT".into(), commit.into());
+        let mut tree = tree(&run);
+        for (path, text) in beside {
+            tree.add(path, text.as_bytes());
+        }
+        let stack = run.said.as_ref().and_then(|_| read_tree(&run, &tree).ok())?;
+        Some(Accepted { name: run.name, tree, stack })
+    };
+    runs().into_iter().filter_map(read).collect()
+}
+
 fn read_run(run: &Run) -> Result<Stack, String> {
-    let (tree, project) = (tree(run), shop());
+    read_tree(run, &tree(run))
+}
+
+fn read_tree(run: &Run, tree: &MemoryTree) -> Result<Stack, String> {
+    let project = shop();
     let request = ReadRequest {
         files: run.files.iter().map(|file| RepoPath::new(file).unwrap()).collect(),
         compose_project: "shop".into(),
         profiles: run.profiles.clone(),
         variables: run.variables.clone(),
         allowed: everything_allowed(),
-        ..request(&tree, &project)
+        ..request(tree, &project)
     };
     read(&request).map(|reading| reading.stack).map_err(|problems| show(&problems))
 }
