@@ -149,7 +149,8 @@ fn ranges(network: &Network) -> impl Iterator<Item = IpNet> + '_ {
     own.filter_map(|pool| pool.subnet.as_deref()?.parse::<IpNet>().ok())
 }
 
-fn overlap(one: &IpNet, other: &IpNet) -> bool {
+/// Whether an address lies in both.
+pub fn overlap(one: &IpNet, other: &IpNet) -> bool {
     one.contains(&other.network()) || other.contains(&one.network())
 }
 

@@ -67,12 +67,16 @@ impl Convergence<'_> {
                 }
                 continue;
             }
+            let deploying = beginning.map(Beginning::deploying);
             if !begun {
                 if let Some(beginning) = beginning {
                     beginning.begins(&plan).await?;
                 }
                 begun = true;
             } else {
+                if let Some(deploying) = &deploying {
+                    deploying.plans(&plan);
+                }
                 self.log.line(None, "looking again at what runs:");
                 for line in plan.to_string().lines() {
                     self.log.line(None, line);
@@ -80,10 +84,6 @@ impl Convergence<'_> {
             }
             if let Some(canaries) = &self.canaries {
                 canaries.let_pass(paused_time(&plan));
-            }
-            let deploying = beginning.map(Beginning::deploying);
-            if let Some(deploying) = &deploying {
-                deploying.plans(&plan);
             }
             match self.execute(&plan, &[Phase::Prepare, Phase::Deploy], deploying, self.cancel).await {
                 Ok(()) => {

@@ -56,7 +56,7 @@ impl Deploying {
         names
     }
 
-    /// What it was told last, before the first is started.
+    /// What is told before anything is started.
     pub fn first(&self, names: &[ComponentName]) -> Option<Started> {
         let state = self.lock();
         let left = self.outlook.left(&[], &state.plan);

@@ -109,7 +109,7 @@ impl PlaceInLine {
 impl Drop for PlaceInLine {
     fn drop(&mut self) {
         self.deployer.admissions.line().remove(&self.id);
-        self.deployer.admissions.changed.notify_waiters();
+        self.deployer.admissions.something_ended();
     }
 }
 

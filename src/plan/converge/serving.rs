@@ -6,6 +6,7 @@ use crate::model::{
     ReleaseId, RouteEntry, Sticky,
 };
 use crate::plan::method;
+use crate::plan::neighbours::overlap;
 use crate::plan::routing::{EDGE_NETWORK, free_address};
 use crate::plan::slots::Matching;
 use crate::plan::{Action, ContainerSpec, EngineNetworkMode, Phase, RouteChange, Share, Target};
@@ -38,10 +39,6 @@ pub(super) struct Fresh {
 pub(super) struct Addresses {
     pub subnet: Option<Ipv4Net>,
     taken: BTreeSet<Ipv4Addr>,
-}
-
-fn overlaps(one: &Ipv4Net, other: &Ipv4Net) -> bool {
-    one.contains(&other.network()) || other.contains(&one.network())
 }
 
 impl Planner<'_> {
@@ -90,7 +87,7 @@ impl Planner<'_> {
             let first = network.name.bytes().fold(7usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
             let in_turn = subnets.iter().cycle().skip(first % subnets.len().max(1)).take(subnets.len());
             in_turn.copied().find(|subnet| {
-                !held.iter().any(|held| overlaps(held, subnet))
+                !held.iter().any(|held| overlap(&(*held).into(), &(*subnet).into()))
                     && !edge.addresses.iter().any(|address| matches!(address, IpAddr::V4(ip) if subnet.contains(ip)))
             })
         });
