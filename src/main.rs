@@ -23,6 +23,8 @@ enum Command {
     /// Receive deliveries and deploy
     Serve(cli::serve::Args),
     Edge(cli::edge::Args),
+    #[command(hide = true)]
+    Front(cli::front::Args),
     Up(cli::up::Args),
     Plan(cli::plan::Args),
     Deploy(cli::deploy::Args),
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Command::Check(args) => cli::check::run(args),
         Command::Serve(args) => cli::serve::run(&config, args),
         Command::Edge(args) => cli::edge::run(&config, args),
+        Command::Front(args) => cli::front::run(args),
         Command::Up(args) => cli::up::run(&config, args),
         Command::Plan(args) => cli::plan::run(&config, args),
         Command::Deploy(args) => cli::deploy::run(&config, args),

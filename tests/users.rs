@@ -32,6 +32,7 @@ mod users {
     mod explaining_webhooks;
     mod fetching;
     mod forge_trouble;
+    mod fronts;
     mod full_disk;
     mod full_engine_disk;
     mod ignore_files;

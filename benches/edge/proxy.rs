@@ -113,7 +113,7 @@ impl Proxy {
             releases: vec![WeightedRelease {
                 release: ReleaseId(1),
                 weight: 100,
-                replicas: vec![Replica { id: "upstream".into(), address: upstream.ip() }],
+                replicas: vec![Replica { id: "upstream".into(), address: Some(upstream.ip()) }],
             }],
             ..ComponentRoutes::default()
         };

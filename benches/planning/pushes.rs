@@ -183,6 +183,8 @@ fn container(release: &Release, component: ComponentName, name: String, image: &
         created_at: format!("2026-11-24T00:00:00.{:09}Z", release.id.0),
         restart_count: 0,
         oom_killed: false,
+        started_ms: None,
+        fronted: false,
         ended_ms: None,
         volumes: BTreeMap::new(),
         anonymous_volumes: BTreeMap::new(),

@@ -5,8 +5,10 @@ use crate::model::{
     ComponentName, EdgeAddress, EdgeSettings, EnvironmentName, Permissions, Place, Problem, ProjectName, RepoPath,
     Severity, Stack,
 };
+use crate::plan::fronts::give_fronts;
 use crate::plan::routing::give_to_edge;
 use crate::plan::{method, order};
+use crate::run::of_dockerfiles;
 use crate::source::WorkingCopy;
 use anyhow::Context as _;
 use comfy_table::{ContentArrangement, Table, presets};
@@ -128,7 +130,18 @@ fn check(args: &Args) -> anyhow::Result<Report> {
             let nowhere = EdgeAddress { host_ip: None, port: 0 };
             let edge = EdgeSettings { listen: vec![nowhere], ..EdgeSettings::default() };
             reading.problems.extend(give_to_edge(&mut stack, &edge));
-            Report::new(if args.edge { &stack } else { &reading.stack }, reading.problems)
+            let mut shown = if args.edge { stack.clone() } else { reading.stack.clone() };
+            let facts = of_dockerfiles(&shown, &tree);
+            give_fronts(&mut shown, &facts);
+            // What an image that is only named says of itself, only an engine knows; and canaries need an edge or a front.
+            let problems = give_fronts(&mut stack, &facts);
+            let built = shown.components.values().filter(|component| component.build.is_some());
+            let keys: Vec<String> = built.map(|component| format!("services.{}.", component.name)).collect();
+            let is_sure = |problem: &Problem| {
+                problem.key.as_deref().is_some_and(|key| keys.iter().any(|begin| key.starts_with(begin)))
+            };
+            reading.problems.extend(problems.into_iter().filter(is_sure));
+            Report::new(&shown, reading.problems)
         }
         Err(problems) => Report { problems: problems.into_iter().map(Finding::from).collect(), ..Report::default() },
     })

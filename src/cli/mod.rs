@@ -11,6 +11,7 @@ pub mod deliveries;
 pub mod deploy;
 pub mod edge;
 pub mod exit;
+pub mod front;
 pub mod gc;
 pub mod health;
 pub mod insights;

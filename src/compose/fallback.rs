@@ -83,6 +83,7 @@ fn stack(request: &ReadRequest<'_>, build: BuildSpec, place: Place) -> Option<St
         update: UpdateConfig::default(),
         settings: ComponentSettings::default(),
         entries: Vec::new(),
+        image_volumes: Vec::new(),
         traffic: None,
     };
     let network: Network = super::networks::implicit_default(&request.compose_project);

@@ -107,13 +107,6 @@ pub fn component(
     if let Some(view) = layers.get("rebuild-after").filter(|_| service.get("build").is_none()) {
         view.error("is for what is built: `launchway deploy --pull` gets an image that is only named anew");
     }
-    if let Some(canary) = layers.get("canary").filter(|_| settings.route.is_none()) {
-        canary.error("a canary needs a route: shares of traffic are shares of what the route sends");
-    }
-    if settings.method == Method::Canary && settings.route.is_none() {
-        let at = layers.get("method").unwrap_or(layers.own.clone());
-        at.error("`method: canary` needs a `route:`: shares of traffic are shares of what the route sends");
-    }
     settings
 }
 

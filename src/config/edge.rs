@@ -32,7 +32,17 @@ impl Check<'_> {
         let addresses =
             self.parsed(file.addresses.as_ref(), "edge.addresses", address_range).unwrap_or(usual.addresses);
         let hold_most = file.hold_most.unwrap_or(usual.hold_most);
-        EdgeSettings { listen, hold, hold_most, trusted_proxies, drain, answer_timeout, connect_timeout, addresses }
+        EdgeSettings {
+            listen,
+            hold,
+            hold_most,
+            trusted_proxies,
+            drain,
+            answer_timeout,
+            connect_timeout,
+            addresses,
+            inside: false,
+        }
     }
 
     fn each<T>(

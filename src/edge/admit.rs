@@ -137,8 +137,7 @@ impl Asks<'_> {
                 }
                 Err(error) => {
                     tracing::debug!(
-                        component = %target.component.key, replica = replica.id, address = %replica.address,
-                        port = target.port, error = %error, "A replica cannot be reached"
+                        component = %target.component.key, replica = replica.id, port = target.port, error = %error, "A replica cannot be reached"
                     );
                     replica.could_not_be_reached(Instant::now());
                     tried.push(replica.clone());

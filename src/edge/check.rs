@@ -21,11 +21,12 @@ pub enum Refusal {
 }
 
 /// What is wrong with the routes, whatever else is served.
-pub fn check(routes: &ComponentRoutes) -> Result<(), Refusal> {
-    problem(routes).map_or(Ok(()), |message| Err(Refusal::Wrong(message)))
+/// `inside`: it is a front that is to serve them.
+pub fn check(routes: &ComponentRoutes, inside: bool) -> Result<(), Refusal> {
+    problem(routes, inside).map_or(Ok(()), |message| Err(Refusal::Wrong(message)))
 }
 
-fn problem(routes: &ComponentRoutes) -> Option<String> {
+fn problem(routes: &ComponentRoutes, inside: bool) -> Option<String> {
     let total: u32 = routes.releases.iter().map(|release| u32::from(release.weight)).sum();
     if !routes.releases.is_empty() && total != 100 {
         return Some(format!("the weights of the releases add up to {total} and not to 100"));
@@ -36,6 +37,9 @@ fn problem(routes: &ComponentRoutes) -> Option<String> {
             return Some(format!("release {} is there twice", release.release));
         }
         for replica in &release.replicas {
+            if replica.address.is_none() && !inside {
+                return Some(format!("the replica {} has no address", replica.id));
+            }
             if replica.id.is_empty() {
                 return Some(format!("a replica of release {} has no id", release.release));
             }
@@ -79,6 +83,7 @@ fn problem(routes: &ComponentRoutes) -> Option<String> {
                 }
                 addresses.push(address);
             }
+            Listen::Inside { .. } => return Some("only a front owns names, and is told its ports".into()),
         }
     }
     None
@@ -110,7 +115,9 @@ pub fn check_free<'a>(
                     (Listen::Shared { host, path }, _) => {
                         format!("{} leads to {other} already", named(host.as_deref(), path.as_deref()))
                     }
-                    (Listen::Port { port, .. }, None) => format!("{other} has the port {port} already"),
+                    (Listen::Port { port, .. } | Listen::Inside { port, .. }, _) => {
+                        format!("{other} has the port {port} already")
+                    }
                 });
             }
         }

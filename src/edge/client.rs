@@ -9,7 +9,9 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
 /// The edge writes to its disk before it answers.
@@ -23,6 +25,9 @@ pub enum EdgeError {
     /// Whether the change was made is not known; it may be made again.
     #[error("no edge answers at {socket} ({why}). Start it with `launchway edge` or `launchway up`", socket = socket.display())]
     Away { socket: PathBuf, why: String },
+    /// Whether the change was made is not known; it may be made again.
+    #[error("the front {front} does not answer ({why}). `docker logs {front}` says what it last said")]
+    FrontAway { front: String, why: String },
     /// The edge's own words; nothing has changed.
     #[error("{detail}")]
     Refused { status: u16, detail: String },
@@ -37,21 +42,57 @@ impl EdgeError {
     }
 }
 
+/// Bytes both ways.
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
+
+/// How to reach a front's control API, which has no socket on this machine.
+#[async_trait::async_trait]
+pub trait Dial: Send + Sync {
+    async fn dial(&self) -> anyhow::Result<Box<dyn ByteStream>>;
+    /// What is dialled, for people.
+    fn name(&self) -> &str;
+}
+
 /// Asks over a new connection each time: a restarted edge is found at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct EdgeClient {
-    socket: PathBuf,
+    way: Way,
+}
+
+#[derive(Clone)]
+enum Way {
+    Socket(PathBuf),
+    /// Dialling costs: a connection is kept for the next question.
+    Dial {
+        dial: Arc<dyn Dial>,
+        kept: Arc<tokio::sync::Mutex<Option<http1::SendRequest<Full<Bytes>>>>>,
+    },
 }
 
 impl EdgeClient {
     /// For the edge of this data directory; does not connect yet.
     pub fn new(data: &Path) -> Self {
-        Self { socket: data.join(SOCKET) }
+        Self::at(data.join(SOCKET))
+    }
+
+    /// For a front.
+    pub fn of_front(dial: Arc<dyn Dial>) -> Self {
+        Self { way: Way::Dial { dial, kept: Arc::default() } }
     }
 
     /// An edge that has handed its sockets over is asked elsewhere.
     pub(super) fn at(socket: PathBuf) -> Self {
-        Self { socket }
+        Self { way: Way::Socket(socket) }
+    }
+
+    /// The edge's control socket; a front has none here.
+    pub(super) fn socket(&self) -> Option<&Path> {
+        match &self.way {
+            Way::Socket(socket) => Some(socket),
+            Way::Dial { .. } => None,
+        }
     }
 
     /// Serves these routes of the component from now on, instead of those it had.
@@ -100,7 +141,10 @@ impl EdgeClient {
     }
 
     async fn ask(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, EdgeError> {
-        let away = |why: String| EdgeError::Away { socket: self.socket.clone(), why };
+        let away = |why: String| match &self.way {
+            Way::Socket(socket) => EdgeError::Away { socket: socket.clone(), why },
+            Way::Dial { dial, .. } => EdgeError::FrontAway { front: dial.name().to_string(), why },
+        };
         match tokio::time::timeout(WITHIN, self.exchange(method, path, body)).await {
             Ok(Ok((status, body))) if status.is_success() => Ok(body),
             Ok(Ok((status, body))) => {
@@ -120,18 +164,52 @@ impl EdgeClient {
     }
 
     async fn exchange(&self, method: Method, path: &str, body: Vec<u8>) -> anyhow::Result<(StatusCode, Bytes)> {
-        let stream = UnixStream::connect(&self.socket).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // Ends with the sender.
-        tokio::spawn(connection);
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, "edge")
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))?;
-        let answer = sender.send_request(request).await?;
-        let status = answer.status();
-        Ok((status, answer.into_body().collect().await?.to_bytes()))
+        match &self.way {
+            Way::Socket(socket) => answer(&mut shake_hands(UnixStream::connect(socket).await?).await?, request).await,
+            Way::Dial { dial, kept } => {
+                let mut kept = kept.lock().await;
+                if let Some(mut sender) = kept.take()
+                    && sender.ready().await.is_ok()
+                    && let Ok(answered) = answer(&mut sender, request.clone()).await
+                {
+                    *kept = Some(sender);
+                    return Ok(answered);
+                }
+                // What was kept may have ended; every question may be asked again.
+                let mut sender = shake_hands(dial.dial().await?).await?;
+                let answered = answer(&mut sender, request).await?;
+                *kept = Some(sender);
+                Ok(answered)
+            }
+        }
+    }
+}
+
+async fn shake_hands(stream: impl ByteStream + 'static) -> anyhow::Result<http1::SendRequest<Full<Bytes>>> {
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // Ends with the sender.
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+async fn answer(
+    sender: &mut http1::SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+) -> anyhow::Result<(StatusCode, Bytes)> {
+    let answer = sender.send_request(request).await?;
+    let status = answer.status();
+    Ok((status, answer.into_body().collect().await?.to_bytes()))
+}
+
+impl EdgeError {
+    /// Nobody answered: it may be asked again.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Away { .. } | Self::FrontAway { .. })
     }
 }

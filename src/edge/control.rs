@@ -20,6 +20,8 @@ pub struct Control {
     /// Unix time of the start, in milliseconds.
     pub since: i64,
     pub succession: Succession,
+    /// Of a front.
+    pub program: Option<String>,
 }
 
 pub fn routes(control: Arc<Control>) -> Router {
@@ -87,6 +89,7 @@ async fn health(State(control): State<Arc<Control>>) -> Json<Health> {
         since: control.since,
         ending: control.edge.ending.is_cancelled(),
         listeners: open.chain(closed).collect(),
+        program: control.program.clone(),
         host_routes: super::host_routes::host_routes(),
     })
 }

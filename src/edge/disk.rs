@@ -80,6 +80,12 @@ impl Disk {
     }
 }
 
+/// Where a front that is not running yet finds what to serve, in its folder, and what has to stand there.
+pub fn first_routes(components: Vec<(RouteKey, ComponentRoutes)>) -> Result<(&'static str, Vec<u8>)> {
+    let text = serde_json::to_vec_pretty(&Kept { version: VERSION, components, probed: Probed::new() })?;
+    Ok(("edge/routes.json", text))
+}
+
 fn write_durably(path: &Path, text: &[u8]) -> Result<()> {
     let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(text)?;

@@ -39,7 +39,8 @@ async fn forward(visit: &Visit, mut request: Request<Incoming>) -> Response<Answ
     if let Some(objection) = head::objection(&parts) {
         return NoAnswer::NotUnderstood(objection).response(None);
     }
-    let request_id = head::request_id(&mut parts.headers);
+    let inside = visit.edge.settings.inside;
+    let request_id = head::request_id(&mut parts.headers, !inside);
     let Some(target) = find(visit, &parts) else { return NoAnswer::NoRoute.response(Some(&request_id)) };
     let (speaks, upgrade) = (head::speaks(&parts), head::upgrade(&parts));
     let wish = Wish::of(target.component.sticky.as_ref(), &parts.headers);

@@ -41,9 +41,12 @@ pub struct Offered {
 
 /// Where the new edge listens for the old one's offer.
 pub fn wait_at(folder: &Path) -> Result<UnixListener> {
-    let path = folder.join(SOCKET);
+    wait_at_path(&folder.join(SOCKET))
+}
+
+pub fn wait_at_path(path: &Path) -> Result<UnixListener> {
     if path.exists() {
-        std::fs::remove_file(&path)?;
+        std::fs::remove_file(path)?;
     }
     UnixListener::bind(path)
 }
@@ -77,7 +80,11 @@ impl Offered {
 
 /// The old edge's side: blocks until the new one serves. An error: it does not, and nothing has changed.
 pub fn offer(folder: &Path, offer: &Offer, sockets: &[TcpListener]) -> Result<()> {
-    let mut stream = UnixStream::connect(folder.join(SOCKET))?;
+    offer_at(&folder.join(SOCKET), offer, sockets)
+}
+
+pub fn offer_at(path: &Path, offer: &Offer, sockets: &[TcpListener]) -> Result<()> {
+    let mut stream = UnixStream::connect(path)?;
     limit(&stream)?;
     let text = serde_json::to_vec(offer)?;
     stream.write_all(&(text.len() as u32).to_be_bytes())?;

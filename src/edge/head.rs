@@ -69,8 +69,8 @@ pub fn upgrade(parts: &Parts) -> Option<HeaderValue> {
     parts.headers.get(UPGRADE).filter(|wanted| !wanted.as_bytes().eq_ignore_ascii_case(b"h2c")).cloned()
 }
 
-/// The request's id, given where it has none that can be written into a log.
-pub fn request_id(headers: &mut HeaderMap) -> HeaderValue {
+/// The request's id, given where it has none that can be written into a log; `tell`: the replica is told it.
+pub fn request_id(headers: &mut HeaderMap, tell: bool) -> HeaderValue {
     let sane = |value: &&HeaderValue| {
         let bytes = value.as_bytes();
         (1..=128).contains(&bytes.len())
@@ -81,7 +81,9 @@ pub fn request_id(headers: &mut HeaderMap) -> HeaderValue {
     }
     let text = format!("{:032x}", fastrand::u128(..));
     let id = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("none"));
-    headers.insert(REQUEST_ID, id.clone());
+    if tell {
+        headers.insert(REQUEST_ID, id.clone());
+    }
     id
 }
 
@@ -98,7 +100,10 @@ pub fn for_replica(
     parts.headers.remove(EXPECT);
     parts.headers.remove(HTTP2_SETTINGS);
     let host = host(parts).and_then(|host| HeaderValue::from_str(host).ok());
-    say_who_asks(&mut parts.headers, peer, host.as_ref(), settings);
+    // Who asks inside is known, and what it says of its own clients is passed on.
+    if !settings.inside {
+        say_who_asks(&mut parts.headers, peer, host.as_ref(), settings);
+    }
     match speaks {
         Speaks::Http1 => {
             if parts.uri.authority().is_some() {

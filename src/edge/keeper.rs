@@ -2,6 +2,7 @@
 
 use super::check::{Refusal, check, check_free};
 use super::disk::Disk;
+use super::guard::Lent;
 use super::listening::{Listeners, Opened};
 use super::live::Probed;
 use super::state::Edge;
@@ -18,6 +19,8 @@ pub type Changes = Vec<(RouteKey, Option<ComponentRoutes>)>;
 pub struct Keeper {
     edge: Arc<Edge>,
     disk: Disk,
+    /// A front's sockets are held by another process too.
+    lent: Option<Arc<Lent>>,
     kept: Mutex<Kept>,
 }
 
@@ -33,13 +36,33 @@ pub struct Kept {
 
 impl Keeper {
     /// Serves at once what was kept. Addresses that are not open yet are opened by `open_missing`.
-    pub fn new(edge: Arc<Edge>, disk: Disk, table: Table, probed: Probed, listeners: Listeners) -> Self {
+    pub fn new(
+        edge: Arc<Edge>,
+        disk: Disk,
+        (table, probed): (Table, Probed),
+        listeners: Listeners,
+        lent: Option<Lent>,
+    ) -> Self {
         edge.serve(&table, &probed);
         Self {
             edge,
             disk,
+            lent: lent.map(Arc::new),
             kept: Mutex::new(Kept { table, probed, listeners, handed_over: false, closed: BTreeMap::new() }),
         }
+    }
+
+    /// Lends the sockets that are open now.
+    pub async fn lend(&self) {
+        self.lend_those_of(&*self.kept.lock().await).await;
+    }
+
+    async fn lend_those_of(&self, kept: &Kept) {
+        let (Some(lent), false) = (self.lent.clone(), kept.handed_over) else { return };
+        let Ok(sockets) = kept.listeners.sockets() else { return };
+        let sockets = kept.listeners.addresses().into_iter().zip(sockets).collect();
+        // It blocks until the other process has them.
+        let _ = tokio::task::spawn_blocking(move || lent.lend(sockets)).await;
     }
 
     /// While it is held, nothing changes.
@@ -56,7 +79,7 @@ impl Keeper {
     /// changed.
     pub async fn change(&self, changes: &Changes) -> Result<(), Refusal> {
         for (_, routes) in changes {
-            routes.as_ref().map_or(Ok(()), check)?;
+            routes.as_ref().map_or(Ok(()), |routes| check(routes, self.edge.settings.inside))?;
         }
         let mut kept = self.kept.lock().await;
         let mut table = kept.table.clone();
@@ -122,6 +145,9 @@ impl Keeper {
             kept.listeners.close(address).await;
             kept.closed.remove(address);
         }
+        if before != after {
+            self.lend_those_of(kept).await;
+        }
         Ok(())
     }
 
@@ -167,6 +193,9 @@ impl Keeper {
     pub async fn adopt(&self, opened: Opened) {
         let mut kept = self.kept.lock().await;
         let address = opened.address;
+        if kept.listeners.is_open(&address) {
+            return;
+        }
         if self.edge.settings.listen.contains(&address) {
             kept.listeners.add(opened, Entrance::Shared);
         } else if ports(&kept.table).contains_key(&address) {

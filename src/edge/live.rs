@@ -61,6 +61,8 @@ impl Live {
                     Listen::Shared { host, path } => {
                         shared.push((host.clone(), path.clone(), target(EntryProtocol::Http)));
                     }
+                    // Refused by `check`.
+                    Listen::Inside { .. } => {}
                     Listen::Port { protocol, .. } => {
                         let Some(address) = listen.address() else { continue };
                         let protocol = match protocol {

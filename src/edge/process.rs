@@ -3,6 +3,7 @@
 use super::client::{EdgeClient, SOCKET};
 use super::control::{self, Control};
 use super::disk::{Disk, Read};
+use super::guard::Lent;
 use super::hand_over::{self, Offered};
 use super::keeper::{Keeper, Table};
 use super::listening::{Listeners, Opened};
@@ -28,8 +29,23 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// An address that could not be opened is tried again this often.
 const OPEN_AGAIN: Duration = Duration::from_secs(3);
 
+/// What is a front's own.
+pub(super) struct Front {
+    /// Which program it says it runs.
+    pub program: String,
+    /// Sockets that were open before it began.
+    pub inherited: Vec<Opened>,
+    pub lent: Lent,
+}
+
 /// Serves until it is told to end, and then until what is in flight is done or the drain is over.
 pub async fn run(settings: EdgeSettings, data: &Path) -> Result<()> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    serve(settings, data, workers, None).await
+}
+
+/// The same, also as a front.
+pub(super) async fn serve(settings: EdgeSettings, data: &Path, workers: usize, front: Option<Front>) -> Result<()> {
     let mut signals = Signals::listen()?;
     let folder = data.join("edge");
     // It says who is served where: for nobody else.
@@ -47,13 +63,16 @@ pub async fn run(settings: EdgeSettings, data: &Path) -> Result<()> {
     let disk = Disk::new(folder.clone());
     let (table, probed) = kept(&disk)?;
 
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let edge = Arc::new(Edge::new(settings, workers));
     let running = (0..workers).map(|index| worker::start(edge.clone(), index)).collect::<std::io::Result<Vec<_>>>()?;
     let (tells, threads): (Vec<_>, Vec<_>) = running.into_iter().map(|one| (one.listens, one.thread)).unzip();
     let listeners = Listeners::new(tells, edge.ending.clone());
     let components = table.len();
-    let keeper = Arc::new(Keeper::new(edge.clone(), disk, table, probed, listeners));
+    let (program, inherited, lent) = match front {
+        Some(front) => (Some(front.program), front.inherited, Some(front.lent)),
+        None => (None, Vec::new(), None),
+    };
+    let keeper = Arc::new(Keeper::new(edge.clone(), disk, (table, probed), listeners, lent));
     let succession = Succession::new(folder);
     if let Some(mut offered) = offered {
         for (address, socket) in offered.sockets.drain(..) {
@@ -63,10 +82,15 @@ pub async fn run(settings: EdgeSettings, data: &Path) -> Result<()> {
         offered.taken().context("the running edge did not hear that its sockets were taken over")?;
         lock = Some(lock_when_free(data).await?);
     }
+    // After a crash: whoever has connected since waits in them. Those of an edge that runs are the same sockets.
+    for opened in inherited {
+        keeper.adopt(opened).await;
+    }
     keeper.open_missing().await;
+    keeper.lend().await;
 
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-    let control = Arc::new(Control { edge: edge.clone(), keeper: keeper.clone(), since, succession });
+    let control = Arc::new(Control { edge: edge.clone(), keeper: keeper.clone(), since, succession, program });
     let socket = control_socket(data)?;
     let asked = control.clone();
     let background = [

@@ -1,6 +1,7 @@
 //! A container that gets requests: what it is busy with, its idle connections, and whether it can be reached.
 
 use super::body::RequestBody;
+use super::resolver::Whereabouts;
 use super::wire::Watch;
 use crate::model::{InFlight, Replica};
 use hyper::client::conn::{http1, http2};
@@ -23,7 +24,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Stays the same over changes of the routes, as long as the container and its address do.
 pub struct LiveReplica {
     pub id: String,
-    pub address: IpAddr,
+    address: Option<IpAddr>,
+    whereabouts: Whereabouts,
     requests: AtomicU64,
     connections: AtomicU64,
     gone: AtomicBool,
@@ -64,12 +66,21 @@ impl LiveReplica {
         Self {
             id: replica.id.clone(),
             address: replica.address,
+            whereabouts: Whereabouts::new(&replica.id),
             requests: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             gone: AtomicBool::new(false),
             goodbye: Mutex::default(),
             trouble: Mutex::new(None),
             kept: (0..workers).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// Where it is now. An error: nobody knows, or it is nowhere.
+    pub async fn address(&self) -> std::io::Result<IpAddr> {
+        match self.address {
+            Some(address) => Ok(address),
+            None => self.whereabouts.find().await,
         }
     }
 
@@ -223,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_replica_that_cannot_be_reached_is_left_alone_for_longer_each_time() {
-        let replica = LiveReplica::new(&Replica { id: "a".into(), address: [127, 0, 0, 1].into() }, 1);
+        let replica = LiveReplica::new(&Replica { id: "a".into(), address: Some([127, 0, 0, 1].into()) }, 1);
         let now = Instant::now();
         let mut pauses = Vec::new();
         for _ in 0..7 {
@@ -239,7 +250,7 @@ mod tests {
 
     #[test]
     fn an_upgraded_request_is_a_connection_and_never_looks_idle() {
-        let replica = Arc::new(LiveReplica::new(&Replica { id: "a".into(), address: [127, 0, 0, 1].into() }, 1));
+        let replica = Arc::new(LiveReplica::new(&Replica { id: "a".into(), address: Some([127, 0, 0, 1].into()) }, 1));
         let busy = Busy::request(replica.clone());
         assert_eq!(replica.in_flight(), InFlight { requests: 1, connections: 0 });
         let busy = busy.into_connection();

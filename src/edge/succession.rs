@@ -106,7 +106,7 @@ impl Succession {
     fn note(&self, client: &EdgeClient, told: std::result::Result<(), EdgeError>) {
         if let Err(EdgeError::Away { .. }) = told {
             // It has ended.
-            self.before().retain(|other| other != client);
+            self.before().retain(|other| other.socket() != client.socket());
         }
     }
 

@@ -74,7 +74,7 @@ impl HttpReach {
 }
 
 pub async fn connect(replica: &LiveReplica, port: u16, within: Duration) -> Result<TcpStream> {
-    let connecting = TcpStream::connect((replica.address, port));
+    let connecting = async { TcpStream::connect((replica.address().await?, port)).await };
     let stream = tokio::time::timeout(within, connecting)
         .await
         .unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut, "it does not accept the connection in time")))?;

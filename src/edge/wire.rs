@@ -24,6 +24,11 @@ impl Wire {
         let watch = Arc::new(Watch(Mutex::new(Some(stream.as_raw_fd()))));
         (Self { stream, watch: watch.clone() }, watch)
     }
+
+    /// What has come in, without taking it; 0 where the other end has closed.
+    pub async fn peek(&self, into: &mut [u8]) -> Result<usize> {
+        self.stream.peek(into).await
+    }
 }
 
 impl Watch {

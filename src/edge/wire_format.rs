@@ -12,6 +12,9 @@ pub struct Health {
     /// It drains.
     pub ending: bool,
     pub listeners: Vec<Listener>,
+    /// Which program a front runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
     /// Where the host leads by itself, as no network of ours may lie there.
     #[serde(default)]
     pub host_routes: Vec<HostRoute>,

@@ -136,8 +136,37 @@ async fn welcome(
     let Entrance::Port(address) = entrance else { return serve_http::serve(visit, wire).await };
     match known_protocol(&visit, &address).await {
         Some((EntryProtocol::Tcp, target)) => serve_tcp::serve(visit, wire, target).await,
+        Some((_, target)) if edge_is_inside(&visit) && !speaks_http1(&visit, &wire).await => {
+            serve_tcp::serve(visit, wire, target).await;
+        }
         Some(_) => serve_http::serve(visit, wire).await,
         None => {}
+    }
+}
+
+fn edge_is_inside(visit: &Visit) -> bool {
+    visit.edge.settings.inside
+}
+
+/// A front passes on as it is whatever does not begin as HTTP/1 does: HTTP/2 without TLS, as gRPC speaks it, TLS, and
+/// all else. A client that says nothing yet is waited for.
+async fn speaks_http1(visit: &Visit, wire: &Wire) -> bool {
+    let mut begin = [0; 4];
+    loop {
+        let peeked = tokio::select! {
+            peeked = wire.peek(&mut begin) => peeked,
+            () = visit.ending.cancelled() => return true,
+        };
+        let Ok(1..) = peeked else { return true };
+        let said = &begin[..peeked.unwrap_or(0)];
+        if !said[0].is_ascii_uppercase() {
+            return false;
+        }
+        if said.len() == begin.len() || !b"PRI ".starts_with(said) {
+            return said != b"PRI ";
+        }
+        // The rest of it is on its way.
+        tokio::time::sleep(REST / 10).await;
     }
 }
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 /// Which containers, networks and volumes an observation is about.
@@ -159,6 +160,30 @@ pub trait Engine: Send + Sync {
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError>;
 
+    /// The id of the program that fronts run here; `None`: this engine cannot have fronts.
+    async fn front_program(&self) -> Result<Option<String>, EngineError> {
+        Ok(None)
+    }
+
+    /// Puts these files, by name, into a front's folder, whether it runs or not.
+    async fn tell_front(&self, container: &str, files: &[(&str, Vec<u8>)]) -> Result<(), EngineError> {
+        let _ = (container, files);
+        Err(no_fronts())
+    }
+
+    /// A connection to the control socket of a front that runs.
+    async fn dial_front(&self, container: &str) -> Result<Box<dyn Pipe>, EngineError> {
+        let _ = container;
+        Err(no_fronts())
+    }
+
+    /// Has a front that runs go on as [`Self::front_program`]; its connections notice nothing. Returns when the new
+    /// program was started.
+    async fn renew_front(&self, container: &str) -> Result<(), EngineError> {
+        let _ = container;
+        Err(no_fronts())
+    }
+
     /// What the engine says of a container that differs from what was asked of it when it was created, as sentences
     /// without values, which may be secret. Compared are the settings that the engine keeps as they are written:
     /// command, entrypoint, user, working directory, environment, mounts, networks, published ports, restart policy,
@@ -241,6 +266,15 @@ pub trait Engine: Send + Sync {
         let _ = heard;
         std::future::pending().await
     }
+}
+
+/// Bytes both ways.
+pub trait Pipe: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Pipe for T {}
+
+fn no_fronts() -> EngineError {
+    EngineError::Refused { attempted: "reach a front".into(), why: "this engine has none".into() }
 }
 
 /// A container was started, ended, removed, or the like.

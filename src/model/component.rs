@@ -29,9 +29,24 @@ pub struct Component {
     /// What the edge opens for it; those ports are not among the container's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<super::RouteEntry>,
+    /// Paths that its image declares as volumes (`VOLUME`), as far as they were known when the release was made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_volumes: Vec<String>,
     /// Requests a second that the edge led to it in the minutes before the release was made; `None`: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<f64>,
+}
+
+impl Component {
+    /// Whether a front owns its name for its callers.
+    pub fn is_fronted(&self) -> bool {
+        self.entries.iter().any(|entry| entry.listen.is_inside())
+    }
+
+    /// What the edge opens for it.
+    pub fn edge_entries(&self) -> impl Iterator<Item = &super::RouteEntry> {
+        self.entries.iter().filter(|entry| !entry.listen.is_inside())
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -322,6 +337,20 @@ pub struct NetworkAttachment {
     pub priority: Option<i64>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub driver_opts: BTreeMap<String, String>,
+}
+
+impl HealthCheck {
+    /// Whatever the image says, nothing is checked.
+    pub fn disabled() -> Self {
+        Self {
+            test: HealthTest::Disabled,
+            interval: None,
+            timeout: None,
+            start_period: None,
+            start_interval: None,
+            retries: None,
+        }
+    }
 }
 
 /// `healthcheck:`. Absent times are the image's, else the engine's (interval 30 s, timeout 30 s, 3 retries).

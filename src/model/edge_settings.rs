@@ -24,6 +24,8 @@ pub struct EdgeSettings {
     pub connect_timeout: Duration,
     /// What the environments' edge networks are cut from.
     pub addresses: Ipv4Net,
+    /// It is a front: its clients are components, and nothing is added to what they send.
+    pub inside: bool,
 }
 
 /// An address and port to listen on.
@@ -46,6 +48,7 @@ impl Default for EdgeSettings {
             answer_timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(2),
             addresses: Ipv4Net::new_assert([10, 213, 0, 0].into(), 16),
+            inside: false,
         }
     }
 }

@@ -29,6 +29,25 @@ pub struct Observed {
     /// What the edge serves; `None` where this machine has no edge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edge: Option<ObservedEdge>,
+    /// The environment's fronts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fronts: Vec<ObservedFront>,
+    /// What fronts are made of here: the id of the program that they run. `None`: none can be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front_program: Option<String>,
+}
+
+/// The container that owns a component's name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObservedFront {
+    /// Its `component` is the one whose name it owns, its `fingerprint` says which names it owns on which networks.
+    pub container: ObservedContainer,
+    /// What it serves, as it says it, with ways in as [`super::Listen::Inside`]; `None` where it does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<ComponentRoutes>,
+    /// The id of the program that it runs, as it says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
 }
 
 /// What the edge serves, as it says it.
@@ -82,6 +101,9 @@ pub struct ObservedContainer {
     /// When its last run ended: Unix time in milliseconds, by the engine's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_ms: Option<i64>,
+    /// When its last run began, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_ms: Option<i64>,
     /// Volumes mounted: name -> path in the container.
     pub volumes: BTreeMap<String, String>,
     /// Those of `volumes` that nobody named, path in the container -> volume name.
@@ -92,6 +114,9 @@ pub struct ObservedContainer {
     /// Where the edge reaches it, whether it runs or not: handed out when it was created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edge_address: Option<Ipv4Addr>,
+    /// A front owns the component's name in its place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fronted: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,6 +213,10 @@ pub mod label {
     pub const ROLE: &str = "launchway.role";
     /// The role of a container in which a release command runs.
     pub const RELEASE_COMMAND: &str = "release-command";
+    /// The role of a container that owns a component's name for its callers.
+    pub const FRONT: &str = "front";
+    /// On replicas whose component's name a front owns.
+    pub const FRONTED: &str = "launchway.fronted";
     /// On images that were built anew although their content had been built before: the deployment.
     pub const BUILT_ANEW_BY: &str = "launchway.built-anew-by";
     /// On containers: the address at which the edge reaches it.

@@ -65,6 +65,8 @@ pub enum Listen {
         port: u16,
         protocol: EntryProtocol,
     },
+    /// A port of the component's name inside its environment, which its front owns.
+    Inside { port: u16, protocol: EntryProtocol },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -88,7 +90,9 @@ pub struct WeightedRelease {
 pub struct Replica {
     /// The engine's id of the container.
     pub id: String,
-    pub address: IpAddr,
+    /// On the edge's network; `None`: a front asks the name service of its networks for the container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
 }
 
 /// The same visitor stays with the same release.
@@ -147,7 +151,8 @@ impl Listen {
     /// The socket that is opened for it alone.
     pub fn address(&self) -> Option<EdgeAddress> {
         match self {
-            Listen::Shared { .. } => None,
+            // A front's sockets are its own: no two meet.
+            Listen::Shared { .. } | Listen::Inside { .. } => None,
             Listen::Port { host_ip, port, .. } => Some(EdgeAddress { host_ip: *host_ip, port: *port }),
         }
     }
@@ -155,6 +160,11 @@ impl Listen {
     /// A path prefix as it is compared: `/api/` is `/api`, and `/` is every path.
     pub fn prefix(path: Option<&str>) -> &str {
         path.unwrap_or_default().trim_end_matches('/')
+    }
+
+    /// Callers inside the environment come in here.
+    pub fn is_inside(&self) -> bool {
+        matches!(self, Listen::Inside { .. })
     }
 
     /// Whether one request or connection could be meant for both.
@@ -168,6 +178,38 @@ impl Listen {
                 _ => false,
             },
         }
+    }
+}
+
+impl ComponentTraffic {
+    /// The same component, counted elsewhere too.
+    pub fn add(&mut self, other: ComponentTraffic) {
+        self.held += other.held;
+        self.held_before += other.held_before;
+        self.held_before_ms += other.held_before_ms;
+        for (id, theirs) in other.in_flight {
+            let sum = self.in_flight.entry(id).or_default();
+            sum.requests += theirs.requests;
+            sum.connections += theirs.connections;
+        }
+        for (release, theirs) in other.releases {
+            self.releases.entry(release).or_default().add(theirs);
+        }
+    }
+}
+
+impl ReleaseTraffic {
+    fn add(&mut self, other: ReleaseTraffic) {
+        self.requests += other.requests;
+        self.failed += other.failed;
+        for (sum, count) in self.status_classes.iter_mut().zip(other.status_classes) {
+            *sum += count;
+        }
+        let mut latencies: BTreeMap<u64, u64> = self.latency_us.drain(..).collect();
+        for (value, count) in other.latency_us {
+            *latencies.entry(value).or_default() += count;
+        }
+        self.latency_us = latencies.into_iter().collect();
     }
 }
 

@@ -57,7 +57,7 @@ pub struct Subnet {
 impl Stack {
     /// Whether the edge leads to any component.
     pub fn has_entries(&self) -> bool {
-        self.components.values().any(|component| !component.entries.is_empty())
+        self.components.values().any(|component| component.edge_entries().next().is_some())
     }
 
     /// Whether another component waits for this one to end with exit code 0.

@@ -1,11 +1,85 @@
 //! From a component of a release to what the engine needs to create one container of it.
 
+use super::routing::EDGE_NETWORK;
 use super::{ContainerSpec, ContentVolume, EngineMount, EngineNetwork, EngineNetworkMode, Target, VolumeContent};
 use crate::model::{
-    Component, ComponentName, DeploymentId, Logging, MountSource, NetworkMode, ObservedContainer, Release, label,
+    Component, ComponentName, ContainerSettings, DeploymentId, HealthCheck, Logging, MountSource, NetworkMode,
+    ObservedContainer, Release, Resources, RestartPolicy, label,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+
+/// The image that fronts have where Launchway runs in no container itself.
+pub const FRONT_IMAGE: &str = "launchway/front";
+/// A volume of the front's own, which outlives restarts.
+pub const FRONT_VOLUME: &str = "/state";
+/// All that it writes is in there.
+pub const FRONT_FOLDER: &str = "/state/front";
+/// Nobody, in most images.
+pub const FRONT_USER: u64 = 65534;
+/// What ten thousand connections take; an idle front has some megabytes.
+const FRONT_MEMORY: i64 = 128 * 1024 * 1024;
+const FRONT_PROCESSES: i64 = 64;
+
+/// The container of the front that owns a component's name. Its image is the engine's to find.
+pub fn front_spec(release: &Release, deployment: Option<DeploymentId>, component: &Component) -> ContainerSpec {
+    let mut networks = networks(release, component, true);
+    for network in &mut networks {
+        network.mac_address = None;
+    }
+    let text = networks.iter().map(|network| {
+        let EngineNetwork { name, aliases, ipv4_address, ipv6_address, .. } = network;
+        format!("{name} {aliases:?} {ipv4_address:?} {ipv6_address:?}\n")
+    });
+    let fingerprint = format!("front:{}", hex::encode(Sha256::digest(text.collect::<String>())));
+    let mut labels = BTreeMap::new();
+    let mut set = |key: &str, value: String| {
+        labels.insert(key.to_string(), value);
+    };
+    set(label::PROJECT, release.project.to_string());
+    set(label::ENVIRONMENT, release.environment.to_string());
+    set(label::COMPONENT, component.name.to_string());
+    set(label::ROLE, label::FRONT.to_string());
+    set(label::FINGERPRINT, fingerprint);
+    if let Some(deployment) = deployment {
+        set(label::DEPLOYMENT, deployment.to_string());
+    }
+    // `docker compose ps` shows it, beside the service that it stands before.
+    set(label::COMPOSE_PROJECT, release.stack.compose_project.clone());
+    set(label::COMPOSE_SERVICE, format!("{}-front", component.name));
+    set(label::COMPOSE_NUMBER, "1".to_string());
+    set(label::COMPOSE_ONEOFF, "False".to_string());
+    let settings = ContainerSettings {
+        user: Some(format!("{FRONT_USER}:{FRONT_USER}")),
+        working_dir: Some("/".into()),
+        read_only: true,
+        init: Some(false),
+        cap_drop: vec!["ALL".into()],
+        security_opt: vec!["no-new-privileges:true".into()],
+        restart: Some(RestartPolicy::Always),
+        resources: Resources {
+            memory_limit_bytes: Some(FRONT_MEMORY),
+            pids_limit: Some(FRONT_PROCESSES),
+            ..Resources::default()
+        },
+        healthcheck: Some(HealthCheck::disabled()),
+        ..ContainerSettings::default()
+    };
+    ContainerSpec {
+        name: front_name(release, component),
+        image: FRONT_IMAGE.into(),
+        settings,
+        mounts: vec![EngineMount::Anonymous { target: FRONT_VOLUME.into(), read_only: false }],
+        network: EngineNetworkMode::Networks(networks),
+        labels,
+        logging: rotating_logs(),
+    }
+}
+
+/// What a front's container is called.
+pub fn front_name(release: &Release, component: &Component) -> String {
+    format!("{}-{}-front", release.stack.compose_project, component.name)
+}
 
 /// The name of a component's container: what Compose would give it.
 pub fn container_name(release: &Release, component: &Component, replica: u32) -> String {
@@ -42,6 +116,9 @@ fn labels(
     set(label::COMPOSE_SERVICE, component.name.to_string());
     set(label::COMPOSE_NUMBER, replica.to_string());
     set(label::COMPOSE_ONEOFF, "False".to_string());
+    if component.is_fronted() {
+        set(label::FRONTED, "true".to_string());
+    }
     labels
 }
 
@@ -163,26 +240,28 @@ fn network(release: &Release, component: &Component, shared: Option<Target>) -> 
             Some(target) => EngineNetworkMode::Container(target),
             None => EngineNetworkMode::ForeignContainer(other.to_string()),
         },
-        NetworkMode::Networks => EngineNetworkMode::Networks(networks(release, component)),
+        NetworkMode::Networks => EngineNetworkMode::Networks(networks(release, component, false)),
     }
 }
 
-fn networks(release: &Release, component: &Component) -> Vec<EngineNetwork> {
+/// The component's own, or its front's: whose the component's names are, and the addresses that the file gives it.
+fn networks(release: &Release, component: &Component, of_front: bool) -> Vec<EngineNetwork> {
+    let owns_names = of_front || !component.is_fronted();
     let mut by_priority: Vec<_> = component.container.networks.iter().collect();
     by_priority.sort_by_key(|(key, attachment)| (std::cmp::Reverse(attachment.priority.unwrap_or(0)), key.as_str()));
     by_priority
         .into_iter()
         .filter_map(|(key, attachment)| {
-            let network = release.stack.networks.get(key)?;
-            let mut aliases = vec![component.name.to_string()];
-            aliases.extend(attachment.aliases.iter().cloned());
-            aliases.extend(link_aliases(&release.stack.components, &component.name));
-            aliases.dedup();
+            let network = release.stack.networks.get(key).filter(|_| !of_front || key != EDGE_NETWORK)?;
+            let aliases = match owns_names {
+                true => names(release, component, &attachment.aliases),
+                false => vec![format!("{}-r{}", component.name, release.id)],
+            };
             Some(EngineNetwork {
                 name: network.name.clone(),
                 aliases,
-                ipv4_address: attachment.ipv4_address.clone(),
-                ipv6_address: attachment.ipv6_address.clone(),
+                ipv4_address: attachment.ipv4_address.clone().filter(|_| owns_names),
+                ipv6_address: attachment.ipv6_address.clone().filter(|_| owns_names),
                 mac_address: attachment.mac_address.clone(),
                 driver_opts: attachment.driver_opts.clone(),
             })
@@ -190,8 +269,16 @@ fn networks(release: &Release, component: &Component) -> Vec<EngineNetwork> {
         .collect()
 }
 
+fn names(release: &Release, component: &Component, further: &[String]) -> Vec<String> {
+    let mut names = vec![component.name.to_string()];
+    names.extend(further.iter().cloned());
+    names.extend(link_aliases(&release.stack.components, &component.name));
+    names.dedup();
+    names
+}
+
 /// `links: ["db:database"]` of others: the name by which they reach this component, given as an alias of it.
-fn link_aliases(components: &BTreeMap<ComponentName, Component>, name: &ComponentName) -> Vec<String> {
+pub(super) fn link_aliases(components: &BTreeMap<ComponentName, Component>, name: &ComponentName) -> Vec<String> {
     let mut aliases: Vec<String> = components
         .values()
         .flat_map(|component| component.container.links.iter())

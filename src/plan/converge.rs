@@ -9,14 +9,15 @@ use super::readiness::readiness;
 use super::slots::{Matching, Slot, match_containers};
 use super::{Action, Phase, Plan, RouteChange, Target, method};
 use crate::model::{
-    Component, ComponentName, Condition, DeploymentId, Fingerprint, Method, MountSource, NetworkMode, Observed,
-    ObservedContainer, Problem, Release, Stack, label,
+    Component, ComponentName, ComponentRoutes, Condition, DeploymentId, Fingerprint, Method, MountSource, NetworkMode,
+    Observed, ObservedContainer, Problem, Release, Stack, label,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 mod additions;
 mod beside;
+mod fronts;
 pub mod release_commands;
 mod serving;
 
@@ -67,8 +68,12 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
     }
     let mut draft = Draft::default();
     let Some(release) = wanted.release else {
-        let all = observed.containers.iter().chain(&observed.release_commands);
+        let fronts = observed.fronts.iter().map(|front| &front.container);
         let unrouted = unroute_all(observed, &mut draft);
+        // Nobody is led to what stops.
+        let unrouted =
+            [unrouted.clone(), remove_all(&mut draft, fronts, "nothing was live before", &unrouted)].concat();
+        let all = observed.containers.iter().chain(&observed.release_commands);
         remove_all(&mut draft, all, "nothing was live before", &unrouted);
         return Ok(draft.finish());
     };
@@ -76,19 +81,36 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
         .map_err(|cycle| vec![Problem::error(None, "depends_on", cycle.to_string())])?
         .into_iter()
         .flatten();
-    let components: Vec<&Component> = order.filter_map(|name| release.stack.components.get(&name)).collect();
+    let order: Vec<&Component> = order.filter_map(|name| release.stack.components.get(&name)).collect();
+    // As it is to be led to: with the ways in that there can be.
+    let mut adjusted = release.clone();
 
+    let mut fronts = fronts::Fronts::new();
     let mut matchings: BTreeMap<&ComponentName, Matching> = BTreeMap::new();
-    for component in &components {
+    for component in &order {
         let mut matching = match_containers(wanted, release, component, observed);
+        let front = fronts::Front::decide(wanted, &mut adjusted, &component.name, &mut matching, observed);
+        fronts.extend(front.map(|front| (component.name.clone(), front)));
         if let NetworkMode::Component(other) = &component.container.network_mode
             && matchings.get(other).is_some_and(|other| other.has_missing())
         {
             // Its network goes with the container that is replaced.
             matching.replace_all();
         }
+        matchings.insert(&component.name, matching);
+    }
+    let again = fronts::who_looks_again(wanted, &mut adjusted, &fronts, &matchings, observed);
+    let release = &adjusted;
+    let order = levels(&release.stack)
+        .map_err(|cycle| vec![Problem::error(None, "depends_on", cycle.to_string())])?
+        .into_iter()
+        .flatten();
+    let components: Vec<&Component> = order.filter_map(|name| release.stack.components.get(&name)).collect();
+    for component in &components {
+        let Some(mut matching) = matchings.remove(&component.name) else { continue };
         let replaced = |name: &ComponentName| matchings.get(name).is_some_and(|m| m.is_replaced());
-        matching.restart = component.depends_on.iter().any(|(name, d)| d.restart && replaced(name));
+        matching.restart =
+            component.depends_on.iter().any(|(name, d)| d.restart && replaced(name)) || again.contains(&component.name);
         if matching.restart && method::choose(&release.stack, &component.name).method != Method::Recreate {
             // A restart would interrupt it: others take over instead.
             matching.replace_all();
@@ -98,15 +120,34 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
 
     let (ends, stops, commands) = Default::default();
     let (addresses, led, let_go) = Default::default();
-    let mut planner = Planner { wanted, release, observed, draft, ends, stops, commands, addresses, led, let_go };
+    let (served, fronts_started) = (fronts::served(observed), Vec::new());
+    let looks_again = again;
+    let mut planner = Planner {
+        wanted,
+        release,
+        observed,
+        draft,
+        ends,
+        stops,
+        commands,
+        addresses,
+        led,
+        let_go,
+        served,
+        fronts,
+        fronts_started,
+        looks_again,
+    };
     planner.find_addresses();
     if let Some(problem) = planner.lacks_addresses(&matchings) {
         return Err(vec![problem]);
     }
     planner.networks_and_volumes(&components, &matchings);
+    let networks = planner.draft.ids();
     let created = planner.creates(&components, &matchings);
     // What release commands need comes first, and all the rest only when they have ended.
     let (needed, others) = planner.release_commands(&components, &matchings, &created);
+    planner.bring_fronts_up(&matchings, &networks);
     planner.make_room(&needed, &matchings);
     for component in &needed {
         planner.run_release_command(component);
@@ -145,6 +186,13 @@ struct Planner<'a> {
     led: BTreeMap<ComponentName, (RouteChange, u32)>,
     /// The steps by which the edge lets go of ports that the engine publishes for a component.
     let_go: BTreeMap<ComponentName, Vec<u32>>,
+    /// What leads to each component now.
+    served: BTreeMap<ComponentName, ComponentRoutes>,
+    fronts: fronts::Fronts<'a>,
+    /// Nothing is started before the names that it may look up are there.
+    fronts_started: Vec<u32>,
+    /// Callers that are restarted, because somebody else owns a name that they have looked up.
+    looks_again: BTreeSet<ComponentName>,
 }
 
 impl Planner<'_> {
@@ -226,7 +274,10 @@ impl Planner<'_> {
             {
                 must_start = matching.restart;
                 if matching.restart {
-                    cause = "depends_on says restart";
+                    cause = match self.looks_again.contains(&component.name) {
+                        true => "it looks a name up again that somebody else has now, this once",
+                        false => "depends_on says restart",
+                    };
                     before.push(self.stop(container, cause, before.clone()));
                 } else if !matching.must_wait(container) && self.is_known_ready(component, container) {
                     continue;
@@ -249,6 +300,9 @@ impl Planner<'_> {
             let waits = ends.ready.clone();
             ends.ready.extend(self.lead(component, shares, "its replicas are ready", waits));
         }
+        let waits = ends.ready.clone();
+        ends.ready.extend(self.stop_owners(component, matching, &waits));
+        ends.ready.extend(self.stop_left_front(component, &waits));
         self.ends.insert(component.name.clone(), ends);
     }
 
@@ -298,7 +352,7 @@ impl Planner<'_> {
 
     /// Steps to wait for before anything of the component is stopped or started.
     fn dependencies_done(&self, component: &Component) -> Vec<u32> {
-        let mut waits: Vec<u32> = Vec::new();
+        let mut waits: Vec<u32> = self.fronts_started.clone();
         for name in dependencies(&self.release.stack, &component.name) {
             let Some(ends) = self.ends.get(&name) else { continue };
             let condition = component.depends_on.get(&name).map(|dependency| dependency.condition);
@@ -329,9 +383,11 @@ impl Planner<'_> {
             }
         }
         let unrouted = self.unroute_dropped();
+        let fronts = self.remove_left_fronts();
         let observed = self.observed;
         for container in observed.containers.iter().filter(|c| !matchings.contains_key(&c.component)) {
-            let waits: Vec<u32> = unrouted.get(&container.component).copied().into_iter().collect();
+            let name = &container.component;
+            let waits: Vec<u32> = unrouted.get(name).into_iter().chain(fronts.get(name)).copied().collect();
             self.retire(container, "the Compose file no longer has it; its volumes stay", &waits);
         }
     }
@@ -347,10 +403,14 @@ impl Planner<'_> {
     }
 
     fn rename_away(&mut self, container: &ObservedContainer, waits: Vec<u32>) -> u32 {
+        self.rename_away_in(Phase::Deploy, container, waits)
+    }
+
+    fn rename_away_in(&mut self, phase: Phase, container: &ObservedContainer, waits: Vec<u32>) -> u32 {
         let short = container.id.get(..8).unwrap_or(&container.id);
         let action =
             Action::RenameContainer { target: existing(container), name: format!("{}.old-{short}", container.name) };
-        self.draft.add(Some(&container.component), &container.name, action, "its name is wanted", Phase::Deploy, waits)
+        self.draft.add(Some(&container.component), &container.name, action, "its name is wanted", phase, waits)
     }
 }
 
@@ -398,7 +458,8 @@ fn remove_all<'a>(
     containers: impl Iterator<Item = &'a ObservedContainer>,
     cause: &str,
     waits: &[u32],
-) {
+) -> Vec<u32> {
+    let mut removed = Vec::new();
     for container in containers {
         let mut waits = waits.to_vec();
         if is_up(container) {
@@ -406,8 +467,9 @@ fn remove_all<'a>(
             waits = vec![draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, waits)];
         }
         let action = Action::RemoveContainer(existing(container));
-        draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, waits);
+        removed.push(draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, waits));
     }
+    removed
 }
 
 fn is_up(container: &ObservedContainer) -> bool {

@@ -1,5 +1,6 @@
 //! The part of a plan that puts right what died, and leaves alone what did not.
 
+use super::method::calls;
 use super::standing::{ComponentStanding, Standing};
 use super::{Action, EngineNetworkMode, Plan, Step, Target};
 use crate::model::{ComponentName, ContainerState, NetworkMode, Repair};
@@ -15,6 +16,8 @@ pub struct Mending {
     repair: Repair,
     /// Components that are left alone whatever else is done.
     left: BTreeSet<ComponentName>,
+    /// Who calls each component by its name.
+    callers: BTreeMap<ComponentName, BTreeSet<ComponentName>>,
 }
 
 impl Mending {
@@ -25,7 +28,13 @@ impl Mending {
         repair: Repair,
         wake: bool,
     ) -> Self {
-        let mut mending = Self { repair, left: not_now.clone(), ..Self::default() };
+        let callers = standings.iter().map(|standing| {
+            let others = standings.iter().map(|other| other.component);
+            let callers = others.filter(|other| calls(other, standing.component).is_some());
+            (standing.name().clone(), callers.map(|caller| caller.name.clone()).collect())
+        });
+        let callers = callers.collect();
+        let mut mending = Self { repair, left: not_now.clone(), callers, ..Self::default() };
         for standing in standings.iter().filter(|standing| !standing.is_job) {
             let mut is_down = false;
             let mut is_paused = false;
@@ -72,8 +81,12 @@ impl Mending {
 
     /// The steps that do it, in the plan's order. `plan` leads all the way to the live release.
     pub fn part(&self, plan: &Plan) -> Plan {
+        // A front that is made anew is found at another address by those who have looked the name up.
+        let made = plan.steps.iter().filter(|step| matches!(step.action, Action::CreateFront(_)));
+        let again: BTreeSet<&ComponentName> =
+            made.filter_map(|step| self.callers.get(step.component.as_ref()?)).flatten().collect();
         let concerns = |step: &Step| match (&step.component, self.repair) {
-            (Some(name), Repair::Died) => self.components.contains(name),
+            (Some(name), Repair::Died) => self.components.contains(name) || again.contains(name),
             (Some(name), Repair::Always) => !self.left.contains(name),
             (None, _) => true,
         };
@@ -89,9 +102,19 @@ impl Mending {
         let kept = plan.steps.iter().filter(|step| match &step.action {
             Action::CreateNetwork(_) | Action::CreateVolume(_) | Action::FillVolume(_) => is_creating,
             Action::StartContainer(target) | Action::WaitReady { target, .. } => {
-                concerns(step) && existing(target).is_none_or(|id| started.contains(&id))
+                let is_stopped_first = |id: &String| {
+                    plan.steps.iter().any(|other| match &other.action {
+                        Action::StopContainer { target, .. } => target.existing() == Some(id),
+                        _ => false,
+                    })
+                };
+                concerns(step) && existing(target).is_none_or(|id| started.contains(&id) || is_stopped_first(&id))
             }
             // What the edge has lost it learns again, where that is all that is wrong.
+            // Nobody else starts a front.
+            Action::CreateFront(_) | Action::StartFront { .. } | Action::RenewFront(_) => {
+                step.component.as_ref().is_none_or(|name| !self.left.contains(name))
+            }
             Action::Route(change) => {
                 let others = plan.steps.iter().filter(|other| other.component == step.component && other.id != step.id);
                 let is_all = others.count() == 0 && !change.held && !self.left.contains(&change.component);
@@ -134,7 +157,11 @@ fn renumbered(action: &Action, number: &BTreeMap<u32, u32>) -> Action {
     };
     let mut action = action.clone();
     match &mut action {
-        Action::StartContainer(of) | Action::RemoveContainer(of) => target(of),
+        Action::StartContainer(of) | Action::RemoveContainer(of) | Action::RenewFront(of) => target(of),
+        Action::StartFront { target: of, change } => {
+            target(of);
+            change.targets_mut().for_each(target);
+        }
         Action::StopContainer { target: of, .. }
         | Action::RenameContainer { target: of, .. }
         | Action::Drain { target: of, .. }

@@ -1,5 +1,6 @@
 //! Which method fits a component, and why, as a sentence.
 
+use super::fronts;
 use crate::model::{CanarySettings, Component, ComponentName, Method, MountSource, NetworkMode, Stack};
 
 /// The method that will be used.
@@ -36,7 +37,7 @@ pub fn choose(stack: &Stack, name: &ComponentName) -> MethodChoice {
         Method::BlueGreen | Method::Canary if has_entries => choice(asked, "its x-launchway says so".into()),
         Method::BlueGreen | Method::Canary => {
             let reason = format!(
-                "its x-launchway asks for {asked}, but nothing leads to it over the edge, so that there is no traffic to move"
+                "its x-launchway asks for {asked}, but neither the edge nor a front leads to it, so that there is no traffic to move"
             );
             choice(if component.replicas > 1 { Method::Rolling } else { Method::Recreate }, reason)
         }
@@ -47,8 +48,12 @@ pub fn choose(stack: &Stack, name: &ComponentName) -> MethodChoice {
 fn by_features(stack: &Stack, component: &Component) -> MethodChoice {
     let choice = |method: Method, reason: String| MethodChoice { method, reason };
     let has_entries = !component.entries.is_empty();
-    if let Some(caller) = caller(stack, component) {
-        let reason = format!("{caller}, and would reach new and old at random while both run");
+    if let Some(caller) = caller(stack, component).filter(|_| !component.is_fronted()) {
+        let why = match fronts::obstacle(stack, component) {
+            Some(obstacle) => format!(" (no front can own its name: {obstacle})"),
+            None => String::new(),
+        };
+        let reason = format!("{caller}, and would reach new and old at random while both run{why}");
         return choice(Method::Recreate, waiting(has_entries, reason));
     }
     let replicas = component.replicas;
@@ -79,7 +84,11 @@ fn by_features(stack: &Stack, component: &Component) -> MethodChoice {
         let reason = format!("its {replicas} replicas twice at once would ask much of the host");
         return choice(Method::Rolling, reason);
     }
-    choice(Method::BlueGreen, "the edge leads to it, and nothing forbids two of it at once".into())
+    let leads = match component.edge_entries().next() {
+        Some(_) => "the edge leads to it",
+        None => "a front leads its callers to it",
+    };
+    choice(Method::BlueGreen, format!("{leads}, and nothing forbids two of it at once"))
 }
 
 /// How many requests the canary of a component would get in all, in words, where that is known to be too few and nothing
@@ -113,33 +122,40 @@ fn waiting(has_entries: bool, reason: String) -> String {
 }
 
 /// Why others may reach the component by its name, as far as the file tells; in doubt they do.
-fn caller(stack: &Stack, component: &Component) -> Option<String> {
-    let name = component.name.as_str();
-    for other in stack.components.values().filter(|other| other.name != component.name) {
-        let container = &other.container;
-        let links = container.links.iter().any(|link| link.split(':').next() == Some(name));
-        if links || other.depends_on.contains_key(&component.name) {
-            return Some(format!("{} depends on it", other.name));
-        }
-        let texts = container.environment.values();
-        let texts = texts.chain(container.command.iter().flatten()).chain(container.entrypoint.iter().flatten());
-        if texts.into_iter().any(|text| has_word(text, name)) {
-            return Some(format!("{} names it", other.name));
-        }
-        let shares_a_network = container
-            .networks
-            .keys()
-            .any(|key| key != super::routing::EDGE_NETWORK && component.container.networks.contains_key(key));
-        let files = container.mounts.iter().any(|mount| match &mount.source {
-            MountSource::Text { text, .. } => has_word(text.expose(), name),
-            MountSource::Repository { .. } => true,
-            _ => false,
-        });
-        if files && shares_a_network {
-            return Some(format!("{} mounts files that may name it", other.name));
-        }
+pub(super) fn caller(stack: &Stack, component: &Component) -> Option<String> {
+    stack.components.values().find_map(|other| calls(other, component))
+}
+
+/// Why `other` may reach the component by its name.
+pub(super) fn calls(other: &Component, component: &Component) -> Option<String> {
+    let (name, container) = (component.name.as_str(), &other.container);
+    if other.name == component.name {
+        return None;
     }
-    None
+    let links = container.links.iter().any(|link| link.split(':').next() == Some(name));
+    if links || other.depends_on.contains_key(&component.name) {
+        return Some(format!("{} depends on it", other.name));
+    }
+    if texts(other).any(|text| has_word(text, name)) {
+        return Some(format!("{} names it", other.name));
+    }
+    let shares_a_network = container
+        .networks
+        .keys()
+        .any(|key| key != super::routing::EDGE_NETWORK && component.container.networks.contains_key(key));
+    let files = container.mounts.iter().any(|mount| match &mount.source {
+        MountSource::Text { text, .. } => has_word(text.expose(), name),
+        MountSource::Repository { .. } => true,
+        _ => false,
+    });
+    (files && shares_a_network).then(|| format!("{} mounts files that may name it", other.name))
+}
+
+/// The values and commands of a component, in which another may be named.
+pub(super) fn texts(component: &Component) -> impl Iterator<Item = &String> {
+    let container = &component.container;
+    let commands = container.command.iter().chain(&container.entrypoint).flatten();
+    container.environment.values().chain(commands)
 }
 
 /// `http://api:8080` has the word `api`, `rapid` has not.
@@ -180,6 +196,14 @@ pub(super) fn two_are_impossible(stack: &Stack, component: &Component) -> Option
             }
             _ => return Some(format!("it writes to the host at {}, and two writers would corrupt it", mount.target)),
         }
+    }
+    let is_mounted = |path: &&String| container.mounts.iter().any(|mount| mount.target == **path);
+    if let Some(path) = component.image_volumes.iter().find(|path| !is_mounted(path)) {
+        return Some(format!("its image keeps data at {path}, in an unnamed volume that is handed on"));
+    }
+    let fixed = container.networks.values().find_map(|network| network.ipv4_address.as_ref());
+    if let Some(address) = fixed.filter(|_| !component.is_fronted()) {
+        return Some(format!("its address {address} can be had only once"));
     }
     if component.update.order.as_deref() == Some("stop-first") && component.replicas == 1 {
         return Some("its update_config says stop-first and it has one replica".into());
@@ -291,7 +315,7 @@ mod tests {
         worker.0.settings.method = Method::BlueGreen;
         assert_eq!(
             reason(worker),
-            "recreate: its x-launchway asks for blue-green, but nothing leads to it over the edge, so that there is no traffic to move"
+            "recreate: its x-launchway asks for blue-green, but neither the edge nor a front leads to it, so that there is no traffic to move"
         );
     }
 

@@ -12,6 +12,7 @@ pub mod drift;
 pub mod durations;
 pub mod estimate;
 pub mod fingerprint;
+pub mod fronts;
 pub mod insights;
 pub mod mending;
 pub mod method;

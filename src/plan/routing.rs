@@ -144,6 +144,7 @@ pub fn named(listen: &Listen) -> String {
         }
         Listen::Port { host_ip: Some(ip), port, .. } => format!("port {port} of {ip}"),
         Listen::Port { host_ip: None, port, .. } => format!("port {port}"),
+        Listen::Inside { port, .. } => format!("port {port} of its name"),
     }
 }
 
@@ -199,6 +200,7 @@ fn key_of(listen: &Listen) -> &'static str {
     match listen {
         Listen::Shared { .. } => "x-launchway.route",
         Listen::Port { .. } => "ports",
+        Listen::Inside { .. } => "x-launchway.front",
     }
 }
 

@@ -23,6 +23,7 @@ pub fn component(name: &str) -> Sample {
         update: UpdateConfig::default(),
         settings: ComponentSettings::default(),
         entries: vec![],
+        image_volumes: vec![],
         traffic: None,
     })
 }

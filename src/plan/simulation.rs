@@ -38,19 +38,22 @@ impl Simulation {
             Target::Existing { id, .. } => id.clone(),
             Target::Created { step } => self.created[step].clone(),
         };
-        let all = self.observed.containers.iter_mut().chain(&mut self.observed.release_commands);
+        let fronts = self.observed.fronts.iter_mut().map(|front| &mut front.container);
+        let all = self.observed.containers.iter_mut().chain(&mut self.observed.release_commands).chain(fronts);
         all.into_iter().find(|c| c.id == id).expect("a container that is there")
     }
 
     /// What the edge leads to runs, is ready, and is nobody else's.
-    fn replica(&mut self, target: &Target, address: std::net::Ipv4Addr) -> Replica {
+    fn replica(&mut self, target: &Target, address: Option<std::net::Ipv4Addr>) -> Replica {
         let container = self.find(target).clone();
         let is_well = container.is_running() && container.health == Health::Healthy;
         assert!(is_well, "{} is led to and is not ready", container.name);
-        assert_eq!(container.edge_address, Some(address), "{}", container.name);
-        let twins = self.observed.containers.iter().filter(|c| c.edge_address == Some(address));
-        assert_eq!(twins.count(), 1, "{address} is somebody else's too");
-        Replica { id: container.id, address: address.into() }
+        assert_eq!(container.edge_address, address, "{}", container.name);
+        if let Some(address) = address {
+            let twins = self.observed.containers.iter().filter(|c| c.edge_address == Some(address));
+            assert_eq!(twins.count(), 1, "{address} is somebody else's too");
+        }
+        Replica { id: container.id, address: address.map(Into::into) }
     }
 
     fn act(&mut self, step: u32, action: &Action) {
@@ -80,8 +83,10 @@ impl Simulation {
                 let volume = ObservedVolume { labels: spec.labels.clone(), ..Default::default() };
                 self.observed.volumes.insert(spec.name.clone(), volume);
             }
-            Action::CreateContainer(spec) => {
-                assert!(self.observed.containers.iter().all(|c| c.name != spec.name), "name {} is taken", spec.name);
+            Action::CreateContainer(spec) | Action::CreateFront(spec) => {
+                let fronts = self.observed.fronts.iter().map(|front| &front.container);
+                let mut all = self.observed.containers.iter().chain(fronts);
+                assert!(all.all(|c| c.name != spec.name), "name {} is taken", spec.name);
                 self.clock += 1;
                 let id = format!("{:08}id", self.clock);
                 self.created.insert(step, id.clone());
@@ -94,14 +99,10 @@ impl Simulation {
                 });
                 let volumes: BTreeMap<String, String> = volumes.collect();
                 let unnamed = |name: &str| name.starts_with("anonymous-");
-                let list = match get(label::ROLE).as_deref() {
-                    Some(label::RELEASE_COMMAND) => &mut self.observed.release_commands,
-                    _ => &mut self.observed.containers,
-                };
-                list.push(ObservedContainer {
+                let container = ObservedContainer {
                     id,
                     name: spec.name.clone(),
-                    component: ComponentName::new(get(label::COMPOSE_SERVICE).unwrap()).unwrap(),
+                    component: ComponentName::new(get(label::COMPONENT).unwrap()).unwrap(),
                     replica: number(label::COMPOSE_NUMBER).unwrap() as u32,
                     fingerprint: get(label::FINGERPRINT).map(Fingerprint),
                     project: get(label::PROJECT).and_then(|p| ProjectName::new(p).ok()),
@@ -111,10 +112,11 @@ impl Simulation {
                     state: ContainerState::Created,
                     health: Health::None,
                     image_id: spec.image.clone(),
-                    created_at: format!("{:08}", self.clock),
+                    created_at: jiff::Timestamp::from_second(self.clock.into()).unwrap().to_string(),
                     restart_count: 0,
                     oom_killed: false,
                     ended_ms: None,
+                    started_ms: None,
                     anonymous_volumes: volumes
                         .iter()
                         .filter(|(name, _)| unnamed(name))
@@ -129,12 +131,32 @@ impl Simulation {
                     },
                     published: vec![],
                     edge_address: get(label::EDGE_ADDRESS).and_then(|address| address.parse().ok()),
-                });
+                    fronted: get(label::FRONTED).is_some(),
+                };
                 let ports = spec.settings.ports.iter().filter_map(|port| {
                     let port = PublishedPort { host_ip: String::new(), port: port.published?, protocol: port.protocol };
                     Some(port)
                 });
-                list.last_mut().unwrap().published = ports.collect();
+                let container = ObservedContainer { published: ports.collect(), ..container };
+                match get(label::ROLE).as_deref() {
+                    Some(label::RELEASE_COMMAND) => self.observed.release_commands.push(container),
+                    Some(label::FRONT) => {
+                        self.observed.fronts.push(ObservedFront { container, routes: None, program: None });
+                    }
+                    _ => self.observed.containers.push(container),
+                }
+            }
+            Action::StartFront { target, change } => {
+                self.started(target);
+                let program = self.observed.front_program.clone();
+                self.front(target).program = program;
+                // Ways in that are not the front's own are the edge's.
+                assert!(change.entries.iter().all(|entry| entry.listen.is_inside()), "{change:?}");
+                self.route(change);
+            }
+            Action::RenewFront(target) => {
+                let program = self.observed.front_program.clone();
+                self.front(target).program = program;
             }
             Action::StartContainer(target) => {
                 let id = self.find(target).id.clone();
@@ -149,7 +171,7 @@ impl Simulation {
                     let both = writes(other).into_iter().any(|v| writes(&container).contains(&v));
                     assert!(!both, "{} and {} write to the same volume", other.name, container.name);
                 }
-                self.find(target).state = ContainerState::Running;
+                self.started(target);
                 let component = container.component;
                 let running = self.observed.containers.iter().filter(|c| c.component == component && c.is_running());
                 let running = running.count();
@@ -158,12 +180,18 @@ impl Simulation {
             }
             Action::StopContainer { target, .. } => {
                 let container = self.find(target).clone();
-                if let Some(edge) = &self.observed.edge
-                    && edge.serves(&container.component, &container.id)
-                {
-                    assert!(edge.routes[&container.component].held, "{} is stopped while it serves", container.name);
+                let leads = self.observed.edge.iter().filter_map(|edge| edge.routes.get(&container.component));
+                let running =
+                    self.observed.fronts.iter().filter(|front| front.container.component == container.component);
+                let running = running.filter(|front| front.container.is_running());
+                for routes in leads.chain(running.filter_map(|front| front.routes.as_ref())) {
+                    let serves = !routes.held && routes.serving().any(|replica| replica.id == container.id);
+                    assert!(!serves, "{} is stopped while it serves", container.name);
                 }
-                self.find(target).state = ContainerState::Exited { code: 143 };
+                self.clock += 1;
+                let ended_ms = Some(i64::from(self.clock) * 1000);
+                let stopped = self.find(target);
+                (stopped.state, stopped.ended_ms) = (ContainerState::Exited { code: 143 }, ended_ms);
             }
             Action::RenameContainer { target, name } => {
                 assert!(self.observed.containers.iter().all(|c| c.name != *name), "name {name} is taken");
@@ -174,6 +202,7 @@ impl Simulation {
                 let id = self.find(target).id.clone();
                 self.observed.containers.retain(|c| c.id != id);
                 self.observed.release_commands.retain(|c| c.id != id);
+                self.observed.fronts.retain(|front| front.container.id != id);
             }
             Action::WaitReady { target, readiness } => {
                 let container = self.find(target);
@@ -197,24 +226,59 @@ impl Simulation {
         }
     }
 
+    fn started(&mut self, target: &Target) {
+        self.clock += 1;
+        let started_ms = Some(i64::from(self.clock) * 1000);
+        let container = self.find(target);
+        (container.state, container.started_ms) = (ContainerState::Running, started_ms);
+    }
+
+    fn front(&mut self, target: &Target) -> &mut ObservedFront {
+        let id = self.find(target).id.clone();
+        self.observed.fronts.iter_mut().find(|front| front.container.id == id).expect("a front")
+    }
+
+    /// Each is told its own part: the edge, and the component's front.
     fn route(&mut self, change: &super::RouteChange) {
+        let part = |is_inside: bool| {
+            let entries = change.entries.iter().filter(|entry| entry.listen.is_inside() == is_inside);
+            super::RouteChange { entries: entries.cloned().collect(), ..change.clone() }
+        };
+        let inside = part(true);
+        if !inside.entries.is_empty() {
+            let routes = self.routes_of(&inside);
+            let fronts = self.observed.fronts.iter_mut().filter(|front| front.container.component == change.component);
+            for front in fronts.filter(|front| front.container.is_running()) {
+                front.routes = Some(routes.clone());
+            }
+        }
+        if self.observed.edge.is_some() {
+            self.route_at_edge(&part(false));
+        }
+    }
+
+    fn routes_of(&mut self, change: &super::RouteChange) -> ComponentRoutes {
+        let releases = change.shares.iter().map(|share| WeightedRelease {
+            release: share.release,
+            weight: share.weight,
+            replicas: share.replicas.iter().map(|(target, address)| self.replica(target, *address)).collect(),
+        });
+        ComponentRoutes {
+            releases: releases.collect(),
+            entries: change.entries.clone(),
+            held: change.held,
+            sticky: change.sticky.clone(),
+        }
+    }
+
+    fn route_at_edge(&mut self, change: &super::RouteChange) {
         if change.entries.is_empty() {
             self.observed.edge.as_mut().expect("an edge").routes.remove(&change.component);
             return;
         }
         let total: u32 = change.shares.iter().map(|share| u32::from(share.weight)).sum();
         assert!(total == 100 || (change.held && change.shares.is_empty()), "{change:?}");
-        let releases = change.shares.iter().map(|share| WeightedRelease {
-            release: share.release,
-            weight: share.weight,
-            replicas: share.replicas.iter().map(|(target, address)| self.replica(target, *address)).collect(),
-        });
-        let routes = ComponentRoutes {
-            entries: change.entries.clone(),
-            releases: releases.collect(),
-            held: change.held,
-            sticky: change.sticky.clone(),
-        };
+        let routes = self.routes_of(change);
         let edge = self.observed.edge.as_mut().expect("an edge");
         for (other, has) in edge.routes.iter().filter(|(other, _)| **other != change.component) {
             let taken = |mine: &RouteEntry| has.entries.iter().any(|entry| entry.listen.collides(&mine.listen));
@@ -233,7 +297,7 @@ impl Simulation {
             *least = serving.min(*least);
         }
         edge.routes.insert(change.component.clone(), routes);
-        edge.addresses = edge.routes.values().flat_map(|r| r.serving()).map(|replica| replica.address).collect();
+        edge.addresses = edge.routes.values().flat_map(|r| r.serving()).filter_map(|replica| replica.address).collect();
     }
 
     /// `web-1 running release 2`, sorted by name.

@@ -97,7 +97,8 @@ pub fn match_containers<'a>(
         let usable = !matches!(container.state, ContainerState::Dead | ContainerState::Paused);
         let job_fits = !is_job || job_counts(wanted, container, rerun);
         // Whoever has no address there cannot be led to.
-        let can_be_led_to = component.entries.is_empty() || observed.edge.is_none() || container.edge_address.is_some();
+        let can_be_led_to =
+            component.edge_entries().next().is_none() || observed.edge.is_none() || container.edge_address.is_some();
         same && usable && job_fits && can_be_led_to && detached(release, component, container).is_empty()
     };
     let (mut fitting, mut obsolete): (Vec<_>, Vec<_>) = all.into_iter().partition(|container| fits(container));

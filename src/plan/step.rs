@@ -49,6 +49,15 @@ pub enum Action {
     /// A volume with files of the commit: created, and filled by archive upload.
     FillVolume(Box<ContentVolume>),
     CreateContainer(Box<ContainerSpec>),
+    /// The same for a front, whose image the engine is asked to make where it lacks it.
+    CreateFront(Box<ContainerSpec>),
+    /// Tells a front that does not run what to serve, and starts it.
+    StartFront {
+        target: Target,
+        change: Box<RouteChange>,
+    },
+    /// Has a front go on with the program that runs here.
+    RenewFront(Target),
     StartContainer(Target),
     /// `grace`: time between the stop signal and SIGKILL; `None` is the container's own.
     StopContainer {
@@ -102,7 +111,8 @@ pub struct Share {
     pub release: ReleaseId,
     /// Whole percent.
     pub weight: u8,
-    pub replicas: Vec<(Target, Ipv4Addr)>,
+    /// With the address at which the edge reaches each; a front finds them by their ids.
+    pub replicas: Vec<(Target, Option<Ipv4Addr>)>,
 }
 
 /// A canary's hold: how long at which share, and what is judged.
@@ -279,6 +289,9 @@ impl Action {
             Action::CreateVolume(_) => "create volume".into(),
             Action::FillVolume(_) => "fill volume with files of the commit".into(),
             Action::CreateContainer(_) => "create container".into(),
+            Action::CreateFront(_) => "create front".into(),
+            Action::StartFront { .. } => "start front".into(),
+            Action::RenewFront(_) => "renew the front's program".into(),
             Action::StartContainer(_) => "start container".into(),
             Action::StopContainer { .. } => "stop container".into(),
             Action::RenameContainer { name, .. } => format!("rename container to {name}"),
@@ -301,13 +314,17 @@ impl Action {
     pub fn undo(&self) -> &'static str {
         match self {
             Action::CreateNetwork(_) | Action::CreateVolume(_) | Action::FillVolume(_) => "stays: nobody uses it",
-            Action::CreateContainer(_) => "remove it",
-            Action::StartContainer(_) => "stop it",
+            Action::CreateContainer(_) | Action::CreateFront(_) => "remove it",
+            Action::StartContainer(_) | Action::StartFront { .. } => "stop it",
             Action::StopContainer { .. } => "start it",
             Action::RenameContainer { .. } => "rename it back",
             Action::RemoveContainer(_) => "create it from its release",
             Action::Route(_) | Action::Unroute(_) => "lead traffic to the old release again",
-            Action::WaitReady { .. } | Action::Drain { .. } | Action::Pause(_) | Action::Hold(_) => "nothing to undo",
+            Action::RenewFront(_)
+            | Action::WaitReady { .. }
+            | Action::Drain { .. }
+            | Action::Pause(_)
+            | Action::Hold(_) => "nothing to undo",
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::model::WorkKind;
 impl Step {
     pub fn work_kind(&self) -> WorkKind {
         match &self.action {
-            Action::CreateContainer(_) => WorkKind::Create,
+            Action::CreateContainer(_) | Action::CreateFront(_) => WorkKind::Create,
             Action::StartContainer(_) => WorkKind::Start,
             Action::StopContainer { .. } => WorkKind::Stop,
             Action::RemoveContainer(_) => WorkKind::Remove,
@@ -21,6 +21,8 @@ impl Step {
             | Action::CreateVolume(_)
             | Action::FillVolume(_)
             | Action::RenameContainer { .. }
+            | Action::StartFront { .. }
+            | Action::RenewFront(_)
             | Action::Route(_)
             | Action::Unroute(_) => WorkKind::Other,
         }

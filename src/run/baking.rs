@@ -41,7 +41,7 @@ impl Baking {
         let Some(wanted) = release.stack.components.get(component) else { return Ok(None) };
         let deployer = convergence.deployer;
         let edge = deployer.edge_of(&convergence.project.name, &convergence.environment.name);
-        let edge = edge.filter(|_| !wanted.entries.is_empty());
+        let edge = Some(edge).filter(|_| !wanted.entries.is_empty());
         let asked = Asked { release: release.id, commit: release.commit.clone() };
         let allowed = &convergence.project.allow;
         let measures = Measures::new(&wanted.settings.prometheus, allowed, &asked, component, convergence.log);

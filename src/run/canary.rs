@@ -7,7 +7,6 @@ use super::measures::{Asked, Measures};
 use super::requests::Refusal;
 use super::traffic::EdgeOf;
 use crate::config::{Environment, Project};
-use crate::edge::EdgeError;
 use crate::engine::{EngineError, Outcome};
 use crate::model::{ComponentName, DeploymentId, OnLittleTraffic, ReleaseTraffic};
 use crate::plan::verdict::{Baseline, Conclusion, Counts, Decision, Interval, Judge, JudgeSettings};
@@ -117,7 +116,7 @@ impl Canaries {
             let now = match self.sums(hold, edge).await {
                 Ok(now) => now,
                 // It serves on by what it knows, or comes back with new sums.
-                Err(StepError::Edge(EdgeError::Away { .. })) => continue,
+                Err(StepError::Edge(error)) if error.is_away() => continue,
                 Err(other) => return Err(other),
             };
             let restarts = self.restarts(hold).await?.saturating_sub(restarts_before);

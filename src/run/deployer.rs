@@ -4,6 +4,7 @@ use super::already::DeployedCommits;
 use super::approval::WrongCodes;
 use super::build_slots::BuildSlots;
 use super::collect::Collecting;
+use super::fronts::Fronts;
 use super::keep::Keeping;
 use super::log::Logs;
 use super::metrics::Metrics;
@@ -58,6 +59,8 @@ pub struct Deployer {
     /// Tips are to be compared with what was received.
     pub to_compare: Notify,
     pub traffic_past: TrafficPast,
+    /// What owns components' names inside their environments.
+    pub fronts: Arc<Fronts>,
     pub metrics: Metrics,
     /// The record of what work takes.
     pub works: Works,
@@ -113,6 +116,7 @@ impl Deployer {
         let Parts { config, store, engine, builder, status_clients } = parts;
         engine.sign_in(config.registries.clone());
         let tasks = TaskTracker::new();
+        let fronts = Arc::new(Fronts::new(engine.clone()));
         Ok(Arc::new(Self {
             mirrors: Mirrors::new(config.data.join("mirrors")),
             logs: Logs::new(&config.data)?,
@@ -138,6 +142,7 @@ impl Deployer {
             to_run_hooks: Notify::new(),
             to_compare: Notify::new(),
             traffic_past: TrafficPast::default(),
+            fronts,
             metrics: Metrics::default(),
             to_promote: Notify::new(),
             admissions: Admissions::default(),

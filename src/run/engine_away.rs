@@ -40,7 +40,7 @@ impl Patience<'_> {
     /// A snapshot of what runs, as soon as the engine gives one.
     pub async fn observe(&self, project: &Project, environment: &Environment) -> Result<Observed, Setback> {
         loop {
-            match self.deployer.engine.observe(&super::deployer::scope(project, environment)).await {
+            match self.deployer.observe_engine(project, environment).await {
                 Ok(mut observed) => {
                     observed.edge = self.observe_edge(project, environment).await?;
                     return Ok(observed);

@@ -66,21 +66,19 @@ pub trait Watch: Send + Sync {
 pub struct Hands {
     pub engine: Arc<dyn Engine>,
     pub supplies: Arc<dyn Supplies>,
-    /// What leads traffic; `None` where this machine has no edge.
-    pub lead: Option<Arc<dyn Lead>>,
+    /// What leads traffic.
+    pub lead: Arc<dyn Lead>,
 }
 
 impl Hands {
     async fn act(&self, action: &Action, stop: &CancellationToken) -> Result<Outcome, StepError> {
         match action {
-            Action::Route(_) | Action::Unroute(_) | Action::Drain { .. } | Action::Hold(_) => match &self.lead {
-                Some(lead) => lead.act(action, stop).await,
-                None => Err(EngineError::Refused {
-                    attempted: action.verb(),
-                    why: "there is no `[edge]` in launchway.toml".into(),
-                }
-                .into()),
-            },
+            Action::StartFront { .. }
+            | Action::RenewFront(_)
+            | Action::Route(_)
+            | Action::Unroute(_)
+            | Action::Drain { .. }
+            | Action::Hold(_) => self.lead.act(action, stop).await,
             Action::Pause(time) => tokio::select! {
                 () = tokio::time::sleep(*time) => Ok(Outcome::default()),
                 () = stop.cancelled() => Err(EngineError::Cancelled.into()),
@@ -208,6 +206,14 @@ fn resolve(step: &Step, created: &BTreeMap<u32, String>) -> Result<Action, Engin
         }
         Action::Drain { component, target, limit } => {
             Action::Drain { component: component.clone(), target: resolve(target)?, limit: *limit }
+        }
+        Action::RenewFront(target) => Action::RenewFront(resolve(target)?),
+        Action::StartFront { target, change } => {
+            let mut change = change.clone();
+            for target in change.targets_mut() {
+                *target = resolve(target)?;
+            }
+            Action::StartFront { target: resolve(target)?, change }
         }
         Action::Route(change) => {
             let mut change = change.clone();

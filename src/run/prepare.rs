@@ -4,6 +4,7 @@ use super::checkout::{self, Checkout};
 use super::deployer::{Deployer, now_ms, scope};
 use super::engine_away::Patience;
 use super::failpoint::failpoint;
+use super::image_facts;
 use super::images::{self, Settling};
 use super::log::DeploymentLog;
 use super::setback::Setback;
@@ -103,7 +104,7 @@ pub async fn prepare(
 
 /// A release that was made for an edge cannot be reached without one.
 fn needs_no_edge(deployer: &Deployer, release: &Release) -> Result<(), Setback> {
-    let routed = release.stack.components.values().find(|component| !component.entries.is_empty());
+    let routed = release.stack.components.values().find(|component| component.edge_entries().next().is_some());
     match (routed, &deployer.config().edge) {
         (Some(component), None) => Err(Setback::host(format!(
             "release {} was made for the edge, which leads to {}, and there is no `[edge]` in launchway.toml any more. Add it again, or deploy a commit: its ports are then published by the engine.",
@@ -228,13 +229,14 @@ async fn make_release(
     deployer: &Deployer,
     deployment: &Deployment,
     project: &Project,
-    stack: Stack,
+    mut stack: Stack,
     tree: &Arc<dyn Tree>,
     previous: &Option<Release>,
     log: &DeploymentLog,
     cancel: &CancellationToken,
 ) -> Result<Release, Setback> {
     let platform = deployer.engine.info().await?.platform;
+    let resolve = images::Resolve::Pull { engine: &deployer.engine, works: Some(&deployer.works), log, cancel };
     let settling = Settling {
         project: &project.name,
         stack: &stack,
@@ -242,7 +244,7 @@ async fn make_release(
         live: previous.as_ref(),
         platform: &platform,
         content_keys: &deployer.content_keys,
-        resolve: images::Resolve::Pull { engine: &deployer.engine, works: Some(&deployer.works), log, cancel },
+        resolve,
         anew: images::Anew {
             build: deployment.rebuild,
             pull: deployment.pull,
@@ -252,6 +254,10 @@ async fn make_release(
         },
     };
     let parts = images::settle(&settling).await?;
+    let problems = image_facts::give(&mut stack, &parts, tree.as_ref(), &resolve).await?;
+    if !problems.is_empty() {
+        return Err(logged(log, problems));
+    }
     let new = NewRelease {
         project: deployment.project.clone(),
         environment: deployment.environment.clone(),

@@ -75,7 +75,7 @@ impl From<EngineError> for Setback {
 impl From<EdgeError> for Setback {
     fn from(error: EdgeError) -> Self {
         match error {
-            EdgeError::Away { .. } => Setback::EngineAway { why: error.to_string() },
+            EdgeError::Away { .. } | EdgeError::FrontAway { .. } => Setback::EngineAway { why: error.to_string() },
             other => Setback::host(other),
         }
     }

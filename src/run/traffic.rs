@@ -3,15 +3,18 @@
 use super::canary::Canaries;
 use super::deployer::{Deployer, scope};
 use super::executor::StepError;
+use super::fronts::Fronts;
 use super::traffic_past::TrafficPast;
 use crate::config::{Environment, Project};
 use crate::edge::{EdgeClient, EdgeError};
-use crate::engine::{EngineError, Outcome};
+use crate::engine::{Engine, EngineError, Outcome, Supplies};
 use crate::model::{
     ComponentName, ComponentRoutes, ComponentTraffic, EdgeSettings, EnvironmentName, InFlight, Observed, ObservedEdge,
     ProjectName, Replica, RouteKey, WeightedRelease,
 };
-use crate::plan::{Action, RouteChange, Target};
+use crate::plan::{Action, RouteChange, Target, VolumeContent};
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,9 +33,14 @@ pub trait Lead: Send + Sync {
     async fn act(&self, action: &Action, cancel: &CancellationToken) -> Result<Outcome, StepError>;
 }
 
-/// The edge, for one environment.
+/// The edge and the fronts, for one environment.
 pub struct EdgeOf {
-    pub client: EdgeClient,
+    /// `None` where this machine has no edge.
+    client: Option<EdgeClient>,
+    fronts: Arc<Fronts>,
+    engine: Arc<dyn Engine>,
+    /// How fronts are set up.
+    settings: EdgeSettings,
     pub project: ProjectName,
     pub environment: EnvironmentName,
     /// Of a deployment; without it nothing can be held.
@@ -40,21 +48,27 @@ pub struct EdgeOf {
 }
 
 impl Deployer {
-    /// What leads the environment's traffic; `None` where this machine has no edge.
+    /// What leads the environment's traffic.
     pub fn lead(
         &self,
         project: &ProjectName,
         environment: &EnvironmentName,
         canaries: Option<Canaries>,
-    ) -> Option<Arc<dyn Lead>> {
-        let edge = self.edge_of(project, environment)?;
-        Some(Arc::new(EdgeOf { canaries, ..edge }))
+    ) -> Arc<dyn Lead> {
+        Arc::new(EdgeOf { canaries, ..self.edge_of(project, environment) })
     }
 
     /// A snapshot of the environment. An edge that is away serves what it serves: nothing is known of it then.
     pub async fn observe(&self, project: &Project, environment: &Environment) -> Result<Observed, EngineError> {
-        let mut observed = self.engine.observe(&scope(project, environment)).await?;
+        let mut observed = self.observe_engine(project, environment).await?;
         observed.edge = self.observe_edge(&project.name, &environment.name).await.unwrap_or_default();
+        Ok(observed)
+    }
+
+    /// The same without the edge.
+    pub async fn observe_engine(&self, project: &Project, environment: &Environment) -> Result<Observed, EngineError> {
+        let mut observed = self.engine.observe(&scope(project, environment)).await?;
+        self.fronts.observe(&project.name, &environment.name, &mut observed).await;
         Ok(observed)
     }
 
@@ -65,29 +79,41 @@ impl Deployer {
         environment: &EnvironmentName,
     ) -> Result<Option<ObservedEdge>, EdgeError> {
         let config = self.config();
-        let (Some(settings), Some(edge)) = (&config.edge, self.edge_of(project, environment)) else { return Ok(None) };
-        Ok(Some(edge.observe(settings, &self.traffic_past).await?))
+        let edge = self.edge_of(project, environment);
+        let (Some(settings), Some(client)) = (&config.edge, &edge.client) else { return Ok(None) };
+        Ok(Some(edge.observe(client, settings, &self.traffic_past).await?))
     }
 
-    pub fn edge_of(&self, project: &ProjectName, environment: &EnvironmentName) -> Option<EdgeOf> {
+    pub fn edge_of(&self, project: &ProjectName, environment: &EnvironmentName) -> EdgeOf {
         let config = self.config();
-        config.edge.as_ref()?;
-        let client = EdgeClient::new(&config.data);
-        Some(EdgeOf { client, project: project.clone(), environment: environment.clone(), canaries: None })
+        EdgeOf {
+            client: config.edge.is_some().then(|| EdgeClient::new(&config.data)),
+            fronts: self.fronts.clone(),
+            engine: self.engine.clone(),
+            settings: config.edge.clone().unwrap_or_default(),
+            project: project.clone(),
+            environment: environment.clone(),
+            canaries: None,
+        }
     }
 }
 
 impl EdgeOf {
     /// What the edge serves of the environment now.
-    async fn observe(&self, settings: &EdgeSettings, past: &TrafficPast) -> Result<ObservedEdge, EdgeError> {
-        let table = self.client.routes().await?;
-        let traffic = self.client.traffic().await?;
+    async fn observe(
+        &self,
+        client: &EdgeClient,
+        settings: &EdgeSettings,
+        past: &TrafficPast,
+    ) -> Result<ObservedEdge, EdgeError> {
+        let table = client.routes().await?;
+        let traffic = client.traffic().await?;
         past.note(&traffic);
-        let host_routes = self.client.health().await?.host_routes;
+        let host_routes = client.health().await?.host_routes;
         let mut observed = ObservedEdge { range: Some(settings.addresses), host_routes, ..ObservedEdge::default() };
         for (key, routes) in table.components {
             let replicas = routes.releases.iter().flat_map(|release| &release.replicas);
-            observed.addresses.extend(replicas.map(|replica| replica.address));
+            observed.addresses.extend(replicas.filter_map(|replica| replica.address));
             if self.is_own(&key) {
                 observed.routes.insert(key.component, routes);
             }
@@ -108,14 +134,29 @@ impl EdgeOf {
         RouteKey { project: self.project.clone(), environment: self.environment.clone(), component: component.clone() }
     }
 
-    /// All of it in one moment.
+    /// At the edge all of it in one moment; at fronts, which share no way in, one after the other.
     async fn route(&self, change: &RouteChange) -> Result<Outcome, StepError> {
         let mut changes = Vec::new();
         for change in change.others.iter().chain([change]) {
-            let routes = (!change.entries.is_empty()).then(|| routes_of(change)).transpose()?;
-            changes.push((self.key(&change.component), routes));
+            changes.push((self.key(&change.component), routes_of(change)?));
         }
-        self.client.change(&changes).await?;
+        if let Some(client) = &self.client {
+            let at_edge: Vec<_> = changes.iter().map(|(key, routes)| (key.clone(), at_edge(routes))).collect();
+            client.change(&at_edge).await?;
+        }
+        for (key, routes) in &changes {
+            self.fronts.change(key, routes).await?;
+        }
+        Ok(Outcome::default())
+    }
+
+    async fn start_front(&self, target: &Target, change: &RouteChange) -> Result<Outcome, StepError> {
+        let Target::Existing { id, name } = target else { return Ok(Outcome::default()) };
+        let (key, routes) = (self.key(&change.component), routes_of(change)?);
+        let action = Action::StartContainer(target.clone());
+        let cancel = CancellationToken::new();
+        let start = async { self.engine.act(&action, &NoFiles, &cancel).await.map(drop) };
+        self.fronts.start(&key, (id, name), &routes, &self.settings, start).await?;
         Ok(Outcome::default())
     }
 
@@ -133,7 +174,7 @@ impl EdgeOf {
             let left = match self.traffic_of(component).await {
                 Ok(traffic) => traffic.in_flight.get(id).copied().unwrap_or_default(),
                 // An edge that has ended has cut what it had; a new one counts what it took over.
-                Err(EdgeError::Away { .. }) if Instant::now() < end => {
+                Err(error) if error.is_away() && Instant::now() < end => {
                     tokio::select! {
                         () = tokio::time::sleep(LOOK_EVERY) => continue,
                         () = cancel.cancelled() => return Err(EngineError::Cancelled.into()),
@@ -147,7 +188,7 @@ impl EdgeOf {
             }
             if Instant::now() >= end && left.connections > 0 && !is_told {
                 is_told = true;
-                self.client.say_goodbye(id).await?;
+                self.say_goodbye(component, id).await?;
                 end = Instant::now() + GOODBYE;
             } else if Instant::now() >= end {
                 let note = format!("after {} s it still has {}; what is left is cut", limit.as_secs(), words(left));
@@ -160,12 +201,28 @@ impl EdgeOf {
         }
     }
 
-    /// What the edge has counted of a component; nothing where it leads to none.
+    /// What edge and front have counted of a component; nothing where neither leads to it.
     pub async fn traffic_of(&self, component: &ComponentName) -> Result<ComponentTraffic, EdgeError> {
         let key = self.key(component);
-        let traffic = self.client.traffic().await?;
-        let own = traffic.components.into_iter().find(|(other, _)| *other == key);
-        Ok(own.map(|(_, traffic)| traffic).unwrap_or_default())
+        let mut sum = ComponentTraffic::default();
+        for client in self.clients(&key) {
+            let traffic = client.traffic().await?;
+            for (_, traffic) in traffic.components.into_iter().filter(|(other, _)| *other == key) {
+                sum.add(traffic);
+            }
+        }
+        Ok(sum)
+    }
+
+    async fn say_goodbye(&self, component: &ComponentName, container: &str) -> Result<(), EdgeError> {
+        for client in self.clients(&self.key(component)) {
+            client.say_goodbye(container).await?;
+        }
+        Ok(())
+    }
+
+    fn clients(&self, key: &RouteKey) -> Vec<EdgeClient> {
+        self.client.iter().cloned().chain(self.fronts.clients(key)).collect()
     }
 }
 
@@ -175,7 +232,16 @@ impl Lead for EdgeOf {
         match action {
             Action::Route(change) => self.route(change).await,
             Action::Unroute(component) => {
-                self.client.remove(&self.key(component)).await?;
+                if let Some(client) = &self.client {
+                    client.remove(&self.key(component)).await?;
+                }
+                Ok(Outcome::default())
+            }
+            Action::StartFront { target, change } => self.start_front(target, change).await,
+            Action::RenewFront(target) => {
+                if let Some(container) = target.existing() {
+                    self.fronts.renew(container).await?;
+                }
                 Ok(Outcome::default())
             }
             Action::Drain { component, target, limit } => self.drain(component, target, *limit, cancel).await,
@@ -194,7 +260,25 @@ impl Lead for EdgeOf {
     }
 }
 
-/// As the edge takes them. Every replica is there by now.
+/// Of what is served, what the edge serves; `None`: nothing leads there from outside.
+fn at_edge(routes: &ComponentRoutes) -> Option<ComponentRoutes> {
+    let mut routes = routes.clone();
+    routes.entries.retain(|entry| !entry.listen.is_inside());
+    (!routes.entries.is_empty()).then_some(routes)
+}
+
+/// A front that is started needs nothing of a commit.
+struct NoFiles;
+
+#[async_trait::async_trait]
+impl Supplies for NoFiles {
+    async fn archive(&self, _: &VolumeContent) -> anyhow::Result<BoxStream<'static, Result<Bytes, std::io::Error>>> {
+        anyhow::bail!("there are no files of a commit here")
+    }
+    fn progress(&self, _: &str) {}
+}
+
+/// As they are served. Every replica is there by now.
 fn routes_of(change: &RouteChange) -> Result<ComponentRoutes, StepError> {
     let mut releases = Vec::new();
     for share in &change.shares {
@@ -204,7 +288,7 @@ fn routes_of(change: &RouteChange) -> Result<ComponentRoutes, StepError> {
                 let attempted = "lead traffic to a container".to_string();
                 return Err(EngineError::Refused { attempted, why: "it is not created yet".into() }.into());
             };
-            replicas.push(Replica { id: id.clone(), address: IpAddr::V4(*address) });
+            replicas.push(Replica { id: id.clone(), address: address.map(IpAddr::V4) });
         }
         releases.push(WeightedRelease { release: share.release, weight: share.weight, replicas });
     }

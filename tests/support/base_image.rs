@@ -6,15 +6,36 @@ use futures_util::TryStreamExt;
 
 /// `/bin/busybox` of Debian's busybox-static, with a link for each of its commands; made when the engine has none yet.
 pub async fn base(docker: &Docker) -> String {
-    let (repository, tag) = ("launchway-test/base", "1");
-    let reference = format!("{repository}:{tag}");
+    imported(docker, "launchway-test/base", || busybox(&[])).await
+}
+
+/// The same with this machine's own `getent`, which looks names up: a static busybox cannot.
+pub async fn resolving(docker: &Docker) -> String {
+    imported(docker, "launchway-test/resolving", || {
+        let listed = std::process::Command::new("ldd").arg(GETENT).output().unwrap().stdout;
+        let listed = String::from_utf8_lossy(&listed).into_owned();
+        let paths = listed.split_whitespace().filter(|word| word.starts_with('/'));
+        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+        for path in paths.chain([GETENT]) {
+            files.push((path.trim_start_matches('/').to_string(), std::fs::read(path).unwrap()));
+        }
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+        archive(&files, 0o755)
+    })
+    .await
+}
+
+const GETENT: &str = "/usr/bin/getent";
+
+async fn imported(docker: &Docker, repository: &str, archive: impl FnOnce() -> Vec<u8>) -> String {
+    let reference = format!("{repository}:1");
     if docker.inspect_image(&reference).await.is_err() {
         // Tests run in many processes at once; one of them imports.
         let lock = std::fs::File::create(std::env::temp_dir().join("launchway-test-base.lock")).unwrap();
         lock.lock().unwrap();
         if docker.inspect_image(&reference).await.is_err() {
-            let options = CreateImageOptionsBuilder::new().from_src("-").repo(repository).tag(tag).build();
-            let archive = bollard::body_full(busybox(&[]).into());
+            let options = CreateImageOptionsBuilder::new().from_src("-").repo(repository).tag("1").build();
+            let archive = bollard::body_full(archive().into());
             docker.create_image(Some(options), Some(archive), None).try_collect::<Vec<_>>().await.unwrap();
         }
     }
@@ -23,6 +44,11 @@ pub async fn base(docker: &Docker) -> String {
 
 /// The archive, with further files at its root.
 pub fn busybox(more: &[(&str, &str)]) -> Vec<u8> {
+    let more: Vec<(&str, &[u8])> = more.iter().map(|(path, text)| (*path, text.as_bytes())).collect();
+    archive(&more, 0o644)
+}
+
+fn archive(more: &[(&str, &[u8])], mode_of_more: u32) -> Vec<u8> {
     let paths = ["/bin/busybox", "/usr/bin/busybox"];
     let path = paths.into_iter().find(|path| std::path::Path::new(path).exists());
     let path = path.expect("tests need a static busybox: apt-get install busybox-static");
@@ -47,8 +73,9 @@ pub fn busybox(more: &[(&str, &str)]) -> Vec<u8> {
     let accounts = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n";
     let mut file = header(tar::EntryType::Regular, 0o644, accounts.len() as u64);
     tar.append_data(&mut file, "etc/passwd", accounts.as_slice()).unwrap();
-    for (path, text) in more {
-        tar.append_data(&mut header(tar::EntryType::Regular, 0o644, text.len() as u64), path, text.as_bytes()).unwrap();
+    for (path, bytes) in more {
+        let mut file = header(tar::EntryType::Regular, mode_of_more, bytes.len() as u64);
+        tar.append_data(&mut file, path, *bytes).unwrap();
     }
     tar.into_inner().unwrap()
 }

@@ -68,7 +68,7 @@ impl App {
     }
 
     fn at(name: &str, address: Ipv4Addr, port: u16) -> Self {
-        let replica = Replica { id: format!("container-{name}"), address: IpAddr::V4(address) };
+        let replica = Replica { id: format!("container-{name}"), address: Some(IpAddr::V4(address)) };
         let seen = Arc::new(Seen { name: name.into(), ..Seen::default() });
         Self { replica, port, seen, stop: CancellationToken::new() }
     }
@@ -80,7 +80,7 @@ impl App {
     pub async fn listen(&self) {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_reuseaddr(true).unwrap();
-        socket.bind((self.replica.address, self.port).into()).unwrap();
+        socket.bind((self.replica.address.unwrap(), self.port).into()).unwrap();
         let listener = socket.listen(1024).unwrap();
         tokio::spawn(serve(listener, self.seen.clone(), self.stop.clone()));
     }
@@ -89,7 +89,7 @@ impl App {
     pub async fn kill(&self) {
         self.stop.cancel();
         super::edge_world::until("the application to be gone", || async {
-            tokio::net::TcpStream::connect((self.replica.address, self.port)).await.is_err()
+            tokio::net::TcpStream::connect((self.replica.address.unwrap(), self.port)).await.is_err()
         })
         .await;
     }

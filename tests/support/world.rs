@@ -3,13 +3,14 @@
 use super::forge::{FakeForge, Kept, TOKEN};
 use super::git_repository::GitRepository;
 use super::images::Engine;
-use bollard::exec::{CreateExecOptions, StartExecOptions};
+use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptions, ListNetworksOptionsBuilder,
     ListVolumesOptions, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
     RemoveVolumeOptions,
 };
+use futures_util::TryStreamExt;
 use launchway::model::{CommitId, ForgeKind};
 use std::collections::HashMap;
 use std::future::Future;
@@ -270,10 +271,20 @@ PORT = "{app_port}"
 
     /// The same with variables in its environment (failpoints).
     pub async fn serve_with(&mut self, variables: &[(&str, &str)]) {
+        let mut command = self.command();
+        command.envs(variables.iter().copied());
+        self.serve_by(command).await;
+    }
+
+    /// The same with another program.
+    pub async fn serve_as(&mut self, program: &Path) {
+        self.serve_by(self.command_of(program)).await;
+    }
+
+    async fn serve_by(&mut self, mut command: Command) {
         let log =
             std::fs::File::options().create(true).append(true).open(self.folder.path().join("serve.log")).unwrap();
-        let child =
-            self.command().arg("serve").envs(variables.iter().copied()).stderr(log).stdout(Stdio::null()).spawn();
+        let child = command.arg("serve").stderr(log).stdout(Stdio::null()).spawn();
         self.server = Some(child.unwrap());
         self.served = true;
         let address = format!("127.0.0.1:{}", self.port);
@@ -286,7 +297,11 @@ PORT = "{app_port}"
 
     /// The launchway command with the story's settings.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_launchway"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_launchway")))
+    }
+
+    fn command_of(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         command.arg("--config").arg(self.folder.path().join("launchway.toml")).current_dir(self.folder.path());
         command
     }
@@ -444,13 +459,31 @@ PORT = "{app_port}"
         found
     }
 
-    /// Component -> container id, of what runs.
+    /// Component -> container id, of what runs, fronts apart.
     pub async fn running(&self) -> HashMap<String, String> {
         let containers = self.containers().await.into_iter();
+        let is_replica = |labels: &HashMap<String, String>| !labels.contains_key("launchway.role");
         containers
+            .filter(|c| c.labels.as_ref().is_some_and(is_replica))
             .filter(|c| c.state.is_some_and(|state| state.to_string() == "running"))
             .filter_map(|c| Some((c.labels?.get("launchway.component")?.clone(), c.id?)))
             .collect()
+    }
+
+    /// What a command says in the only running container of a component.
+    pub async fn exec(&self, component: &str, command: &[&str]) -> String {
+        let running = self.running().await;
+        let docker = &self.engine.docker;
+        let options = CreateExecOptions {
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            cmd: Some(command.to_vec()),
+            ..Default::default()
+        };
+        let id = docker.create_exec(&running[component], options).await.unwrap().id;
+        let StartExecResults::Attached { output, .. } = docker.start_exec(&id, None).await.unwrap() else { panic!() };
+        let lines: Vec<_> = output.try_collect().await.unwrap();
+        lines.iter().map(ToString::to_string).collect::<String>().trim().to_string()
     }
 
     /// The names of what the environment has on the engine, sorted: containers with their states, networks, volumes.

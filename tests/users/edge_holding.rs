@@ -12,7 +12,7 @@ async fn held_requests_go_on_in_order_once_a_replica_comes() {
     let world = EdgeWorld::new().await;
     // It takes one connection after the other, in the order in which they were made.
     let app = App::absent("web", world.port);
-    let listener = TcpListener::bind((app.replica.address, world.port)).await.unwrap();
+    let listener = TcpListener::bind((app.replica.address.unwrap(), world.port)).await.unwrap();
     world.hold().await;
     let mut waiting = Vec::new();
     for number in 0..20 {

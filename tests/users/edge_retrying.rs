@@ -25,7 +25,7 @@ async fn a_request_that_may_have_been_sent_is_not_sent_again() {
     let world = EdgeWorld::new().await;
     // It takes the connection and the request, and dies.
     let dying = App::absent("dying", world.port);
-    let listener = TcpListener::bind((dying.replica.address, world.port)).await.unwrap();
+    let listener = TcpListener::bind((dying.replica.address.unwrap(), world.port)).await.unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let _ = stream.read(&mut [0; 16]).await;
@@ -54,7 +54,7 @@ async fn an_idle_connection_that_the_replica_closed_costs_no_request() {
     let world = EdgeWorld::new().await;
     // It answers once on a connection, and then closes it without having said so.
     let closing = App::absent("closing", world.port);
-    let listener = TcpListener::bind((closing.replica.address, world.port)).await.unwrap();
+    let listener = TcpListener::bind((closing.replica.address.unwrap(), world.port)).await.unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {

@@ -124,7 +124,7 @@ async fn a_published_port_speaks_http_or_plain_tcp() {
 async fn plain_tcp_passes_each_sides_end_on() {
     let world = EdgeWorld::new().await;
     let (port, app) = (free_port(), App::absent("db", world.port));
-    let listener = TcpListener::bind((app.replica.address, world.port)).await.unwrap();
+    let listener = TcpListener::bind((app.replica.address.unwrap(), world.port)).await.unwrap();
     world
         .client
         .put(&key("web"), &world.routed(on_port(port, EntryProtocol::Tcp), &[(1, 100, &[&app])]))
@@ -160,7 +160,7 @@ async fn a_port_of_which_nothing_is_known_is_asked_once_its_first_replica_is_the
     assert!(early.await.unwrap().unwrap().text().await.unwrap().contains("x-forwarded-for"));
     assert_eq!(app.requests()[0], "HEAD /");
 
-    let greeting = TcpListener::bind((db.replica.address, world.port)).await.unwrap();
+    let greeting = TcpListener::bind((db.replica.address.unwrap(), world.port)).await.unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = greeting.accept().await {
             let _ = stream.write_all(b"+OK at your service\r\n").await;

@@ -3,10 +3,8 @@
 use crate::support::app::{STORE, WEB};
 use crate::support::images::BASE;
 use crate::support::world::{Settings, Shown, World};
-use bollard::exec::{CreateExecOptions, StartExecResults};
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, VolumeCreateRequest};
 use bollard::query_parameters::CreateContainerOptionsBuilder;
-use futures_util::TryStreamExt;
 use std::collections::HashMap;
 
 /// A service that stays up, with whatever is added to it.
@@ -25,22 +23,6 @@ async fn deploy(world: &World, services: &str) -> Shown {
 async fn succeeds(world: &World, services: &str) {
     let shown = deploy(world, services).await;
     assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
-}
-
-/// What a command says in the only running container of a component.
-async fn exec(world: &World, component: &str, command: &[&str]) -> String {
-    let running = world.running().await;
-    let docker = &world.engine.docker;
-    let options = CreateExecOptions {
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        cmd: Some(command.to_vec()),
-        ..Default::default()
-    };
-    let id = docker.create_exec(&running[component], options).await.unwrap().id;
-    let StartExecResults::Attached { output, .. } = docker.start_exec(&id, None).await.unwrap() else { panic!() };
-    let lines: Vec<_> = output.try_collect().await.unwrap();
-    lines.iter().map(ToString::to_string).collect::<String>().trim().to_string()
 }
 
 /// A job that notes each run on the volume that `web` shows.
@@ -65,7 +47,7 @@ volumes: { data: {} }
 async fn a_job_runs_before_what_waits_for_it_and_again_only_when_that_changes() {
     let world = World::new().await;
     succeeds(&world, MIGRATE).await;
-    let runs = || exec(&world, "web", &["cat", "/data/runs"]);
+    let runs = || world.exec("web", &["cat", "/data/runs"]);
     assert_eq!(runs().await, "run", "web needs the file of the job to stay up");
 
     world.repository.write("README.md", "unrelated");
@@ -113,7 +95,7 @@ async fn files_of_the_commit_are_mounted_and_a_change_of_one_replaces_only_its_c
     succeeds(&world, &services).await;
     let cat = |path: &'static str| {
         let world = &world;
-        async move { exec(world, "site", &["cat", path]).await }
+        async move { world.exec("site", &["cat", path]).await }
     };
     assert_eq!(cat("/www/index.html").await, unique("one").trim());
     assert_eq!(cat("/etc/app.conf").await, unique("conf").trim());
@@ -141,13 +123,14 @@ async fn what_an_app_keeps_survives_its_replacements() {
     };
     succeeds(&world, &app(1)).await;
     for version in 2..=4 {
-        exec(&world, "app", &["sh", "-c", &format!("echo {version} >> /kept/file; echo {version} >> /unnamed/file")])
+        world
+            .exec("app", &["sh", "-c", &format!("echo {version} >> /kept/file; echo {version} >> /unnamed/file")])
             .await;
         let before = world.running().await;
         succeeds(&world, &app(version)).await;
         assert_ne!(before, world.running().await);
     }
-    assert_eq!(exec(&world, "app", &["cat", "/kept/file", "/unnamed/file"]).await, "2\n3\n4\n2\n3\n4");
+    assert_eq!(world.exec("app", &["cat", "/kept/file", "/unnamed/file"]).await, "2\n3\n4\n2\n3\n4");
     world.end().await;
 }
 
@@ -198,12 +181,12 @@ async fn a_value_that_changes_replaces_only_who_uses_it() {
     let services = service("greeter", "    environment: { GREETING: '${GREETING}' }\n")
         + &service("placed", "    environment: { PLACE: '${PLACE}' }\n");
     succeeds(&world, &services).await;
-    assert_eq!(exec(&world, "greeter", &["sh", "-c", "echo $GREETING"]).await, "hello");
+    assert_eq!(world.exec("greeter", &["sh", "-c", "echo $GREETING"]).await, "hello");
     let before = world.running().await;
     world.repository.write(".env", "GREETING=goodbye\nPLACE=here\n");
     succeeds(&world, &services).await;
     let after = world.running().await;
-    assert_eq!(exec(&world, "greeter", &["sh", "-c", "echo $GREETING"]).await, "goodbye");
+    assert_eq!(world.exec("greeter", &["sh", "-c", "echo $GREETING"]).await, "goodbye");
     assert_ne!(before["greeter"], after["greeter"]);
     assert_eq!(before["placed"], after["placed"]);
     world.end().await;
@@ -302,7 +285,7 @@ async fn a_stack_that_compose_started_is_taken_over_with_its_data() {
     let services = service("store", "    volumes: ['data:/data']\n") + "volumes: { data: {} }\n";
     succeeds(&world, &services).await;
     assert!(world.deployment_logs().contains("takes over"), "{}", world.deployment_logs());
-    assert_eq!(exec(&world, "store", &["cat", "/data/file"]).await, "precious");
+    assert_eq!(world.exec("store", &["cat", "/data/file"]).await, "precious");
     assert!(docker.inspect_container(&id, None).await.is_err(), "Compose's container is gone");
     assert_eq!(
         world.on_the_engine().await,
@@ -323,7 +306,7 @@ async fn a_fix_replaces_an_app_that_has_begun_to_crash() {
             .replace("image:", "restart: always\n    image:")
     );
     succeeds(&world, &fragile).await;
-    exec(&world, "store", &["sh", "-c", "touch /data/lost; rm /data/starts"]).await;
+    world.exec("store", &["sh", "-c", "touch /data/lost; rm /data/starts"]).await;
     world
         .until("the app to crash", || async {
             let containers = world.containers().await;

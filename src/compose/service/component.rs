@@ -112,6 +112,7 @@ pub fn read(context: &Context<'_>, name: ComponentName, view: &View<'_>) -> Opti
         settings,
         name,
         entries: Vec::new(),
+        image_volumes: Vec::new(),
         traffic: None,
     })
 }

@@ -120,7 +120,6 @@ x-launchway:
     compose.yaml:7: services.api.x-launchway.canary.max-latency-ratio: must be a number from 1 on, such as 1.3
     compose.yaml:7: services.api.x-launchway.canary.hold: must be a duration with its unit, such as 30s, 1m30s or 2h, not "forever"
     compose.yaml:7: services.api.x-launchway.canary.max-error-rate: must be a share, such as 1% or 0.01, not "2"
-    compose.yaml:7: services.api.x-launchway.canary: a canary needs a route: shares of traffic are shares of what the route sends
     compose.yaml:8: services.api.x-launchway.paths[0]: "../x" must be a pattern from the repository's root, such as "proto/**"
     compose.yaml:8: services.api.x-launchway.paths[1]: "a[" is not a pattern: unclosed character class; missing ']'
     compose.yaml:8: services.api.x-launchway.paths[2]: "/abs" must be a pattern from the repository's root, such as "proto/**"

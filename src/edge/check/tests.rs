@@ -24,28 +24,28 @@ fn weights(weights: &[u8]) -> ComponentRoutes {
     let release = |(index, weight): (usize, &u8)| WeightedRelease {
         release: ReleaseId(index as i64),
         weight: *weight,
-        replicas: vec![Replica { id: format!("c{index}"), address: [127, 0, 0, 1].into() }],
+        replicas: vec![Replica { id: format!("c{index}"), address: Some([127, 0, 0, 1].into()) }],
     };
     ComponentRoutes { releases: weights.iter().enumerate().map(release).collect(), ..Default::default() }
 }
 
 fn wrong(routes: &ComponentRoutes) -> String {
-    check(routes).unwrap_err().to_string()
+    super::check(routes, false).unwrap_err().to_string()
 }
 
 #[test]
 fn weights_add_up_to_100() {
-    assert_eq!(check(&weights(&[])), Ok(()));
-    assert_eq!(check(&weights(&[95, 5])), Ok(()));
-    assert_eq!(check(&weights(&[100, 0])), Ok(()));
+    assert_eq!(super::check(&weights(&[]), false), Ok(()));
+    assert_eq!(super::check(&weights(&[95, 5]), false), Ok(()));
+    assert_eq!(super::check(&weights(&[100, 0]), false), Ok(()));
     assert_eq!(wrong(&weights(&[95, 6])), "the weights of the releases add up to 101 and not to 100");
     assert_eq!(wrong(&weights(&[0])), "the weights of the releases add up to 0 and not to 100");
 }
 
 #[test]
 fn hosts_and_paths_are_written_in_one_way() {
-    assert_eq!(check(&shared(Some("shop.example.com"), Some("/api"))), Ok(()));
-    assert_eq!(check(&shared(Some("[::1]"), None)), Ok(()));
+    assert_eq!(super::check(&shared(Some("shop.example.com"), Some("/api")), false), Ok(()));
+    assert_eq!(super::check(&shared(Some("[::1]"), None), false), Ok(()));
     for host in ["Shop.example.com", "shop.example.com:80", "", "a b", "shop."] {
         assert!(wrong(&shared(Some(host), None)).contains("is not a host name"), "{host}");
     }

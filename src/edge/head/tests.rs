@@ -115,9 +115,9 @@ fn what_could_mean_two_things_is_refused() {
 fn an_id_is_kept_when_it_can_be_written_into_a_log() {
     let mut headers = HeaderMap::new();
     headers.insert(REQUEST_ID, HeaderValue::from_static("abc-123"));
-    assert_eq!(request_id(&mut headers), "abc-123");
+    assert_eq!(request_id(&mut headers, true), "abc-123");
     headers.insert(REQUEST_ID, HeaderValue::from_static("a b"));
-    let made = request_id(&mut headers);
+    let made = request_id(&mut headers, true);
     assert_eq!(made.len(), 32);
     assert_eq!(headers.get(REQUEST_ID), Some(&made));
 }

@@ -178,7 +178,7 @@ impl DockerEngine {
         }
     }
 
-    /// Removes a container that does not run; its volumes stay.
+    /// Removes a container that does not run; its volumes stay, but for a front's.
     pub(super) async fn remove_container(&self, target: Existing<'_>) -> Result<Outcome, EngineError> {
         let Some(found) = self.look_up(target.id).await? else { return Ok(Outcome::default()) };
         let status = status_of(&found);
@@ -198,7 +198,10 @@ impl DockerEngine {
         }
         // A dead container is one that the engine failed to remove before: only force gets it away.
         let dead = status == Some(ContainerStateStatusEnum::DEAD);
-        let options = RemoveContainerOptionsBuilder::new().v(false).force(dead).build();
+        // A front's volume is its own, and holds nothing but what it was told.
+        let labels = found.config.as_ref().and_then(|config| config.labels.as_ref());
+        let is_front = labels.and_then(|labels| labels.get(label::ROLE)).is_some_and(|role| role == label::FRONT);
+        let options = RemoveContainerOptionsBuilder::new().v(is_front).force(dead).build();
         match self.change(&attempted, self.client().remove_container(target.id, Some(options))).await {
             Ok(()) => Ok(Outcome::default()),
             Err(denied) if denied.is_not_found() => Ok(Outcome::default()),

@@ -4,7 +4,7 @@ use super::connect::DockerEngine;
 use super::content::filled_by;
 use super::observed::{component_of, foreign, is_oneoff, observed};
 use crate::engine::{EngineError, Scope};
-use crate::model::{Observed, ObservedNetwork, ObservedVolume, Subnet, label};
+use crate::model::{Observed, ObservedFront, ObservedNetwork, ObservedVolume, Subnet, label};
 use bollard::models::{ContainerSummary, IpamConfig, Network, Volume};
 use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptions, ListVolumesOptions};
 use futures_util::{StreamExt, TryStreamExt};
@@ -26,9 +26,11 @@ impl DockerEngine {
             listed.iter().filter_map(|container| filled_by(container.labels.as_ref()).cloned()).collect();
         let listed = listed.into_iter().filter(|container| filled_by(container.labels.as_ref()).is_none());
         let (own, others): (Vec<_>, Vec<_>) =
-            listed.partition(|container| is_own(container, scope) || is_release_command(container, scope));
-        let commands: HashSet<String> =
-            own.iter().filter(|c| is_release_command(c, scope)).filter_map(|c| c.id.clone()).collect();
+            listed.partition(|container| is_own(container, scope) || has_a_role(container, scope).is_some());
+        let with_role = |role: &str| -> HashSet<String> {
+            own.iter().filter(|c| has_a_role(c, scope) == Some(role)).filter_map(|c| c.id.clone()).collect()
+        };
+        let (commands, fronts) = (with_role(label::RELEASE_COMMAND), with_role(label::FRONT));
         let ids: Vec<String> = own.into_iter().filter_map(|container| container.id).collect();
         // One that went away between the list and now is simply not there.
         let inspected: Vec<_> = futures_util::stream::iter(ids)
@@ -38,7 +40,11 @@ impl DockerEngine {
             .await?;
         let mut containers: Vec<_> = inspected.into_iter().flatten().filter_map(|found| observed(&found)).collect();
         containers.sort_by(|a, b| (&a.component, a.replica, &a.name).cmp(&(&b.component, b.replica, &b.name)));
-        let (release_commands, containers) = containers.into_iter().partition(|c| commands.contains(&c.id));
+        let (release_commands, containers): (_, Vec<_>) =
+            containers.into_iter().partition(|c| commands.contains(&c.id));
+        let (fronts, containers): (Vec<_>, _) = containers.into_iter().partition(|c| fronts.contains(&c.id));
+        let front = |container| ObservedFront { container, routes: None, program: None };
+        let fronts = fronts.into_iter().map(front).collect();
         Ok(Observed {
             containers,
             release_commands,
@@ -53,6 +59,8 @@ impl DockerEngine {
             listening: if self.local { super::host_ports::listening() } else { Vec::new() },
             foreign: others.iter().filter_map(foreign).collect(),
             edge: None,
+            fronts,
+            front_program: self.front_program().await?,
         })
     }
 }
@@ -60,7 +68,7 @@ impl DockerEngine {
 /// Ours of this environment, or Compose's of the same Compose project, started by hand.
 fn is_own(listed: &ContainerSummary, scope: &Scope) -> bool {
     let Some(labels) = &listed.labels else { return false };
-    if is_oneoff(labels) || component_of(labels).is_none() {
+    if is_oneoff(labels) || labels.contains_key(label::ROLE) || component_of(labels).is_none() {
         return false;
     }
     match (labels.get(label::PROJECT), labels.get(label::ENVIRONMENT)) {
@@ -72,14 +80,12 @@ fn is_own(listed: &ContainerSummary, scope: &Scope) -> bool {
     }
 }
 
-/// A one-off of our own: a release command of this environment.
-fn is_release_command(listed: &ContainerSummary, scope: &Scope) -> bool {
-    let Some(labels) = &listed.labels else { return false };
+/// What a container of this environment is, where it is no replica: a release command's, or a front.
+fn has_a_role<'a>(listed: &'a ContainerSummary, scope: &Scope) -> Option<&'a str> {
+    let labels = listed.labels.as_ref()?;
     let is = |key: &str, value: &str| labels.get(key).is_some_and(|found| found == value);
-    component_of(labels).is_some()
-        && is(label::ROLE, label::RELEASE_COMMAND)
-        && is(label::PROJECT, scope.project.as_str())
-        && is(label::ENVIRONMENT, scope.environment.as_str())
+    let is_own = is(label::PROJECT, scope.project.as_str()) && is(label::ENVIRONMENT, scope.environment.as_str());
+    labels.get(label::ROLE).map(String::as_str).filter(|_| is_own && component_of(labels).is_some())
 }
 
 fn network(found: Network) -> Option<(String, ObservedNetwork)> {

@@ -49,11 +49,13 @@ pub(super) fn observed(found: &ContainerInspectResponse) -> Option<ObservedConta
         restart_count: found.restart_count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default(),
         oom_killed: state.oom_killed.unwrap_or_default(),
         ended_ms: state.finished_at.as_deref().and_then(milliseconds),
+        started_ms: state.started_at.as_deref().and_then(milliseconds),
         volumes,
         anonymous_volumes,
         networks: networks.into_iter().map(|(name, at)| (name, at.ip_address.unwrap_or_default())).collect(),
         published: published(found),
         edge_address: text(label::EDGE_ADDRESS).and_then(|text| text.parse().ok()),
+        fronted: labels.contains_key(label::FRONTED),
     })
 }
 

@@ -3,7 +3,7 @@
 use super::answer::in_path;
 use super::connect::DockerEngine;
 use super::containers::name_of;
-use crate::engine::{Engine, EngineError, EngineInfo, Happening, HostLoad, Image, Outcome, Scope, Supplies};
+use crate::engine::{Engine, EngineError, EngineInfo, Happening, HostLoad, Image, Outcome, Pipe, Scope, Supplies};
 use crate::model::{Ending, Holdings, Observed, RegistryCredentials};
 use crate::plan::{Action, ContainerSpec, Target};
 use async_trait::async_trait;
@@ -61,6 +61,22 @@ impl Engine for DockerEngine {
             Action::StopContainer { .. } if !cancel.is_cancelled() => self.carry_out(action, supplies, cancel).await,
             other => until_answered(cancel, self.carry_out(other, supplies, cancel)).await,
         }
+    }
+
+    async fn front_program(&self) -> Result<Option<String>, EngineError> {
+        DockerEngine::front_program(self).await
+    }
+
+    async fn tell_front(&self, container: &str, files: &[(&str, Vec<u8>)]) -> Result<(), EngineError> {
+        self.put_into_front(container, files).await
+    }
+
+    async fn dial_front(&self, container: &str) -> Result<Box<dyn Pipe>, EngineError> {
+        self.connect_to_front(container).await
+    }
+
+    async fn renew_front(&self, container: &str) -> Result<(), EngineError> {
+        self.give_front_a_new_program(container).await
     }
 
     async fn differences(&self, container: &str, spec: &ContainerSpec) -> Result<Vec<String>, EngineError> {
@@ -137,6 +153,7 @@ impl DockerEngine {
             Action::CreateVolume(volume) => self.create_volume(volume).await,
             Action::FillVolume(volume) => self.fill_volume(volume, supplies, cancel).await,
             Action::CreateContainer(spec) => self.create_container(spec).await,
+            Action::CreateFront(spec) => self.create_front(spec).await,
             Action::StartContainer(target) => self.start_container(self.existing(target).await?).await,
             Action::StopContainer { target, grace } => self.stop_container(self.existing(target).await?, *grace).await,
             Action::RenameContainer { target, name } => self.rename_container(self.existing(target).await?, name).await,
@@ -144,7 +161,13 @@ impl DockerEngine {
             Action::WaitReady { target, readiness } => {
                 self.wait_ready(self.existing(target).await?, readiness, supplies).await
             }
-            Action::Route(_) | Action::Unroute(_) | Action::Drain { .. } | Action::Pause(_) | Action::Hold(_) => {
+            Action::StartFront { .. }
+            | Action::RenewFront(_)
+            | Action::Route(_)
+            | Action::Unroute(_)
+            | Action::Drain { .. }
+            | Action::Pause(_)
+            | Action::Hold(_) => {
                 Err(EngineError::Refused { attempted: action.verb(), why: "that is no work for the engine".into() })
             }
         }

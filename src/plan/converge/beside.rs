@@ -73,6 +73,9 @@ impl Planner<'_> {
         };
         let mut served = beside.waits.clone();
         served.extend(end);
+        let so_far = served.clone();
+        served.extend(self.stop_owners(component, matching, &so_far));
+        served.extend(self.stop_left_front(component, &so_far));
         if component.entries.is_empty() {
             served.extend(self.hold_requests(component, &served.clone()));
         }
@@ -113,9 +116,9 @@ impl Planner<'_> {
 
     /// Whether a container does the component's work: the edge leads to it, or, where none does, it runs and is well.
     fn serves(&self, component: &Component, container: &ObservedContainer) -> bool {
-        match component.entries.is_empty() || self.edge().is_none() {
+        match !self.can_lead(component) {
             true => container.is_running() && !matches!(container.health, Health::Starting | Health::Unhealthy),
-            false => self.edge().is_some_and(|edge| edge.serves(&component.name, &container.id)),
+            false => self.gets_requests(&component.name, &container.id),
         }
     }
 

@@ -7,8 +7,8 @@
 
 use super::{Created, Goal, Planner, existing, is_up};
 use crate::model::{
-    Component, ComponentName, ContainerState, Fingerprint, HealthCheck, HealthTest, ObservedContainer, Release,
-    RestartPolicy, label,
+    Component, ComponentName, ContainerState, Fingerprint, HealthCheck, ObservedContainer, Release, RestartPolicy,
+    label,
 };
 use crate::plan::container::{container_spec, rotating_logs};
 use crate::plan::order::all_dependencies;
@@ -213,14 +213,7 @@ impl Planner<'_> {
         (settings.tty, settings.stdin_open) = (false, false);
         settings.ports.clear();
         settings.expose.clear();
-        settings.healthcheck = Some(HealthCheck {
-            test: HealthTest::Disabled,
-            interval: None,
-            timeout: None,
-            start_period: None,
-            start_interval: None,
-            retries: None,
-        });
+        settings.healthcheck = Some(HealthCheck::disabled());
         if let EngineNetworkMode::Networks(networks) = &mut spec.network {
             let edge = self.release.stack.networks.get(EDGE_NETWORK).map(|network| &network.name);
             networks.retain(|network| Some(&network.name) != edge);

@@ -47,7 +47,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn routes(&self, name: &ComponentName) -> Option<&ComponentRoutes> {
-        self.edge()?.routes.get(name)
+        self.served.get(name)
     }
 
     /// How the component goes from what runs to what is wanted.
@@ -102,7 +102,8 @@ impl Planner<'_> {
     /// The edge's addresses are used up by what is to be created.
     pub(super) fn lacks_addresses(&self, matchings: &BTreeMap<&ComponentName, Matching>) -> Option<Problem> {
         self.edge()?;
-        let components = self.release.stack.components.values().filter(|component| !component.entries.is_empty());
+        let components = self.release.stack.components.values();
+        let components = components.filter(|component| component.edge_entries().next().is_some());
         let missing = components.filter_map(|component| matchings.get(&component.name));
         let needed: usize = missing.map(|matching| matching.missing().count()).sum();
         if let (true, None, Some(range)) = (needed > 0, self.addresses.subnet, self.edge()?.range) {
@@ -149,10 +150,12 @@ impl Planner<'_> {
     }
 
     /// The shares as the edge has them now.
-    fn shares_now(&self, routes: &ComponentRoutes) -> Vec<Share> {
+    pub(super) fn shares_now(&self, routes: &ComponentRoutes) -> Vec<Share> {
+        let known = |id: &str| self.observed.containers.iter().find(|c| c.id == id).and_then(|c| c.edge_address);
         let replica = |replica: &crate::model::Replica| match replica.address {
-            IpAddr::V4(ip) => Some((self.target_of(&replica.id), ip)),
-            IpAddr::V6(_) => None,
+            Some(IpAddr::V4(ip)) => Some((self.target_of(&replica.id), Some(ip))),
+            Some(IpAddr::V6(_)) => None,
+            None => Some((self.target_of(&replica.id), known(&replica.id))),
         };
         let shares = routes.releases.iter().map(|release| Share {
             release: release.release,
@@ -181,14 +184,16 @@ impl Planner<'_> {
     /// The shares of the new release's replicas and of the old ones. `weight` is the new release's; where it is not
     /// given, each replica has the same share.
     pub(super) fn shares(&self, new: &[Fresh], old: &[&ObservedContainer], weight: Option<u8>) -> Vec<Share> {
-        let mut groups: BTreeMap<ReleaseId, Vec<(Target, Ipv4Addr)>> = BTreeMap::new();
+        let mut groups: BTreeMap<ReleaseId, Vec<(Target, Option<Ipv4Addr>)>> = BTreeMap::new();
         for container in old {
-            if let Some(address) = container.edge_address {
-                groups.entry(self.release_of(container)).or_default().push((existing(container), address));
+            let is_inside = self.fronts.contains_key(&container.component);
+            if is_inside || container.edge_address.is_some() {
+                let replica = (existing(container), container.edge_address);
+                groups.entry(self.release_of(container)).or_default().push(replica);
             }
         }
         let own = groups.entry(self.release.id).or_default();
-        own.extend(new.iter().filter_map(|fresh| Some((fresh.target.clone(), fresh.address?))));
+        own.extend(new.iter().map(|fresh| (fresh.target.clone(), fresh.address)));
         groups.retain(|_, replicas| !replicas.is_empty());
         let total: usize = groups.values().map(Vec::len).sum();
         let others = total - groups.get(&self.release.id).map_or(0, Vec::len);
@@ -232,7 +237,7 @@ impl Planner<'_> {
         cause: &str,
         waits: Vec<u32>,
     ) -> Option<u32> {
-        if component.entries.is_empty() || self.edge().is_none() {
+        if !self.can_lead(component) {
             return None;
         }
         let name = &component.name;
@@ -270,8 +275,9 @@ impl Planner<'_> {
             let rest = theirs.entries.iter().filter(|entry| !is_taken(entry)).cloned().collect();
             change.others.push(RouteChange { entries: rest, ..theirs });
         }
+        let subject = subject_of(&change);
         let action = Action::Route(Box::new(change.clone()));
-        let step = self.draft.add(Some(&name), &edge_subject(&name), action, cause, Phase::Deploy, waits);
+        let step = self.draft.add(Some(&name), &subject, action, cause, Phase::Deploy, waits);
         for other in &change.others {
             self.led.insert(other.component.clone(), (other.clone(), step));
         }
@@ -297,7 +303,7 @@ impl Planner<'_> {
 
     /// The same of all components but this one.
     fn planned_of_others(&self, name: &ComponentName) -> Vec<RouteChange> {
-        let routed = self.observed.edge.iter().flat_map(|edge| edge.routes.keys());
+        let routed = self.served.keys();
         let others: BTreeSet<&ComponentName> = routed.chain(self.led.keys()).filter(|other| *other != name).collect();
         others.into_iter().filter_map(|other| self.planned(other)).collect()
     }
@@ -320,7 +326,12 @@ impl Planner<'_> {
         let Some(planned) = self.planned(name).filter(|planned| !planned.entries.is_empty()) else { return Vec::new() };
         let published = engine_ports(component);
         let (entries, cause) = match component.entries.is_empty() {
-            true => (self.kept_for_others(component, &planned), "another component takes its ways in over"),
+            true => {
+                let mut kept = self.kept_for_others(component, &planned);
+                // A front that goes has its callers wait until they are told to look elsewhere.
+                kept.extend(planned.entries.iter().filter(|entry| entry.listen.is_inside()).cloned());
+                (kept, "another owns its ways in from now on")
+            }
             // Ways in that are new are opened once something can answer there.
             false => {
                 let open = planned.entries.iter().filter(|entry| !opens_one_of(entry, &published)).cloned();
@@ -373,7 +384,7 @@ impl Planner<'_> {
         let name = &container.component;
         let is_held = self.is_held(name);
         let Some(planned) = self.planned(name).filter(|_| !is_held) else { return Vec::new() };
-        if !self.edge().is_some_and(|edge| edge.serves(name, &container.id)) {
+        if !self.gets_requests(name, &container.id) {
             return Vec::new();
         }
         let change = RouteChange { held: true, ..planned };
@@ -390,10 +401,11 @@ impl Planner<'_> {
 
     /// Waits until a container that gets nothing new has finished what it has; nothing where the edge never led to it.
     pub(super) fn drain(&mut self, container: &ObservedContainer, phase: Phase, waits: &[u32]) -> Vec<u32> {
-        let is_known = self.edge().is_some_and(|edge| {
-            edge.serves(&container.component, &container.id)
-                || edge.in_flight.get(&container.id).is_some_and(|flight| !flight.is_idle())
-        });
+        let in_flight = self.edge().and_then(|edge| edge.in_flight.get(&container.id));
+        let is_known = self.gets_requests(&container.component, &container.id)
+            || in_flight.is_some_and(|flight| !flight.is_idle())
+            // A front is asked what a replica still has only when it is to end.
+            || self.may_have_calls(container);
         if !is_known {
             return Vec::new();
         }
@@ -406,7 +418,7 @@ impl Planner<'_> {
     }
 
     /// In phase clean: takes away a container that may still run, once it has finished what it has.
-    pub(super) fn retire(&mut self, container: &ObservedContainer, cause: &str, waits: &[u32]) {
+    pub(super) fn retire(&mut self, container: &ObservedContainer, cause: &str, waits: &[u32]) -> u32 {
         let mut waits = waits.to_vec();
         if is_up(container) && !self.stops.contains_key(&container.id) {
             waits.extend(self.drain(container, Phase::Clean, &waits.clone()));
@@ -415,7 +427,7 @@ impl Planner<'_> {
                 vec![self.draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, waits)];
         }
         let action = Action::RemoveContainer(existing(container));
-        self.draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, waits);
+        self.draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, waits)
     }
 
     /// In phase clean: ways in to components that the release no longer has. Returns the steps by component.
@@ -451,6 +463,16 @@ fn engine_ports(component: &Component) -> Vec<EdgeAddress> {
 /// The edge could not have the way in open while one of these is.
 fn opens_one_of(entry: &RouteEntry, addresses: &[EdgeAddress]) -> bool {
     entry.listen.address().is_some_and(|open| addresses.iter().any(|address| address.overlaps(&open)))
+}
+
+/// Who is told: the edge, the component's front, or both.
+fn subject_of(change: &RouteChange) -> String {
+    let inside = change.entries.iter().filter(|entry| entry.listen.is_inside()).count();
+    match inside {
+        0 => edge_subject(&change.component),
+        inside if inside == change.entries.len() => super::fronts::subject(&change.component),
+        _ => format!("edge to and {}", super::fronts::subject(&change.component)),
+    }
 }
 
 pub(super) fn edge_subject(name: &ComponentName) -> String {

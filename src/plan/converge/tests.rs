@@ -229,10 +229,10 @@ fn a_job_runs_again_when_what_waits_for_it_changed_and_never_backwards() {
     );
     let backwards = converge(&wanted(&one, 2, Goal::PutBack), &engine.observed).unwrap();
     insta::assert_snapshot!(backwards, @"
-    #1 shop-migrate-1, rename container to shop-migrate-1.old-00000003, its name is wanted
+    #1 shop-migrate-1, rename container to shop-migrate-1.old-00000005, its name is wanted
     [1] -> #2 migrate-1, rename container to shop-migrate-1, it takes the name over
     #3 shop-api-1, stop container, release 1 replaces it
-    [3] -> #4 shop-api-1, rename container to shop-api-1.old-00000004, its name is wanted
+    [3] -> #4 shop-api-1, rename container to shop-api-1.old-00000006, its name is wanted
     [4] -> #5 api-1, rename container to shop-api-1, it takes the name over
     [5] -> #6 api-1, start container, it is not running
     [6] -> #7 api-1, wait until ready

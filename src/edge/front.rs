@@ -1,0 +1,80 @@
+//! A front: the edge once more, in a small container of its own inside an environment. It owns a component's name there
+//! and leads its callers to the replicas that are ready. Who may command its engine tells it its routes, through
+//! `connect` in its container.
+//!
+//! The container's first process serves nothing: it keeps the one that does alive, so that the container, and with it the
+//! address that callers know, outlives a crash; and it has a new program take over from the old one.
+
+use super::client::SOCKET;
+use super::guard::{self, Lent};
+use super::process;
+use crate::model::EdgeSettings;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::net::UnixStream;
+
+/// Where a front is told how it is set up, in its folder.
+pub const SETTINGS: &str = "settings.json";
+/// More would not be quicker for what one component gets, and each takes memory.
+const MOST_WORKERS: usize = 2;
+
+/// How a front is set up, as a file in its folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrontSettings {
+    pub hold_ms: u64,
+    pub hold_most: usize,
+    pub drain_ms: u64,
+    pub answer_timeout_ms: u64,
+    pub connect_timeout_ms: u64,
+}
+
+impl FrontSettings {
+    pub fn of(settings: &EdgeSettings) -> Self {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            hold_ms: ms(settings.hold),
+            hold_most: settings.hold_most,
+            drain_ms: ms(settings.drain),
+            answer_timeout_ms: ms(settings.answer_timeout),
+            connect_timeout_ms: ms(settings.connect_timeout),
+        }
+    }
+
+    fn settings(&self) -> EdgeSettings {
+        EdgeSettings {
+            listen: Vec::new(),
+            hold: Duration::from_millis(self.hold_ms),
+            hold_most: self.hold_most,
+            drain: Duration::from_millis(self.drain_ms),
+            answer_timeout: Duration::from_millis(self.answer_timeout_ms),
+            connect_timeout: Duration::from_millis(self.connect_timeout_ms),
+            inside: true,
+            ..EdgeSettings::default()
+        }
+    }
+}
+
+/// Serves until it is told to end, or another program has taken over. `folder` is the front's own, and outlives its
+/// container's restarts.
+pub async fn run(folder: &Path, program: String) -> Result<()> {
+    let settings = match std::fs::read(folder.join(SETTINGS)) {
+        Ok(text) => serde_json::from_slice(&text).with_context(|| format!("{SETTINGS} is not understood"))?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => FrontSettings::of(&EdgeSettings::default()),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {SETTINGS}")),
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+    let front = process::Front { program, inherited: guard::inherited(), lent: Lent::at(folder) };
+    process::serve(settings.settings(), folder, workers, Some(front)).await
+}
+
+/// Joins standard input and output to the control socket of the front in whose container it runs.
+pub async fn connect(folder: &Path) -> Result<()> {
+    let path: PathBuf = folder.join(SOCKET);
+    let mut socket =
+        UnixStream::connect(&path).await.with_context(|| format!("nobody listens on {}", path.display()))?;
+    let mut here = tokio::io::join(tokio::io::stdin(), tokio::io::stdout());
+    tokio::io::copy_bidirectional(&mut here, &mut socket).await?;
+    Ok(())
+}

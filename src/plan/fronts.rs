@@ -1,0 +1,180 @@
+//! Which components get a front: a container of Launchway's own that owns the component's name on its networks, never moves,
+//! and leads whoever calls it there to the replicas that are ready.
+
+use super::container::link_aliases;
+use super::method::{caller, texts, two_are_impossible};
+use super::readiness::tcp_ports;
+use super::routing::EDGE_NETWORK;
+use crate::model::{
+    Component, ComponentName, EntryProtocol, Listen, Method, NetworkMode, Problem, Protocol, RouteEntry, Stack,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What an image says of itself, as far as it is known before it is built or pulled.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ImageFacts {
+    /// TCP ports of `EXPOSE`.
+    pub ports: BTreeSet<u16>,
+    /// Paths of `VOLUME`.
+    pub volumes: Vec<String>,
+}
+
+/// Ports of servers that do not speak HTTP, and that complain of a question in it: what is asked elsewhere is not asked
+/// there (IANA's registry of service names, and the servers' own documentation).
+const NOT_HTTP: [u16; 20] =
+    [22, 25, 53, 110, 143, 389, 465, 587, 636, 1433, 1521, 3306, 4222, 5432, 5672, 6379, 9042, 9092, 11211, 27017];
+
+/// Notes what the images say, and gives each component that needs one its front. Returns what cannot be.
+pub fn give_fronts(stack: &mut Stack, facts: &BTreeMap<ComponentName, ImageFacts>) -> Vec<Problem> {
+    for (name, facts) in facts {
+        if let Some(component) = stack.components.get_mut(name) {
+            component.image_volumes = facts.volumes.clone();
+        }
+    }
+    let mut problems = Vec::new();
+    let mut given: BTreeMap<ComponentName, BTreeSet<u16>> = BTreeMap::new();
+    for component in stack.components.values() {
+        let asked = component.settings.front;
+        let mut ports = named_ports(stack, component);
+        ports.extend(facts.get(&component.name).iter().flat_map(|facts| &facts.ports));
+        if asked != Some(true) && !is_worth_it(stack, component) {
+            continue;
+        }
+        match obstacle_with(stack, component, &ports) {
+            None => drop(given.insert(component.name.clone(), ports)),
+            Some(obstacle) if asked == Some(true) => {
+                let key = format!("services.{}.x-launchway.front", component.name);
+                let message = format!("no front can own the name of {}: {obstacle}", component.name);
+                problems.push(Problem::error(Some(component.place.clone()), key, message));
+            }
+            Some(_) => {}
+        }
+    }
+    for (name, ports) in given {
+        let Some(component) = stack.components.get_mut(&name) else { continue };
+        for port in ports {
+            let protocol = match is_http(component, port) {
+                true => EntryProtocol::Http,
+                false if NOT_HTTP.contains(&port) => EntryProtocol::Tcp,
+                false => EntryProtocol::Probe,
+            };
+            component.entries.push(RouteEntry { listen: Listen::Inside { port, protocol }, target: port });
+        }
+    }
+    problems.extend(stack.components.values().filter_map(canary_without_traffic));
+    problems
+}
+
+/// Shares of traffic are shares of what the edge or a front leads to it.
+fn canary_without_traffic(component: &Component) -> Option<Problem> {
+    let settings = &component.settings;
+    let key = match (&settings.canary, settings.method) {
+        (Some(_), _) => "canary",
+        (None, Method::Canary) => "method",
+        _ => return None,
+    };
+    component.entries.is_empty().then(|| {
+        let key = format!("services.{}.x-launchway.{key}", component.name);
+        let message = "a canary needs traffic that can be shared: a `route:`, a published port, or callers that reach it by its name at a port that the file or the image names";
+        Problem::error(Some(component.place.clone()), key, message.to_string())
+    })
+}
+
+/// Others reach it by its name, and there can be two of it, or they can wait while it is recreated.
+fn is_worth_it(stack: &Stack, component: &Component) -> bool {
+    let is_job = stack.is_job(&component.name) || component.settings.job;
+    if is_job || component.replicas == 0 || caller(stack, component).is_none() {
+        return false;
+    }
+    let mut fronted = component.clone();
+    fronted.container.networks.values_mut().for_each(|network| network.ipv4_address = None);
+    two_are_impossible(stack, &fronted).is_none() || component.settings.route.is_some() || {
+        let ports = component.container.ports.iter();
+        ports.filter_map(|port| port.app_protocol.as_deref()).any(|word| word.starts_with("http"))
+    }
+}
+
+/// Why no front can own the component's name, as far as the Compose file tells.
+pub fn obstacle(stack: &Stack, component: &Component) -> Option<String> {
+    obstacle_with(stack, component, &named_ports(stack, component))
+}
+
+fn obstacle_with(stack: &Stack, component: &Component, ports: &BTreeSet<u16>) -> Option<String> {
+    let container = &component.container;
+    if component.settings.front == Some(false) {
+        return Some("its x-launchway says `front: false`".into());
+    }
+    if container.network_mode != NetworkMode::Networks {
+        return Some("with its `network_mode` it has no name of its own on any network".into());
+    }
+    let names = names_of(stack, component);
+    if let Some(name) = container.container_name.as_ref().filter(|name| names.contains(*name)) {
+        return Some(format!("its container_name {name} leads to the container itself"));
+    }
+    let with_protocol = container.expose.iter().filter_map(|text| text.split_once('/'));
+    let exposed =
+        with_protocol.filter(|(_, protocol)| *protocol != "tcp").map(|(port, protocol)| (port.into(), protocol));
+    let published = container.ports.iter().filter(|port| port.protocol != Protocol::Tcp);
+    let mut others = exposed.chain(published.map(|port| (port.target.to_string(), port.protocol.word())));
+    if let Some((port, protocol)) = others.next() {
+        return Some(format!("a front passes on TCP, and its port {port} is {protocol}"));
+    }
+    for other in stack.components.values().filter(|other| other.name != component.name) {
+        let mut keys = other.container.networks.keys().filter(|key| *key != EDGE_NETWORK);
+        let theirs = names_of(stack, other);
+        if let Some(key) = keys.find(|key| container.networks.contains_key(*key))
+            && let Some(name) = theirs.iter().find(|name| names.contains(*name))
+        {
+            return Some(format!("{} has the name {name} on network {key} too", other.name));
+        }
+        if other.container.network_mode == NetworkMode::Component(component.name.clone()) {
+            return Some(format!("{} shares its network, and its name with it", other.name));
+        }
+    }
+    ports.is_empty().then(|| {
+        "nothing says at which port it is called; `expose: [\"8080\"]` in its service does, where that is the port"
+            .into()
+    })
+}
+
+/// All names by which a component is reached: its own, and aliases.
+fn names_of(stack: &Stack, component: &Component) -> BTreeSet<String> {
+    let aliases = component.container.networks.values().flat_map(|network| network.aliases.iter().cloned());
+    let links = link_aliases(&stack.components, &component.name);
+    std::iter::once(component.name.to_string()).chain(aliases).chain(links).collect()
+}
+
+/// Ports at which it is called, as far as the file names them: its own keys, and `name:8080` in values and commands of
+/// others.
+fn named_ports(stack: &Stack, component: &Component) -> BTreeSet<u16> {
+    let route = component.settings.route.as_ref().and_then(|route| route.port);
+    let mut ports: BTreeSet<u16> = tcp_ports(component).into_iter().chain(route).collect();
+    ports.extend(component.edge_entries().map(|entry| entry.target));
+    let names = names_of(stack, component);
+    for other in stack.components.values().filter(|other| other.name != component.name) {
+        let found = texts(other).flat_map(|text| names.iter().flat_map(move |name| ports_after(text, name)));
+        ports.extend(found);
+    }
+    ports
+}
+
+/// `http://api:8080/` says 8080 of `api`.
+fn ports_after(text: &str, name: &str) -> Vec<u16> {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let found = text.match_indices(name).filter_map(|(at, _)| {
+        let is_whole = !text[..at].chars().next_back().is_some_and(is_part);
+        let rest = text[at + name.len()..].strip_prefix(':').filter(|_| is_whole)?;
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok().filter(|port| *port != 0)
+    });
+    found.collect()
+}
+
+fn is_http(component: &Component, port: u16) -> bool {
+    let routed = component.settings.route.as_ref().is_some_and(|route| route.port == Some(port));
+    let ports = component.container.ports.iter().filter(|one| one.target == port);
+    routed || ports.filter_map(|one| one.app_protocol.as_deref()).any(|word| word == "http")
+}
+
+#[cfg(test)]
+mod tests;

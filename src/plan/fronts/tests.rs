@@ -1,0 +1,122 @@
+use super::*;
+use crate::model::{Method, Port, Route};
+use crate::plan::method::choose;
+use crate::plan::sample::{Sample, component, stack};
+
+/// What becomes of `api`, and which ports its front has.
+fn api<const N: usize>(components: [Sample; N]) -> String {
+    api_with(components, ImageFacts::default())
+}
+
+fn api_with<const N: usize>(components: [Sample; N], facts: ImageFacts) -> String {
+    let name = ComponentName::new("api").unwrap();
+    let mut stack = stack(components);
+    let problems = give_fronts(&mut stack, &BTreeMap::from([(name.clone(), facts)]));
+    if let Some(problem) = problems.first() {
+        return format!("{}: {}", problem.key.as_deref().unwrap_or_default(), problem.message);
+    }
+    let api = &stack.components[&name];
+    let ports = api.entries.iter().map(|entry| match entry.listen {
+        Listen::Inside { port, protocol } => format!("{port} {protocol:?}"),
+        _ => "no way in of a front".into(),
+    });
+    let ports: Vec<String> = ports.collect();
+    let choice = choose(&stack, &name);
+    match ports.is_empty() {
+        true => format!("{}: {}", choice.method, choice.reason),
+        false => format!("{}, {}", choice.method, ports.join(", ")),
+    }
+}
+
+fn exposing(ports: &[&str]) -> Sample {
+    let mut sample = component("api");
+    sample.0.container.expose = ports.iter().map(|port| port.to_string()).collect();
+    sample
+}
+
+fn web() -> Sample {
+    component("web").after("api")
+}
+
+#[test]
+fn what_others_call_has_a_front_at_every_port_that_is_known() {
+    assert_eq!(api([exposing(&["8080"]), web()]), "blue-green, 8080 Probe");
+    assert_eq!(api([component("api"), web().env("UPSTREAM", "http://api:9000/x")]), "blue-green, 9000 Probe");
+    assert_eq!(
+        api([component("api"), web().env("UPSTREAM", "http://rapi:9000,my.api:1,api-2:3,api")]),
+        "recreate: web depends on it, and would reach new and old at random while both run (no front can own its name: nothing says at which port it is called; `expose: [\"8080\"]` in its service does, where that is the port)"
+    );
+    let image = ImageFacts { ports: BTreeSet::from([6379]), volumes: Vec::new() };
+    assert_eq!(api_with([component("api"), web()], image), "blue-green, 6379 Tcp");
+    // Nobody calls it.
+    assert!(api([exposing(&["8080"])]).starts_with("recreate: nothing leads to it"));
+}
+
+#[test]
+fn a_name_that_no_front_can_own_is_said_with_what_stands_in_the_way() {
+    let asked = |mut sample: Sample| {
+        sample.0.settings.front = Some(true);
+        sample
+    };
+    let udp = asked(exposing(&["8080", "53/udp"]));
+    assert_eq!(
+        api([udp, web()]),
+        "services.api.x-launchway.front: no front can own the name of api: a front passes on TCP, and its port 53 is udp"
+    );
+    let mut host = asked(exposing(&["8080"]));
+    host.0.container.network_mode = NetworkMode::Host;
+    assert!(api([host, web()]).ends_with("with its `network_mode` it has no name of its own on any network"));
+    let mut twice = web();
+    twice.0.container.networks.get_mut("default").unwrap().aliases.push("api".into());
+    assert!(api([asked(exposing(&["8080"])), twice.clone()]).ends_with("web has the name api on network default too"));
+    // Where nothing asks for it, it is as before.
+    assert!(api([exposing(&["8080"]), twice]).starts_with("recreate: web depends on it"));
+    let mut off = exposing(&["8080"]);
+    off.0.settings.front = Some(false);
+    assert!(api([off, web()]).contains("its x-launchway says `front: false`"));
+}
+
+#[test]
+fn callers_of_what_is_recreated_wait_where_it_speaks_http() {
+    let writes = || exposing(&["8080"]).volume("data", "/data");
+    assert!(
+        api([writes(), web()]).starts_with("recreate: it writes to volume data"),
+        "its callers may not like to wait"
+    );
+    let mut routed = writes();
+    routed.0.settings.route = Some(Route { host: None, path: None, port: Some(8080) });
+    assert_eq!(api([routed, web()]), "recreate, 8080 Http");
+    let mut said = writes();
+    said.0.settings.front = Some(true);
+    assert_eq!(api([said, web()]), "recreate, 8080 Probe");
+    let mut named = writes();
+    let port = Port {
+        target: 8080,
+        published: None,
+        host_ip: None,
+        protocol: Protocol::Tcp,
+        app_protocol: Some("http".into()),
+    };
+    named.0.container.ports.push(port);
+    assert_eq!(api([named, web()]), "recreate, 8080 Http");
+}
+
+#[test]
+fn data_that_the_image_itself_keeps_is_written_by_one_alone() {
+    let postgres = || ImageFacts { ports: BTreeSet::from([5432]), volumes: vec!["/var/lib/postgresql/data".into()] };
+    assert_eq!(
+        api_with([component("api"), web()], postgres()),
+        "recreate: its image keeps data at /var/lib/postgresql/data, in an unnamed volume that is handed on"
+    );
+    let mut asks = component("api");
+    asks.0.settings.method = Method::BlueGreen;
+    assert!(api_with([asks, web()], postgres()).contains("asks for blue-green, but its image keeps data"));
+}
+
+#[test]
+fn an_address_of_the_file_is_the_fronts() {
+    let mut fixed = exposing(&["8080"]);
+    fixed.0.container.networks.get_mut("default").unwrap().ipv4_address = Some("172.28.0.9".into());
+    assert_eq!(api([fixed.clone(), web()]), "blue-green, 8080 Probe");
+    assert!(api([fixed]).starts_with("recreate: its address 172.28.0.9 can be had only once"));
+}

@@ -1,0 +1,246 @@
+//! The fronts of all environments, as this server knows them: how each is reached, and what it serves.
+//!
+//! A front changes what it serves only when it is told to, and nobody but this server tells it. So it is asked once, and
+//! then known until its container is another one, or a question failed.
+
+use super::executor::StepError;
+use crate::edge::{ByteStream, Dial, EdgeClient, EdgeError, FRONT_SETTINGS, FrontSettings, Health, first_routes};
+use crate::engine::{Engine, EngineError};
+use crate::model::{
+    ComponentRoutes, ContainerState, EdgeSettings, EnvironmentName, Listen, Observed, ObservedFront, ProjectName,
+    RouteEntry, RouteKey,
+};
+use futures_util::StreamExt;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Fronts that are asked at once: each question is a process in its container.
+const AT_ONCE: usize = 8;
+/// A front that was started answers within this time, also on a host that has much to do.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// A front that does not answer may be about to be started again by its engine.
+const BACK_WITHIN: Duration = Duration::from_secs(10);
+
+pub struct Fronts {
+    engine: Arc<dyn Engine>,
+    /// By the engine's id of the container.
+    known: Mutex<HashMap<String, Known>>,
+}
+
+#[derive(Clone)]
+struct Known {
+    key: RouteKey,
+    client: EdgeClient,
+    /// Its routes, and the program that it runs; `None`: not known.
+    serves: Option<(ComponentRoutes, Option<String>)>,
+    runs: bool,
+}
+
+struct Way {
+    engine: Arc<dyn Engine>,
+    container: String,
+    name: String,
+}
+
+#[async_trait::async_trait]
+impl Dial for Way {
+    async fn dial(&self) -> anyhow::Result<Box<dyn ByteStream>> {
+        Ok(Box::new(self.engine.dial_front(&self.container).await?))
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Fronts {
+    pub fn new(engine: Arc<dyn Engine>) -> Self {
+        Self { engine, known: Mutex::default() }
+    }
+
+    /// Adds what each front of the environment serves, as far as it answers.
+    pub async fn observe(&self, project: &ProjectName, environment: &EnvironmentName, observed: &mut Observed) {
+        self.forget_others(project, environment, &observed.fronts);
+        let asked = futures_util::stream::iter(observed.fronts.iter_mut());
+        asked
+            .for_each_concurrent(AT_ONCE, async |front| {
+                let container = &front.container;
+                let key = RouteKey {
+                    project: project.clone(),
+                    environment: environment.clone(),
+                    component: container.component.clone(),
+                };
+                let runs = container.state == ContainerState::Running;
+                let known = self.know(key, &container.id, &container.name, runs);
+                if !runs {
+                    return;
+                }
+                let serves = match known.serves {
+                    Some(serves) => Some(serves),
+                    None => self.ask(&known).await.ok(),
+                };
+                if let Some((routes, program)) = serves {
+                    self.note(&container.id, Some((routes.clone(), program.clone())));
+                    (front.routes, front.program) = (Some(routes), program);
+                }
+            })
+            .await;
+    }
+
+    /// What becomes of a component behind its front; what is no way in of the front's is left out. Nothing where no front
+    /// runs for it and none has to.
+    pub async fn change(&self, key: &RouteKey, routes: &ComponentRoutes) -> Result<(), StepError> {
+        let inside = inside(routes);
+        let fronts: Vec<(String, Known)> = self.running(key);
+        if fronts.is_empty() && !inside.entries.is_empty() {
+            let why = format!("no front of {} runs", key.component);
+            return Err(EngineError::Refused { attempted: "lead its callers".into(), why }.into());
+        }
+        for (container, known) in fronts {
+            // Also when it is not known whether it was made, it is asked again.
+            self.note(&container, None);
+            let changes = [(key.clone(), Some(inside.clone()))];
+            let end = Instant::now() + BACK_WITHIN;
+            loop {
+                match known.client.change(&changes).await {
+                    Ok(()) => break,
+                    Err(error) if error.is_away() && Instant::now() < end => tokio::time::sleep(ASK_AGAIN).await,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            let program = known.serves.and_then(|(_, program)| program);
+            self.note(&container, program.map(|program| (as_inside(inside.clone()), Some(program))));
+        }
+        Ok(())
+    }
+
+    /// Tells a front that does not run what to serve, starts it, and waits until it does.
+    pub async fn start(
+        &self,
+        key: &RouteKey,
+        (container, name): (&str, &str),
+        routes: &ComponentRoutes,
+        settings: &EdgeSettings,
+        start: impl Future<Output = Result<(), EngineError>>,
+    ) -> Result<(), StepError> {
+        let json = |error: serde_json::Error| EngineError::Refused {
+            attempted: "tell a front what it serves".into(),
+            why: error.to_string(),
+        };
+        let settings = serde_json::to_vec_pretty(&FrontSettings::of(settings)).map_err(json)?;
+        let (file, table) = first_routes(vec![(key.clone(), inside(routes))]).map_err(|error| {
+            EngineError::Refused { attempted: "tell a front what it serves".into(), why: error.to_string() }
+        })?;
+        self.engine.tell_front(container, &[(FRONT_SETTINGS, settings), (file, table)]).await?;
+        start.await?;
+        let known = self.know(key.clone(), container, name, true);
+        self.note(container, None);
+        let end = Instant::now() + ANSWERS_WITHIN;
+        loop {
+            match self.ask(&known).await {
+                Ok(serves) => {
+                    self.note(container, Some(serves));
+                    return Ok(());
+                }
+                Err(_) if Instant::now() < end => tokio::time::sleep(ASK_AGAIN).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Has a front go on with the program that runs here, and waits until it does.
+    pub async fn renew(&self, container: &str) -> Result<(), StepError> {
+        let program = self.engine.front_program().await?;
+        self.engine.renew_front(container).await?;
+        self.note(container, None);
+        let known = self.locked().get(container).cloned();
+        let Some(known) = known else { return Ok(()) };
+        let end = Instant::now() + ANSWERS_WITHIN;
+        loop {
+            let answer = known.client.health().await;
+            match answer {
+                Ok(Health { program: runs, .. }) if runs == program => return Ok(()),
+                _ if Instant::now() < end => tokio::time::sleep(ASK_AGAIN).await,
+                Ok(_) => {
+                    let why = "it still runs the program of before; `docker logs` of it tells why".to_string();
+                    return Err(EngineError::Refused { attempted: "renew a front's program".into(), why }.into());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Those that run for a component.
+    pub fn clients(&self, key: &RouteKey) -> Vec<EdgeClient> {
+        self.running(key).into_iter().map(|(_, known)| known.client).collect()
+    }
+
+    async fn ask(&self, known: &Known) -> Result<(ComponentRoutes, Option<String>), EdgeError> {
+        let program = known.client.health().await?.program;
+        let table = known.client.routes().await?;
+        let own = table.components.into_iter().find(|(key, _)| *key == known.key);
+        Ok((as_inside(own.map(|(_, routes)| routes).unwrap_or_default()), program))
+    }
+
+    fn know(&self, key: RouteKey, container: &str, name: &str, runs: bool) -> Known {
+        let mut known = self.locked();
+        let one = known.entry(container.to_string()).or_insert_with(|| {
+            let way = Way { engine: self.engine.clone(), container: container.into(), name: name.into() };
+            Known { key, client: EdgeClient::of_front(Arc::new(way)), serves: None, runs }
+        });
+        if one.runs != runs {
+            (one.runs, one.serves) = (runs, None);
+        }
+        one.clone()
+    }
+
+    fn note(&self, container: &str, serves: Option<(ComponentRoutes, Option<String>)>) {
+        if let Some(known) = self.locked().get_mut(container) {
+            known.serves = serves;
+        }
+    }
+
+    fn running(&self, key: &RouteKey) -> Vec<(String, Known)> {
+        let known = self.locked();
+        let running = known.iter().filter(|(_, known)| known.runs && known.key == *key);
+        running.map(|(id, known)| (id.clone(), known.clone())).collect()
+    }
+
+    /// Of the environment only these are there.
+    fn forget_others(&self, project: &ProjectName, environment: &EnvironmentName, there: &[ObservedFront]) {
+        self.locked().retain(|id, known| {
+            let is_own = known.key.project == *project && known.key.environment == *environment;
+            !is_own || there.iter().any(|front| front.container.id == *id)
+        });
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As a front takes it: its ways in are ports of its own, and it finds replicas by their ids.
+fn inside(routes: &ComponentRoutes) -> ComponentRoutes {
+    let entries = routes.entries.iter().filter_map(|entry| match entry.listen {
+        Listen::Inside { port, protocol } => {
+            Some(RouteEntry { listen: Listen::Port { host_ip: None, port, protocol }, target: entry.target })
+        }
+        _ => None,
+    });
+    let mut inside = ComponentRoutes { entries: entries.collect(), ..routes.clone() };
+    inside.releases.iter_mut().flat_map(|release| &mut release.replicas).for_each(|replica| replica.address = None);
+    inside
+}
+
+/// What a front says it serves, as the planner knows it.
+fn as_inside(mut routes: ComponentRoutes) -> ComponentRoutes {
+    for entry in &mut routes.entries {
+        if let Listen::Port { port, protocol, .. } = entry.listen {
+            entry.listen = Listen::Inside { port, protocol };
+        }
+    }
+    routes
+}

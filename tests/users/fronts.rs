@@ -1,0 +1,280 @@
+//! Callers inside an environment: who has looked a name up once and for all notices no deployment of what it leads to.
+
+use super::moving_traffic::deployed;
+use crate::support::base_image::resolving;
+use crate::support::git_repository::GitRepository;
+use crate::support::images::BASE;
+use crate::support::world::{World, signal};
+use bollard::models::ContainerSummary;
+use bollard::query_parameters::{RemoveContainerOptionsBuilder, TopOptionsBuilder};
+use std::collections::BTreeSet;
+
+/// `api` says its version; `caller` looks its name up once, as nginx does, and asks it again and again by what it found.
+fn write(repository: &GitRepository, version: &str, lines: &str) {
+    let serve = match version {
+        BROKEN => "exec sleep 600".to_string(),
+        version => format!("mkdir -p /www; echo {version} > /www/index.html; exec httpd -f -p 8080 -h /www"),
+    };
+    repository.write(
+        "compose.yaml",
+        format!(
+            r#"
+services:
+  api:
+    image: {BASE}
+    init: true
+    stop_grace_period: 1s
+    command: ["sh", "-c", "{serve}"]
+    expose: ["8080"]
+    healthcheck: {{ test: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/"], interval: 1s, timeout: 2s, retries: 5 }}
+{lines}
+{CALLER}
+"#
+        ),
+    );
+}
+
+/// A version that never answers.
+const BROKEN: &str = "broken";
+
+const CALLER: &str = r#"
+  caller:
+    image: launchway-test/resolving:1
+    init: true
+    stop_grace_period: 1s
+    depends_on: { api: { condition: service_healthy } }
+    command:
+      - sh
+      - -c
+      - |
+        ip=$$(/usr/bin/getent ahostsv4 api | head -1 | cut -d' ' -f1)
+        while :; do
+          wget -q -O /body http://$$ip:8080/ && cat /body >> /answered || echo failed >> /failed
+          sleep 0.03
+        done
+    healthcheck: { test: ["CMD", "test", "-s", "/answered"], interval: 1s, timeout: 2s, retries: 10 }
+"#;
+
+/// What the caller has got: every body, and how often it got none.
+async fn told(world: &World) -> (BTreeSet<String>, usize, usize) {
+    let answered = world.exec("caller", &["cat", "/answered"]).await;
+    let failed = world.exec("caller", &["sh", "-c", "cat /failed 2>/dev/null || true"]).await;
+    (answered.lines().map(str::to_string).collect(), answered.lines().count(), failed.lines().count())
+}
+
+fn has_label(container: &ContainerSummary, key: &str, value: &str) -> bool {
+    container.labels.as_ref().and_then(|labels| labels.get(key)).is_some_and(|found| found == value)
+}
+
+async fn front(world: &World) -> ContainerSummary {
+    let mut all = world.containers().await.into_iter();
+    all.find(|container| has_label(container, "launchway.role", "front")).expect("a front")
+}
+
+async fn world() -> World {
+    let world = World::new().await;
+    resolving(&world.engine.docker).await;
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_looked_the_name_up_once_notices_no_deployment() {
+    let world = world().await;
+    write(&world.repository, "one", "");
+    deployed(&world, "First").await;
+    let caller = world.running().await["caller"].clone();
+    let first = front(&world).await;
+    for (version, lines) in [
+        ("two", ""),
+        ("three", "    deploy: { replicas: 2, update_config: { parallelism: 1 } }"),
+        ("four", "    x-launchway: { method: recreate }"),
+        ("five", "    x-launchway: { method: canary, canary: { steps: [50%], hold: 2s, on-little-traffic: promote } }"),
+    ] {
+        write(&world.repository, version, lines);
+        deployed(&world, version).await;
+    }
+    write(&world.repository, BROKEN, "");
+    let broken = world.push("Broken");
+    assert_eq!(world.ends(&broken).await.state, "failure");
+    let (bodies, answered, failed) = told(&world).await;
+    assert_eq!(failed, 0, "{failed} of {answered} failed\n{}", world.deployment_logs());
+    assert_eq!(bodies, ["one", "two", "three", "four", "five"].map(String::from).into());
+    assert!(answered > 100, "{answered} were answered");
+    assert_eq!(world.running().await["caller"], caller, "nobody touched it");
+    assert_eq!(front(&world).await.id, first.id, "it never moves");
+    let logs = world.deployment_logs();
+    for method in ["; blue-green: ", "; rolling: ", "; recreate: ", "; canary: "] {
+        assert!(logs.contains(method), "{method} in {logs}");
+    }
+    world.end().await;
+}
+
+/// One container with data of its own: it cannot run twice, and its callers wait while it stops and starts.
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_of_what_cannot_run_twice_wait_for_it() {
+    let world = world().await;
+    let keeps = "    volumes: [\"data:/data\"]\n    x-launchway: { front: true }\n";
+    let write = |version: &str| {
+        write(&world.repository, version, keeps);
+        let text = std::fs::read_to_string(world.repository.work().join("compose.yaml")).unwrap();
+        world.repository.write("compose.yaml", format!("{text}volumes: {{ data: {{}} }}\n"));
+    };
+    write("one");
+    deployed(&world, "First").await;
+    for version in ["two", "three"] {
+        write(version);
+        deployed(&world, version).await;
+    }
+    // What does not come up is put back, and answers those that waited.
+    write(BROKEN);
+    let broken = world.push("Broken");
+    assert_eq!(world.ends(&broken).await.state, "failure");
+    let (bodies, answered, failed) = told(&world).await;
+    assert_eq!(failed, 0, "{failed} of {answered} failed\n{}", world.deployment_logs());
+    assert_eq!(bodies, ["one", "two", "three"].map(String::from).into());
+    let logs = world.deployment_logs();
+    assert!(
+        logs.contains(
+            "; recreate: it writes to volume data, and two writers would corrupt it; requests wait meanwhile"
+        ),
+        "{logs}"
+    );
+    world.end().await;
+}
+
+/// The processes of a front's container, as the host numbers them: the first one, and the one that serves, once it does.
+async fn processes(world: &World) -> (u32, u32) {
+    world.until("a front to serve", || serving(world)).await
+}
+
+async fn serving(world: &World) -> Option<(u32, u32)> {
+    let id = front(world).await.id.unwrap();
+    let options = TopOptionsBuilder::new().ps_args("-eo pid,args").build();
+    let top = world.engine.docker.top_processes(&id, Some(options)).await.unwrap();
+    let rows = top.processes.unwrap();
+    let pid = |serves: bool| {
+        let found = rows.iter().find(|row| {
+            let args = row[1].as_str();
+            !args.contains("--connect") && args.contains("--serve") == serves
+        });
+        found.map(|row| row[0].parse::<u32>().unwrap())
+    };
+    pid(false).zip(pid(true))
+}
+
+/// Nobody is refused: whoever connects while nobody serves waits in the kernel.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_front_that_is_killed_serves_again_before_anybody_is_refused() {
+    let world = world().await;
+    write(&world.repository, "one", "");
+    deployed(&world, "First").await;
+    let (first, serving) = processes(&world).await;
+    // It answers at once, so the calls that a kill cuts are few: those that are in flight at that moment.
+    for _ in 0..3 {
+        let (_, serving) = processes(&world).await;
+        signal(serving, "KILL");
+        world
+            .until("another process to serve", || async { (processes(&world).await.1 != serving).then_some(()) })
+            .await;
+    }
+    let (still, now) = processes(&world).await;
+    assert_eq!(still, first, "the container has not ended");
+    assert_ne!(now, serving);
+    let before = told(&world).await.1;
+    world.until("calls to be answered again", || async { (told(&world).await.1 > before + 20).then_some(()) }).await;
+    let (_, answered, failed) = told(&world).await;
+    assert!(failed <= 3, "{failed} of {answered} failed: no more than one in flight at each kill");
+    write(&world.repository, "two", "");
+    deployed(&world, "Second").await;
+    assert!(told(&world).await.0.contains("two"), "it takes routes");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_front_that_somebody_removed_comes_back_and_its_callers_look_again() {
+    let world = world().await;
+    write(&world.repository, "one", "");
+    deployed(&world, "First").await;
+    let before = world.running().await;
+    let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+    world.engine.docker.remove_container(&front(&world).await.id.unwrap(), Some(options)).await.unwrap();
+    world.until_log("put right").await;
+    let before_calls = told(&world).await.1;
+    world.until("calls to be answered", || async { (told(&world).await.1 > before_calls + 20).then_some(()) }).await;
+    let after = world.running().await;
+    assert_eq!(after["api"], before["api"], "what the front leads to was not touched");
+    assert_eq!(after["caller"], before["caller"], "it was started again, not made anew");
+    world.end().await;
+}
+
+/// What has its name itself keeps it until it is replaced; then, this once, its callers look it up again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_gets_its_front_when_it_is_replaced_and_gives_it_back() {
+    let world = world().await;
+    write(&world.repository, "one", "    x-launchway: { front: false }");
+    deployed(&world, "First").await;
+    let fronts =
+        || async { world.containers().await.into_iter().filter(|c| has_label(c, "launchway.role", "front")).count() };
+    assert_eq!(fronts().await, 0);
+    let first = world.running().await;
+    write(&world.repository, "one", "");
+    deployed(&world, "With a front, and nothing else").await;
+    assert_eq!((fronts().await, world.running().await), (0, first.clone()), "nothing was touched");
+    write(&world.repository, "two", "");
+    deployed(&world, "Replaced").await;
+    assert_eq!(fronts().await, 1);
+    let second = world.running().await;
+    assert_eq!(second["caller"], first["caller"], "it was started again, not made anew");
+    let (bodies, _, failed) = told(&world).await;
+    assert!(bodies.contains("two"), "{bodies:?}");
+    write(&world.repository, "three", "");
+    deployed(&world, "Behind the front").await;
+    let (bodies, _, later) = told(&world).await;
+    assert!(bodies.contains("three") && later == failed, "{bodies:?}, {} more failed", later - failed);
+    write(&world.repository, "three", "    x-launchway: { front: false }");
+    deployed(&world, "Without").await;
+    assert_eq!(fronts().await, 0);
+    let before = told(&world).await.1;
+    world.until("calls to be answered", || async { (told(&world).await.1 > before + 10).then_some(()) }).await;
+    world.end().await;
+}
+
+/// Another Launchway is started: its fronts go on as that program, and no call notices.
+#[tokio::test(flavor = "multi_thread")]
+async fn fronts_get_the_program_of_a_newer_server_without_a_cut_call() {
+    let mut world = world().await;
+    write(&world.repository, "one", "");
+    deployed(&world, "First").await;
+    let (first, serving) = processes(&world).await;
+    let before = world.running().await;
+    world.terminate().await;
+    let newer = world.folder().join("newer-launchway");
+    std::fs::copy(env!("CARGO_BIN_EXE_launchway"), &newer).unwrap();
+    world.serve_as(&newer).await;
+    world.until("the new program to serve", || async { (processes(&world).await.1 != serving).then_some(()) }).await;
+    write(&world.repository, "two", "");
+    deployed(&world, "Second").await;
+    assert_eq!(processes(&world).await.0, first, "the container has not ended");
+    let (bodies, answered, failed) = told(&world).await;
+    assert_eq!((failed, bodies), (0, ["one", "two"].map(String::from).into()), "of {answered}");
+    assert_eq!(world.running().await["caller"], before["caller"]);
+    world.end().await;
+}
+
+/// What can be known beforehand is said beforehand, with the line.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_front_that_cannot_be_is_an_error_before_anything_starts() {
+    let world = world().await;
+    for (lines, why) in [
+        ("    ports: [\"53/udp\"]\n", "a front passes on TCP, and its port 53 is udp"),
+        ("    network_mode: none\n", "with its `network_mode` it has no name of its own on any network"),
+    ] {
+        write(&world.repository, "one", &format!("{lines}    x-launchway: {{ front: true }}"));
+        let shown = world.ends(&world.push("A front")).await;
+        assert_eq!(shown.state, "failure");
+        let all = format!("compose.yaml:3: services.api.x-launchway.front: no front can own the name of api: {why}");
+        assert!(world.deployment_logs().contains(&all), "{}", world.deployment_logs());
+        assert!(world.containers().await.is_empty());
+    }
+    world.end().await;
+}
