@@ -35,6 +35,7 @@ mod users {
     mod fronts;
     mod full_disk;
     mod full_engine_disk;
+    mod giving_back;
     mod ignore_files;
     mod images_that_move;
     mod insights;

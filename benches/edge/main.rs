@@ -6,6 +6,7 @@
 
 #[path = "../figures/mod.rs"]
 mod figures;
+mod front;
 mod proxy;
 mod upstream;
 
@@ -47,6 +48,7 @@ fn main() {
         return;
     }
     measure();
+    front::measure();
 }
 
 fn measure() {
@@ -118,9 +120,13 @@ struct Told {
 
 /// One round of `wrk`. Every answer has to be the upstream's.
 fn load(address: &str, connections: &str, seconds: u32) -> Told {
+    load_path(address, "/", connections, seconds)
+}
+
+fn load_path(address: &str, path: &str, connections: &str, seconds: u32) -> Told {
     let output = Command::new("taskset")
         .args(["-c", CORES.0, "wrk", "-t1", "--latency", "-c", connections, "-d", &format!("{seconds}s")])
-        .arg(format!("http://{address}/"))
+        .arg(format!("http://{address}{path}"))
         .output()
         .expect("wrk runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

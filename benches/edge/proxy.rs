@@ -1,8 +1,10 @@
 //! The proxies that are compared, each on one core.
 
 use super::figures;
-use launchway::edge::EdgeClient;
-use launchway::model::{ComponentRoutes, Listen, ReleaseId, Replica, RouteEntry, RouteKey, WeightedRelease};
+use launchway::edge::{EdgeClient, first_routes};
+use launchway::model::{
+    ComponentRoutes, EntryProtocol, Listen, ReleaseId, Replica, RouteEntry, RouteKey, WeightedRelease,
+};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -44,7 +46,58 @@ pub fn all(folder: &Path, upstream: &str, core: &str) -> Vec<Proxy> {
     proxies
 }
 
+/// What a front is held against: HAProxy as it passes on bytes, where it is installed. Then the front, as plain TCP and as
+/// HTTP.
+pub fn fronts(folder: &Path, upstream: &str, core: &str) -> Vec<Proxy> {
+    let mut proxies = Vec::new();
+    if Command::new("haproxy").arg("-v").output().is_ok() {
+        proxies.push(Proxy::haproxy_tcp(folder, upstream, core));
+    }
+    proxies.push(Proxy::front(folder, upstream, core, EntryProtocol::Tcp, "front, TCP"));
+    proxies.push(Proxy::front(folder, upstream, core, EntryProtocol::Http, "front, HTTP"));
+    proxies
+}
+
 impl Proxy {
+    fn haproxy_tcp(folder: &Path, upstream: &str, core: &str) -> Self {
+        let address = free_address();
+        let file = folder.join("haproxy-tcp.cfg");
+        let text = format!(
+            "global\n  nbthread 1\n  maxconn 4096\n\
+             defaults\n  mode tcp\n  option splice-auto\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n\
+             frontend in\n  bind {address}\n  default_backend app\nbackend app\n  server app {upstream}\n"
+        );
+        std::fs::write(&file, text).expect("HAProxy's settings");
+        let mut command = pinned(core, "haproxy");
+        command.arg("-db").arg("-f").arg(&file);
+        Self::started("HAProxy, TCP", command, address)
+    }
+
+    /// As it runs in its container, but for the address of its upstream, which is given.
+    fn front(folder: &Path, upstream: &str, core: &str, protocol: EntryProtocol, name: &str) -> Self {
+        let address = free_address();
+        let upstream: SocketAddr = upstream.parse().expect("the upstream's address");
+        let at: SocketAddr = address.parse().expect("its address");
+        let listen = Listen::Port { host_ip: Some(at.ip()), port: at.port(), protocol };
+        let routes = ComponentRoutes {
+            entries: vec![RouteEntry { listen, target: upstream.port() }],
+            releases: vec![WeightedRelease {
+                release: ReleaseId(1),
+                weight: 100,
+                replicas: vec![Replica { id: "upstream".into(), address: Some(upstream.ip()) }],
+            }],
+            ..ComponentRoutes::default()
+        };
+        let state = folder.join(format!("front-{}", at.port()));
+        let (file, text) = first_routes(vec![(key(), routes)]).expect("its routes");
+        let file = state.join(file);
+        std::fs::create_dir_all(file.parent().expect("its folder")).expect("its folder");
+        std::fs::write(file, text).expect("its routes");
+        let mut command = pinned(core, env!("CARGO_BIN_EXE_launchway"));
+        command.args(["front", "--serve", "--state"]).arg(&state);
+        Self::started(name, command, address)
+    }
+
     fn nginx(folder: &Path, upstream: &str, core: &str) -> Self {
         let address = free_address();
         let (file, prefix) = (folder.join("nginx.conf"), folder.display());
@@ -117,11 +170,7 @@ impl Proxy {
             }],
             ..ComponentRoutes::default()
         };
-        let key = RouteKey {
-            project: "shop".parse().expect("a name"),
-            environment: "production".parse().expect("a name"),
-            component: "web".parse().expect("a name"),
-        };
+        let key = key();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let client = EdgeClient::new(&folder.join("data"));
         let began = Instant::now();
@@ -147,12 +196,31 @@ impl Proxy {
     pub fn cpu_seconds(&self) -> f64 {
         figures::cpu_seconds(self.process.id())
     }
+
+    /// What it holds of the machine's memory, in MB: all, and what is its own alone.
+    pub fn memory_mb(&self) -> (f64, f64) {
+        let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.process.id())).unwrap_or_default();
+        let of = |name: &str| {
+            let lines = text.lines().filter_map(|line| line.strip_prefix(name));
+            let kb = lines.filter_map(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+            kb.sum::<f64>() / 1e3
+        };
+        (of("Rss:"), of("Private_Clean:") + of("Private_Dirty:"))
+    }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+fn key() -> RouteKey {
+    RouteKey {
+        project: "shop".parse().expect("a name"),
+        environment: "production".parse().expect("a name"),
+        component: "web".parse().expect("a name"),
     }
 }
 

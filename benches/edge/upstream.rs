@@ -1,4 +1,4 @@
-//! What is proxied: a server of its own process that answers 256 bytes at once.
+//! What is proxied: a server of its own process that answers 256 bytes at once, and some megabytes where it is asked to.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -7,6 +7,9 @@ use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+
+/// What `/large` answers, in bytes.
+pub const LARGE: usize = 4 << 20;
 
 pub struct Upstream {
     process: Child,
@@ -40,12 +43,13 @@ pub fn serve() {
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         println!("{}", listener.local_addr().expect("an address"));
-        let body = Bytes::from(vec![b'x'; 256]);
+        let (small, large) = (Bytes::from(vec![b'x'; 256]), Bytes::from(vec![b'x'; LARGE]));
         while let Ok((stream, _)) = listener.accept().await {
             let _ = stream.set_nodelay(true);
-            let body = body.clone();
-            let service = service_fn(move |_| {
-                let answer = http::Response::new(Full::new(body.clone()));
+            let (small, large) = (small.clone(), large.clone());
+            let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                let body = if request.uri().path() == "/large" { large.clone() } else { small.clone() };
+                let answer = http::Response::new(Full::new(body));
                 async { Ok::<_, Infallible>(answer) }
             });
             let serving = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);

@@ -13,6 +13,7 @@ pub mod edge;
 pub mod exit;
 pub mod front;
 pub mod gc;
+pub mod give_back;
 pub mod health;
 pub mod insights;
 pub mod logs;

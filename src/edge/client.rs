@@ -26,8 +26,8 @@ pub enum EdgeError {
     #[error("no edge answers at {socket} ({why}). Start it with `launchway edge` or `launchway up`", socket = socket.display())]
     Away { socket: PathBuf, why: String },
     /// Whether the change was made is not known; it may be made again.
-    #[error("the front {front} does not answer ({why}). `docker logs {front}` says what it last said")]
-    FrontAway { front: String, why: String },
+    #[error("{front} does not answer ({why}). `docker logs {container}` says what it last said")]
+    FrontAway { front: String, container: String, why: String },
     /// The edge's own words; nothing has changed.
     #[error("{detail}")]
     Refused { status: u16, detail: String },
@@ -51,8 +51,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 #[async_trait::async_trait]
 pub trait Dial: Send + Sync {
     async fn dial(&self) -> anyhow::Result<Box<dyn ByteStream>>;
-    /// What is dialled, for people.
-    fn name(&self) -> &str;
+    /// What is dialled, for people: `the front of api`.
+    fn name(&self) -> String;
+    /// The engine's id of its container, short.
+    fn container(&self) -> &str;
 }
 
 /// Asks over a new connection each time: a restarted edge is found at once.
@@ -67,8 +69,33 @@ enum Way {
     /// Dialling costs: a connection is kept for the next question.
     Dial {
         dial: Arc<dyn Dial>,
-        kept: Arc<tokio::sync::Mutex<Option<http1::SendRequest<Full<Bytes>>>>>,
+        kept: Arc<tokio::sync::Mutex<Kept>>,
     },
+}
+
+/// The connection that was dialled last.
+#[derive(Default)]
+struct Kept {
+    sender: Option<http1::SendRequest<Full<Bytes>>>,
+    /// How often it was put back.
+    times: u64,
+}
+
+/// A connection that nobody asked over for so long is ended: it takes a process at its other end.
+const KEPT_FOR: Duration = Duration::from_secs(30);
+
+/// Puts it back, and ends it when nobody has used it by then.
+fn keep(all: &Arc<tokio::sync::Mutex<Kept>>, kept: &mut Kept, sender: http1::SendRequest<Full<Bytes>>) {
+    kept.sender = Some(sender);
+    kept.times += 1;
+    let (all, times) = (all.clone(), kept.times);
+    tokio::spawn(async move {
+        tokio::time::sleep(KEPT_FOR).await;
+        let mut kept = all.lock().await;
+        if kept.times == times {
+            kept.sender = None;
+        }
+    });
 }
 
 impl EdgeClient {
@@ -143,7 +170,9 @@ impl EdgeClient {
     async fn ask(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, EdgeError> {
         let away = |why: String| match &self.way {
             Way::Socket(socket) => EdgeError::Away { socket: socket.clone(), why },
-            Way::Dial { dial, .. } => EdgeError::FrontAway { front: dial.name().to_string(), why },
+            Way::Dial { dial, .. } => {
+                EdgeError::FrontAway { front: dial.name(), container: dial.container().to_string(), why }
+            }
         };
         match tokio::time::timeout(WITHIN, self.exchange(method, path, body)).await {
             Ok(Ok((status, body))) if status.is_success() => Ok(body),
@@ -173,18 +202,18 @@ impl EdgeClient {
         match &self.way {
             Way::Socket(socket) => answer(&mut shake_hands(UnixStream::connect(socket).await?).await?, request).await,
             Way::Dial { dial, kept } => {
-                let mut kept = kept.lock().await;
-                if let Some(mut sender) = kept.take()
+                let mut place = kept.lock().await;
+                if let Some(mut sender) = place.sender.take()
                     && sender.ready().await.is_ok()
                     && let Ok(answered) = answer(&mut sender, request.clone()).await
                 {
-                    *kept = Some(sender);
+                    keep(kept, &mut place, sender);
                     return Ok(answered);
                 }
                 // What was kept may have ended; every question may be asked again.
                 let mut sender = shake_hands(dial.dial().await?).await?;
                 let answered = answer(&mut sender, request).await?;
-                *kept = Some(sender);
+                keep(kept, &mut place, sender);
                 Ok(answered)
             }
         }

@@ -20,13 +20,15 @@ pub const SETTINGS: &str = "settings.json";
 /// More would not be quicker for what one component gets, and each takes memory.
 const MOST_WORKERS: usize = 2;
 
+/// Longer than anything waits, and short enough for every clock.
+const NEVER: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// How a front is set up, as a file in its folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrontSettings {
     pub hold_ms: u64,
     pub hold_most: usize,
     pub drain_ms: u64,
-    pub answer_timeout_ms: u64,
     pub connect_timeout_ms: u64,
 }
 
@@ -37,7 +39,6 @@ impl FrontSettings {
             hold_ms: ms(settings.hold),
             hold_most: settings.hold_most,
             drain_ms: ms(settings.drain),
-            answer_timeout_ms: ms(settings.answer_timeout),
             connect_timeout_ms: ms(settings.connect_timeout),
         }
     }
@@ -48,7 +49,8 @@ impl FrontSettings {
             hold: Duration::from_millis(self.hold_ms),
             hold_most: self.hold_most,
             drain: Duration::from_millis(self.drain_ms),
-            answer_timeout: Duration::from_millis(self.answer_timeout_ms),
+            // How long an answer may take is between a component and its caller.
+            answer_timeout: NEVER,
             connect_timeout: Duration::from_millis(self.connect_timeout_ms),
             inside: true,
             ..EdgeSettings::default()

@@ -18,9 +18,11 @@ const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs
 /// `Connection: close`. Closed at once, it would meet the requests that are on their way.
 const LAST_REQUEST: Duration = Duration::from_secs(2);
 
-pub fn builder() -> auto::Builder<TokioExecutor> {
+/// `inside`: for callers that are components themselves, which keep connections as long as they like.
+pub fn builder(inside: bool) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
+    let head_within = if inside { None } else { Some(HEAD_WITHIN) };
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head_within);
     builder
         .http2()
         .timer(TokioTimer::new())

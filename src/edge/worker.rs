@@ -47,7 +47,8 @@ pub fn start(edge: Arc<Edge>, index: usize) -> std::io::Result<Running> {
 }
 
 async fn work(edge: Arc<Edge>, index: usize, mut told: UnboundedReceiver<Accepts>) {
-    let worker = Arc::new(Worker { index, connections: TaskTracker::new(), http: serve_http::builder() });
+    let worker =
+        Arc::new(Worker { index, connections: TaskTracker::new(), http: serve_http::builder(edge.settings.inside) });
     let accepting = TaskTracker::new();
     tokio::spawn(tick());
     loop {

@@ -58,6 +58,27 @@ pub fn give_to_edge(stack: &mut Stack, edge: &EdgeSettings) -> Vec<Problem> {
     problems
 }
 
+/// The same stack as Compose alone has it: ports are published by the engine, names are the components' own, and what the
+/// edge's own addresses led to is led to no more.
+pub fn without_edge(stack: &mut Stack) {
+    stack.networks.remove(EDGE_NETWORK);
+    for component in stack.components.values_mut() {
+        component.container.networks.remove(EDGE_NETWORK);
+        component.settings.front = Some(false);
+        for entry in std::mem::take(&mut component.entries) {
+            if let Listen::Port { host_ip, port, .. } = entry.listen {
+                component.container.ports.push(Port {
+                    target: entry.target,
+                    published: Some(port),
+                    host_ip: host_ip.map(|ip| ip.to_string()),
+                    protocol: Protocol::Tcp,
+                    app_protocol: None,
+                });
+            }
+        }
+    }
+}
+
 /// Nobody but the edge is on it: no way out, and the replicas do not see each other there.
 fn network(name: String) -> Network {
     Network {

@@ -8,7 +8,7 @@ use crate::edge::{ByteStream, Dial, EdgeClient, EdgeError, FRONT_SETTINGS, Front
 use crate::engine::{Engine, EngineError};
 use crate::model::{
     ComponentRoutes, ContainerState, EdgeSettings, EnvironmentName, Listen, Observed, ObservedFront, ProjectName,
-    RouteEntry, RouteKey,
+    RouteEntry, RouteKey, Traffic,
 };
 use futures_util::StreamExt;
 use std::collections::HashMap;
@@ -18,9 +18,13 @@ use tokio::time::Instant;
 
 /// Fronts that are asked at once: each question is a process in its container.
 const AT_ONCE: usize = 8;
+/// How often a front is asked for what it has counted.
+const COUNTED_FOR: Duration = Duration::from_secs(60);
 /// A front that was started answers within this time, also on a host that has much to do.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// What it said last, where it does not come up.
+const LAST_LINES: usize = 3;
 /// A front that does not answer may be about to be started again by its engine.
 const BACK_WITHIN: Duration = Duration::from_secs(10);
 
@@ -36,13 +40,15 @@ struct Known {
     client: EdgeClient,
     /// Its routes, and the program that it runs; `None`: not known.
     serves: Option<(ComponentRoutes, Option<String>)>,
+    /// What it has counted, and when it said so.
+    counted: Option<(Instant, Traffic)>,
     runs: bool,
 }
 
 struct Way {
     engine: Arc<dyn Engine>,
     container: String,
-    name: String,
+    key: RouteKey,
 }
 
 #[async_trait::async_trait]
@@ -51,8 +57,12 @@ impl Dial for Way {
         Ok(Box::new(self.engine.dial_front(&self.container).await?))
     }
 
-    fn name(&self) -> &str {
-        &self.name
+    fn name(&self) -> String {
+        format!("the front of {}", self.key.component)
+    }
+
+    fn container(&self) -> &str {
+        self.container.get(..12).unwrap_or(&self.container)
     }
 }
 
@@ -74,7 +84,7 @@ impl Fronts {
                     component: container.component.clone(),
                 };
                 let runs = container.state == ContainerState::Running;
-                let known = self.know(key, &container.id, &container.name, runs);
+                let known = self.know(key, &container.id, runs);
                 if !runs {
                     return;
                 }
@@ -121,7 +131,7 @@ impl Fronts {
     pub async fn start(
         &self,
         key: &RouteKey,
-        (container, name): (&str, &str),
+        container: &str,
         routes: &ComponentRoutes,
         settings: &EdgeSettings,
         start: impl Future<Output = Result<(), EngineError>>,
@@ -136,7 +146,7 @@ impl Fronts {
         })?;
         self.engine.tell_front(container, &[(FRONT_SETTINGS, settings), (file, table)]).await?;
         start.await?;
-        let known = self.know(key.clone(), container, name, true);
+        let known = self.know(key.clone(), container, true);
         self.note(container, None);
         let end = Instant::now() + ANSWERS_WITHIN;
         loop {
@@ -146,7 +156,15 @@ impl Fronts {
                     return Ok(());
                 }
                 Err(_) if Instant::now() < end => tokio::time::sleep(ASK_AGAIN).await,
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    let lines = self.engine.last_lines(container, LAST_LINES).await.unwrap_or_default();
+                    let why = match lines.is_empty() {
+                        true => error.to_string(),
+                        false => format!("{error}; its last lines: {}", lines.join(" | ")),
+                    };
+                    let attempted = format!("start the front of {}", key.component);
+                    return Err(EngineError::Refused { attempted, why }.into());
+                }
             }
         }
     }
@@ -173,6 +191,31 @@ impl Fronts {
         }
     }
 
+    /// What fronts have counted since their start: those that were not asked for a while are asked, as far as they answer
+    /// in time; of the others it is what they said last.
+    pub async fn traffic(&self, within: Duration) -> Traffic {
+        let is_due =
+            |known: &Known| known.runs && known.counted.as_ref().is_none_or(|(at, _)| at.elapsed() >= COUNTED_FOR);
+        let due: Vec<(String, Known)> = {
+            let known = self.locked();
+            let due = known.iter().filter(|(_, known)| is_due(known));
+            due.map(|(id, known)| (id.clone(), known.clone())).collect()
+        };
+        let asking = futures_util::stream::iter(due).for_each_concurrent(AT_ONCE, async |(id, known)| {
+            if let Ok(traffic) = known.client.traffic().await
+                && let Some(known) = self.locked().get_mut(&id)
+            {
+                known.counted = Some((Instant::now(), traffic));
+            }
+        });
+        let _ = tokio::time::timeout(within, asking).await;
+        let known = self.locked();
+        let counted = known.values().filter(|known| known.runs).filter_map(|known| known.counted.as_ref());
+        let mut components: Vec<_> = counted.flat_map(|(_, traffic)| traffic.components.clone()).collect();
+        components.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Traffic { components }
+    }
+
     /// Those that run for a component.
     pub fn clients(&self, key: &RouteKey) -> Vec<EdgeClient> {
         self.running(key).into_iter().map(|(_, known)| known.client).collect()
@@ -185,11 +228,11 @@ impl Fronts {
         Ok((as_inside(own.map(|(_, routes)| routes).unwrap_or_default()), program))
     }
 
-    fn know(&self, key: RouteKey, container: &str, name: &str, runs: bool) -> Known {
+    fn know(&self, key: RouteKey, container: &str, runs: bool) -> Known {
         let mut known = self.locked();
         let one = known.entry(container.to_string()).or_insert_with(|| {
-            let way = Way { engine: self.engine.clone(), container: container.into(), name: name.into() };
-            Known { key, client: EdgeClient::of_front(Arc::new(way)), serves: None, runs }
+            let way = Way { engine: self.engine.clone(), container: container.into(), key: key.clone() };
+            Known { key, client: EdgeClient::of_front(Arc::new(way)), serves: None, counted: None, runs }
         });
         if one.runs != runs {
             (one.runs, one.serves) = (runs, None);

@@ -22,6 +22,7 @@ mod failpoint;
 mod flow;
 mod fronts;
 mod full_disk;
+mod give_back;
 mod go_back;
 mod hook_process;
 mod hooks;

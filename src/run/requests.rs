@@ -185,10 +185,24 @@ impl Deployer {
             None => self.release_before(project, environment, live).await?,
         };
         let place = (project.name.clone(), environment.name.clone());
-        let running = self.running_in(&place);
-        if live == Some(target) && running.is_none() {
+        if live == Some(target) && self.running_in(&place).is_none() {
             return Err(Refusal::Impossible(format!("release {target} is live already")));
         }
+        // All that is said of it was noted when it went live: going back asks nothing of the forge.
+        self.go_live_at_once(project, environment, target, target, by).await
+    }
+
+    /// Puts a release live that builds nothing and runs no command, before all else. What runs in the environment is
+    /// cancelled. `told_as`: the release whose commit and subject are said of it.
+    pub(super) async fn go_live_at_once(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        target: ReleaseId,
+        told_as: ReleaseId,
+        by: &str,
+    ) -> Result<Deployment, Refusal> {
+        let running = self.running_in(&(project.name.clone(), environment.name.clone()));
         let release = self.store.release(target).await?;
         let release = release.ok_or_else(|| Refusal::NotFound(format!("release {target} is not in the store")))?;
         if let Some(running) = running {
@@ -198,8 +212,7 @@ impl Deployer {
                 Err(other) => return Err(other),
             }
         }
-        // All that is said of it was noted when it went live: going back asks nothing of the forge.
-        let before = self.store.newest_of_release(target).await?;
+        let before = self.store.newest_of_release(told_as).await?;
         let new = NewDeployment {
             project: project.name.clone(),
             environment: environment.name.clone(),

@@ -5,7 +5,7 @@ use super::deployer::Deployer;
 use super::prepare;
 use crate::config::{Environment, Project};
 use crate::engine::EngineError;
-use crate::model::{ComponentName, ContainerState, Ending, Health, Release};
+use crate::model::{ComponentName, ContainerState, Ending, Health, Observed, ObservedContainer, Release};
 use crate::plan::converge::{Goal, Wanted};
 use crate::plan::drift::{Drift, drift};
 use crate::plan::standing::{ComponentStanding, Standing, standings};
@@ -70,7 +70,8 @@ impl Deployer {
             Stand::Components => Vec::new(),
             Stand::Drift => drift(&wanted, &observed, &standings, &self.images(release).await?),
         };
-        Ok(StandingReport { components: standings.iter().map(component).collect(), drift })
+        let components = standings.iter().map(|standing| component(standing, &observed)).collect();
+        Ok(StandingReport { components, drift })
     }
 
     async fn images(&self, release: &Release) -> Result<BTreeMap<ComponentName, String>, EngineError> {
@@ -84,7 +85,19 @@ impl Deployer {
     }
 }
 
-fn component(standing: &ComponentStanding<'_>) -> ComponentStand {
+/// Who owns the component's name in its place.
+fn front(standing: &ComponentStanding<'_>, observed: &Observed) -> Option<String> {
+    let fronts = observed.fronts.iter().map(|front| &front.container);
+    let own: Vec<&ObservedContainer> = fronts.filter(|front| front.component == *standing.name()).collect();
+    let is_fronted = |c: &ObservedContainer| c.component == *standing.name() && c.fronted;
+    match own.iter().find(|front| front.is_running()).or(own.first()) {
+        Some(front) if front.is_running() => Some(format!("called through {}", front.name)),
+        Some(front) => Some(format!("its front {} does not run", front.name)),
+        None => observed.containers.iter().any(is_fronted).then(|| "its front is gone".into()),
+    }
+}
+
+fn component(standing: &ComponentStanding<'_>, observed: &Observed) -> ComponentStand {
     let running = standing.replicas.values().filter_map(|one| match one {
         Standing::Up(container) => Some(container.health),
         _ => None,
@@ -98,6 +111,7 @@ fn component(standing: &ComponentStanding<'_>) -> ComponentStand {
     if !standing.others.is_empty() {
         notes.push("something else runs in its place".into());
     }
+    notes.extend(front(standing, observed));
     notes.dedup();
     let (wanted, running) = (standing.wanted(), standing.running());
     let notes = if standing.is_job { vec!["a job".to_string()] } else { notes };

@@ -151,12 +151,12 @@ impl EdgeOf {
     }
 
     async fn start_front(&self, target: &Target, change: &RouteChange) -> Result<Outcome, StepError> {
-        let Target::Existing { id, name } = target else { return Ok(Outcome::default()) };
+        let Target::Existing { id, .. } = target else { return Ok(Outcome::default()) };
         let (key, routes) = (self.key(&change.component), routes_of(change)?);
         let action = Action::StartContainer(target.clone());
         let cancel = CancellationToken::new();
         let start = async { self.engine.act(&action, &NoFiles, &cancel).await.map(drop) };
-        self.fronts.start(&key, (id, name), &routes, &self.settings, start).await?;
+        self.fronts.start(&key, id, &routes, &self.settings, start).await?;
         Ok(Outcome::default())
     }
 

@@ -91,7 +91,7 @@ fn environments_profiles_variables_and_files_are_given_by_flags() {
     let repository = repository();
     let shop = repository.work().join("shop");
     let staging = json_of(&check(&shop, &["--json", "--environment", "staging"]));
-    assert_eq!(staging["problems"][0]["key"], "services.api.x-launchway.environments.staging.method");
+    assert_eq!(staging["problems"][0]["key"], "services.api.x-launchway.method");
     let debug = json_of(&check(&shop, &["--json", "--profile", "debug"]));
     assert_eq!(debug["order"], json!([["db"], ["api"], ["debug"]]));
     repository.write("shop/more.yaml", "services: {web: {image: \"x:${TAG:?say which}\"}}\n");

@@ -10,9 +10,12 @@ use bollard::query_parameters::{RemoveContainerOptionsBuilder, TopOptionsBuilder
 use std::collections::BTreeSet;
 
 /// `api` says its version; `caller` looks its name up once, as nginx does, and asks it again and again by what it found.
-fn write(repository: &GitRepository, version: &str, lines: &str) {
+pub(super) fn write(repository: &GitRepository, version: &str, lines: &str) {
     let serve = match version {
         BROKEN => "exec sleep 600".to_string(),
+        version if version.starts_with(SLOW) => {
+            format!("sleep 1; mkdir -p /www; echo {version} > /www/index.html; exec httpd -f -p 8080 -h /www")
+        }
         version => format!("mkdir -p /www; echo {version} > /www/index.html; exec httpd -f -p 8080 -h /www"),
     };
     repository.write(
@@ -34,6 +37,9 @@ services:
     );
 }
 
+/// Versions that begin so answer only after a second.
+pub(super) const SLOW: &str = "slow";
+
 /// A version that never answers.
 const BROKEN: &str = "broken";
 
@@ -47,7 +53,7 @@ const CALLER: &str = r#"
       - sh
       - -c
       - |
-        ip=$$(/usr/bin/getent ahostsv4 api | head -1 | cut -d' ' -f1)
+        until [ -n "$$ip" ]; do ip=$$(/usr/bin/getent ahostsv4 api | head -1 | cut -d' ' -f1); sleep 0.05; done
         while :; do
           wget -q -O /body http://$$ip:8080/ && cat /body >> /answered || echo failed >> /failed
           sleep 0.03
@@ -56,7 +62,7 @@ const CALLER: &str = r#"
 "#;
 
 /// What the caller has got: every body, and how often it got none.
-async fn told(world: &World) -> (BTreeSet<String>, usize, usize) {
+pub(super) async fn told(world: &World) -> (BTreeSet<String>, usize, usize) {
     let answered = world.exec("caller", &["cat", "/answered"]).await;
     let failed = world.exec("caller", &["sh", "-c", "cat /failed 2>/dev/null || true"]).await;
     (answered.lines().map(str::to_string).collect(), answered.lines().count(), failed.lines().count())

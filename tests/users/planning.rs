@@ -69,17 +69,17 @@ async fn the_text_is_for_people() {
     let said = text(&plan(&repository, &["main", "--live", "main~1"]).await);
     let (new, old) = (repository.git(&["rev-parse", "main"]), repository.git(&["rev-parse", "main~1"]));
     let said = said.replace(&new[..12], "<new>").replace(&old[..12], "<old>");
-    insta::assert_snapshot!(said, @"
+    insta::assert_snapshot!(said, @r#"
     shop/production: <new> change compose.yaml
     Compared with <old>
 
     COMPONENT  CHANGE     METHOD    WHY
-    api        changed    recreate  environment LOG changed; recreate because web depends on it, and would reach new and old at random while both run
+    api        changed    recreate  environment LOG changed; recreate because web depends on it, and would reach new and old at random while both run (no front can own its name: nothing says at which port it is called; `expose: ["8080"]` in its service does, where that is the port)
     db         changed    recreate  image changed from postgres:16 to postgres:17; recreate because it writes to volume data, and two writers would corrupt it
     web        unchanged  recreate  -
 
     Order: db -> api -> web
-    ");
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread")]

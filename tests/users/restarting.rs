@@ -6,9 +6,12 @@ use super::crashing::is_settled;
 use super::crashing_behind_the_edge::{
     BLUE_GREEN, CANARY, RECREATE, ROLLING, WHOLE, WHOLE_OF_TWO, is_served, live, write,
 };
+use super::fronts;
+use super::moving_traffic::deployed;
 use crate::support::app::serve;
+use crate::support::base_image::resolving;
 use crate::support::load::{Load, Told};
-use crate::support::world::World;
+use crate::support::world::{Settings, World};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -173,4 +176,39 @@ async fn what_stands_survives_restarts() {
 #[ignore = "needs an engine of its own: make restart-test"]
 async fn what_stands_without_a_restart_policy_is_brought_back() {
     standing_survives("    restart: \"no\"").await;
+}
+
+const WHOLE_OF_NAMES: &[&str] = &[
+    "container app-api-1 running",
+    "container app-api-front running",
+    "container app-caller-1 running",
+    "network app_default",
+];
+
+/// Who has looked a name up is answered again, also where the engine went away while calls waited at the front.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs an engine of its own: make restart-test"]
+async fn names_survive_restarts() {
+    own_engine("start");
+    let mut world = World::not_serving(Settings { tables: "[edge]\n".into(), ..Settings::default() }).await;
+    resolving(&world.engine.docker).await;
+    world.start_edge().await;
+    world.serve().await;
+    let recreate = "    restart: unless-stopped\n    x-launchway: { method: recreate }";
+    fronts::write(&world.repository, "slow-1", recreate);
+    deployed(&world, "First").await;
+    for (trouble, number) in ALL.into_iter().zip(2..) {
+        let (version, place) = (format!("{}-{number}", fronts::SLOW), format!("{trouble:?}"));
+        println!("{place}");
+        fronts::write(&world.repository, &version, recreate);
+        let commit = world.push(&version);
+        reached(&world, number, "front of api: let requests wait: done").await;
+        happens(trouble, &mut world).await;
+        let shown = world.ends(&commit).await;
+        assert_eq!(shown.state, "success", "{place}: {shown:?}\n{}", world.deployment_logs());
+        is_settled(&world, &place, WHOLE_OF_NAMES).await;
+        let is_answered = || async { fronts::told(&world).await.0.contains(&version).then_some(()) };
+        world.until(&format!("{place}: the caller to be answered"), is_answered).await;
+    }
+    world.end().await;
 }

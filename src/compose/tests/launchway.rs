@@ -133,7 +133,6 @@ x-launchway:
     compose.yaml:13: services.api.x-launchway.environments.Bad Name: "Bad Name" is not a environment name: lower-case letters, digits, '-' and '_', 63 at most, starting with a letter or digit
     compose.yaml:13: services.api.x-launchway.environments.staging.metod: "metod" is not a key here; did you mean "method"?
     compose.yaml:14: services.b.x-launchway.release-command-timeout: there is no `release-command` that could take so long
-    compose.yaml:14: services.b.x-launchway.method: `method: canary` needs a `route:`: shares of traffic are shares of what the route sends
     compose.yaml:15: services.c.x-launchway.route.host: "http://x" is not a host name, such as shop.example.com
     compose.yaml:15: services.c.x-launchway.route.path: "api" must begin with a slash
     compose.yaml:15: services.c.x-launchway.route.port: must be a port from 1 to 65535, not "0x"

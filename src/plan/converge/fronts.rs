@@ -45,8 +45,10 @@ impl<'a> Front<'a> {
             observed.fronts.iter().filter(|front| front.container.component == *name).collect();
         let has_own_name = |container: &ObservedContainer| !container.fronted;
         let wants = component.is_fronted() && observed.front_program.is_some();
-        // A release that knows of no front is put back behind the one that is there.
-        let stays = wanted.goal == Goal::PutBack && there.iter().any(|front| front.routes.is_some());
+        // A release that knows of no front is put back behind the one that is there, unless it says that it has none.
+        let stays = wanted.goal == Goal::PutBack
+            && component.settings.front != Some(false)
+            && there.iter().any(|front| front.routes.is_some());
         let due = match wants {
             true => !there.is_empty() || !matching.kept().any(|(_, container)| has_own_name(container)),
             false => stays,
@@ -106,12 +108,11 @@ pub(super) fn who_looks_again(
     observed: &Observed,
 ) -> BTreeSet<ComponentName> {
     let mut again = BTreeSet::new();
-    if wanted.goal == Goal::PutBack && fronts.values().all(|front| front.current.is_some()) {
-        return again;
-    }
     let left = left_by_fronts(release, fronts, observed);
     for name in release.stack.components.keys().cloned().collect::<Vec<_>>() {
+        // Going back, who was started before a front is as it was then.
         let moved = fronts.get(&name).filter(|front| front.moves);
+        let moved = moved.filter(|front| wanted.goal == Goal::Deploy || front.current.is_none());
         let gone = left.get(&name);
         if moved.is_none() && gone.is_none() {
             continue;
@@ -172,7 +173,7 @@ fn wait_for(release: &mut Release, caller: &ComponentName, name: &ComponentName)
 pub(super) fn served(observed: &Observed) -> BTreeMap<ComponentName, ComponentRoutes> {
     let mut all: BTreeMap<ComponentName, ComponentRoutes> =
         observed.edge.iter().flat_map(|edge| edge.routes.clone()).collect();
-    for front in observed.fronts.iter().filter(|front| is_up(&front.container)) {
+    for front in observed.fronts.iter().filter(|front| front.container.is_running()) {
         let Some(inside) = &front.routes else { continue };
         match all.get_mut(&front.container.component) {
             Some(routes) if same_shares(routes, inside) => routes.entries.extend(inside.entries.clone()),
@@ -221,7 +222,8 @@ impl Planner<'_> {
                     (Target::Created { step }, vec![step])
                 }
             };
-            let runs = front.current.filter(|current| is_up(&current.container));
+            // What the engine starts again and again is told and started too.
+            let runs = front.current.filter(|current| current.container.is_running());
             match runs {
                 Some(current) => {
                     let program = current.program.as_ref();

@@ -2,7 +2,7 @@
 
 use super::exposition::{Buckets, Exposition, Labels};
 use crate::edge::EdgeClient;
-use crate::model::{ReleaseTraffic, RouteKey};
+use crate::model::{ReleaseTraffic, RouteKey, Traffic};
 use crate::run::deployer::Deployer;
 use std::time::Duration;
 
@@ -25,45 +25,59 @@ impl Deployer {
             _ => None,
         };
         out.gauge("launchway_edge_up", "1 while the edge answers", f64::from(u8::from(traffic.is_some())));
-        let Some(traffic) = traffic else { return };
-        let (mut held, mut in_flight, mut connections) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut holds, mut hold_seconds) = (Vec::new(), Vec::new());
-        let (mut requests, mut failed, mut latencies) = (Vec::new(), Vec::new(), Vec::new());
-        for (key, component) in &traffic.components {
-            let place = place(key);
-            held.push((place.clone(), component.held as f64));
-            holds.push((place.clone(), component.held_before));
-            hold_seconds.push((place.clone(), component.held_before_ms as f64 / 1e3));
-            let sum = |of: fn(&crate::model::InFlight) -> u64| component.in_flight.values().map(of).sum::<u64>() as f64;
-            in_flight.push((place.clone(), sum(|flight| flight.requests)));
-            connections.push((place.clone(), sum(|flight| flight.connections)));
-            for (release, counts) in &component.releases {
-                let mut of_release = place.clone();
-                of_release.push(("release", release.to_string()));
-                for (class, count) in counts.status_classes.iter().enumerate() {
-                    let mut labels = of_release.clone();
-                    labels.push(("class", format!("{}xx", class + 1)));
-                    requests.push((labels, *count));
-                }
-                failed.push((of_release.clone(), counts.failed));
-                latencies.push((of_release, buckets(counts)));
-            }
+        if let Some(traffic) = traffic {
+            put_traffic(out, "edge", &traffic);
         }
-        out.gauges("launchway_edge_requests_held", "Requests that wait for a replica now", held);
-        let help = "Requests and connections that waited for a replica, since the edge's start";
-        out.counters("launchway_edge_holds", help, holds);
-        let help = "What those waited all together, since the edge's start";
-        out.sums("launchway_edge_hold_seconds", help, hold_seconds);
-        out.gauges("launchway_edge_requests_in_flight", "Requests that replicas are busy with now", in_flight);
-        let help = "WebSockets and plain TCP connections that are open now";
-        out.gauges("launchway_edge_connections_open", help, connections);
-        let help = "Answers by release and class of status, since the edge's start";
-        out.counters("launchway_edge_requests", help, requests);
-        let help = "Requests without a whole answer: no connection, broken off, too late; since the edge's start";
-        out.counters("launchway_edge_requests_failed", help, failed);
-        let help = "From sending a request to a replica until the answer's head, since the edge's start";
-        out.histograms("launchway_edge_request_duration_seconds", help, latencies);
     }
+
+    /// The same of the fronts, as far as they were asked of late: a question takes a process in each one's container.
+    pub(super) async fn put_fronts(&self, out: &mut Exposition) {
+        let traffic = self.fronts.traffic(WITHIN).await;
+        if !traffic.components.is_empty() {
+            put_traffic(out, "front", &traffic);
+        }
+    }
+}
+
+/// `who`: the edge, or fronts.
+fn put_traffic(out: &mut Exposition, who: &str, traffic: &Traffic) {
+    let (mut held, mut in_flight, mut connections) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut holds, mut hold_seconds) = (Vec::new(), Vec::new());
+    let (mut requests, mut failed, mut latencies) = (Vec::new(), Vec::new(), Vec::new());
+    for (key, component) in &traffic.components {
+        let place = place(key);
+        held.push((place.clone(), component.held as f64));
+        holds.push((place.clone(), component.held_before));
+        hold_seconds.push((place.clone(), component.held_before_ms as f64 / 1e3));
+        let sum = |of: fn(&crate::model::InFlight) -> u64| component.in_flight.values().map(of).sum::<u64>() as f64;
+        in_flight.push((place.clone(), sum(|flight| flight.requests)));
+        connections.push((place.clone(), sum(|flight| flight.connections)));
+        for (release, counts) in &component.releases {
+            let mut of_release = place.clone();
+            of_release.push(("release", release.to_string()));
+            for (class, count) in counts.status_classes.iter().enumerate() {
+                let mut labels = of_release.clone();
+                labels.push(("class", format!("{}xx", class + 1)));
+                requests.push((labels, *count));
+            }
+            failed.push((of_release.clone(), counts.failed));
+            latencies.push((of_release, buckets(counts)));
+        }
+    }
+    out.gauges(&format!("launchway_{who}_requests_held"), "Requests that wait for a replica now", held);
+    let help = "Requests and connections that waited for a replica, since its start";
+    out.counters(&format!("launchway_{who}_holds"), help, holds);
+    let help = "What those waited all together, since its start";
+    out.sums(&format!("launchway_{who}_hold_seconds"), help, hold_seconds);
+    out.gauges(&format!("launchway_{who}_requests_in_flight"), "Requests that replicas are busy with now", in_flight);
+    let help = "WebSockets and plain TCP connections that are open now";
+    out.gauges(&format!("launchway_{who}_connections_open"), help, connections);
+    let help = "Answers by release and class of status, since its start";
+    out.counters(&format!("launchway_{who}_requests"), help, requests);
+    let help = "Requests without a whole answer: no connection, broken off, too late; since its start";
+    out.counters(&format!("launchway_{who}_requests_failed"), help, failed);
+    let help = "From sending a request to a replica until the answer's head, since its start";
+    out.histograms(&format!("launchway_{who}_request_duration_seconds"), help, latencies);
 }
 
 fn place(key: &RouteKey) -> Labels {

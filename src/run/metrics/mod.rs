@@ -52,6 +52,7 @@ impl Deployer {
         let mut now = Exposition::default();
         self.put_present(&mut now).await?;
         self.put_edge(&mut now).await;
+        self.put_fronts(&mut now).await;
         process::put_process(&mut now);
         let mut text = past.text()?;
         text.push_str(&self.metrics.builds.text()?);

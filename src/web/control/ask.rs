@@ -7,6 +7,7 @@ use crate::model::DeploymentId;
 use crate::run::{AskedAnew, Asks, Deployer, Preview, Refusal};
 use crate::web::wire::{
     BackupRequest, CancelRequest, DeployRequest, DeploymentDetails, PlanReport, PlanRequest, RollbackRequest,
+    StartRequest,
 };
 use axum::Json;
 use axum::extract::{Path, State};
@@ -43,6 +44,19 @@ pub async fn roll_back(
         let (project, environment) =
             deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
         let added = deployer.ask_to_roll_back(&project, &environment, asked.to, &name_of(&asked.by)).await?;
+        deployments::read(&deployer, added.id).await
+    })
+    .await
+}
+
+pub async fn give_back(
+    State(deployer): State<Arc<Deployer>>,
+    Json(asked): Json<StartRequest>,
+) -> Answer<DeploymentDetails> {
+    carried_out(deployer, |deployer| async move {
+        let (project, environment) =
+            deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
+        let added = deployer.ask_to_give_back(&project, &environment, &name_of(&asked.by)).await?;
         deployments::read(&deployer, added.id).await
     })
     .await

@@ -1,0 +1,35 @@
+//! `launchway give-back`: an environment goes back to Docker Compose.
+
+use super::client::{Client, block_on};
+use super::which::Which;
+use super::{deploy, who};
+use crate::web::wire::StartRequest;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Give an environment back to Docker Compose
+///
+/// Its ports are published by the engine again, its components have their names themselves, and its volumes stay as they
+/// are: `docker compose up -d` takes it over. Each port has a short gap, once. From then on nothing is watched or deployed
+/// there, until `launchway resume`. Waits for the end.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    which: Which,
+    /// Do not wait for the end
+    #[arg(long)]
+    no_wait: bool,
+    /// Print the deployment as JSON: once it has ended, or at once with --no-wait
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
+    block_on(async {
+        let client = Client::new(config)?;
+        let Args { which: Which { environment, project }, no_wait, json } = args;
+        let request = StartRequest { project, environment, by: who::at_the_command_line() };
+        let added = client.post("/v1/give-back", &request).await?;
+        deploy::follow(&client, added, no_wait, json).await
+    })
+}
