@@ -3,11 +3,19 @@
 use super::support::images::Engine;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::TryStreamExt;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where the binary lies in the image.
 pub const BINARY: &str = "/app";
+/// Where this machine's nginx lies in the image, where it has one.
+pub const NGINX: &str = "/nginx";
+
+/// This machine's nginx.
+pub fn nginx() -> Option<PathBuf> {
+    ["/usr/sbin/nginx", "/usr/bin/nginx"].into_iter().map(PathBuf::from).find(|path| path.exists())
+}
 
 /// Removed when dropped; by then nothing uses it any more.
 pub struct Image(pub String);
@@ -45,7 +53,12 @@ fn archive() -> Vec<u8> {
         tar.append_data(&mut header, to.trim_start_matches('/'), bytes.as_slice()).expect("memory");
     };
     add(&this, BINARY);
-    for library in libraries(&this) {
+    let mut all: BTreeSet<String> = libraries(&this).into_iter().collect();
+    if let Some(nginx) = nginx() {
+        add(&nginx, NGINX);
+        all.extend(libraries(&nginx));
+    }
+    for library in all {
         add(Path::new(&library), &library);
     }
     tar.into_inner().expect("memory")

@@ -1,8 +1,9 @@
 //! Deployments by every method under constant load: what fails, and how much longer answers take meanwhile.
 //!
 //! The real server, the real edge and the real hook; an environment for each method, deployed one after the other or
-//! several at once (`--at-once N`), every ninth time a release that is broken on purpose. `--deployments N`;
-//! `--logs FOLDER` keeps the logs.
+//! several at once (`--at-once N`), every ninth time a release that is broken on purpose. First over the edge
+//! (`--outside`), then through an nginx in each environment that looks the app's name up once (`--inside`).
+//! `--deployments N`; `--logs FOLDER` keeps the logs.
 
 mod app;
 #[path = "../figures/mod.rs"]
@@ -47,7 +48,15 @@ fn main() -> ExitCode {
     let deployments = argument("--deployments").map_or(usual, |text| text.parse().expect("--deployments N"));
     let at_once = argument("--at-once").map_or(1, |text| text.parse().expect("--at-once N"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(measure(deployments, usize::clamp(at_once, 1, METHODS.len())));
+    let at_once = usize::clamp(at_once, 1, METHODS.len());
+    for is_inside in [false, true] {
+        // Both, unless one of them is asked for.
+        let asked = std::env::args().any(|argument| argument == if is_inside { "--inside" } else { "--outside" });
+        let other = std::env::args().any(|argument| argument == if is_inside { "--outside" } else { "--inside" });
+        if asked || !other {
+            runtime.block_on(measure(deployments, at_once, is_inside));
+        }
+    }
     ExitCode::SUCCESS
 }
 
@@ -62,13 +71,19 @@ fn defect(number: usize) -> Option<Defect> {
     }
 }
 
-async fn measure(deployments: usize, at_once: usize) {
+async fn measure(deployments: usize, at_once: usize, is_inside: bool) {
+    if is_inside && image::nginx().is_none() {
+        println!("deployments behind a name: not measured, nginx is not installed");
+        return;
+    }
     let rates: f64 = load::Class::ALL.iter().map(|class| class.rate()).sum();
     println!(
-        "deployments: {deployments}, {at_once} at once, under {rates:.1} requests and messages a second to each of {} environments",
+        "deployments{}: {deployments}, {at_once} at once, under {rates:.1} requests and messages a second to each of {} environments",
+        if is_inside { " behind an nginx with a literal proxy_pass" } else { "" },
         METHODS.len()
     );
-    let site = Site::start().await;
+    let site = Site::start(is_inside).await;
+    let gateways = site.gateways().await;
     let began = Instant::now();
     let load = Load::start(site.ports);
     tokio::time::sleep(FIRST).await;
@@ -87,6 +102,7 @@ async fn measure(deployments: usize, at_once: usize) {
     }
     tokio::time::sleep(FIRST - BETWEEN).await;
     let (told, sockets) = load.end().await;
+    assert_eq!(site.gateways().await, gateways, "what stands in front of the app was touched");
     if let Some(folder) = argument("--logs") {
         site.keep_logs(&PathBuf::from(folder));
     }

@@ -17,6 +17,8 @@ pub struct Site {
     image: image::Image,
     /// At which each method's environment is reached.
     pub ports: [u16; 4],
+    /// Not over the edge: through an nginx in each environment, which looks the app's name up once and for all.
+    inside: bool,
 }
 
 /// How a deployment went.
@@ -48,7 +50,7 @@ impl Ended {
 
 impl Site {
     /// A first release of each method is live.
-    pub async fn start() -> Self {
+    pub async fn start(inside: bool) -> Self {
         let ports = METHODS.map(|_| free_port());
         let environments = METHODS.iter().zip(ports).map(|(method, port)| {
             format!("[projects.PROJECT.environments.{method}]\nbranch = \"{method}\"\nbake = \"0s\"\nvariables = {{ PORT = \"{port}\" }}\n")
@@ -59,7 +61,7 @@ impl Site {
         let image = image::import(&world.engine, &world.project).await;
         world.start_edge().await;
         world.serve().await;
-        let site = Self { world, image, ports };
+        let site = Self { world, image, ports, inside };
         for method in 0..METHODS.len() {
             let ended = site.deploy(method, "first", None).await;
             assert_eq!(ended.state, "success", "{ended:?}\n{}", site.world.deployment_logs());
@@ -107,6 +109,9 @@ impl Site {
     /// `drain` is longer than a slow answer, and far shorter than a WebSocket lives.
     fn compose(&self, method: Method, version: &str, defect: Option<Defect>) -> String {
         let further = match method {
+            Method::Canary if self.inside => {
+                ", canary: { steps: [20%, 50%], hold: 4s, warm-up: 0s, on-little-traffic: promote }"
+            }
             Method::Canary => {
                 ", route: { host: shop.example.com }, canary: { steps: [20%, 50%], hold: 4s, warm-up: 0s, on-little-traffic: promote }"
             }
@@ -122,16 +127,74 @@ impl Site {
     image: {image}
     command: ["{binary}", "app"]
     environment: {{ METHOD: "{method}", VERSION: "{version}", DEFECT: "{defect}" }}
-    ports: ["127.0.0.1:${{PORT}}:{PORT}"]
+    {way}
     stop_grace_period: 10s
     healthcheck: {{ test: ["CMD", "{binary}", "healthy"], interval: 1s, timeout: 5s, retries: 3 }}
     x-launchway: {{ method: {method}, ready-timeout: 8s, drain: 7s{further} }}
     {deploy}
+{gateway}
 "#,
+            way = match self.inside {
+                true => format!("expose: [\"{PORT}\"]"),
+                false => format!("ports: [\"127.0.0.1:${{PORT}}:{PORT}\"]"),
+            },
+            gateway = if self.inside { self.gateway() } else { String::new() },
             image = self.image.0,
             binary = image::BINARY,
             defect = defect.map_or("", Defect::word),
         )
+    }
+
+    /// An nginx with a literal `proxy_pass`, which no deployment changes, on a port that the engine publishes.
+    fn gateway(&self) -> String {
+        format!(
+            r#"
+  gateway:
+    image: {image}
+    user: "65534:65534"
+    command: ["{nginx}", "-c", "/gateway.conf"]
+    ports: ["127.0.0.1:${{PORT}}:8000"]
+    tmpfs: ["/tmp:mode=1777"]
+    depends_on: {{ web: {{ condition: service_healthy }} }}
+    configs: [{{ source: gateway, target: /gateway.conf }}]
+    x-launchway: {{ edge: false }}
+configs:
+  gateway:
+    content: |
+      daemon off; worker_processes 1; pid /tmp/nginx.pid; error_log stderr;
+      events {{ worker_connections 4096; }}
+      http {{
+        access_log off; client_body_temp_path /tmp/b; proxy_temp_path /tmp/p;
+        fastcgi_temp_path /tmp/f; uwsgi_temp_path /tmp/u; scgi_temp_path /tmp/s;
+        map $$http_upgrade $$upgrades {{ default upgrade; '' close; }}
+        server {{
+          listen 8000;
+          location / {{
+            proxy_pass http://web:{PORT};
+            proxy_http_version 1.1;
+            proxy_read_timeout 60s;
+            proxy_set_header Host $$http_host;
+            proxy_set_header Upgrade $$http_upgrade;
+            proxy_set_header Connection $$upgrades;
+          }}
+        }}
+      }}
+"#,
+            image = self.image.0,
+            nginx = image::NGINX,
+        )
+    }
+
+    /// The containers of what stands in front of the app: no deployment touches them.
+    pub async fn gateways(&self) -> Vec<String> {
+        let is_gateway = |labels: &std::collections::HashMap<String, String>| {
+            labels.get("launchway.component").is_some_and(|name| name == "gateway")
+        };
+        let all = self.world.containers().await.into_iter();
+        let ids = all.filter(|one| one.labels.as_ref().is_some_and(is_gateway)).filter_map(|one| one.id);
+        let mut ids: Vec<String> = ids.collect();
+        ids.sort();
+        ids
     }
 
     /// Copies the logs of server, edge and deployments.

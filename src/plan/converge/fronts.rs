@@ -11,7 +11,7 @@ use crate::plan::converge::Goal;
 use crate::plan::method::calls;
 use crate::plan::order::levels;
 use crate::plan::slots::Matching;
-use crate::plan::{Action, ContainerSpec, Phase, RouteChange, Share, Target};
+use crate::plan::{Action, ContainerSpec, EngineNetworkMode, Phase, RouteChange, Share, Target};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the plan makes of a component's front.
@@ -69,8 +69,14 @@ impl<'a> Front<'a> {
         let component = component.clone();
         let mut spec = front_spec(release, wanted.deployment, &component);
         let fingerprint = spec.labels.get(label::FINGERPRINT);
+        let networks: Vec<&String> = match &spec.network {
+            EngineNetworkMode::Networks(networks) => networks.iter().map(|network| &network.name).collect(),
+            _ => Vec::new(),
+        };
+        // Somebody may have taken it off a network: there it has no name.
         let is_current = |front: &&&ObservedFront| {
             front.container.fingerprint.as_ref().map(|fingerprint| &fingerprint.0) == fingerprint
+                && networks.iter().all(|name| front.container.networks.contains_key(*name))
         };
         let current = there.iter().find(is_current).copied();
         let owner_runs = observed.containers.iter().any(|c| c.component == *name && is_up(c));
