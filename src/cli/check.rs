@@ -8,7 +8,7 @@ use crate::model::{
 use crate::plan::fronts::give_fronts;
 use crate::plan::routing::give_to_edge;
 use crate::plan::{method, order};
-use crate::run::of_dockerfiles;
+use crate::run::of_files;
 use crate::source::WorkingCopy;
 use anyhow::Context as _;
 use comfy_table::{ContentArrangement, Table, presets};
@@ -131,7 +131,7 @@ fn check(args: &Args) -> anyhow::Result<Report> {
             let edge = EdgeSettings { listen: vec![nowhere], ..EdgeSettings::default() };
             reading.problems.extend(give_to_edge(&mut stack, &edge));
             let mut shown = if args.edge { stack.clone() } else { reading.stack.clone() };
-            let facts = of_dockerfiles(&shown, &tree);
+            let facts = of_files(&shown, &tree);
             give_fronts(&mut shown, &facts);
             // What an image that is only named says of itself, only an engine knows; and canaries need an edge or a front.
             let problems = give_fronts(&mut stack, &facts);

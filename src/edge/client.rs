@@ -139,6 +139,12 @@ impl EdgeClient {
         self.ask(Method::PATCH, "/v1/routes", body).await.map(drop)
     }
 
+    /// The same, told to an edge that this one has taken over from.
+    pub(super) async fn follow(&self, changes: &[(RouteKey, Option<ComponentRoutes>)]) -> Result<(), EdgeError> {
+        let body = serde_json::to_vec(changes).map_err(|error| EdgeError::NotUnderstood(error.to_string()))?;
+        self.ask(Method::PATCH, "/v1/follow", body).await.map(drop)
+    }
+
     /// Closes WebSockets (1001) to a container that is about to stop and gets nothing new. Other connections can only be
     /// cut.
     pub async fn say_goodbye(&self, container: &str) -> Result<(), EdgeError> {

@@ -10,7 +10,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, patch, post};
 use axum::{Json, Router};
 use std::sync::Arc;
 
@@ -27,6 +27,7 @@ pub struct Control {
 pub fn routes(control: Arc<Control>) -> Router {
     Router::new()
         .route("/v1/routes", get(table).patch(change))
+        .route("/v1/follow", patch(follow))
         .route("/v1/traffic", get(traffic))
         .route("/v1/goodbye/{container}", post(goodbye))
         .route("/v1/health", get(health))
@@ -43,9 +44,20 @@ async fn table(State(control): State<Arc<Control>>) -> Json<RouteTable> {
 async fn change(State(control): State<Arc<Control>>, body: Bytes) -> Result<StatusCode, Problem> {
     let changes: Changes =
         serde_json::from_slice(&body).map_err(|error| Problem::new(400, format!("these are no routes: {error}")))?;
+    changed(control, changes, false).await
+}
+
+/// The same from the one that has taken over.
+async fn follow(State(control): State<Arc<Control>>, body: Bytes) -> Result<StatusCode, Problem> {
+    let changes: Changes =
+        serde_json::from_slice(&body).map_err(|error| Problem::new(400, format!("these are no routes: {error}")))?;
+    changed(control, changes, true).await
+}
+
+async fn changed(control: Arc<Control>, changes: Changes, follows: bool) -> Result<StatusCode, Problem> {
     // To its end, also when whoever asked goes away in the middle.
     let done = tokio::spawn(async move {
-        control.keeper.change(&changes).await?;
+        control.keeper.change(&changes, follows).await?;
         control.succession.pass_on(&changes).await;
         for (key, _) in &changes {
             tracing::debug!(component = %key, "The routes were changed");

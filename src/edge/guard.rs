@@ -28,6 +28,10 @@ const SOCKETS: &str = "LAUNCHWAY_FRONT_SOCKETS";
 /// What ends sooner than this after its start is started again only after a rest.
 const SOON: Duration = Duration::from_secs(2);
 const REST: Duration = Duration::from_millis(500);
+/// A renewed program that has ended so often soon after its start gives way to the image's own.
+const MOST_QUICK_ENDS: u32 = 3;
+/// How the folders of renewed programs begin, in the front's folder.
+const PROGRAM: &str = "program-";
 /// So long a process that was told to end may take: its own drain is shorter.
 const ENDS_WITHIN: Duration = Duration::from_secs(120);
 
@@ -88,7 +92,8 @@ pub async fn guard(folder: &Path, command: Vec<String>) -> Result<()> {
     let listener = wait_at_path(&folder.join(SOCKET)).context("cannot listen for lent sockets")?;
     listener.set_nonblocking(true)?;
     tokio::spawn(borrow(UnixListener::from_std(listener)?, held.clone()));
-    let mut serving = start(folder, &command, &held)?;
+    let mut quick_ends = 0;
+    let mut serving = start_surely(folder, &command, &held, quick_ends).await;
     // Those that were taken over from, and end by themselves.
     let mut before: Vec<Child> = Vec::new();
     let mut started = Instant::now();
@@ -96,17 +101,22 @@ pub async fn guard(folder: &Path, command: Vec<String>) -> Result<()> {
         tokio::select! {
             ended = serving.wait() => {
                 tracing::error!(ended = ?ended, "What serves has ended, and is started again");
-                if started.elapsed() < SOON {
+                quick_ends = if started.elapsed() < SOON { quick_ends + 1 } else { 0 };
+                if quick_ends > 0 {
                     tokio::time::sleep(REST).await;
                 }
-                serving = start(folder, &command, &held)?;
+                serving = start_surely(folder, &command, &held, quick_ends).await;
                 started = Instant::now();
             }
             _ = renew.recv() => {
                 before.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
-                let new = start(folder, &command, &held)?;
-                before.push(std::mem::replace(&mut serving, new));
+                quick_ends = 0;
+                match start(folder, &command, &held, quick_ends) {
+                    Ok(new) => before.push(std::mem::replace(&mut serving, new)),
+                    Err(error) => tracing::error!(error = %format!("{error:#}"), "Another program cannot be started; the one that serves goes on"),
+                }
                 started = Instant::now();
+                forget_other_programs(folder);
             }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
@@ -125,13 +135,41 @@ pub async fn guard(folder: &Path, command: Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// Starts the program of `renewed.json`, where it can be run, else `command`.
-fn start(folder: &Path, command: &[String], held: &Held) -> Result<Child> {
-    let renewed = renewed(folder).and_then(|renewed| match spawn(&renewed.command, held) {
-        Ok(child) => Some(child),
-        Err(error) => {
-            tracing::error!(error = %error, program = renewed.program, "The renewed program cannot be run");
-            None
+/// Tries until it succeeds: this process must not end, and what keeps it from starting another may pass.
+async fn start_surely(folder: &Path, command: &[String], held: &Held, quick_ends: u32) -> Child {
+    loop {
+        match start(folder, command, held, quick_ends) {
+            Ok(child) => return child,
+            Err(error) => {
+                tracing::error!(error = %format!("{error:#}"), "What serves cannot be started, and is tried again");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+/// Programs of before, which nothing leads to any more.
+fn forget_other_programs(folder: &Path) {
+    let Some(renewed) = renewed(folder) else { return };
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_used = renewed.command.iter().any(|word| word.contains(&name));
+        if name.starts_with(PROGRAM) && !is_used {
+            // One that still drains has its files open.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Starts the program of `renewed.json`, where it can be run and does not end again and again, else `command`.
+fn start(folder: &Path, command: &[String], held: &Held, quick_ends: u32) -> Result<Child> {
+    let renewed = renewed(folder).filter(|_| quick_ends < MOST_QUICK_ENDS).and_then(|renewed| {
+        match spawn(&renewed.command, held) {
+            Ok(child) => Some(child),
+            Err(error) => {
+                tracing::error!(error = %error, program = renewed.program, "The renewed program cannot be run");
+                None
+            }
         }
     });
     match renewed {

@@ -77,11 +77,16 @@ impl Keeper {
 
     /// Serves these routes of components instead of those they had, all in one moment. When it is refused, nothing has
     /// changed.
-    pub async fn change(&self, changes: &Changes) -> Result<(), Refusal> {
+    ///
+    /// `follows`: the one that has taken over says so; who has handed over hears nobody else, as nobody else hears it.
+    pub async fn change(&self, changes: &Changes, follows: bool) -> Result<(), Refusal> {
         for (_, routes) in changes {
             routes.as_ref().map_or(Ok(()), |routes| check(routes, self.edge.settings.inside))?;
         }
         let mut kept = self.kept.lock().await;
+        if kept.handed_over && !follows {
+            return Err(Refusal::Ending);
+        }
         let mut table = kept.table.clone();
         for (key, routes) in changes {
             match routes {

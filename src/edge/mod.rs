@@ -11,6 +11,7 @@ mod check;
 mod choice;
 mod client;
 mod control;
+mod copy;
 mod counts;
 mod disk;
 mod forward;

@@ -17,10 +17,13 @@ const ANSWER: &[u8] = b"HTTP/";
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 /// A replica that cannot be reached yet is asked again after this time.
 const AGAIN: Duration = Duration::from_millis(200);
+/// The longest pause between two questions.
+const SELDOM: Duration = Duration::from_secs(3);
 
 /// Asks for every port that is not known, for as long as the edge runs.
 pub async fn ask_all(edge: Arc<Edge>, keeper: Arc<Keeper>) {
     let mut changes = edge.changes();
+    let mut again = AGAIN;
     loop {
         changes.mark_unchanged();
         let mut unanswered = false;
@@ -34,8 +37,9 @@ pub async fn ask_all(edge: Arc<Edge>, keeper: Arc<Keeper>) {
             }
         }
         tokio::select! {
-            _ = changes.changed() => {}
-            () = sleep(AGAIN), if unanswered => {}
+            _ = changes.changed() => again = AGAIN,
+            // Nothing may ever answer there.
+            () = sleep(again), if unanswered => again = (again * 2).min(SELDOM),
             () = edge.ending.cancelled() => return,
         }
     }

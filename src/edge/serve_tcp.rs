@@ -2,6 +2,7 @@
 
 use super::admit::{Asks, Reach};
 use super::choice::Wish;
+use super::copy;
 use super::live::Target;
 use super::replica::LiveReplica;
 use super::upstream::connect;
@@ -10,7 +11,6 @@ use super::wire::Wire;
 use http::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 
 struct TcpReach {
@@ -26,7 +26,7 @@ impl Reach for TcpReach {
 }
 
 /// A client for which no replica comes is closed: plain TCP has no way to say why.
-pub async fn serve(visit: Arc<Visit>, mut client: Wire, target: Target) {
+pub async fn serve(visit: Arc<Visit>, client: Wire, target: Target) {
     let reach = TcpReach { connect_timeout: visit.edge.settings.connect_timeout };
     let asks = Asks { edge: &visit.edge, target: &target, wish: Wish::default(), client: Some(&visit.watch) };
     let began = std::time::Instant::now();
@@ -38,9 +38,10 @@ pub async fn serve(visit: Arc<Visit>, mut client: Wire, target: Target) {
         }
     };
     let _busy = admitted.busy.into_connection();
-    let mut replica = admitted.connection;
+    let replica = admitted.connection;
     let _ = replica.set_nodelay(true);
     // So that a release of plain TCP shows something too: how many connections, and how long each took to be made.
     admitted.counts.answered(visit.worker.index, StatusCode::OK, began.elapsed());
-    let _ = copy_bidirectional(&mut client, &mut replica).await;
+    // A side that breaks off is an end like another.
+    let _ = copy::both_ways(client.stream(), &replica).await;
 }

@@ -44,7 +44,7 @@ impl Succession {
     /// Those that drain follow the routes too: what waits there goes on, and what left gets nothing more.
     pub async fn pass_on(&self, changes: &Changes) {
         for client in self.all_before() {
-            let told = client.change(changes).await;
+            let told = client.follow(changes).await;
             self.note(&client, told);
         }
     }

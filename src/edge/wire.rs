@@ -25,6 +25,10 @@ impl Wire {
         (Self { stream, watch: watch.clone() }, watch)
     }
 
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
     /// What has come in, without taking it; 0 where the other end has closed.
     pub async fn peek(&self, into: &mut [u8]) -> Result<usize> {
         self.stream.peek(into).await

@@ -21,6 +21,8 @@ use tokio_util::task::TaskTracker;
 const REST: Duration = Duration::from_millis(50);
 /// Less than any time that a request may take.
 const TICK: Duration = Duration::from_millis(100);
+/// What a client has begun to say is told apart within this time.
+const BEGINS_WITHIN: Duration = Duration::from_secs(1);
 /// After the drain, WebSockets that are told to close may take so long.
 const LAST_WORDS: Duration = Duration::from_millis(1200);
 
@@ -149,25 +151,47 @@ fn edge_is_inside(visit: &Visit) -> bool {
     visit.edge.settings.inside
 }
 
-/// A front passes on as it is whatever does not begin as HTTP/1 does: HTTP/2 without TLS, as gRPC speaks it, TLS, and
-/// all else. A client that says nothing yet is waited for.
+/// A front passes on as it is whatever does not begin as a request of HTTP/1 to the replica itself does: HTTP/2 without TLS,
+/// as gRPC speaks it, TLS, what is asked of a proxy (`CONNECT`, `GET http://...`), and all else. A client that says nothing
+/// yet is waited for.
 async fn speaks_http1(visit: &Visit, wire: &Wire) -> bool {
-    let mut begin = [0; 4];
+    let mut begin = [0; 64];
+    let mut since: Option<std::time::Instant> = None;
     loop {
         let peeked = tokio::select! {
             peeked = wire.peek(&mut begin) => peeked,
             () = visit.ending.cancelled() => return true,
         };
         let Ok(1..) = peeked else { return true };
-        let said = &begin[..peeked.unwrap_or(0)];
-        if !said[0].is_ascii_uppercase() {
-            return false;
+        if let Some(is_http1) = begins_as_http1(&begin[..peeked.unwrap_or(0)]) {
+            return is_http1;
         }
-        if said.len() == begin.len() || !b"PRI ".starts_with(said) {
-            return said != b"PRI ";
+        // The rest of it is on its way, or never comes.
+        let since = since.get_or_insert_with(std::time::Instant::now);
+        if since.elapsed() >= BEGINS_WITHIN || visit.watch.has_left() {
+            return true;
         }
-        // The rest of it is on its way.
         tokio::time::sleep(REST / 10).await;
+    }
+}
+
+/// `None`: too little of it is there to tell.
+fn begins_as_http1(said: &[u8]) -> Option<bool> {
+    if !said.first()?.is_ascii_uppercase() {
+        return Some(false);
+    }
+    let Some(space) = said.iter().position(|byte| !byte.is_ascii_uppercase()) else {
+        // No method is so long.
+        return (said.len() >= 24).then_some(false);
+    };
+    let (method, target) = (&said[..space], &said[space + 1..]);
+    if said[space] != b' ' || method == b"PRI" || method == b"CONNECT" {
+        return Some(false);
+    }
+    match target.first()? {
+        b'/' | b'*' => Some(true),
+        // As a proxy is asked.
+        _ => Some(false),
     }
 }
 
@@ -178,11 +202,16 @@ async fn known_protocol(
 ) -> Option<(EntryProtocol, super::live::Target)> {
     let mut changes = visit.edge.changes();
     let wait = async {
+        // Who waits has a place in the component's line, of which there are only so many.
+        let mut place = None;
         loop {
             changes.mark_unchanged();
             let target = visit.edge.live().port(address).cloned()?;
             if target.protocol != EntryProtocol::Probe {
                 return Some((target.protocol, target));
+            }
+            if place.is_none() {
+                place = Some(target.component.standing.hold.enter(visit.edge.settings.hold_most)?);
             }
             changes.changed().await.ok()?;
         }
@@ -190,5 +219,24 @@ async fn known_protocol(
     tokio::select! {
         known = tokio::time::timeout(visit.edge.settings.hold, wait) => known.ok().flatten(),
         () = super::admit::left(Some(&visit.watch)) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_front_takes_for_http_is_what_a_replica_is_asked() {
+        let begins = |text: &str| begins_as_http1(text.as_bytes());
+        assert_eq!(begins("GET /x HTTP/1.1\r\n"), Some(true));
+        assert_eq!(begins("OPTIONS * HTTP/1.1\r\n"), Some(true));
+        for other in ["PRI * HTTP/2.0", "CONNECT a:443", "GET http://a/", "\u{16}\u{3}\u{1}", "*1\r\n$4", "GETS\r\n"] {
+            assert_eq!(begins(other), Some(false), "{other:?}");
+        }
+        for more in ["", "P", "PRI", "GET", "GET "] {
+            assert_eq!(begins(more), None, "{more:?}");
+        }
+        assert_eq!(begins(&"A".repeat(24)), Some(false));
     }
 }

@@ -27,10 +27,7 @@ pub fn front_spec(release: &Release, deployment: Option<DeploymentId>, component
     for network in &mut networks {
         network.mac_address = None;
     }
-    let text = networks.iter().map(|network| {
-        let EngineNetwork { name, aliases, ipv4_address, ipv6_address, .. } = network;
-        format!("{name} {aliases:?} {ipv4_address:?} {ipv6_address:?}\n")
-    });
+    let text = networks.iter().map(|EngineNetwork { name, aliases, .. }| format!("{name} {aliases:?}\n"));
     let fingerprint = format!("front:{}", hex::encode(Sha256::digest(text.collect::<String>())));
     let mut labels = BTreeMap::new();
     let mut set = |key: &str, value: String| {
@@ -244,7 +241,7 @@ fn network(release: &Release, component: &Component, shared: Option<Target>) -> 
     }
 }
 
-/// The component's own, or its front's: whose the component's names are, and the addresses that the file gives it.
+/// The component's own, or its front's: whose the component's names are.
 fn networks(release: &Release, component: &Component, of_front: bool) -> Vec<EngineNetwork> {
     let owns_names = of_front || !component.is_fronted();
     let mut by_priority: Vec<_> = component.container.networks.iter().collect();
@@ -260,8 +257,8 @@ fn networks(release: &Release, component: &Component, of_front: bool) -> Vec<Eng
             Some(EngineNetwork {
                 name: network.name.clone(),
                 aliases,
-                ipv4_address: attachment.ipv4_address.clone().filter(|_| owns_names),
-                ipv6_address: attachment.ipv6_address.clone().filter(|_| owns_names),
+                ipv4_address: attachment.ipv4_address.clone(),
+                ipv6_address: attachment.ipv6_address.clone(),
                 mac_address: attachment.mac_address.clone(),
                 driver_opts: attachment.driver_opts.clone(),
             })

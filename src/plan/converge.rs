@@ -23,6 +23,9 @@ mod serving;
 
 pub use beside::paused_time;
 
+/// Why a caller is restarted whose component has got a front, or another one.
+pub const LOOKS_AGAIN: &str = "it looks a name up again that somebody else has now, this once";
+
 /// What the plan creates, by component and replica.
 type Created = BTreeMap<(ComponentName, u32), Made>;
 
@@ -99,7 +102,7 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
         }
         matchings.insert(&component.name, matching);
     }
-    let again = fronts::who_looks_again(wanted, &mut adjusted, &fronts, &matchings, observed);
+    let again = fronts::who_looks_again(&mut adjusted, &fronts, &matchings, observed);
     let release = &adjusted;
     let order = levels(&release.stack)
         .map_err(|cycle| vec![Problem::error(None, "depends_on", cycle.to_string())])?
@@ -213,6 +216,7 @@ impl Planner<'_> {
                     && !self.needs(component, &container.component).is_disjoint(&holds(container))
             });
             let mut waits = self.commands.ended.clone();
+            waits.extend(&self.fronts_started);
             if wanted_by_another && is_up(container) {
                 waits.extend(self.hold_before_stop(container, &waits.clone()));
                 waits.push(match self.stops.get(&container.id) {
@@ -275,7 +279,7 @@ impl Planner<'_> {
                 must_start = matching.restart;
                 if matching.restart {
                     cause = match self.looks_again.contains(&component.name) {
-                        true => "it looks a name up again that somebody else has now, this once",
+                        true => LOOKS_AGAIN,
                         false => "depends_on says restart",
                     };
                     before.push(self.stop(container, cause, before.clone()));

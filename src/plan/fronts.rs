@@ -6,7 +6,8 @@ use super::method::{caller, texts, two_are_impossible};
 use super::readiness::tcp_ports;
 use super::routing::EDGE_NETWORK;
 use crate::model::{
-    Component, ComponentName, EntryProtocol, Listen, Method, NetworkMode, Problem, Protocol, RouteEntry, Stack,
+    Component, ComponentName, EntryProtocol, Listen, Method, MountSource, NetworkAttachment, NetworkMode, Problem,
+    Protocol, RouteEntry, Stack,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,8 @@ pub struct ImageFacts {
     pub ports: BTreeSet<u16>,
     /// Paths of `VOLUME`.
     pub volumes: Vec<String>,
+    /// What stands in files of the repository that it mounts, as far as it is text: names of others, with their ports.
+    pub mounted: Vec<String>,
 }
 
 /// Ports of servers that do not speak HTTP, and that complain of a question in it: what is asked elsewhere is not asked
@@ -37,6 +40,9 @@ pub fn give_fronts(stack: &mut Stack, facts: &BTreeMap<ComponentName, ImageFacts
         let asked = component.settings.front;
         let mut ports = named_ports(stack, component);
         ports.extend(facts.get(&component.name).iter().flat_map(|facts| &facts.ports));
+        let files = facts.iter().filter(|(name, _)| **name != component.name);
+        let files = files.flat_map(|(_, facts)| facts.mounted.iter().map(String::as_str));
+        ports.extend(ports_named_in(files, &names_of(stack, component)));
         if asked != Some(true) && !is_worth_it(stack, component) {
             continue;
         }
@@ -86,9 +92,7 @@ fn is_worth_it(stack: &Stack, component: &Component) -> bool {
     if is_job || component.replicas == 0 || caller(stack, component).is_none() {
         return false;
     }
-    let mut fronted = component.clone();
-    fronted.container.networks.values_mut().for_each(|network| network.ipv4_address = None);
-    two_are_impossible(stack, &fronted).is_none() || component.settings.route.is_some() || {
+    two_are_impossible(stack, component).is_none() || component.settings.route.is_some() || {
         let ports = component.container.ports.iter();
         ports.filter_map(|port| port.app_protocol.as_deref()).any(|word| word.starts_with("http"))
     }
@@ -106,6 +110,10 @@ fn obstacle_with(stack: &Stack, component: &Component, ports: &BTreeSet<u16>) ->
     }
     if container.network_mode != NetworkMode::Networks {
         return Some("with its `network_mode` it has no name of its own on any network".into());
+    }
+    let fixed = |network: &NetworkAttachment| network.ipv4_address.clone().or(network.ipv6_address.clone());
+    if let Some(address) = container.networks.values().find_map(fixed) {
+        return Some(format!("its address {address} is the container's own"));
     }
     let names = names_of(stack, component);
     if let Some(name) = container.container_name.as_ref().filter(|name| names.contains(*name)) {
@@ -150,12 +158,31 @@ fn named_ports(stack: &Stack, component: &Component) -> BTreeSet<u16> {
     let route = component.settings.route.as_ref().and_then(|route| route.port);
     let mut ports: BTreeSet<u16> = tcp_ports(component).into_iter().chain(route).collect();
     ports.extend(component.edge_entries().map(|entry| entry.target));
+    // `PORT: "3000"` is how most apps are told theirs.
+    let is_port = |key: &str| key.to_ascii_uppercase().ends_with("PORT");
+    let own = component.container.environment.iter().filter(|(key, _)| is_port(key));
+    ports.extend(own.filter_map(|(_, value)| value.parse::<u16>().ok()).filter(|port| *port != 0));
     let names = names_of(stack, component);
-    for other in stack.components.values().filter(|other| other.name != component.name) {
-        let found = texts(other).flat_map(|text| names.iter().flat_map(move |name| ports_after(text, name)));
-        ports.extend(found);
+    let others = stack.components.values().filter(|other| other.name != component.name);
+    let said = others.clone().flat_map(texts).map(String::as_str);
+    ports.extend(ports_named_in(said, &names));
+    for other in others {
+        let texts = other.container.mounts.iter().filter_map(|mount| match &mount.source {
+            MountSource::Text { text, .. } => Some(text.expose()),
+            _ => None,
+        });
+        ports.extend(ports_named_in(texts, &names));
+        // `API_PORT: "3000"` says it of `api`.
+        let prefixes: Vec<String> =
+            names.iter().map(|name| format!("{}_PORT", name.to_ascii_uppercase().replace('-', "_"))).collect();
+        let told = other.container.environment.iter().filter(|(key, _)| prefixes.contains(&key.to_ascii_uppercase()));
+        ports.extend(told.filter_map(|(_, value)| value.parse::<u16>().ok()).filter(|port| *port != 0));
     }
     ports
+}
+
+fn ports_named_in<'t>(texts: impl Iterator<Item = &'t str>, names: &BTreeSet<String>) -> BTreeSet<u16> {
+    texts.flat_map(|text| names.iter().flat_map(move |name| ports_after(text, name))).collect()
 }
 
 /// `http://api:8080/` says 8080 of `api`.

@@ -1,9 +1,9 @@
 //! The part of a plan that puts right what died, and leaves alone what did not.
 
-use super::method::calls;
+use super::converge::LOOKS_AGAIN;
 use super::standing::{ComponentStanding, Standing};
 use super::{Action, EngineNetworkMode, Plan, Step, Target};
-use crate::model::{ComponentName, ContainerState, NetworkMode, Repair};
+use crate::model::{ComponentName, ContainerState, NetworkMode, ObservedFront, Repair};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What may be put right now.
@@ -16,8 +16,8 @@ pub struct Mending {
     repair: Repair,
     /// Components that are left alone whatever else is done.
     left: BTreeSet<ComponentName>,
-    /// Who calls each component by its name.
-    callers: BTreeMap<ComponentName, BTreeSet<ComponentName>>,
+    /// Containers of fronts, by id.
+    fronts: BTreeSet<String>,
 }
 
 impl Mending {
@@ -28,13 +28,7 @@ impl Mending {
         repair: Repair,
         wake: bool,
     ) -> Self {
-        let callers = standings.iter().map(|standing| {
-            let others = standings.iter().map(|other| other.component);
-            let callers = others.filter(|other| calls(other, standing.component).is_some());
-            (standing.name().clone(), callers.map(|caller| caller.name.clone()).collect())
-        });
-        let callers = callers.collect();
-        let mut mending = Self { repair, left: not_now.clone(), callers, ..Self::default() };
+        let mut mending = Self { repair, left: not_now.clone(), ..Self::default() };
         for standing in standings.iter().filter(|standing| !standing.is_job) {
             let mut is_down = false;
             let mut is_paused = false;
@@ -62,6 +56,12 @@ impl Mending {
         mending
     }
 
+    /// Fronts are put right too, whatever becomes of their components.
+    pub fn and_fronts(mut self, fronts: &[ObservedFront]) -> Self {
+        self.fronts = fronts.iter().map(|front| front.container.id.clone()).collect();
+        self
+    }
+
     /// What shares the network of a container that is made anew is made anew with it.
     fn follow(&mut self, standings: &[ComponentStanding<'_>]) {
         let is_missing = |name: &ComponentName| {
@@ -81,10 +81,9 @@ impl Mending {
 
     /// The steps that do it, in the plan's order. `plan` leads all the way to the live release.
     pub fn part(&self, plan: &Plan) -> Plan {
-        // A front that is made anew is found at another address by those who have looked the name up.
-        let made = plan.steps.iter().filter(|step| matches!(step.action, Action::CreateFront(_)));
-        let again: BTreeSet<&ComponentName> =
-            made.filter_map(|step| self.callers.get(step.component.as_ref()?)).flatten().collect();
+        // A front that was made anew is found at another address by those who have looked the name up.
+        let again = plan.steps.iter().filter(|step| step.cause == LOOKS_AGAIN);
+        let again: BTreeSet<&ComponentName> = again.filter_map(|step| step.component.as_ref()).collect();
         let concerns = |step: &Step| match (&step.component, self.repair) {
             (Some(name), Repair::Died) => self.components.contains(name) || again.contains(name),
             (Some(name), Repair::Always) => !self.left.contains(name),
@@ -97,7 +96,12 @@ impl Mending {
         };
         let started: BTreeSet<String> =
             plan.steps.iter().filter_map(starts).filter(|id| !self.held.contains(id)).collect();
-        let creates = |step: &&Step| matches!(step.action, Action::CreateContainer(_)) && concerns(step);
+        let creates = |step: &&Step| match step.action {
+            Action::CreateContainer(_) => concerns(step),
+            Action::CreateFront(_) => true,
+            _ => false,
+        };
+        let is_front = |target: &Target| target.existing().is_some_and(|id| self.fronts.contains(id));
         let is_creating = plan.steps.iter().any(|step| creates(&step));
         let kept = plan.steps.iter().filter(|step| match &step.action {
             Action::CreateNetwork(_) | Action::CreateVolume(_) | Action::FillVolume(_) => is_creating,
@@ -113,6 +117,13 @@ impl Mending {
             // What the edge has lost it learns again, where that is all that is wrong.
             // Nobody else starts a front.
             Action::CreateFront(_) | Action::StartFront { .. } | Action::RenewFront(_) => {
+                step.component.as_ref().is_none_or(|name| !self.left.contains(name))
+            }
+            Action::RenameContainer { target, .. }
+            | Action::StopContainer { target, .. }
+            | Action::RemoveContainer(target)
+                if is_front(target) =>
+            {
                 step.component.as_ref().is_none_or(|name| !self.left.contains(name))
             }
             Action::Route(change) => {

@@ -201,8 +201,9 @@ pub(super) fn two_are_impossible(stack: &Stack, component: &Component) -> Option
     if let Some(path) = component.image_volumes.iter().find(|path| !is_mounted(path)) {
         return Some(format!("its image keeps data at {path}, in an unnamed volume that is handed on"));
     }
-    let fixed = container.networks.values().find_map(|network| network.ipv4_address.as_ref());
-    if let Some(address) = fixed.filter(|_| !component.is_fronted()) {
+    let fixed =
+        |network: &crate::model::NetworkAttachment| network.ipv4_address.clone().or(network.ipv6_address.clone());
+    if let Some(address) = container.networks.values().find_map(fixed) {
         return Some(format!("its address {address} can be had only once"));
     }
     if component.update.order.as_deref() == Some("stop-first") && component.replicas == 1 {

@@ -7,11 +7,11 @@ use super::executor::StepError;
 use crate::edge::{ByteStream, Dial, EdgeClient, EdgeError, FRONT_SETTINGS, FrontSettings, Health, first_routes};
 use crate::engine::{Engine, EngineError};
 use crate::model::{
-    ComponentRoutes, ContainerState, EdgeSettings, EnvironmentName, Listen, Observed, ObservedFront, ProjectName,
-    RouteEntry, RouteKey, Traffic,
+    ComponentRoutes, ComponentTraffic, ContainerState, EdgeSettings, EnvironmentName, Listen, Observed, ObservedFront,
+    ProjectName, RouteEntry, RouteKey, Traffic,
 };
 use futures_util::StreamExt;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -40,6 +40,8 @@ struct Known {
     client: EdgeClient,
     /// Its routes, and the program that it runs; `None`: not known.
     serves: Option<(ComponentRoutes, Option<String>)>,
+    /// How often that was changed here.
+    told: u64,
     /// What it has counted, and when it said so.
     counted: Option<(Instant, Traffic)>,
     runs: bool,
@@ -88,12 +90,13 @@ impl Fronts {
                 if !runs {
                     return;
                 }
-                let serves = match known.serves {
+                let serves = match known.serves.clone() {
                     Some(serves) => Some(serves),
-                    None => self.ask(&known).await.ok(),
+                    None => {
+                        self.ask(&known).await.ok().inspect(|serves| self.note_as_of(&container.id, &known, serves))
+                    }
                 };
                 if let Some((routes, program)) = serves {
-                    self.note(&container.id, Some((routes.clone(), program.clone())));
                     (front.routes, front.program) = (Some(routes), program);
                 }
             })
@@ -150,7 +153,7 @@ impl Fronts {
         self.note(container, None);
         let end = Instant::now() + ANSWERS_WITHIN;
         loop {
-            match self.ask(&known).await {
+            match self.ask_when_open(&known).await {
                 Ok(serves) => {
                     self.note(container, Some(serves));
                     return Ok(());
@@ -211,14 +214,31 @@ impl Fronts {
         let _ = tokio::time::timeout(within, asking).await;
         let known = self.locked();
         let counted = known.values().filter(|known| known.runs).filter_map(|known| known.counted.as_ref());
-        let mut components: Vec<_> = counted.flat_map(|(_, traffic)| traffic.components.clone()).collect();
-        components.sort_by(|(one, _), (other, _)| one.cmp(other));
-        Traffic { components }
+        let mut sums: BTreeMap<RouteKey, ComponentTraffic> = BTreeMap::new();
+        for (key, component) in counted.flat_map(|(_, traffic)| traffic.components.clone()) {
+            sums.entry(key).or_default().add(component);
+        }
+        Traffic { components: sums.into_iter().collect() }
     }
 
     /// Those that run for a component.
     pub fn clients(&self, key: &RouteKey) -> Vec<EdgeClient> {
         self.running(key).into_iter().map(|(_, known)| known.client).collect()
+    }
+
+    /// Once all of its ports are open.
+    async fn ask_when_open(&self, known: &Known) -> Result<(ComponentRoutes, Option<String>), EdgeError> {
+        let closed = known.client.health().await?.listeners.into_iter().find_map(|listener| {
+            let problem = listener.problem?;
+            Some(EdgeError::Refused {
+                status: 503,
+                detail: format!("it cannot open port {}: {problem}", listener.address.port),
+            })
+        });
+        match closed {
+            Some(problem) => Err(problem),
+            None => self.ask(known).await,
+        }
     }
 
     async fn ask(&self, known: &Known) -> Result<(ComponentRoutes, Option<String>), EdgeError> {
@@ -232,7 +252,7 @@ impl Fronts {
         let mut known = self.locked();
         let one = known.entry(container.to_string()).or_insert_with(|| {
             let way = Way { engine: self.engine.clone(), container: container.into(), key: key.clone() };
-            Known { key, client: EdgeClient::of_front(Arc::new(way)), serves: None, counted: None, runs }
+            Known { key, client: EdgeClient::of_front(Arc::new(way)), serves: None, told: 0, counted: None, runs }
         });
         if one.runs != runs {
             (one.runs, one.serves) = (runs, None);
@@ -243,6 +263,14 @@ impl Fronts {
     fn note(&self, container: &str, serves: Option<(ComponentRoutes, Option<String>)>) {
         if let Some(known) = self.locked().get_mut(container) {
             known.serves = serves;
+            known.told += 1;
+        }
+    }
+
+    /// What it said, unless it was told something since it was asked.
+    fn note_as_of(&self, container: &str, asked: &Known, serves: &(ComponentRoutes, Option<String>)) {
+        if let Some(known) = self.locked().get_mut(container).filter(|known| known.told == asked.told) {
+            known.serves = Some(serves.clone());
         }
     }
 

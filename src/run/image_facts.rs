@@ -2,16 +2,26 @@
 //! that is yet to be built, as far as its Dockerfile tells.
 
 use super::images::Resolve;
-use crate::engine::{Engine, EngineError};
-use crate::model::{BuildSpec, ComponentName, Problem, ReleasePart, Stack, Tree};
+use crate::engine::{Engine, EngineError, Image};
+use crate::model::{
+    BuildSpec, ComponentName, EntryKind, MountSource, Problem, Release, ReleasePart, RepoPath, Stack, Tree,
+};
 use crate::plan::fronts::{ImageFacts, give_fronts};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// More of a mounted file, or more files of a folder, is not searched for names.
+const MOST_TEXT: u64 = 256 * 1024;
+const MOST_FILES: usize = 200;
+
 /// Notes in the stack what its images say, and gives fronts to those that need one. Returns what cannot be.
+///
+/// An image that is yet to be built says what its Dockerfile says, what its base says where the engine has that, and what the
+/// live release's image of the component says.
 pub async fn give(
     stack: &mut Stack,
     parts: &BTreeMap<ComponentName, ReleasePart>,
+    live: Option<&Release>,
     tree: &dyn Tree,
     resolve: &Resolve<'_>,
 ) -> Result<Vec<Problem>, EngineError> {
@@ -19,28 +29,71 @@ pub async fn give(
         Resolve::Pull { engine, .. } | Resolve::Look { engine, .. } => Some(*engine),
         Resolve::Name => None,
     };
-    let mut facts = of_dockerfiles(stack, tree);
-    for name in stack.components.keys() {
-        let there = match (engine, parts.get(name)) {
-            (Some(engine), Some(part)) => engine.image(part.image.reference()).await?,
-            _ => None,
-        };
-        if let Some(image) = there {
-            let ports = image.exposed.iter().filter_map(|port| tcp_port(port)).collect();
-            facts.insert(name.clone(), ImageFacts { ports, volumes: image.volumes });
+    let mut facts = of_files(stack, tree);
+    for (name, component) in &stack.components {
+        let Some(engine) = engine else { break };
+        let own = facts.entry(name.clone()).or_default();
+        if let Some(part) = parts.get(name)
+            && let Some(image) = engine.image(part.image.reference()).await?
+        {
+            (own.ports, own.volumes) = (ports_of(&image), image.volumes);
+            continue;
         }
+        let Some(build) = &component.build else { continue };
+        let bases = dockerfile(tree, build).map(|text| bases(&text, build.target.as_deref())).unwrap_or_default();
+        let live = live.and_then(|live| live.parts.get(name)).map(|part| part.image.reference().to_string());
+        for reference in bases.into_iter().chain(live) {
+            if let Some(image) = engine.image(&reference).await? {
+                own.ports.extend(ports_of(&image));
+                own.volumes.extend(image.volumes);
+            }
+        }
+        own.volumes.sort();
+        own.volumes.dedup();
     }
     Ok(give_fronts(stack, &facts))
 }
 
-/// What can be known of images that are built without building them.
-pub fn of_dockerfiles(stack: &Stack, tree: &dyn Tree) -> BTreeMap<ComponentName, ImageFacts> {
-    let built = stack.components.iter().filter_map(|(name, component)| {
-        let build = component.build.as_ref()?;
-        let text = dockerfile(tree, build)?;
-        Some((name.clone(), read(&text, build.target.as_deref())))
-    });
-    built.collect()
+fn ports_of(image: &Image) -> BTreeSet<u16> {
+    image.exposed.iter().filter_map(|port| tcp_port(port)).collect()
+}
+
+/// What can be known from the repository alone: Dockerfiles, and text that components mount.
+pub fn of_files(stack: &Stack, tree: &dyn Tree) -> BTreeMap<ComponentName, ImageFacts> {
+    let mut all = BTreeMap::new();
+    for (name, component) in &stack.components {
+        let text = component.build.as_ref().and_then(|build| Some((dockerfile(tree, build)?, build.target.clone())));
+        let mut facts = text.map(|(text, target)| read(&text, target.as_deref())).unwrap_or_default();
+        for mount in &component.container.mounts {
+            if let MountSource::Repository { path, folder, .. } = &mount.source {
+                let files = if *folder { files_below(tree, path) } else { vec![path.clone()] };
+                facts.mounted.extend(files.iter().filter_map(|file| text_of(tree, file)));
+            }
+        }
+        all.insert(name.clone(), facts);
+    }
+    all
+}
+
+fn files_below(tree: &dyn Tree, folder: &RepoPath) -> Vec<RepoPath> {
+    let (mut files, mut folders) = (Vec::new(), vec![folder.clone()]);
+    while let Some(folder) = folders.pop() {
+        for entry in tree.list(&folder).unwrap_or_default() {
+            match entry.kind {
+                EntryKind::Directory => folders.push(entry.path),
+                _ => files.push(entry.path),
+            }
+            if files.len() >= MOST_FILES {
+                return files;
+            }
+        }
+    }
+    files
+}
+
+fn text_of(tree: &dyn Tree, file: &RepoPath) -> Option<String> {
+    tree.size(file).ok().filter(|size| *size <= MOST_TEXT)?;
+    String::from_utf8(tree.read(file).ok()?).ok()
 }
 
 fn dockerfile(tree: &dyn Tree, build: &BuildSpec) -> Option<String> {
@@ -57,27 +110,49 @@ fn tcp_port(text: &str) -> Option<u16> {
     port.parse().ok().filter(|port| protocol == "tcp" && *port != 0)
 }
 
-/// `EXPOSE` and `VOLUME` of the stage that is built: the last one, or the one that is named.
+/// `EXPOSE` and `VOLUME` of the stage that is built: the last one, or the one that is named; with what the stages say that it
+/// begins from.
 fn read(dockerfile: &str, target: Option<&str>) -> ImageFacts {
-    let mut facts = ImageFacts::default();
-    let mut stage = None;
+    stages(dockerfile, target).0
+}
+
+/// Images that the stage that is built begins from, which only an engine knows.
+fn bases(dockerfile: &str, target: Option<&str>) -> Vec<String> {
+    stages(dockerfile, target).1.into_iter().collect()
+}
+
+fn stages(dockerfile: &str, target: Option<&str>) -> (ImageFacts, Option<String>) {
+    let mut known: BTreeMap<String, (ImageFacts, Option<String>)> = BTreeMap::new();
+    let mut now: (ImageFacts, Option<String>) = Default::default();
+    let mut name: Option<String> = None;
     for line in dockerfile.replace("\\\n", " ").lines().map(str::trim) {
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         match word.to_ascii_uppercase().as_str() {
             "FROM" => {
-                if target.is_some() && stage.as_deref() == target {
+                if target.is_some() && name.as_deref() == target {
                     break;
                 }
-                // A stage begins with what its base says, which only the base knows.
-                facts = ImageFacts::default();
-                stage = rest.rsplit_once(char::is_whitespace).map(|(_, name)| name.to_string());
+                if let Some(name) = name.take() {
+                    known.insert(name, now);
+                }
+                let words: Vec<&str> = rest.split_whitespace().filter(|word| !word.starts_with("--")).collect();
+                let base = words.first().copied().unwrap_or_default();
+                now = match known.get(base) {
+                    Some(stage) => stage.clone(),
+                    // A variable in it only the build knows.
+                    None => (ImageFacts::default(), Some(base.to_string()).filter(|base| !base.contains('$'))),
+                };
+                name = match words.as_slice() {
+                    [_, word, name, ..] if word.eq_ignore_ascii_case("as") => Some(name.to_string()),
+                    _ => None,
+                };
             }
-            "EXPOSE" => facts.ports.extend(rest.split_whitespace().filter_map(tcp_port)),
-            "VOLUME" => facts.volumes.extend(paths(rest)),
+            "EXPOSE" => now.0.ports.extend(rest.split_whitespace().filter_map(tcp_port)),
+            "VOLUME" => now.0.volumes.extend(paths(rest)),
             _ => {}
         }
     }
-    facts
+    now
 }
 
 /// `["/a", "/b"]` or `/a /b`.
@@ -100,5 +175,10 @@ mod tests {
         assert_eq!(facts(text, None), r#"{8080, 9090} ["/data", "/more"]"#);
         assert_eq!(facts(text, Some("build")), r#"{1} ["/cache"]"#);
         assert_eq!(facts("FROM scratch\nVOLUME /a /b\n", None), r#"{} ["/a", "/b"]"#);
+        // A stage says what the stage says that it begins from; what that begins from, an engine knows.
+        let text = "FROM --platform=linux/amd64 postgres:16 AS base\nVOLUME /data\nFROM base\nEXPOSE 5432\n";
+        assert_eq!(facts(text, None), r#"{5432} ["/data"]"#);
+        assert_eq!(bases(text, None), ["postgres:16"]);
+        assert_eq!(bases("ARG V\nFROM node:$V\n", None), Vec::<String>::new());
     }
 }

@@ -141,7 +141,8 @@ impl Look {
             // What is made without it would not be where it leads to.
             return Ok(Some(ASK_AGAIN));
         }
-        let mending = Mending::new(&standings, &noted.not_now, self.repair(release), false);
+        let mending =
+            Mending::new(&standings, &noted.not_now, self.repair(release), false).and_fronts(&observed.fronts);
         match self.mender(release).mend(&wanted, &observed, &mending, ward).await {
             Mended::Nothing => Ok(None),
             Mended::GaveWay => Ok(None),

@@ -9,7 +9,6 @@ use super::supplies::CommitFiles;
 use super::ward::Ward;
 use super::watch::LogSteps;
 use crate::config::Project;
-use crate::edge::EdgeError;
 use crate::engine::{EngineError, Supplies};
 use crate::model::{ComponentName, Observed, Release, Stage, Tree};
 use crate::plan::converge::{Wanted, converge};
@@ -115,8 +114,12 @@ impl Mender<'_> {
             }
         };
         let StepFailed { component, error, .. } = &failed;
-        if matches!(error, StepError::Engine(EngineError::Unavailable { .. }) | StepError::Edge(EdgeError::Away { .. }))
-        {
+        let is_away = match error {
+            StepError::Engine(EngineError::Unavailable { .. }) => true,
+            StepError::Edge(error) => error.is_away(),
+            _ => false,
+        };
+        if is_away {
             return Mended::EngineAway;
         }
         let mask = self.deployer.mask();

@@ -71,7 +71,7 @@ mod works;
 pub use collect::{Collected, Gone, Progress};
 pub use deployer::{Control, Deployer, Parts, now_ms};
 pub use failpoint::set_up as set_up_failpoints;
-pub use image_facts::of_dockerfiles;
+pub use image_facts::of_files;
 pub use images::{Anew, Resolve, Settling, settle};
 pub use intake::Deliveries;
 pub use log::Logs;

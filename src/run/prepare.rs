@@ -254,7 +254,7 @@ async fn make_release(
         },
     };
     let parts = images::settle(&settling).await?;
-    let problems = image_facts::give(&mut stack, &parts, tree.as_ref(), &resolve).await?;
+    let problems = image_facts::give(&mut stack, &parts, previous.as_ref(), tree.as_ref(), &resolve).await?;
     if !problems.is_empty() {
         return Err(logged(log, problems));
     }

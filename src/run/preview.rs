@@ -213,7 +213,7 @@ async fn side(
         anew: Anew { build: false, pull: false, by: DeploymentId(0), store: how.store, now_ms: now_ms() },
     };
     let parts = images::settle(&settling).await.map_err(|setback| Refusal::Impossible(setback.to_string()))?;
-    let given = super::image_facts::give(&mut reading.stack, &parts, tree.as_ref(), &how.resolve).await;
+    let given = super::image_facts::give(&mut reading.stack, &parts, how.live, tree.as_ref(), &how.resolve).await;
     let problems = given.map_err(|error| Refusal::Impossible(error.to_string()))?;
     if problems.iter().any(Problem::is_error) {
         return Err(refused(problems));

@@ -264,6 +264,19 @@ impl Lead for EdgeOf {
 fn at_edge(routes: &ComponentRoutes) -> Option<ComponentRoutes> {
     let mut routes = routes.clone();
     routes.entries.retain(|entry| !entry.listen.is_inside());
+    // A replica that only a front led to until now has no address on the edge's network.
+    routes.releases.iter_mut().for_each(|release| release.replicas.retain(|replica| replica.address.is_some()));
+    routes.releases.retain(|release| !release.replicas.is_empty());
+    let total: u32 = routes.releases.iter().map(|release| u32::from(release.weight)).sum();
+    if total != 100 && total > 0 {
+        for release in &mut routes.releases {
+            release.weight = (u32::from(release.weight) * 100 / total) as u8;
+        }
+        let sum: u8 = routes.releases.iter().map(|release| release.weight).sum();
+        if let Some(first) = routes.releases.first_mut() {
+            first.weight += 100 - sum;
+        }
+    }
     (!routes.entries.is_empty()).then_some(routes)
 }
 

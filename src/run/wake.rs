@@ -43,7 +43,7 @@ impl Deployer {
         let wanted = look.wanted(release);
         let endings = look.endings(&mut ward, release, &observed).await?;
         let standings = standings(&wanted, &observed, &endings);
-        let mending = Mending::new(&standings, &BTreeSet::new(), Repair::Died, true);
+        let mending = Mending::new(&standings, &BTreeSet::new(), Repair::Died, true).and_fronts(&observed.fronts);
         let mended = look.mender(release).mend(&wanted, &observed, &mending, &mut ward).await;
         self.keeping.put(&place, ward);
         self.keeping.look_at(&place, Duration::ZERO);

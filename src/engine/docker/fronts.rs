@@ -82,6 +82,8 @@ impl DockerEngine {
         let mut spec = spec.clone();
         spec.image = means.image.clone();
         spec.settings.environment.insert("LAUNCHWAY_PROGRAM".into(), means.command.join(" "));
+        // Without it the allocator takes some megabytes at once that a front never needs.
+        spec.settings.environment.insert("MIMALLOC_ARENA_EAGER_COMMIT".into(), "0".into());
         spec.settings.entrypoint = Some(means.command.clone());
         spec.settings.command = Some(arguments(&means.program));
         self.create_container(&spec).await
@@ -102,7 +104,7 @@ impl DockerEngine {
             .tag(&program.id)
             .message("Launchway itself, for the fronts that own components' names")
             .build();
-        let archive = bollard::body_try_stream(program.archive(FOLDER));
+        let archive = bollard::body_try_stream(program.archive(FOLDER, 0));
         let patient = self.docker().with_timeout(PATIENT);
         let imported = patient.create_image(Some(options), Some(archive), None);
         let imported = imported.try_for_each(|_| std::future::ready(Ok(())));
@@ -180,7 +182,7 @@ impl DockerEngine {
         let program = own().map_err(refused)?;
         // Beside the one that runs, under a name of its own.
         let folder: &'static str = program_folder(&program.id);
-        self.upload_to_front(container, attempted, program.archive(folder)).await?;
+        self.upload_to_front(container, attempted, program.archive(folder, FRONT_USER)).await?;
         let means = self.means().await?;
         let mut command = program.command(&format!("{FRONT_VOLUME}/{folder}"));
         command.extend(arguments(&means.program));
@@ -196,7 +198,8 @@ impl DockerEngine {
 /// The program's name does not change while it runs, so neither does the folder's.
 fn program_folder(id: &str) -> &'static str {
     static NAME: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-    NAME.get_or_init(|| format!("program-{id}"))
+    let own = FRONT_FOLDER.trim_start_matches(FRONT_VOLUME).trim_start_matches('/');
+    NAME.get_or_init(|| format!("{own}/program-{id}"))
 }
 
 fn arguments(program: &str) -> Vec<String> {

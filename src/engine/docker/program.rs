@@ -60,16 +60,22 @@ impl Program {
         }
     }
 
-    /// A tar archive with its files in `folder`, which everybody may read and run.
-    pub fn archive(&'static self, folder: &'static str) -> BoxStream<'static, Result<Bytes>> {
+    /// A tar archive with its files in `folder`, which everybody may read and run, and which belongs to `owner`.
+    pub fn archive(&'static self, folder: &'static str, owner: u64) -> BoxStream<'static, Result<Bytes>> {
         let (written, read) = tokio::io::duplex(PIECE);
         let writing = tokio::task::spawn_blocking(move || -> Result<()> {
             let mut tar = tar::Builder::new(SyncIoBridge::new(written));
-            tar.append_data(&mut header(0o755, tar::EntryType::Directory, 0), format!("{folder}/"), std::io::empty())?;
+            let header = |kind, size| {
+                let mut header = header(0o755, kind, size);
+                header.set_uid(owner);
+                header.set_gid(owner);
+                header
+            };
+            tar.append_data(&mut header(tar::EntryType::Directory, 0), format!("{folder}/"), std::io::empty())?;
             for (name, path) in &self.files {
                 let file = File::open(path)
                     .map_err(|error| Error::new(error.kind(), format!("cannot read {}: {error}", path.display())))?;
-                let mut header = header(0o755, tar::EntryType::Regular, file.metadata()?.len());
+                let mut header = header(tar::EntryType::Regular, file.metadata()?.len());
                 tar.append_data(&mut header, format!("{folder}/{name}"), file)?;
             }
             tar.into_inner()?;
@@ -135,7 +141,7 @@ mod tests {
     async fn what_runs_here_runs_elsewhere() {
         let program = own().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let archive: Vec<Bytes> = program.archive("front").try_collect().await.unwrap();
+        let archive: Vec<Bytes> = program.archive("front", 0).try_collect().await.unwrap();
         tar::Archive::new(&archive.concat()[..]).unpack(folder.path()).unwrap();
         let at = folder.path().join("front");
         let command = program.command(at.to_str().unwrap());

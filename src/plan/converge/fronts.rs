@@ -107,7 +107,6 @@ impl<'a> Front<'a> {
 /// Adds what they wait for to the release, unless the component waits for them: then they were there before it, and look a
 /// name up when they need it.
 pub(super) fn who_looks_again(
-    wanted: &Wanted,
     release: &mut Release,
     fronts: &Fronts<'_>,
     matchings: &BTreeMap<&ComponentName, Matching>,
@@ -116,9 +115,9 @@ pub(super) fn who_looks_again(
     let mut again = BTreeSet::new();
     let left = left_by_fronts(release, fronts, observed);
     for name in release.stack.components.keys().cloned().collect::<Vec<_>>() {
-        // Going back, who was started before a front is as it was then.
-        let moved = fronts.get(&name).filter(|front| front.moves);
-        let moved = moved.filter(|front| wanted.goal == Goal::Deploy || front.current.is_none());
+        // Where what is live still has its name itself, whoever knows its address is right.
+        let own = matchings.get(&name).is_some_and(|matching| matching.kept().any(|(_, container)| !container.fronted));
+        let moved = fronts.get(&name).filter(|front| front.moves && !own);
         let gone = left.get(&name);
         if moved.is_none() && gone.is_none() {
             continue;
@@ -212,7 +211,7 @@ impl Planner<'_> {
             let others = observed.fronts.iter().map(|other| &other.container);
             let others: Vec<&ObservedContainer> =
                 others.filter(|other| other.component == *name && Some(&other.id) != current).collect();
-            let (target, mut waits) = match front.current {
+            let (target, waits) = match front.current {
                 Some(current) => (existing(&current.container), Vec::new()),
                 None => {
                     let mut waits = networks.to_vec();
@@ -235,7 +234,9 @@ impl Planner<'_> {
                     let program = current.program.as_ref();
                     if program.is_some() && program != self.observed.front_program.as_ref() {
                         let (action, cause) = (Action::RenewFront(target), "it runs another program than is here");
-                        self.draft.add(Some(name), &subject, action, cause, Phase::Deploy, []);
+                        let step = self.draft.add(Some(name), &subject, action, cause, Phase::Deploy, []);
+                        // What it is told meanwhile, only one of the two would hear.
+                        self.fronts_started.push(step);
                     }
                 }
                 None => {
@@ -254,14 +255,7 @@ impl Planner<'_> {
                     entries.retain(|entry| !entry.listen.is_inside());
                     entries.extend(change.entries.iter().cloned());
                     self.led.insert(name.clone(), (RouteChange { entries, ..change }, step));
-                    waits = vec![step];
                 }
-            }
-            for other in others.into_iter().filter(|other| is_up(other)) {
-                let cause = "another front owns the name from now on";
-                let action = Action::StopContainer { target: existing(other), grace: None };
-                let step = self.draft.add(Some(name), &other.name, action, cause, Phase::Deploy, waits.clone());
-                self.stops.insert(other.id.clone(), step);
             }
         }
     }
@@ -270,20 +264,19 @@ impl Planner<'_> {
     fn first_routes(&self, component: &Component, matching: &Matching) -> RouteChange {
         let mut entries = component.entries.clone();
         entries.retain(|entry| entry.listen.is_inside());
-        let now = self.routes(&component.name).filter(|routes| routes.serving().next().is_some());
-        let shares: Vec<Share> = match now {
+        let is_well =
+            |c: &&ObservedContainer| c.is_running() && !matches!(c.health, Health::Starting | Health::Unhealthy);
+        let all = matching.kept().map(|(_, container)| container).chain(matching.obsolete());
+        let well: Vec<&ObservedContainer> = all.filter(is_well).collect();
+        let now = self.routes(&component.name);
+        let leads_to = |routes: &ComponentRoutes| {
+            let mut served = routes.releases.iter().flat_map(|release| &release.replicas).peekable();
+            served.peek().is_some() && served.all(|replica| well.iter().any(|container| container.id == replica.id))
+        };
+        let shares: Vec<Share> = match now.filter(|routes| leads_to(routes)) {
             Some(routes) => self.shares_now(routes),
-            None => {
-                let is_well = |c: &&ObservedContainer| {
-                    c.is_running() && !matches!(c.health, Health::Starting | Health::Unhealthy)
-                };
-                let all = matching.kept().map(|(_, container)| container).chain(matching.obsolete());
-                let well: Vec<&ObservedContainer> = all.filter(is_well).collect();
-                match well.is_empty() {
-                    true => Vec::new(),
-                    false => self.shares(&[], &well, None),
-                }
-            }
+            None if well.is_empty() => Vec::new(),
+            None => self.shares(&[], &well, None),
         };
         let held = now.is_some_and(|routes| routes.held);
         let sticky = super::serving::sticky(component);
@@ -323,28 +316,25 @@ impl Planner<'_> {
         owners.into_iter().map(|container| self.stop(container, cause, waits.to_vec())).collect()
     }
 
-    /// A front that nobody wants any more gives the name back, once those that have it are there.
+    /// Fronts that the name is taken from: by another one, or by the replicas themselves, once those are there. Their callers
+    /// look again right after it.
     pub(super) fn stop_left_front(&mut self, component: &Component, waits: &[u32]) -> Vec<u32> {
-        if component.is_fronted() {
-            return Vec::new();
-        }
-        let left: Vec<&ObservedContainer> = self
-            .observed
-            .fronts
-            .iter()
-            .map(|front| &front.container)
-            .filter(|c| c.component == component.name && is_up(c))
-            .collect();
-        let cause = "its component has its name itself from now on; callers look it up again, this once";
-        left.into_iter()
-            .map(|front| {
-                let action = Action::StopContainer { target: existing(front), grace: None };
-                let step =
-                    self.draft.add(Some(&component.name), &front.name, action, cause, Phase::Deploy, waits.to_vec());
-                self.stops.insert(front.id.clone(), step);
-                step
-            })
-            .collect()
+        let current = self.fronts.get(&component.name).map(|front| front.current.map(|current| &current.container.id));
+        let observed = self.observed;
+        let own =
+            observed.fronts.iter().map(|front| &front.container).filter(|c| c.component == component.name && is_up(c));
+        let left = own.filter(|c| current != Some(Some(&c.id)));
+        let cause = match current {
+            Some(_) => "another front owns the name from now on",
+            None => "its component has its name itself from now on; callers look it up again, this once",
+        };
+        left.map(|front| {
+            let action = Action::StopContainer { target: existing(front), grace: None };
+            let step = self.draft.add(Some(&component.name), &front.name, action, cause, Phase::Deploy, waits.to_vec());
+            self.stops.insert(front.id.clone(), step);
+            step
+        })
+        .collect()
     }
 
     /// In phase clean: fronts of components that have none any more, or another one. Returns the steps by component.

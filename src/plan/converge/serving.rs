@@ -59,7 +59,13 @@ impl Planner<'_> {
             };
             component.entries.iter().any(moved)
         });
+        // An unnamed volume is handed on while the old container is still there: both would write to it. Which paths an image
+        // keeps in volumes may be known only once it has run.
+        let hands_on = |container: &ObservedContainer| {
+            container.component == component.name && is_up(container) && !container.anonymous_volumes.is_empty()
+        };
         match chosen {
+            _ if self.observed.containers.iter().any(hands_on) => Method::Recreate,
             // Both cannot be reached at one port of theirs.
             _ if is_moved => Method::Recreate,
             // What was good before is not tried out again.

@@ -46,8 +46,11 @@ fn what_others_call_has_a_front_at_every_port_that_is_known() {
         api([component("api"), web().env("UPSTREAM", "http://rapi:9000,my.api:1,api-2:3,api")]),
         "recreate: web depends on it, and would reach new and old at random while both run (no front can own its name: nothing says at which port it is called; `expose: [\"8080\"]` in its service does, where that is the port)"
     );
-    let image = ImageFacts { ports: BTreeSet::from([6379]), volumes: Vec::new() };
+    let image = ImageFacts { ports: BTreeSet::from([6379]), ..ImageFacts::default() };
     assert_eq!(api_with([component("api"), web()], image), "blue-green, 6379 Tcp");
+    // `PORT` of its own, `API_PORT` of a caller, and what a caller mounts.
+    assert_eq!(api([component("api").env("PORT", "3000"), web()]), "blue-green, 3000 Probe");
+    assert_eq!(api([component("api"), web().env("API_PORT", "3001")]), "blue-green, 3001 Probe");
     // Nobody calls it.
     assert!(api([exposing(&["8080"])]).starts_with("recreate: nothing leads to it"));
 }
@@ -103,7 +106,11 @@ fn callers_of_what_is_recreated_wait_where_it_speaks_http() {
 
 #[test]
 fn data_that_the_image_itself_keeps_is_written_by_one_alone() {
-    let postgres = || ImageFacts { ports: BTreeSet::from([5432]), volumes: vec!["/var/lib/postgresql/data".into()] };
+    let postgres = || ImageFacts {
+        ports: BTreeSet::from([5432]),
+        volumes: vec!["/var/lib/postgresql/data".into()],
+        ..ImageFacts::default()
+    };
     assert_eq!(
         api_with([component("api"), web()], postgres()),
         "recreate: its image keeps data at /var/lib/postgresql/data, in an unnamed volume that is handed on"
@@ -114,9 +121,21 @@ fn data_that_the_image_itself_keeps_is_written_by_one_alone() {
 }
 
 #[test]
-fn an_address_of_the_file_is_the_fronts() {
+fn an_address_of_the_file_is_the_containers_own() {
     let mut fixed = exposing(&["8080"]);
     fixed.0.container.networks.get_mut("default").unwrap().ipv4_address = Some("172.28.0.9".into());
-    assert_eq!(api([fixed.clone(), web()]), "blue-green, 8080 Probe");
-    assert!(api([fixed]).starts_with("recreate: its address 172.28.0.9 can be had only once"));
+    assert!(api([fixed.clone(), web()]).starts_with("recreate: its address 172.28.0.9 can be had only once"));
+    fixed.0.settings.front = Some(true);
+    assert!(api([fixed, web()]).ends_with("its address 172.28.0.9 is the container's own"));
+}
+
+#[test]
+fn ports_stand_in_files_that_callers_mount() {
+    let mut stack = stack([component("api"), web()]);
+    let conf = "upstream x { server api:3000; }\nserver { location /api:1 { proxy_pass http://rapi:2; } }".to_string();
+    let facts = ImageFacts { mounted: vec![conf], ..ImageFacts::default() };
+    assert_eq!(give_fronts(&mut stack, &BTreeMap::from([(ComponentName::new("web").unwrap(), facts)])), vec![]);
+    let api = &stack.components[&ComponentName::new("api").unwrap()];
+    let ports: Vec<u16> = api.entries.iter().map(|entry| entry.target).collect();
+    assert_eq!(ports, [1, 3000], "what looks like a port counts: one too many is harmless");
 }

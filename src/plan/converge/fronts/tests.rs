@@ -192,6 +192,11 @@ fn random_shop() -> impl Strategy<Value = Stack> {
             sample.0.settings.method =
                 [Method::Auto, Method::Recreate, Method::Rolling, Method::BlueGreen][method as usize];
             sample.0.update.order = (stop_first && method == 2).then(|| "stop-first".to_string());
+            if version == 2 {
+                // Another name: another front.
+                let network = sample.0.container.networks.get_mut("default").unwrap();
+                network.aliases.push(format!("{}-too", names[index]));
+            }
             if keeps {
                 sample = sample.volume(names[index], "/data").replicas(1);
                 sample.0.settings.front = Some(true);
