@@ -28,7 +28,6 @@ const NEVER: Duration = Duration::from_secs(30 * 24 * 3600);
 pub struct FrontSettings {
     pub hold_ms: u64,
     pub hold_most: usize,
-    pub drain_ms: u64,
     pub connect_timeout_ms: u64,
 }
 
@@ -38,7 +37,6 @@ impl FrontSettings {
         Self {
             hold_ms: ms(settings.hold),
             hold_most: settings.hold_most,
-            drain_ms: ms(settings.drain),
             connect_timeout_ms: ms(settings.connect_timeout),
         }
     }
@@ -48,7 +46,8 @@ impl FrontSettings {
             listen: Vec::new(),
             hold: Duration::from_millis(self.hold_ms),
             hold_most: self.hold_most,
-            drain: Duration::from_millis(self.drain_ms),
+            // Who has handed over goes on with its connections to their own ends; a container that is stopped has its grace.
+            drain: NEVER,
             // How long an answer may take is between a component and its caller.
             answer_timeout: NEVER,
             connect_timeout: Duration::from_millis(self.connect_timeout_ms),

@@ -5,7 +5,7 @@ use crate::support::base_image::resolving;
 use crate::support::git_repository::GitRepository;
 use crate::support::images::BASE;
 use crate::support::world::{World, signal};
-use bollard::models::ContainerSummary;
+use bollard::models::{ContainerSummary, NetworkDisconnectRequest};
 use bollard::query_parameters::{RemoveContainerOptionsBuilder, TopOptionsBuilder};
 use std::collections::BTreeSet;
 
@@ -159,7 +159,8 @@ async fn serving(world: &World) -> Option<(u32, u32)> {
     let top = world.engine.docker.top_processes(&id, Some(options)).await.unwrap();
     let rows = top.processes.unwrap();
     let pid = |serves: bool| {
-        let found = rows.iter().find(|row| {
+        // The newest, where an older one has still something to finish.
+        let found = rows.iter().rev().find(|row| {
             let args = row[1].as_str();
             !args.contains("--connect") && args.contains("--serve") == serves
         });
@@ -210,6 +211,72 @@ async fn a_front_that_somebody_removed_comes_back_and_its_callers_look_again() {
     let after = world.running().await;
     assert_eq!(after["api"], before["api"], "what the front leads to was not touched");
     assert_eq!(after["caller"], before["caller"], "it was started again, not made anew");
+    world.end().await;
+}
+
+/// Taken off its network, a front has no name there: the next deployment makes another, and its callers look again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_front_that_was_taken_off_its_network_is_made_anew() {
+    let world = world().await;
+    write(&world.repository, "one", "");
+    deployed(&world, "First").await;
+    let before = front(&world).await.id.unwrap();
+    let network = format!("{}-production_default", world.project);
+    let off = NetworkDisconnectRequest { container: before.clone(), force: Some(true) };
+    world.engine.docker.disconnect_network(&network, off).await.unwrap();
+    write(&world.repository, "two", "");
+    deployed(&world, "Second").await;
+    assert_ne!(front(&world).await.id.unwrap(), before);
+    world.until("calls to be answered", || async { told(&world).await.0.contains("two").then_some(()) }).await;
+    world.end().await;
+}
+
+async fn heard(world: &World) -> usize {
+    world.exec("talker", &["sh", "-c", "wc -l < /heard"]).await.parse().unwrap_or(0)
+}
+
+/// A connection that lives on, as a database's does, is the old program's to its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_lives_on_outlives_its_fronts_program() {
+    let mut world = world().await;
+    // Gives every line back; it speaks no HTTP.
+    let echo = CALLER.replace("  caller:", "  talker:").replace(
+        "depends_on: { api: { condition: service_healthy } }",
+        "depends_on: { echo: { condition: service_started } }",
+    );
+    let (head, _) = echo.split_once("    command:").unwrap();
+    world.repository.write(
+        "compose.yaml",
+        format!(
+            r#"services:
+  echo:
+    image: {BASE}
+    init: true
+    stop_grace_period: 1s
+    command: ["nc", "-ll", "-p", "7000", "-e", "cat"]
+    expose: ["7000"]
+{head}    command:
+      - sh
+      - -c
+      - |
+        until [ -n "$$ip" ]; do ip=$$(/usr/bin/getent ahostsv4 echo | head -1 | cut -d' ' -f1); sleep 0.05; done
+        (while :; do date; sleep 0.2; done) | nc $$ip 7000 > /heard
+        echo cut >> /cut
+        sleep 600
+"#
+        ),
+    );
+    deployed(&world, "First").await;
+    world.until("lines to come back", || async { (heard(&world).await > 3).then_some(()) }).await;
+    let (_, serving) = processes(&world).await;
+    world.terminate().await;
+    let newer = world.folder().join("newer-launchway");
+    std::fs::copy(env!("CARGO_BIN_EXE_launchway"), &newer).unwrap();
+    world.serve_as(&newer).await;
+    world.until("the new program to serve", || async { (processes(&world).await.1 != serving).then_some(()) }).await;
+    let before = heard(&world).await;
+    world.until("more lines to come back", || async { (heard(&world).await > before + 10).then_some(()) }).await;
+    assert_eq!(world.exec("talker", &["sh", "-c", "cat /cut 2>/dev/null || true"]).await, "");
     world.end().await;
 }
 
