@@ -47,7 +47,10 @@ fn main() {
         println!("edge: not measured, load and proxy need a core each");
         return;
     }
-    measure();
+    // `--front`: fronts alone.
+    if !arguments.iter().any(|argument| argument == "--front") {
+        measure();
+    }
     front::measure();
 }
 

@@ -6,7 +6,7 @@ use crate::support::git_repository::GitRepository;
 use crate::support::images::BASE;
 use crate::support::world::{World, signal};
 use bollard::models::{ContainerSummary, NetworkDisconnectRequest};
-use bollard::query_parameters::{RemoveContainerOptionsBuilder, TopOptionsBuilder};
+use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use std::collections::BTreeSet;
 
 /// `api` says its version; `caller` looks its name up once, as nginx does, and asks it again and again by what it found.
@@ -155,18 +155,11 @@ async fn processes(world: &World) -> (u32, u32) {
 
 async fn serving(world: &World) -> Option<(u32, u32)> {
     let id = front(world).await.id.unwrap();
-    let options = TopOptionsBuilder::new().ps_args("-eo pid,args").build();
-    let top = world.engine.docker.top_processes(&id, Some(options)).await.unwrap();
-    let rows = top.processes.unwrap();
-    let pid = |serves: bool| {
-        // The newest, where an older one has still something to finish.
-        let found = rows.iter().rev().find(|row| {
-            let args = row[1].as_str();
-            !args.contains("--connect") && args.contains("--serve") == serves
-        });
-        found.map(|row| row[0].parse::<u32>().unwrap())
-    };
-    pid(false).zip(pid(true))
+    let first = world.engine.docker.inspect_container(&id, None).await.unwrap().state?.pid? as u32;
+    let children = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children")).ok()?;
+    // The newest, where an older one has still something to finish.
+    let serving = children.split_whitespace().filter_map(|pid| pid.parse().ok()).max()?;
+    Some((first, serving))
 }
 
 /// Nobody is refused: whoever connects while nobody serves waits in the kernel.
