@@ -34,6 +34,24 @@ pub struct Args {
     /// Why it is not to wait, with --now
     #[arg(long, requires = "now", value_name = "TEXT")]
     reason: Option<String>,
+    #[command(flatten)]
+    how: How,
+}
+
+pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
+    block_on(async {
+        let client = Client::new(config)?;
+        let by = who::at_the_command_line();
+        let Args { project, environment, commit, rebuild, pull, now: _, reason, how } = args;
+        let request = DeployRequest { project, environment, commit, rebuild, pull, now_reason: reason, by };
+        let added = client.post("/v1/deploy", &request).await?;
+        follow(&client, added, how).await
+    })
+}
+
+/// How a deployment that was asked for is shown.
+#[derive(Debug, clap::Args)]
+pub struct How {
     /// Do not wait for the end
     #[arg(long)]
     no_wait: bool,
@@ -42,19 +60,9 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
-    block_on(async {
-        let client = Client::new(config)?;
-        let by = who::at_the_command_line();
-        let Args { project, environment, commit, rebuild, pull, now: _, reason, no_wait, json } = args;
-        let request = DeployRequest { project, environment, commit, rebuild, pull, now_reason: reason, by };
-        let added = client.post("/v1/deploy", &request).await?;
-        follow(&client, added, no_wait, json).await
-    })
-}
-
 /// Shows a deployment that was asked for, to its end unless that is not wanted.
-pub async fn follow(client: &Client, added: DeploymentDetails, no_wait: bool, json: bool) -> anyhow::Result<ExitCode> {
+pub async fn follow(client: &Client, added: DeploymentDetails, how: How) -> anyhow::Result<ExitCode> {
+    let How { no_wait, json } = how;
     if no_wait {
         match json {
             true => look::print_json(&added)?,

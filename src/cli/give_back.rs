@@ -1,6 +1,7 @@
 //! `launchway give-back`: an environment goes back to Docker Compose.
 
 use super::client::{Client, block_on};
+use super::deploy::How;
 use super::which::Which;
 use super::{deploy, who};
 use crate::web::wire::StartRequest;
@@ -16,20 +17,16 @@ use std::process::ExitCode;
 pub struct Args {
     #[command(flatten)]
     which: Which,
-    /// Do not wait for the end
-    #[arg(long)]
-    no_wait: bool,
-    /// Print the deployment as JSON: once it has ended, or at once with --no-wait
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    how: How,
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
         let client = Client::new(config)?;
-        let Args { which: Which { environment, project }, no_wait, json } = args;
+        let Args { which: Which { environment, project }, how } = args;
         let request = StartRequest { project, environment, by: who::at_the_command_line() };
         let added = client.post("/v1/give-back", &request).await?;
-        deploy::follow(&client, added, no_wait, json).await
+        deploy::follow(&client, added, how).await
     })
 }

@@ -1,6 +1,7 @@
 //! `launchway rollback`: puts an earlier release back.
 
 use super::client::{Client, block_on};
+use super::deploy::How;
 use super::which::Which;
 use super::{deploy, who};
 use crate::model::ReleaseId;
@@ -19,20 +20,16 @@ pub struct Args {
     /// The release to put back
     #[arg(long, value_name = "RELEASE")]
     to: Option<ReleaseId>,
-    /// Do not wait for the end
-    #[arg(long)]
-    no_wait: bool,
-    /// Print the deployment as JSON: once it has ended, or at once with --no-wait
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    how: How,
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
         let client = Client::new(config)?;
-        let Args { which: Which { environment, project }, to, no_wait, json } = args;
+        let Args { which: Which { environment, project }, to, how } = args;
         let request = RollbackRequest { project, environment, to, by: who::at_the_command_line() };
         let added = client.post("/v1/rollback", &request).await?;
-        deploy::follow(&client, added, no_wait, json).await
+        deploy::follow(&client, added, how).await
     })
 }

@@ -135,14 +135,17 @@ impl EdgeClient {
     /// The routes of several components, all in one moment: a way in goes from one to another without a gap. `None`:
     /// nothing leads to the component any more.
     pub async fn change(&self, changes: &[(RouteKey, Option<ComponentRoutes>)]) -> Result<(), EdgeError> {
-        let body = serde_json::to_vec(changes).map_err(|error| EdgeError::NotUnderstood(error.to_string()))?;
-        self.ask(Method::PATCH, "/v1/routes", body).await.map(drop)
+        self.patch("/v1/routes", changes).await
     }
 
     /// The same, told to an edge that this one has taken over from.
     pub(super) async fn follow(&self, changes: &[(RouteKey, Option<ComponentRoutes>)]) -> Result<(), EdgeError> {
+        self.patch("/v1/follow", changes).await
+    }
+
+    async fn patch(&self, path: &str, changes: &[(RouteKey, Option<ComponentRoutes>)]) -> Result<(), EdgeError> {
         let body = serde_json::to_vec(changes).map_err(|error| EdgeError::NotUnderstood(error.to_string()))?;
-        self.ask(Method::PATCH, "/v1/follow", body).await.map(drop)
+        self.ask(Method::PATCH, path, body).await.map(drop)
     }
 
     /// Closes WebSockets (1001) to a container that is about to stop and gets nothing new. Other connections can only be

@@ -42,19 +42,17 @@ async fn table(State(control): State<Arc<Control>>) -> Json<RouteTable> {
 
 /// The change is on the disk and served before it is answered.
 async fn change(State(control): State<Arc<Control>>, body: Bytes) -> Result<StatusCode, Problem> {
-    let changes: Changes =
-        serde_json::from_slice(&body).map_err(|error| Problem::new(400, format!("these are no routes: {error}")))?;
-    changed(control, changes, false).await
+    changed(control, &body, false).await
 }
 
 /// The same from the one that has taken over.
 async fn follow(State(control): State<Arc<Control>>, body: Bytes) -> Result<StatusCode, Problem> {
-    let changes: Changes =
-        serde_json::from_slice(&body).map_err(|error| Problem::new(400, format!("these are no routes: {error}")))?;
-    changed(control, changes, true).await
+    changed(control, &body, true).await
 }
 
-async fn changed(control: Arc<Control>, changes: Changes, follows: bool) -> Result<StatusCode, Problem> {
+async fn changed(control: Arc<Control>, body: &[u8], follows: bool) -> Result<StatusCode, Problem> {
+    let changes: Changes =
+        serde_json::from_slice(body).map_err(|error| Problem::new(400, format!("these are no routes: {error}")))?;
     // To its end, also when whoever asked goes away in the middle.
     let done = tokio::spawn(async move {
         control.keeper.change(&changes, follows).await?;

@@ -22,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Where the process that serves lends its sockets, in the front's folder.
 const SOCKET: &str = "guard.sock";
 /// Which program is to run in place of the image's, in the front's folder.
-const RENEWED: &str = "renewed.json";
+pub const RENEWED: &str = "renewed.json";
 /// `:8080=5,:9090=6`: sockets that are passed on, and under which numbers.
 const SOCKETS: &str = "LAUNCHWAY_FRONT_SOCKETS";
 /// What ends sooner than this after its start is started again only after a rest.
@@ -32,7 +32,7 @@ const REST: Duration = Duration::from_millis(500);
 const MOST_QUICK_ENDS: u32 = 3;
 /// How the folders of renewed programs begin, in the front's folder.
 const PROGRAM: &str = "program-";
-/// So long a process that was told to end may take: its own drain is shorter.
+/// So long a process that was told to end may take, where the engine's grace for the container is not shorter.
 const ENDS_WITHIN: Duration = Duration::from_secs(120);
 
 /// The program that a front is to run from now on, also after a restart.
@@ -84,7 +84,7 @@ pub fn inherited() -> Vec<Opened> {
 
 type Held = Arc<Mutex<BTreeMap<EdgeAddress, TcpListener>>>;
 
-/// Lasts until it is told to end. `command` serves, and gets what `program` it is and where its `folder` lies.
+/// Lasts until it is told to end. `command` is the image's own program, with its arguments; it serves.
 pub async fn guard(folder: &Path, command: Vec<String>) -> Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut renew = signal(SignalKind::hangup())?;

@@ -87,9 +87,7 @@ impl Standing {
                 continue;
             }
             // A container that came back with another address is two of ours.
-            let sum = in_flight.entry(replica.id.clone()).or_default();
-            sum.requests += now.requests;
-            sum.connections += now.connections;
+            in_flight.entry(replica.id.clone()).or_default().add(now);
         }
         let releases = locked(&self.releases).iter().map(|(id, counts)| (*id, counts.read())).collect();
         let past = self.hold.past();

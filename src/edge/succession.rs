@@ -72,9 +72,7 @@ impl Succession {
                 let mine = &mut traffic.components[index].1;
                 mine.held += component.held;
                 for (id, theirs) in component.in_flight.iter().filter(|(_, theirs)| !theirs.is_idle()) {
-                    let sum = mine.in_flight.entry(id.clone()).or_default();
-                    sum.requests += theirs.requests;
-                    sum.connections += theirs.connections;
+                    mine.in_flight.entry(id.clone()).or_default().add(*theirs);
                 }
             }
         }

@@ -139,16 +139,12 @@ async fn welcome(
     let Entrance::Port(address) = entrance else { return serve_http::serve(visit, wire).await };
     match known_protocol(&visit, &address).await {
         Some((EntryProtocol::Tcp, target)) => serve_tcp::serve(visit, wire, target).await,
-        Some((_, target)) if edge_is_inside(&visit) && !speaks_http1(&visit, &wire).await => {
+        Some((_, target)) if visit.edge.settings.inside && !speaks_http1(&visit, &wire).await => {
             serve_tcp::serve(visit, wire, target).await;
         }
         Some(_) => serve_http::serve(visit, wire).await,
         None => {}
     }
-}
-
-fn edge_is_inside(visit: &Visit) -> bool {
-    visit.edge.settings.inside
 }
 
 /// A front passes on as it is whatever does not begin as a request of HTTP/1 to the replica itself does: HTTP/2 without TLS,

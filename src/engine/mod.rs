@@ -177,9 +177,14 @@ pub trait Engine: Send + Sync {
         Err(no_fronts())
     }
 
-    /// Has a front that runs go on as [`Self::front_program`]; its connections notice nothing. Returns when the new
-    /// program was started.
-    async fn renew_front(&self, container: &str) -> Result<(), EngineError> {
+    /// Puts [`Self::front_program`] into a front's folder, beside the one that it runs. Returns the command that runs it.
+    async fn give_front_program(&self, container: &str) -> Result<Vec<String>, EngineError> {
+        let _ = container;
+        Err(no_fronts())
+    }
+
+    /// Has the first process of a front that runs start the program that it was told of last (SIGHUP).
+    async fn wake_front(&self, container: &str) -> Result<(), EngineError> {
         let _ = container;
         Err(no_fronts())
     }

@@ -196,6 +196,11 @@ impl ObservedContainer {
     pub fn is_running(&self) -> bool {
         matches!(self.state, ContainerState::Running)
     }
+
+    /// It runs, and no health check says otherwise.
+    pub fn is_well(&self) -> bool {
+        self.is_running() && !matches!(self.health, Health::Starting | Health::Unhealthy)
+    }
 }
 
 /// Labels that say what a container, network, volume or image is, so that it can be recognised after a restart.

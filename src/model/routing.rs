@@ -188,9 +188,7 @@ impl ComponentTraffic {
         self.held_before += other.held_before;
         self.held_before_ms += other.held_before_ms;
         for (id, theirs) in other.in_flight {
-            let sum = self.in_flight.entry(id).or_default();
-            sum.requests += theirs.requests;
-            sum.connections += theirs.connections;
+            self.in_flight.entry(id).or_default().add(theirs);
         }
         for (release, theirs) in other.releases {
             self.releases.entry(release).or_default().add(theirs);
@@ -214,6 +212,12 @@ impl ReleaseTraffic {
 }
 
 impl InFlight {
+    /// The same replica's, counted elsewhere too.
+    pub fn add(&mut self, other: InFlight) {
+        self.requests += other.requests;
+        self.connections += other.connections;
+    }
+
     pub fn is_idle(&self) -> bool {
         self.requests == 0 && self.connections == 0
     }

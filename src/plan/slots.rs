@@ -60,7 +60,7 @@ impl<'a> Matching<'a> {
     }
     /// A container that runs and is not healthy yet, or a job that has not ended.
     pub fn must_wait(&self, container: &ObservedContainer) -> bool {
-        self.is_job || !container.is_running() || matches!(container.health, Health::Starting | Health::Unhealthy)
+        self.is_job || !container.is_well()
     }
     /// Gives up what would have been kept: every replica is created anew.
     pub fn replace_all(&mut self) {

@@ -4,7 +4,10 @@
 //! then known until its container is another one, or a question failed.
 
 use super::executor::StepError;
-use crate::edge::{ByteStream, Dial, EdgeClient, EdgeError, FRONT_SETTINGS, FrontSettings, Health, first_routes};
+use crate::edge::{
+    ByteStream, Dial, EdgeClient, EdgeError, FRONT_RENEWED, FRONT_SETTINGS, FrontSettings, Health, Renewed,
+    first_routes,
+};
 use crate::engine::{Engine, EngineError};
 use crate::model::{
     ComponentRoutes, ComponentTraffic, ContainerState, EdgeSettings, EnvironmentName, Listen, Observed, ObservedFront,
@@ -139,14 +142,8 @@ impl Fronts {
         settings: &EdgeSettings,
         start: impl Future<Output = Result<(), EngineError>>,
     ) -> Result<(), StepError> {
-        let json = |error: serde_json::Error| EngineError::Refused {
-            attempted: "tell a front what it serves".into(),
-            why: error.to_string(),
-        };
-        let settings = serde_json::to_vec_pretty(&FrontSettings::of(settings)).map_err(json)?;
-        let (file, table) = first_routes(vec![(key.clone(), inside(routes))]).map_err(|error| {
-            EngineError::Refused { attempted: "tell a front what it serves".into(), why: error.to_string() }
-        })?;
+        let settings = serde_json::to_vec_pretty(&FrontSettings::of(settings)).map_err(untold)?;
+        let (file, table) = first_routes(vec![(key.clone(), inside(routes))]).map_err(untold)?;
         self.engine.tell_front(container, &[(FRONT_SETTINGS, settings), (file, table)]).await?;
         start.await?;
         let known = self.know(key.clone(), container, true);
@@ -174,8 +171,11 @@ impl Fronts {
 
     /// Has a front go on with the program that runs here, and waits until it does.
     pub async fn renew(&self, container: &str) -> Result<(), StepError> {
-        let program = self.engine.front_program().await?;
-        self.engine.renew_front(container).await?;
+        let Some(program) = self.engine.front_program().await? else { return Ok(()) };
+        let command = self.engine.give_front_program(container).await?;
+        let renewed = serde_json::to_vec(&Renewed { program: program.clone(), command }).map_err(untold)?;
+        self.engine.tell_front(container, &[(FRONT_RENEWED, renewed)]).await?;
+        self.engine.wake_front(container).await?;
         self.note(container, None);
         let known = self.locked().get(container).cloned();
         let Some(known) = known else { return Ok(()) };
@@ -183,7 +183,7 @@ impl Fronts {
         loop {
             let answer = known.client.health().await;
             match answer {
-                Ok(Health { program: runs, .. }) if runs == program => return Ok(()),
+                Ok(Health { program: Some(runs), .. }) if runs == program => return Ok(()),
                 _ if Instant::now() < end => tokio::time::sleep(ASK_AGAIN).await,
                 Ok(_) => {
                     let why = "it still runs the program of before; `docker logs` of it tells why".to_string();
@@ -291,6 +291,10 @@ impl Fronts {
     fn locked(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn untold(error: impl std::fmt::Display) -> EngineError {
+    EngineError::Refused { attempted: "tell a front what it is to do".into(), why: error.to_string() }
 }
 
 /// As a front takes it: its ways in are ports of its own, and it finds replicas by their ids.

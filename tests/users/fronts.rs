@@ -262,11 +262,7 @@ async fn a_connection_that_lives_on_outlives_its_fronts_program() {
     deployed(&world, "First").await;
     world.until("lines to come back", || async { (heard(&world).await > 3).then_some(()) }).await;
     let (_, serving) = processes(&world).await;
-    world.terminate().await;
-    let newer = world.folder().join("newer-launchway");
-    std::fs::copy(env!("CARGO_BIN_EXE_launchway"), &newer).unwrap();
-    world.serve_as(&newer).await;
-    world.until("the new program to serve", || async { (processes(&world).await.1 != serving).then_some(()) }).await;
+    renewed(&mut world, serving).await;
     let before = heard(&world).await;
     world.until("more lines to come back", || async { (heard(&world).await > before + 10).then_some(()) }).await;
     assert_eq!(world.exec("talker", &["sh", "-c", "cat /cut 2>/dev/null || true"]).await, "");
@@ -305,6 +301,15 @@ async fn a_component_gets_its_front_when_it_is_replaced_and_gives_it_back() {
     world.end().await;
 }
 
+/// Another Launchway is started, and its fronts no longer are `serving`.
+async fn renewed(world: &mut World, serving: u32) {
+    world.terminate().await;
+    let newer = world.folder().join("newer-launchway");
+    std::fs::copy(env!("CARGO_BIN_EXE_launchway"), &newer).unwrap();
+    world.serve_as(&newer).await;
+    world.until("the new program to serve", || async { (processes(world).await.1 != serving).then_some(()) }).await;
+}
+
 /// Another Launchway is started: its fronts go on as that program, and no call notices.
 #[tokio::test(flavor = "multi_thread")]
 async fn fronts_get_the_program_of_a_newer_server_without_a_cut_call() {
@@ -313,11 +318,7 @@ async fn fronts_get_the_program_of_a_newer_server_without_a_cut_call() {
     deployed(&world, "First").await;
     let (first, serving) = processes(&world).await;
     let before = world.running().await;
-    world.terminate().await;
-    let newer = world.folder().join("newer-launchway");
-    std::fs::copy(env!("CARGO_BIN_EXE_launchway"), &newer).unwrap();
-    world.serve_as(&newer).await;
-    world.until("the new program to serve", || async { (processes(&world).await.1 != serving).then_some(()) }).await;
+    renewed(&mut world, serving).await;
     write(&world.repository, "two", "");
     deployed(&world, "Second").await;
     assert_eq!(processes(&world).await.0, first, "the container has not ended");

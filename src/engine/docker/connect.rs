@@ -1,6 +1,7 @@
 //! The connection: which endpoint, which API version, how long an answer may take.
 
 use super::answer::Denied;
+use super::fronts::Means;
 use super::rewrite;
 use crate::engine::EngineError;
 use crate::model::RegistryCredentials;
@@ -64,6 +65,8 @@ pub struct DockerEngine {
     pub(super) accounts: RwLock<BTreeMap<String, RegistryCredentials>>,
     /// Names that are being made just now: one at a time each.
     names: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
+    /// What fronts are made of, once that was asked.
+    pub(super) means: tokio::sync::OnceCell<Means>,
 }
 
 impl fmt::Debug for DockerEngine {
@@ -126,6 +129,7 @@ impl DockerEngine {
             docker_config: None,
             accounts: RwLock::default(),
             names: Mutex::default(),
+            means: tokio::sync::OnceCell::new(),
         })
     }
 

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::time::Duration;
 use tokio_util::io::StreamReader;
 
-/// In the image, and for a renewed program in the front's volume.
+/// Where the program lies in the image.
 const FOLDER: &str = "front";
 /// A program of some ten megabytes may have to cross a network.
 const PATIENT: Duration = Duration::from_secs(600);
@@ -37,11 +37,16 @@ pub(super) struct Means {
 
 impl DockerEngine {
     pub(super) async fn front_program(&self) -> Result<Option<String>, EngineError> {
-        Ok(Some(self.means().await?.program))
+        Ok(Some(self.means().await?.program.clone()))
+    }
+
+    /// As long as this process runs they are the same.
+    async fn means(&self) -> Result<&Means, EngineError> {
+        self.means.get_or_try_init(|| self.find_means()).await
     }
 
     /// Launchway's own image where it runs in a container of this engine, else one that is made of what runs here.
-    async fn means(&self) -> Result<Means, EngineError> {
+    async fn find_means(&self) -> Result<Means, EngineError> {
         if let Some(means) = self.own_image().await? {
             return Ok(means);
         }
@@ -104,7 +109,7 @@ impl DockerEngine {
             .tag(&program.id)
             .message("Launchway itself, for the fronts that own components' names")
             .build();
-        let archive = bollard::body_try_stream(program.archive(FOLDER, 0));
+        let archive = bollard::body_try_stream(program.archive(FOLDER.into(), 0));
         let patient = self.docker().with_timeout(PATIENT);
         let imported = patient.create_image(Some(options), Some(archive), None);
         let imported = imported.try_for_each(|_| std::future::ready(Ok(())));
@@ -176,30 +181,29 @@ impl DockerEngine {
         entrypoint.ok_or_else(|| EngineError::NotFound { what: format!("front {container}") })
     }
 
-    pub(super) async fn give_front_a_new_program(&self, container: &str) -> Result<(), EngineError> {
+    /// Under a name of its own.
+    pub(super) async fn put_program_into_front(&self, container: &str) -> Result<Vec<String>, EngineError> {
         let attempted = "give a front its new program";
         let refused = |error: Error| EngineError::Refused { attempted: attempted.into(), why: error.to_string() };
         let program = own().map_err(refused)?;
-        // Beside the one that runs, under a name of its own.
-        let folder: &'static str = program_folder(&program.id);
-        self.upload_to_front(container, attempted, program.archive(folder, FRONT_USER)).await?;
-        let means = self.means().await?;
+        let folder = format!("{}/program-{}", front_folder(), program.id);
         let mut command = program.command(&format!("{FRONT_VOLUME}/{folder}"));
-        command.extend(arguments(&means.program));
+        self.upload_to_front(container, attempted, program.archive(folder, FRONT_USER)).await?;
+        command.extend(arguments(&self.means().await?.program));
         command.push("--serve".into());
-        let renewed = serde_json::json!({ "program": means.program, "command": command });
-        self.put_into_front(container, &[("renewed.json", renewed.to_string().into_bytes())]).await?;
+        Ok(command)
+    }
+
+    pub(super) async fn send_hangup_to_front(&self, container: &str) -> Result<(), EngineError> {
         let options = KillContainerOptionsBuilder::new().signal("SIGHUP").build();
-        self.change(attempted, self.client().kill_container(in_path(container)?, Some(options))).await?;
-        Ok(())
+        let asked = self.client().kill_container(in_path(container)?, Some(options));
+        Ok(self.change("have a front start its new program", asked).await?)
     }
 }
 
-/// The program's name does not change while it runs, so neither does the folder's.
-fn program_folder(id: &str) -> &'static str {
-    static NAME: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-    let own = FRONT_FOLDER.trim_start_matches(FRONT_VOLUME).trim_start_matches('/');
-    NAME.get_or_init(|| format!("{own}/program-{id}"))
+/// The front's own folder, as its volume has it.
+fn front_folder() -> &'static str {
+    FRONT_FOLDER.trim_start_matches(FRONT_VOLUME).trim_start_matches('/')
 }
 
 fn arguments(program: &str) -> Vec<String> {
@@ -208,7 +212,7 @@ fn arguments(program: &str) -> Vec<String> {
 
 /// The front's folder with these files, as its user may write it.
 fn folder_archive(files: &[(&str, Vec<u8>)]) -> Result<Vec<u8>, Error> {
-    let folder = Path::new(FRONT_FOLDER).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = front_folder();
     let mut tar = tar::Builder::new(Vec::new());
     let owned = |mut header: tar::Header| {
         header.set_uid(FRONT_USER);

@@ -61,7 +61,7 @@ impl Program {
     }
 
     /// A tar archive with its files in `folder`, which everybody may read and run, and which belongs to `owner`.
-    pub fn archive(&'static self, folder: &'static str, owner: u64) -> BoxStream<'static, Result<Bytes>> {
+    pub fn archive(&'static self, folder: String, owner: u64) -> BoxStream<'static, Result<Bytes>> {
         let (written, read) = tokio::io::duplex(PIECE);
         let writing = tokio::task::spawn_blocking(move || -> Result<()> {
             let mut tar = tar::Builder::new(SyncIoBridge::new(written));
@@ -141,7 +141,7 @@ mod tests {
     async fn what_runs_here_runs_elsewhere() {
         let program = own().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let archive: Vec<Bytes> = program.archive("front", 0).try_collect().await.unwrap();
+        let archive: Vec<Bytes> = program.archive("front".into(), 0).try_collect().await.unwrap();
         tar::Archive::new(&archive.concat()[..]).unpack(folder.path()).unwrap();
         let at = folder.path().join("front");
         let command = program.command(at.to_str().unwrap());

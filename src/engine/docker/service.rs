@@ -75,8 +75,12 @@ impl Engine for DockerEngine {
         self.connect_to_front(container).await
     }
 
-    async fn renew_front(&self, container: &str) -> Result<(), EngineError> {
-        self.give_front_a_new_program(container).await
+    async fn give_front_program(&self, container: &str) -> Result<Vec<String>, EngineError> {
+        self.put_program_into_front(container).await
+    }
+
+    async fn wake_front(&self, container: &str) -> Result<(), EngineError> {
+        self.send_hangup_to_front(container).await
     }
 
     async fn differences(&self, container: &str, spec: &ContainerSpec) -> Result<Vec<String>, EngineError> {

@@ -117,7 +117,7 @@ impl Planner<'_> {
     /// Whether a container does the component's work: the edge leads to it, or, where none does, it runs and is well.
     fn serves(&self, component: &Component, container: &ObservedContainer) -> bool {
         match !self.can_lead(component) {
-            true => container.is_running() && !matches!(container.health, Health::Starting | Health::Unhealthy),
+            true => container.is_well(),
             false => self.gets_requests(&component.name, &container.id),
         }
     }

@@ -3,7 +3,7 @@
 
 use super::{Planner, Wanted, existing, is_up};
 use crate::model::{
-    Component, ComponentName, ComponentRoutes, Condition, Dependency, Health, Observed, ObservedContainer,
+    Component, ComponentName, ComponentRoutes, Condition, Dependency, Observed, ObservedContainer,
     ObservedFront, Release, RouteEntry, label,
 };
 use crate::plan::container::front_spec;
@@ -264,10 +264,8 @@ impl Planner<'_> {
     fn first_routes(&self, component: &Component, matching: &Matching) -> RouteChange {
         let mut entries = component.entries.clone();
         entries.retain(|entry| entry.listen.is_inside());
-        let is_well =
-            |c: &&ObservedContainer| c.is_running() && !matches!(c.health, Health::Starting | Health::Unhealthy);
         let all = matching.kept().map(|(_, container)| container).chain(matching.obsolete());
-        let well: Vec<&ObservedContainer> = all.filter(is_well).collect();
+        let well: Vec<&ObservedContainer> = all.filter(|container| container.is_well()).collect();
         let now = self.routes(&component.name);
         let leads_to = |routes: &ComponentRoutes| {
             let mut served = routes.releases.iter().flat_map(|release| &release.replicas).peekable();
