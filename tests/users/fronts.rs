@@ -157,8 +157,8 @@ async fn serving(world: &World) -> Option<(u32, u32)> {
     let id = front(world).await.id.unwrap();
     let first = world.engine.docker.inspect_container(&id, None).await.unwrap().state?.pid? as u32;
     let children = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children")).ok()?;
-    // The newest, where an older one has still something to finish.
-    let serving = children.split_whitespace().filter_map(|pid| pid.parse().ok()).max()?;
+    // In the order in which they were started: the newest, where an older one has still something to finish.
+    let serving = children.split_whitespace().filter_map(|pid| pid.parse().ok()).next_back()?;
     Some((first, serving))
 }
 

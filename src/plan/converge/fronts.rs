@@ -3,7 +3,7 @@
 
 use super::{Planner, Wanted, existing, is_up};
 use crate::model::{
-    Component, ComponentName, ComponentRoutes, Condition, Dependency, Observed, ObservedContainer,
+    Component, ComponentName, ComponentRoutes, Condition, Dependency, Health, Observed, ObservedContainer,
     ObservedFront, Release, RouteEntry, label,
 };
 use crate::plan::container::front_spec;
@@ -265,7 +265,12 @@ impl Planner<'_> {
         let mut entries = component.entries.clone();
         entries.retain(|entry| entry.listen.is_inside());
         let all = matching.kept().map(|(_, container)| container).chain(matching.obsolete());
-        let well: Vec<&ObservedContainer> = all.filter(|container| container.is_well()).collect();
+        // What this deployment has started, before a crash, may be on its way only: nothing but a health check tells.
+        let is_ready = |container: &&ObservedContainer| {
+            let is_new = container.deployment.is_some() && container.deployment == self.wanted.deployment;
+            container.is_well() && (!is_new || container.health == Health::Healthy)
+        };
+        let well: Vec<&ObservedContainer> = all.filter(is_ready).collect();
         let now = self.routes(&component.name);
         let leads_to = |routes: &ComponentRoutes| {
             let mut served = routes.releases.iter().flat_map(|release| &release.replicas).peekable();
