@@ -2,7 +2,7 @@
 
 use super::{CommitId, ComponentName, ContentKey, DeploymentId, EnvironmentName, ProjectName, ReleaseId, Stack};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Release {
@@ -20,6 +20,19 @@ pub struct Release {
 pub struct ReleasePart {
     pub image: ImageIdentity,
     pub fingerprint: Fingerprint,
+    /// The hash of what `x-launchway.paths` matches in the commit, if it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<String>,
+    /// What earlier versions of Launchway wrote as the fingerprint of the same: containers that have not changed since
+    /// carry it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub also: BTreeSet<Fingerprint>,
+}
+
+impl ReleasePart {
+    pub fn new(image: ImageIdentity, fingerprint: Fingerprint, paths: Option<String>) -> Self {
+        Self { image, fingerprint, paths, also: BTreeSet::new() }
+    }
 }
 
 /// Which image, so that a release that is put back is the same bytes.

@@ -1,5 +1,6 @@
 //! Which components would change between what is live and a new release, and why.
 
+use super::fingerprint::same;
 use super::method::{self, MethodChoice};
 use crate::model::{
     Component, ComponentName, ContainerSettings, ImageIdentity, MountSource, Release, ReleasePart, RepoPath, Stack,
@@ -48,6 +49,7 @@ pub struct Candidate<'a> {
 /// Compares a new release with the live one (and, where it is at hand, the live commit's tree), in the order of names;
 /// what is removed comes last.
 pub fn changes(live: Option<(&Release, Option<&dyn Tree>)>, new: &Candidate) -> Vec<ComponentChange> {
+    let same = live.map(|(release, _)| same(release, new.stack, new.parts)).unwrap_or_default();
     let mut found: Vec<ComponentChange> = Vec::new();
     for (name, component) in &new.stack.components {
         let method = Some(method::choose(new.stack, name));
@@ -59,9 +61,8 @@ pub fn changes(live: Option<(&Release, Option<&dyn Tree>)>, new: &Candidate) -> 
             found.push(ComponentChange { component: name.clone(), kind, reasons: vec!["it is new".into()], method });
             continue;
         };
-        let same = new.parts.get(name).is_some_and(|part| part.fingerprint == old_part.fingerprint);
         let mut reasons = Vec::new();
-        if !same {
+        if !same.contains(name) {
             if let Some(part) = new.parts.get(name) {
                 image_reasons((old, old_part, old_tree), (component, part, new.tree), &mut reasons);
             }

@@ -107,7 +107,7 @@ fn labels(
     }
     if let Some(part) = release.parts.get(&component.name) {
         set(label::FINGERPRINT, part.fingerprint.0.clone());
-        set(label::COMPOSE_CONFIG_HASH, part.fingerprint.0.trim_start_matches("v1:").to_string());
+        set(label::COMPOSE_CONFIG_HASH, part.fingerprint.0.split(':').next_back().unwrap_or_default().to_string());
     }
     set(label::COMPOSE_PROJECT, release.stack.compose_project.clone());
     set(label::COMPOSE_SERVICE, component.name.to_string());

@@ -142,7 +142,8 @@ fn usefulness(container: &ObservedContainer) -> u8 {
     }
 }
 
-fn is_accepted(wanted: &Wanted, release: &Release, component: &Component, found: &Fingerprint) -> bool {
+/// Whether a container with this fingerprint is what the release says of the component.
+pub(super) fn is_accepted(wanted: &Wanted, release: &Release, component: &Component, found: &Fingerprint) -> bool {
     release.parts.get(&component.name).is_some_and(|part| part.fingerprint == *found)
         || wanted.accepted.get(&component.name).is_some_and(|accepted| accepted.contains(found))
 }

@@ -1,7 +1,7 @@
 //! How it stands with each component of the live release while nothing is deployed.
 
 use super::converge::{Goal, Wanted};
-use super::slots::match_containers;
+use super::slots::{is_accepted, match_containers};
 use crate::model::{
     Component, ComponentName, ContainerState, Ending, Health, Observed, ObservedContainer, RestartPolicy,
 };
@@ -85,8 +85,8 @@ pub fn standings<'a>(
         let is_job = release.stack.is_job(&component.name) || component.settings.job;
         let matching = match_containers(&backwards, release, component, observed);
         // What is of no use to a deployment as it is, may be what somebody wants here: paused, or taken off a network.
-        let fingerprint = release.parts.get(&component.name).map(|part| &part.fingerprint);
-        let is_changed = |c: &&ObservedContainer| c.fingerprint.as_ref() == fingerprint && is_up(c);
+        let is_its = |c: &ObservedContainer| c.fingerprint.as_ref().is_some_and(|f| is_accepted(wanted, release, component, f));
+        let is_changed = |c: &&ObservedContainer| is_its(c) && is_up(c);
         let missing = matching.missing().map(|(replica, predecessor)| {
             (
                 replica,

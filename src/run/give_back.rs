@@ -53,12 +53,15 @@ fn parts(release: &Release, stack: &Stack) -> Result<BTreeMap<ComponentName, Rel
         let (Some(component), Some(part)) = (stack.components.get(&name), release.parts.get(&name)) else { continue };
         let before = release.stack.components.get(&name);
         let is_same = before.is_some_and(|before| before.container == component.container);
-        let fingerprint = match is_same {
-            true => part.fingerprint.clone(),
-            false => fingerprint(stack, component, &part.image, None, &fingerprints),
+        let part = match is_same {
+            true => part.clone(),
+            false => {
+                let fingerprint = fingerprint(stack, component, &part.image, part.paths.as_deref(), &fingerprints);
+                ReleasePart::new(part.image.clone(), fingerprint, part.paths.clone())
+            }
         };
-        fingerprints.insert(name.clone(), fingerprint.clone());
-        parts.insert(name, ReleasePart { image: part.image.clone(), fingerprint });
+        fingerprints.insert(name.clone(), part.fingerprint.clone());
+        parts.insert(name, part);
     }
     Ok(parts)
 }

@@ -11,6 +11,7 @@ use super::stand::Stand;
 use crate::config::{Environment, Project};
 use crate::model::{ComponentName, Release, Stage, Transition};
 use crate::plan::converge::{Goal, Wanted};
+use crate::plan::fingerprint;
 use crate::report::texts::{Fault, Live, Situation};
 use crate::store::Deployment;
 use std::collections::{BTreeMap, BTreeSet};
@@ -157,7 +158,7 @@ impl Flow {
             environment,
             wanted: Wanted {
                 release: previous,
-                accepted: previous.map(|release| prepare::accepted(Some(release), release)).unwrap_or_default(),
+                accepted: previous.map(|release| fingerprint::accepted(Some(release), release)).unwrap_or_default(),
                 deployment: Some(self.deployment.id),
                 goal: Goal::PutBack,
                 release_commands: BTreeSet::new(),

@@ -10,7 +10,7 @@ use crate::model::{
     Component, ComponentName, ContentKey, DeploymentId, Fingerprint, ImageIdentity, ProjectName, PullPolicy, Release,
     ReleasePart, Stack, Tree, WorkKind, label,
 };
-use crate::plan::fingerprint::fingerprint;
+use crate::plan::fingerprint::{carry_over, fingerprint};
 use crate::plan::order::levels;
 use crate::plan::paths::paths_hash;
 use crate::store::Store;
@@ -78,7 +78,10 @@ pub async fn settle(settling: &Settling<'_>) -> Result<BTreeMap<ComponentName, R
         };
         let fingerprint = fingerprint(settling.stack, component, &image, paths.as_deref(), &fingerprints);
         fingerprints.insert(name.clone(), fingerprint.clone());
-        parts.insert(name, ReleasePart { image, fingerprint });
+        parts.insert(name, ReleasePart::new(image, fingerprint, paths));
+    }
+    if let Some(live) = settling.live {
+        carry_over(live, settling.stack, &mut parts);
     }
     Ok(parts)
 }

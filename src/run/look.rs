@@ -3,11 +3,12 @@
 use super::deployer::{Control, Deployer, Place, now_ms};
 use super::mend::{Mended, Mender};
 use super::ward::Ward;
-use super::{go_back, prepare};
+use super::go_back;
 use crate::config::{Environment, Project};
 use crate::engine::EngineError;
 use crate::model::{ContainerState, Degraded, Ending, Observed, Release, Repair};
 use crate::plan::converge::{Goal, Wanted};
+use crate::plan::fingerprint;
 use crate::plan::mending::Mending;
 use crate::plan::standing::{ComponentStanding, Standing, standings};
 use crate::store::{Live, StoreError};
@@ -156,7 +157,7 @@ impl Look {
     pub fn wanted<'a>(&self, release: &'a Release) -> Wanted<'a> {
         Wanted {
             release: Some(release),
-            accepted: prepare::accepted(Some(release), release),
+            accepted: fingerprint::accepted(Some(release), release),
             deployment: Some(self.control.id),
             goal: Goal::PutBack,
             release_commands: BTreeSet::new(),

@@ -77,7 +77,6 @@ pub use intake::Deliveries;
 pub use log::Logs;
 pub use metrics::CONTENT_TYPE;
 pub use past::MOST_INSIGHT_DAYS;
-pub use prepare::accepted;
 pub use preview::{Comparison, Preview, compare};
 pub use queue::Queue;
 pub use requests::{AskedAnew, Refusal};

@@ -15,9 +15,8 @@ use crate::plan::changes::{Candidate, ChangeKind, ComponentChange, changes};
 use crate::plan::container::content_volumes;
 use crate::plan::converge::release_commands::due;
 use crate::plan::converge::{Goal, Wanted, converge};
-use crate::plan::fingerprint::fingerprint;
+use crate::plan::fingerprint::accepted;
 use crate::plan::neighbours::clashes;
-use crate::plan::order::levels;
 use crate::store::{Deployment, NewRelease};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -266,30 +265,6 @@ async fn make_release(
         parts,
     };
     Ok(deployer.store.add_release(new, now_ms()).await?)
-}
-
-/// Fingerprints on containers that an earlier version of Launchway wrote in its own way: where what it wrote them of
-/// would give the new release's fingerprint today, they mean the same.
-pub fn accepted(previous: Option<&Release>, release: &Release) -> BTreeMap<ComponentName, BTreeSet<Fingerprint>> {
-    let mut accepted: BTreeMap<ComponentName, BTreeSet<Fingerprint>> = BTreeMap::new();
-    let Some(previous) = previous else { return accepted };
-    let Ok(order) = levels(&previous.stack) else { return accepted };
-    let mut today: BTreeMap<ComponentName, Fingerprint> = BTreeMap::new();
-    for name in order.into_iter().flatten() {
-        let (Some(component), Some(part)) = (previous.stack.components.get(&name), previous.parts.get(&name)) else {
-            continue;
-        };
-        if component.settings.paths.is_empty() {
-            today.insert(name, fingerprint(&previous.stack, component, &part.image, None, &today));
-        }
-    }
-    for (name, part) in &release.parts {
-        let (Some(now), Some(before)) = (today.get(name), previous.parts.get(name)) else { continue };
-        if *now == part.fingerprint && before.fingerprint != part.fingerprint {
-            accepted.entry(name.clone()).or_default().insert(before.fingerprint.clone());
-        }
-    }
-    accepted
 }
 
 /// The steps; and which components change and why, and the steps, as text: what people read before it happens.

@@ -3,7 +3,6 @@
 use super::checkout::{Checkout, checkout, read};
 use super::deployer::{Deployer, now_ms};
 use super::images::{self, Anew, Resolve, Settling};
-use super::prepare;
 use super::requests::Refusal;
 use super::setback::Setback;
 use super::traffic_past::TrafficPast;
@@ -16,6 +15,7 @@ use crate::plan::Plan;
 use crate::plan::changes::{Candidate, ComponentChange, changes};
 use crate::plan::converge::release_commands::due;
 use crate::plan::converge::{Goal, Wanted, converge};
+use crate::plan::fingerprint;
 use crate::plan::order::levels;
 use crate::source::CommitInfo;
 use crate::store::Store;
@@ -167,10 +167,10 @@ impl Deployer {
         let observed = observed.map_err(|error| Refusal::Impossible(error.to_string()))?;
         let wanted = Wanted {
             release: Some(&release),
-            accepted: prepare::accepted(live, &release),
+            accepted: fingerprint::accepted(live, &release),
             deployment: None,
             goal: Goal::Deploy,
-            release_commands: due(live, &release, &prepare::accepted(live, &release)),
+            release_commands: due(live, &release, &fingerprint::accepted(live, &release)),
             passed: BTreeMap::new(),
         };
         converge(&wanted, &observed).map_err(refused)
@@ -243,7 +243,7 @@ fn comparison(
     let order = levels(&new.stack).map_err(|cycle| Refusal::Impossible(cycle.to_string()))?;
     let release = new.release(ReleaseId(0), project, environment);
     let before = live.map(|(release, _)| release);
-    let release_commands = due(before, &release, &prepare::accepted(before, &release));
+    let release_commands = due(before, &release, &fingerprint::accepted(before, &release));
     Ok(Comparison { changes: changes(live, &candidate), order, release_commands, problems: new.problems.clone() })
 }
 

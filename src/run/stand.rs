@@ -2,11 +2,11 @@
 //! was changed by hand. It only looks.
 
 use super::deployer::Deployer;
-use super::prepare;
 use crate::config::{Environment, Project};
 use crate::engine::EngineError;
 use crate::model::{ComponentName, ContainerState, Ending, Health, Observed, ObservedContainer, Release};
 use crate::plan::converge::{Goal, Wanted};
+use crate::plan::fingerprint;
 use crate::plan::drift::{Drift, drift};
 use crate::plan::standing::{ComponentStanding, Standing, standings};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +49,7 @@ impl Deployer {
         let observed = self.observe(project, environment).await?;
         let wanted = Wanted {
             release: Some(release),
-            accepted: prepare::accepted(Some(release), release),
+            accepted: fingerprint::accepted(Some(release), release),
             deployment: None,
             goal: Goal::PutBack,
             release_commands: BTreeSet::new(),

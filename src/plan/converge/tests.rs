@@ -19,7 +19,7 @@ pub(super) fn release(id: i64, stack: Stack) -> Release {
         let image = ImageIdentity::Pulled { pinned: reference.clone(), reference };
         let fingerprint = fingerprint(&stack, component, &image, None, &others);
         others.insert(name.clone(), fingerprint.clone());
-        parts.insert(name, ReleasePart { image, fingerprint });
+        parts.insert(name, ReleasePart::new(image, fingerprint, None));
     }
     Release {
         id: ReleaseId(id),

@@ -16,7 +16,7 @@ pub fn release(stack: Stack) -> Release {
         let image = ImageIdentity::Pulled { pinned: reference.clone(), reference };
         let fingerprint = fingerprint(&stack, component, &image, None, &others);
         others.insert(name.clone(), fingerprint.clone());
-        parts.insert(name, ReleasePart { image, fingerprint });
+        parts.insert(name, ReleasePart::new(image, fingerprint, None));
     }
     Release {
         id: ReleaseId(1),
