@@ -71,6 +71,7 @@ mod users {
     mod store_rules;
     mod timing;
     mod trouble;
+    mod unchanged;
     mod walls;
     mod working_copy;
 }

@@ -8,8 +8,9 @@ use launchway::engine::{Engine, EngineError, EngineInfo, Image, Outcome, Scope, 
 use launchway::model::*;
 use launchway::plan::changes::{Candidate, ChangeKind, changes};
 use launchway::plan::converge::{Goal, Wanted, converge};
+use launchway::plan::fingerprint::accepted;
 use launchway::plan::{Action, ContainerSpec, Phase, Plan};
-use launchway::run::{Anew, Logs, Resolve, Settling, accepted, settle};
+use launchway::run::{Anew, Logs, Resolve, Settling, settle};
 use launchway::source::{GitTree, Mirrors};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Files of a commit as a tar stream, for the volumes of what components mount: never whole in memory.
 
 use super::{BuildError, lfs};
-use crate::model::{Entry, EntryKind, RepoPath, Tree, TreeError};
+use crate::model::{Entry, EntryKind, MountPoint, RepoPath, Tree, TreeError};
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use std::io::{self, Write};
@@ -26,14 +26,21 @@ impl Stream for Archive {
     }
 }
 
-/// Everything below a folder of the repository, named relative to it.
-pub fn folder_archive(tree: Arc<dyn Tree>, folder: RepoPath) -> Result<Archive, BuildError> {
+/// Everything below a folder of the repository, named relative to it, and what is to be mounted on in it.
+pub fn folder_archive(
+    tree: Arc<dyn Tree>,
+    folder: RepoPath,
+    mount_points: Vec<MountPoint>,
+) -> Result<Archive, BuildError> {
     match tree.entry(&folder)? {
         Some(Entry { kind: EntryKind::Directory, .. }) => {}
         Some(Entry { kind, .. }) => return Err(TreeError::WrongKind { path: folder, found: kind }.into()),
         None => return Err(TreeError::NotFound(folder).into()),
     }
-    Ok(write_on_thread(move |tar| write_folder(tar, &*tree, &folder, &folder)))
+    Ok(write_on_thread(move |tar| {
+        write_folder(tar, &*tree, &folder, &folder)?;
+        mount_points.iter().try_for_each(|point| write_mount_point(tar, point, tree.time()))
+    }))
 }
 
 /// One file of the repository under another name, symlinks followed.
@@ -114,6 +121,11 @@ fn write_entry(tar: &mut Tar, tree: &dyn Tree, entry: &Entry, name: &str) -> Res
             tar.append_data(&mut header, name, content.as_slice()).map_err(write_error)
         }
     }
+}
+
+fn write_mount_point(tar: &mut Tar, point: &MountPoint, time: i64) -> Result<(), BuildError> {
+    let (kind, mode) = if point.folder { (tar::EntryType::Directory, 0o755) } else { (tar::EntryType::Regular, 0o644) };
+    tar.append_data(&mut header(kind, mode, time), &point.path, io::empty()).map_err(write_error)
 }
 
 fn header(kind: tar::EntryType, mode: u32, time: i64) -> tar::Header {

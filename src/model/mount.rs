@@ -27,7 +27,15 @@ pub enum MountSource {
     /// `- /data`: a volume without a name, handed on to the container's successor.
     Anonymous,
     /// A file or folder of the commit, delivered per release, always read-only. `id` is its blob or tree id.
-    Repository { path: RepoPath, folder: bool, id: String },
+    Repository {
+        path: RepoPath,
+        folder: bool,
+        id: String,
+        /// What other mounts of the component are put on below it, and the commit's folder does not have: the volume
+        /// gets them too, for nobody can make them in what is read-only.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mount_points: Vec<MountPoint>,
+    },
     /// A path on the engine's host, which the server's settings allow.
     Host {
         path: String,
@@ -58,6 +66,14 @@ pub enum MountSource {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mode: Option<u32>,
     },
+}
+
+/// An empty folder or file that something is mounted on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MountPoint {
+    /// Relative to the folder that it is in, without `.` and `..`.
+    pub path: String,
+    pub folder: bool,
 }
 
 impl Mount {

@@ -127,10 +127,16 @@ pub fn content_volumes(component: &Component) -> Vec<ContentVolume> {
 /// Named by what is in it, so that equal content is one volume, whoever mounts it.
 fn content_volume(source: &MountSource) -> Option<ContentVolume> {
     let (name, id, content) = match source {
-        MountSource::Repository { path, folder: true, id } => {
-            (format!("launchway-folder-{id}"), id.clone(), VolumeContent::Folder { path: path.clone() })
+        MountSource::Repository { path, folder: true, id, mount_points } => {
+            let mut name = format!("launchway-folder-{id}");
+            if !mount_points.is_empty() {
+                let text = mount_points.iter().map(|point| format!("{} {}\n", point.folder, point.path));
+                name.push_str(&format!("-{}", &hex::encode(Sha256::digest(text.collect::<String>()))[..12]));
+            }
+            let content = VolumeContent::Folder { path: path.clone(), mount_points: mount_points.clone() };
+            (name, id.clone(), content)
         }
-        MountSource::Repository { path, folder: false, id } => {
+        MountSource::Repository { path, folder: false, id, .. } => {
             (format!("launchway-file-{id}"), id.clone(), VolumeContent::File { path: path.clone() })
         }
         MountSource::Text { text, uid, gid, mode, .. } => {

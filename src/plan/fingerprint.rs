@@ -112,13 +112,10 @@ fn today(stack: &Stack, parts: &BTreeMap<ComponentName, ReleasePart>) -> BTreeMa
 }
 
 /// Components of which another release says what this one says, though it may be written in another way.
-pub fn same(
-    other: &Release,
-    stack: &Stack,
-    parts: &BTreeMap<ComponentName, ReleasePart>,
-) -> BTreeSet<ComponentName> {
-    let is_written_the_same =
-        |name: &ComponentName, part: &ReleasePart| other.parts.get(name).is_some_and(|o| o.fingerprint == part.fingerprint);
+pub fn same(other: &Release, stack: &Stack, parts: &BTreeMap<ComponentName, ReleasePart>) -> BTreeSet<ComponentName> {
+    let is_written_the_same = |name: &ComponentName, part: &ReleasePart| {
+        other.parts.get(name).is_some_and(|o| o.fingerprint == part.fingerprint)
+    };
     let (mut same, mut differ): (BTreeSet<_>, BTreeSet<_>) =
         parts.keys().cloned().partition(|name| is_written_the_same(name, &parts[name]));
     let written_before = format!("v{}:", version());
@@ -195,7 +192,14 @@ mod tests {
         }
         let project = ProjectName::new("shop").unwrap();
         let environment = EnvironmentName::new("production").unwrap();
-        Release { id: ReleaseId(id), project, environment, commit: CommitId::new("a".repeat(40)).unwrap(), stack, parts }
+        Release {
+            id: ReleaseId(id),
+            project,
+            environment,
+            commit: CommitId::new("a".repeat(40)).unwrap(),
+            stack,
+            parts,
+        }
     }
 
     /// The same as an earlier version of Launchway made it.

@@ -85,7 +85,8 @@ pub fn standings<'a>(
         let is_job = release.stack.is_job(&component.name) || component.settings.job;
         let matching = match_containers(&backwards, release, component, observed);
         // What is of no use to a deployment as it is, may be what somebody wants here: paused, or taken off a network.
-        let is_its = |c: &ObservedContainer| c.fingerprint.as_ref().is_some_and(|f| is_accepted(wanted, release, component, f));
+        let is_its =
+            |c: &ObservedContainer| c.fingerprint.as_ref().is_some_and(|f| is_accepted(wanted, release, component, f));
         let is_changed = |c: &&ObservedContainer| is_its(c) && is_up(c);
         let missing = matching.missing().map(|(replica, predecessor)| {
             (

@@ -165,8 +165,8 @@ pub struct ContentVolume {
 /// What a content volume holds. Paths are inside the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VolumeContent {
-    /// The folder's files at the volume's root.
-    Folder { path: crate::model::RepoPath },
+    /// The folder's files at the volume's root, and what other mounts are put on.
+    Folder { path: crate::model::RepoPath, mount_points: Vec<crate::model::MountPoint> },
     /// One file, at the volume's root, under [`CONTENT_FILE`].
     File { path: crate::model::RepoPath },
     /// One file with this text, under [`CONTENT_FILE`].

@@ -1,9 +1,9 @@
 //! One look at an environment in which nothing is deployed: what is seen there, what is said of it, and what is done.
 
 use super::deployer::{Control, Deployer, Place, now_ms};
+use super::go_back;
 use super::mend::{Mended, Mender};
 use super::ward::Ward;
-use super::go_back;
 use crate::config::{Environment, Project};
 use crate::engine::EngineError;
 use crate::model::{ContainerState, Degraded, Ending, Observed, Release, Repair};

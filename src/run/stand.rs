@@ -6,8 +6,8 @@ use crate::config::{Environment, Project};
 use crate::engine::EngineError;
 use crate::model::{ComponentName, ContainerState, Ending, Health, Observed, ObservedContainer, Release};
 use crate::plan::converge::{Goal, Wanted};
-use crate::plan::fingerprint;
 use crate::plan::drift::{Drift, drift};
+use crate::plan::fingerprint;
 use crate::plan::standing::{ComponentStanding, Standing, standings};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -25,7 +25,9 @@ impl Supplies for CommitFiles {
     ) -> anyhow::Result<BoxStream<'static, Result<Bytes, std::io::Error>>> {
         let tree = || self.tree.clone().context("the commit's files are not at hand: its repository cannot be read");
         Ok(match content {
-            VolumeContent::Folder { path } => build::folder_archive(tree()?, path.clone())?.boxed(),
+            VolumeContent::Folder { path, mount_points } => {
+                build::folder_archive(tree()?, path.clone(), mount_points.clone())?.boxed()
+            }
             VolumeContent::File { path } => {
                 build::file_archive(tree()?, path.clone(), CONTENT_FILE.to_string())?.boxed()
             }

@@ -6,12 +6,20 @@ use futures_util::TryStreamExt;
 
 /// `/bin/busybox` of Debian's busybox-static, with a link for each of its commands; made when the engine has none yet.
 pub async fn base(docker: &Docker) -> String {
-    imported(docker, "launchway-test/base", || busybox(&[])).await
+    imported(docker, "launchway-test/base", &[], || busybox(&[])).await
+}
+
+/// The same, which waits to be stopped whatever it is started with, for users that stacks name.
+pub async fn waiting(docker: &Docker) -> String {
+    let line = "trap 'exit 0' TERM INT QUIT; tail -f /dev/null & wait";
+    let entrypoint = format!("ENTRYPOINT {}", serde_json::json!(["sh", "-c", line]));
+    let accounts = "root:x:0:0:root:/root:/bin/sh\npostgres:x:70:70::/:/bin/false\nvalkey:x:999:999::/:/bin/false\n";
+    imported(docker, "launchway-test/waiting", &[&entrypoint], || busybox(&[("etc/passwd", accounts)])).await
 }
 
 /// The same with this machine's own `getent`, which looks names up: a static busybox cannot.
 pub async fn resolving(docker: &Docker) -> String {
-    imported(docker, "launchway-test/resolving", || {
+    imported(docker, "launchway-test/resolving", &[], || {
         let listed = std::process::Command::new("ldd").arg(GETENT).output().unwrap().stdout;
         let listed = String::from_utf8_lossy(&listed).into_owned();
         let paths = listed.split_whitespace().filter(|word| word.starts_with('/'));
@@ -27,14 +35,15 @@ pub async fn resolving(docker: &Docker) -> String {
 
 const GETENT: &str = "/usr/bin/getent";
 
-async fn imported(docker: &Docker, repository: &str, archive: impl FnOnce() -> Vec<u8>) -> String {
+async fn imported(docker: &Docker, repository: &str, changes: &[&str], archive: impl FnOnce() -> Vec<u8>) -> String {
     let reference = format!("{repository}:1");
     if docker.inspect_image(&reference).await.is_err() {
         // Tests run in many processes at once; one of them imports.
         let lock = std::fs::File::create(std::env::temp_dir().join("launchway-test-base.lock")).unwrap();
         lock.lock().unwrap();
         if docker.inspect_image(&reference).await.is_err() {
-            let options = CreateImageOptionsBuilder::new().from_src("-").repo(repository).tag("1").build();
+            let options = CreateImageOptionsBuilder::new().from_src("-").repo(repository).tag("1");
+            let options = options.changes(changes.iter().map(ToString::to_string).collect()).build();
             let archive = bollard::body_full(archive().into());
             docker.create_image(Some(options), Some(archive), None).try_collect::<Vec<_>>().await.unwrap();
         }
@@ -70,11 +79,12 @@ fn archive(more: &[(&str, &[u8])], mode_of_more: u32) -> Vec<u8> {
     for command in String::from_utf8_lossy(&commands).lines().filter(|command| *command != "busybox") {
         tar.append_link(&mut header(tar::EntryType::Symlink, 0o777, 0), format!("bin/{command}"), "busybox").unwrap();
     }
-    let accounts = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n";
-    let mut file = header(tar::EntryType::Regular, 0o644, accounts.len() as u64);
-    tar.append_data(&mut file, "etc/passwd", accounts.as_slice()).unwrap();
-    for (path, bytes) in more {
-        let mut file = header(tar::EntryType::Regular, mode_of_more, bytes.len() as u64);
+    let accounts =
+        ("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n".as_slice());
+    let has_others = more.iter().any(|(path, _)| *path == accounts.0);
+    for (path, bytes) in more.iter().chain((!has_others).then_some(&accounts)) {
+        let mode = if *path == accounts.0 { 0o644 } else { mode_of_more };
+        let mut file = header(tar::EntryType::Regular, mode, bytes.len() as u64);
         tar.append_data(&mut file, path, *bytes).unwrap();
     }
     tar.into_inner().unwrap()

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 fn folder() -> VolumeContent {
-    VolumeContent::Folder { path: RepoPath::new("site").unwrap() }
+    VolumeContent::Folder { path: RepoPath::new("site").unwrap(), mount_points: Vec::new() }
 }
 
 async fn fill(engine: &DockerEngine, volume: &ContentVolume, files: &Files) -> Result<(), EngineError> {

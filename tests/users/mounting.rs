@@ -54,7 +54,7 @@ async fn a_folder_is_packed_with_modes_symlinks_and_long_names() {
     std::fs::set_permissions(repository.work().join("conf/run.sh"), mode).unwrap();
     std::os::unix::fs::symlink(format!("../{long}"), repository.work().join("conf/link")).unwrap();
     repository.commit("x");
-    let bytes = all(folder_archive(tree(&repository), path("conf")).unwrap()).await.unwrap();
+    let bytes = all(folder_archive(tree(&repository), path("conf"), Vec::new()).unwrap()).await.unwrap();
     let expected = [
         "755 deep/".to_string(),
         format!("755 deep/{long}/"),
@@ -96,7 +96,7 @@ async fn a_file_is_packed_under_the_name_it_gets_and_symlinks_to_it_are_followed
 async fn an_lfs_pointer_is_never_mounted() {
     let repository = GitRepository::new();
     repository.write("models/net.bin", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n");
-    let error = all(folder_archive(tree(&repository), path("models")).unwrap()).await.unwrap_err();
+    let error = all(folder_archive(tree(&repository), path("models"), Vec::new()).unwrap()).await.unwrap_err();
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<BuildError>());
     assert!(matches!(cause, Some(BuildError::LfsPointer(at)) if at.as_str() == "models/net.bin"), "{error}");
 }
@@ -106,7 +106,7 @@ async fn an_archive_that_nobody_reads_ends_its_thread() {
     let repository = GitRepository::new();
     repository.write("conf/large", "x".repeat(5_000_000));
     let tree = tree(&repository);
-    let archive = folder_archive(Arc::clone(&tree), path("conf")).unwrap();
+    let archive = folder_archive(Arc::clone(&tree), path("conf"), Vec::new()).unwrap();
     drop(archive);
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
     while Arc::strong_count(&tree) > 1 {

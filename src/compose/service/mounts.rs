@@ -5,7 +5,7 @@ use super::security;
 use crate::compose::suggest;
 use crate::compose::texts;
 use crate::compose::view::View;
-use crate::model::{EntryKind, Mount, MountSource, RepoPath, Secret};
+use crate::model::{EntryKind, Mount, MountPoint, MountSource, RepoPath, Secret};
 use std::collections::BTreeMap;
 
 const KEYS: &[&str] = &["type", "source", "target", "read_only", "consistency", "bind", "volume", "tmpfs", "image"];
@@ -25,7 +25,34 @@ pub fn read(context: &Context<'_>, view: &View<'_>) -> Vec<Mount> {
         }
     }
     report_doubles(&mounts);
-    mounts.into_iter().map(|(_, mount)| mount).collect()
+    let mut mounts: Vec<Mount> = mounts.into_iter().map(|(_, mount)| mount).collect();
+    add_mount_points(context, &mut mounts);
+    mounts
+}
+
+/// Notes what is mounted below a folder of the commit and is not in it (`./app:/app` and `/app/node_modules`).
+fn add_mount_points(context: &Context<'_>, mounts: &mut [Mount]) {
+    let below = |target: &str, folder: &str| {
+        let rest = target.strip_prefix(folder.trim_end_matches('/'))?.strip_prefix('/')?;
+        (!rest.is_empty()).then(|| rest.to_string())
+    };
+    for index in 0..mounts.len() {
+        let target = mounts[index].target.clone();
+        let around = (0..mounts.len()).filter(|other| below(&target, &mounts[*other].target).is_some());
+        let Some(innermost) = around.max_by_key(|other| mounts[*other].target.len()) else { continue };
+        let is_file = match &mounts[index].source {
+            MountSource::Repository { folder, .. } => !folder,
+            MountSource::Text { .. } => true,
+            _ => false,
+        };
+        let Some(rest) = below(&target, &mounts[innermost].target) else { continue };
+        if let MountSource::Repository { path, folder: true, mount_points, .. } = &mut mounts[innermost].source
+            && path.join(&rest).is_ok_and(|inside| matches!(context.loader.files.find(&inside), Ok(None)))
+        {
+            mount_points.push(MountPoint { path: rest, folder: !is_file });
+            mount_points.sort();
+        }
+    }
 }
 
 fn report_doubles(mounts: &[(View<'_>, Mount)]) {
@@ -213,7 +240,7 @@ pub fn repository(context: &Context<'_>, view: &View<'_>, path: &RepoPath) -> Op
         }
         Ok(Some(entry)) => {
             let folder = entry.kind == EntryKind::Directory;
-            Some(Some(MountSource::Repository { path: entry.path, folder, id: entry.id }))
+            Some(Some(MountSource::Repository { path: entry.path, folder, id: entry.id, mount_points: Vec::new() }))
         }
         Ok(None) => {
             let bytes = context.loader.files.outside_bytes(path)?;

@@ -34,7 +34,7 @@ fn a_file_or_folder_of_the_commit_is_read_only_whatever_is_written() {
         mounts(&request(&tree, &project)).iter().zip([("conf", true), ("nginx.conf", false)])
     {
         assert!(mount.read_only);
-        let MountSource::Repository { path, folder, id } = &mount.source else { panic!("{mount:?}") };
+        let MountSource::Repository { path, folder, id, .. } = &mount.source else { panic!("{mount:?}") };
         assert_eq!((path.as_str(), *folder, id.len()), (name, is_folder, 40));
     }
 }
@@ -98,4 +98,28 @@ secrets: { unset: { environment: NOT_SET }, file: { file: ./key }, token: { cont
         files = { "key" = "/path/on/the/server" }
     compose.yaml:5: secrets.token.content: "content" is not a key here; accepted: name, environment, file, external, labels, template_driver, driver, driver_opts
     "#);
+}
+
+#[test]
+fn what_is_mounted_inside_a_folder_of_the_commit_has_a_place_there() {
+    let volumes = r#""./app:/app", "/app/node_modules", "./app/bin:/app/bin", "data:/app/bin/data/", "./nginx.conf:/app/etc/conf", "/elsewhere""#;
+    let compose = with_volumes(volumes) + "volumes: { data: {} }\n";
+    let tree = MemoryTree::new([
+        ("compose.yaml", compose.as_str()),
+        ("app/etc/other", ""),
+        ("app/bin/tool", ""),
+        ("nginx.conf", "2"),
+    ]);
+    let project = shop();
+    let found: Vec<String> = mounts(&request(&tree, &project))
+        .iter()
+        .filter_map(|mount| match &mount.source {
+            MountSource::Repository { mount_points, folder: true, .. } => {
+                let points = mount_points.iter().map(|point| format!("{} {}", point.path, point.folder));
+                Some(format!("{}: {}", mount.target, points.collect::<Vec<_>>().join(", ")))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(found, ["/app: etc/conf false, node_modules true", "/app/bin: data true"]);
 }

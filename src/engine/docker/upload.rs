@@ -159,7 +159,7 @@ impl DockerEngine {
 
 fn described(content: &VolumeContent) -> String {
     match content {
-        VolumeContent::Folder { path } => format!("the folder {path} of the commit"),
+        VolumeContent::Folder { path, .. } => format!("the folder {path} of the commit"),
         VolumeContent::File { path } => format!("the file {path} of the commit"),
         VolumeContent::Text { .. } => "a text of the Compose file".into(),
     }
