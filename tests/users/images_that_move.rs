@@ -2,10 +2,13 @@
 //! that asks who is there.
 
 use crate::support::app::{WEB, write_web};
+use crate::support::images::BASE;
 use crate::support::registry::Registry;
 use crate::support::world::{Settings, World};
 use base64::Engine as _;
-use bollard::query_parameters::RemoveImageOptionsBuilder;
+use bollard::auth::DockerCredentials;
+use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptionsBuilder};
+use futures_util::TryStreamExt;
 use launchway::model::CommitId;
 use serde_json::Value;
 
@@ -170,22 +173,41 @@ async fn a_tag_stays_what_it_was_until_pull_is_asked_for() {
     let line = "mkdir /www; cp /hello /www/index.html; exec httpd -f -p 8080 -h /www";
     let reference = format!("{}/app:1", registry.host);
     let web = WEB.replace("build: ./web", &format!("image: '{reference}'\n    command: [sh, -c, '{line}']"));
-    world.repository.write("compose.yaml", format!("services:{web}"));
+    // Beside it one that says its commit, and so is another at every push.
+    let told = format!(
+        "  told: {{ image: {BASE}, pull_policy: never, init: true, command: [sleep, '600'], environment: [\"C=${{LAUNCHWAY_COMMIT}}\"] }}\n"
+    );
+    world.repository.write("compose.yaml", format!("services:{web}{told}"));
     deployed(&world, "First").await;
     assert_eq!(world.get("/").await.as_deref(), Some("base one"));
     let running = world.running().await;
 
     let newer = registry.put_base("base two");
     world.repository.write("README.md", "hello");
-    deployed(&world, "Nothing").await;
-    assert_eq!(world.running().await, running);
+    let second = deployed(&world, "Nothing").await;
+    let now = world.running().await;
+    assert_eq!(now["web"], running["web"]);
+    assert_ne!(now["told"], running["told"]);
+    assert_eq!(world.exec("told", &["sh", "-c", "echo $C"]).await, second.as_str());
+
+    // Somebody else pulls it: the name is another image's now.
+    let docker = &world.engine.docker;
+    let before = docker.inspect_image(&reference).await.unwrap().id;
+    let (username, password) = (Some("ci".to_string()), Some(PASSWORD.to_string()));
+    let account = DockerCredentials { username, password, ..Default::default() };
+    let options = CreateImageOptionsBuilder::new().from_image(&reference).build();
+    docker.create_image(Some(options), None, Some(account)).try_collect::<Vec<_>>().await.unwrap();
+    assert_ne!(docker.inspect_image(&reference).await.unwrap().id, before);
     asked(&world, &["deploy"]).await;
-    assert_eq!(world.running().await, running);
+    assert_eq!(world.running().await["web"], running["web"]);
+    world.repository.write("README.md", "hello again");
+    deployed(&world, "Nothing again").await;
+    assert_eq!(world.running().await["web"], running["web"]);
 
     let told = asked(&world, &["deploy", "--pull"]).await;
     assert!(told.contains("is live: web replaced in "), "{told}");
     assert_eq!(world.get("/").await.as_deref(), Some("base two"));
-    let image = status(&world).await["environments"][0]["live"]["images"][0].clone();
+    let image = status(&world).await["environments"][0]["live"]["images"][1].clone();
     assert_eq!(image["reference"], reference.as_str());
     assert_eq!(image["image"], format!("{}/app@{newer}", registry.host));
 
