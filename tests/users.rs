@@ -69,6 +69,7 @@ mod users {
     mod statuses_on_gitlab;
     mod statuses_through_trouble;
     mod store_rules;
+    mod taking_over;
     mod timing;
     mod trouble;
     mod unchanged;

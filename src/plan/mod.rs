@@ -30,6 +30,7 @@ pub(crate) mod simulation;
 mod slots;
 pub mod standing;
 mod step;
+pub mod taking_over;
 pub mod timing;
 pub mod turns;
 pub mod verdict;

@@ -17,6 +17,7 @@ use crate::plan::converge::release_commands::due;
 use crate::plan::converge::{Goal, Wanted, converge};
 use crate::plan::fingerprint::accepted;
 use crate::plan::neighbours::clashes;
+use crate::plan::taking_over::taken_over;
 use crate::store::{Deployment, NewRelease};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -295,6 +296,10 @@ fn plan_text(
         if wanted.goal == Goal::Deploy && wanted.release_commands.contains(component) {
             text.push_str("; its release command runs first");
         }
+        text.push('\n');
+    }
+    for line in taken_over(&prepared.release, observed) {
+        text.push_str(&line);
         text.push('\n');
     }
     if plan.is_empty() {

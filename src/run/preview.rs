@@ -17,6 +17,7 @@ use crate::plan::converge::release_commands::due;
 use crate::plan::converge::{Goal, Wanted, converge};
 use crate::plan::fingerprint;
 use crate::plan::order::levels;
+use crate::plan::taking_over::taken_over;
 use crate::source::CommitInfo;
 use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +47,8 @@ pub struct Preview {
     pub plan: Plan,
     /// Images that would be pulled first; until then it is not known whether they changed.
     pub to_pull: Vec<String>,
+    /// What Compose made and is used from then on, a sentence for each.
+    pub taken_over: Vec<String>,
 }
 
 /// One commit, read.
@@ -142,7 +145,7 @@ impl Deployer {
             &new,
             (project, environment),
         )?;
-        let plan = self.steps(project, environment, &new, live.as_ref()).await?;
+        let (plan, taken_over) = self.steps(project, environment, &new, live.as_ref()).await?;
         let of_release = before.is_none();
         Ok(Preview {
             commit: commit_info,
@@ -150,6 +153,7 @@ impl Deployer {
             against: release.map(|release| (of_release.then_some(release.id), release.commit)),
             comparison,
             plan,
+            taken_over,
             to_pull: to_pull.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect(),
         })
     }
@@ -160,7 +164,7 @@ impl Deployer {
         environment: &Environment,
         new: &Side,
         live: Option<&Release>,
-    ) -> Result<Plan, Refusal> {
+    ) -> Result<(Plan, Vec<String>), Refusal> {
         let next = self.store.newest_release().await?.map_or(1, |newest| newest.0 + 1);
         let release = new.release(ReleaseId(next), project, environment);
         let observed = self.observe(project, environment).await;
@@ -173,7 +177,8 @@ impl Deployer {
             release_commands: due(live, &release, &fingerprint::accepted(live, &release)),
             passed: BTreeMap::new(),
         };
-        converge(&wanted, &observed).map_err(refused)
+        let plan = converge(&wanted, &observed).map_err(refused)?;
+        Ok((plan, taken_over(&release, &observed)))
     }
 
     fn told<T>(&self, result: Result<T, Setback>) -> Result<T, Refusal> {

@@ -116,6 +116,6 @@ async fn compose_takes_over_what_was_given_back() {
     world.break_off();
 }
 
-fn compose(arguments: &[&str]) -> Output {
+pub(super) fn compose(arguments: &[&str]) -> Output {
     Command::new("docker").arg("compose").args(arguments).output().unwrap()
 }

@@ -1,11 +1,8 @@
-//! Apps as people write them: jobs, mounted files, volumes, replicas, shared networks, stacks that Compose started.
+//! Apps as people write them: jobs, mounted files, volumes, replicas, shared networks.
 
 use crate::support::app::{STORE, WEB};
 use crate::support::images::BASE;
-use crate::support::world::{Settings, Shown, World};
-use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, VolumeCreateRequest};
-use bollard::query_parameters::CreateContainerOptionsBuilder;
-use std::collections::HashMap;
+use crate::support::world::{Shown, World};
 
 /// A service that stays up, with whatever is added to it.
 fn service(name: &str, more: &str) -> String {
@@ -233,64 +230,6 @@ async fn a_component_in_another_ones_network_moves_with_it() {
     succeeds(&world, &services(2)).await;
     let after = shares().await;
     assert_ne!(before["inside"], after["inside"]);
-    world.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stack_that_compose_started_is_taken_over_with_its_data() {
-    let mut world = World::not_serving(Settings::default()).await;
-    let docker = world.engine.docker.clone();
-    let compose_project = format!("{}-production", world.project);
-    let label = |kind: &str, value: &str| (format!("com.docker.compose.{kind}"), value.to_string());
-    let volume = VolumeCreateRequest {
-        name: Some(format!("{compose_project}_data")),
-        // The last label is not Compose's: it lets the world tidy up.
-        labels: Some(HashMap::from([
-            label("project", &compose_project),
-            label("volume", "data"),
-            ("launchway.project".into(), world.project.clone()),
-            ("launchway.environment".into(), "production".into()),
-        ])),
-        ..Default::default()
-    };
-    docker.create_volume(volume).await.unwrap();
-    let body = ContainerCreateBody {
-        image: Some(BASE.into()),
-        cmd: Some(["sh", "-c", "echo precious > /data/file; exec sleep 600"].map(String::from).to_vec()),
-        labels: Some(HashMap::from([
-            label("project", &compose_project),
-            label("service", "store"),
-            label("container-number", "1"),
-            label("oneoff", "False"),
-            label("config-hash", "abc"),
-        ])),
-        stop_timeout: Some(1),
-        host_config: Some(HostConfig {
-            init: Some(true),
-            mounts: Some(vec![Mount {
-                typ: Some(MountType::VOLUME),
-                source: Some(format!("{compose_project}_data")),
-                target: Some("/data".into()),
-                ..Default::default()
-            }]),
-            ..Default::default()
-        }),
-        ..Default::default()
-    };
-    let options = CreateContainerOptionsBuilder::new().name(&format!("{compose_project}-store-1")).build();
-    let id = docker.create_container(Some(options), body).await.unwrap().id;
-    docker.start_container(&id, None).await.unwrap();
-
-    world.serve().await;
-    let services = service("store", "    volumes: ['data:/data']\n") + "volumes: { data: {} }\n";
-    succeeds(&world, &services).await;
-    assert!(world.deployment_logs().contains("takes over"), "{}", world.deployment_logs());
-    assert_eq!(world.exec("store", &["cat", "/data/file"]).await, "precious");
-    assert!(docker.inspect_container(&id, None).await.is_err(), "Compose's container is gone");
-    assert_eq!(
-        world.on_the_engine().await,
-        ["container app-store-1 running", "network app_default", "volume app_data"]
-    );
     world.end().await;
 }
 

@@ -1,0 +1,88 @@
+//! What a deployment takes over of a stack that Docker Compose started by hand, for people to read before it happens.
+
+use crate::model::{MountSource, Observed, ObservedContainer, Release, label};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A sentence for each container, volume and network of the release that Compose made and that is used from now on;
+/// empty where nothing runs that Compose started.
+pub fn taken_over(release: &Release, observed: &Observed) -> Vec<String> {
+    let components = &release.stack.components;
+    let by_hand: Vec<&ObservedContainer> =
+        observed.containers.iter().filter(|c| c.release.is_none() && c.fingerprint.is_none()).collect();
+    if by_hand.is_empty() {
+        return Vec::new();
+    }
+    let mut told: Vec<String> = by_hand.iter().map(|container| of_container(release, container)).collect();
+    let is_composes = |labels: &BTreeMap<String, String>| {
+        labels.contains_key(label::COMPOSE_PROJECT) && !labels.contains_key(label::PROJECT)
+    };
+    let mounts = components.values().flat_map(|component| &component.container.mounts);
+    let keys: BTreeSet<&String> = mounts
+        .filter_map(|mount| match &mount.source {
+            MountSource::Volume { key, .. } => Some(key),
+            _ => None,
+        })
+        .collect();
+    for volume in keys.into_iter().filter_map(|key| release.stack.volumes.get(key)) {
+        if observed.volumes.get(&volume.name).is_some_and(|found| is_composes(&found.labels)) {
+            told.push(format!("volume {}, which Compose made, stays as it is with its data", volume.name));
+        }
+    }
+    for network in release.stack.networks.values() {
+        if observed.networks.get(&network.name).is_some_and(|found| is_composes(&found.labels)) {
+            told.push(format!("network {}, which Compose made, stays as it is", network.name));
+        }
+    }
+    told
+}
+
+fn of_container(release: &Release, container: &ObservedContainer) -> String {
+    let name = &container.name;
+    if !release.stack.components.contains_key(&container.component) {
+        return format!(
+            "{name}, which Compose started, is removed: the Compose file has no {} any more",
+            container.component
+        );
+    }
+    let handed_on: Vec<&str> = container.anonymous_volumes.keys().map(String::as_str).collect();
+    match handed_on.as_slice() {
+        [] => format!("{name}, which Compose started, is replaced once by a container of Launchway's"),
+        targets => format!(
+            "{name}, which Compose started, is replaced once by a container of Launchway's, which gets its unnamed volumes at {}",
+            targets.join(", ")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ObservedVolume;
+    use crate::plan::sample::{component, stack};
+    use crate::plan::standing::tests::{live, release};
+
+    fn by_compose() -> BTreeMap<String, String> {
+        BTreeMap::from([(label::COMPOSE_PROJECT.to_string(), "shop".to_string())])
+    }
+
+    #[test]
+    fn what_compose_made_is_told_once() {
+        let file = || stack([component("db").volume("data", "/data"), component("web")]);
+        let before = release(stack([component("db").volume("data", "/data"), component("web"), component("old")]));
+        let mut engine = live(&before);
+        let volume = ObservedVolume { labels: by_compose(), ..engine.observed.volumes["shop_data"].clone() };
+        engine.observed.volumes.insert("shop_data".into(), volume);
+        assert_eq!(taken_over(&release(file()), &engine.observed), Vec::<String>::new());
+
+        for container in &mut engine.observed.containers {
+            (container.fingerprint, container.release, container.deployment) = (None, None, None);
+        }
+        engine.observed.containers[0].anonymous_volumes.insert("/cache".into(), "f00".into());
+        insta::assert_snapshot!(taken_over(&release(file()), &engine.observed).join("\n"), @"
+        shop-db-1, which Compose started, is replaced once by a container of Launchway's, which gets its unnamed volumes at /cache
+        shop-old-1, which Compose started, is removed: the Compose file has no old any more
+        shop-web-1, which Compose started, is replaced once by a container of Launchway's
+        volume shop_data, which Compose made, stays as it is with its data
+        ");
+    }
+}
