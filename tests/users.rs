@@ -75,4 +75,5 @@ mod users {
     mod unchanged;
     mod walls;
     mod working_copy;
+    mod wrong_in_the_middle;
 }

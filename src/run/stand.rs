@@ -6,7 +6,7 @@ use crate::config::{Environment, Project};
 use crate::engine::EngineError;
 use crate::model::{ComponentName, ContainerState, Ending, Health, Observed, ObservedContainer, Release};
 use crate::plan::converge::{Goal, Wanted};
-use crate::plan::drift::{Drift, drift};
+use crate::plan::drift::{Drift, detached, drift};
 use crate::plan::fingerprint;
 use crate::plan::standing::{ComponentStanding, Standing, standings};
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,7 +70,7 @@ impl Deployer {
             Stand::Components => Vec::new(),
             Stand::Drift => drift(&wanted, &observed, &standings, &self.images(release).await?),
         };
-        let components = standings.iter().map(|standing| component(standing, &observed)).collect();
+        let components = standings.iter().map(|standing| component(release, standing, &observed)).collect();
         Ok(StandingReport { components, drift })
     }
 
@@ -97,7 +97,7 @@ fn front(standing: &ComponentStanding<'_>, observed: &Observed) -> Option<String
     }
 }
 
-fn component(standing: &ComponentStanding<'_>, observed: &Observed) -> ComponentStand {
+fn component(release: &Release, standing: &ComponentStanding<'_>, observed: &Observed) -> ComponentStand {
     let running = standing.replicas.values().filter_map(|one| match one {
         Standing::Up(container) => Some(container.health),
         _ => None,
@@ -111,6 +111,9 @@ fn component(standing: &ComponentStanding<'_>, observed: &Observed) -> Component
     if !standing.others.is_empty() {
         notes.push("something else runs in its place".into());
     }
+    let up = standing.replicas.values().filter_map(|one| one.container().filter(|_| matches!(one, Standing::Up(_))));
+    let cut_off: BTreeSet<String> = up.flat_map(|container| detached(release, standing.component, container)).collect();
+    notes.extend(cut_off.into_iter().map(|network| format!("not attached to network {network}")));
     notes.extend(front(standing, observed));
     notes.dedup();
     let (wanted, running) = (standing.wanted(), standing.running());

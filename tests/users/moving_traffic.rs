@@ -221,7 +221,7 @@ async fn a_hold_outlives_the_server() {
 }
 
 /// `web` whose version two answers its health check well, and everything else with an error.
-fn write_answering(repository: &GitRepository, version: &str, lines: &str) {
+pub(super) fn write_answering(repository: &GitRepository, version: &str, lines: &str) {
     let answer = r#"#!/bin/sh
 read -r method path rest
 case "$VERSION $path" in 'two /') code='500 Broken' ;; *) code='200 OK' ;; esac

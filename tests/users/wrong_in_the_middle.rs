@@ -1,0 +1,117 @@
+//! What goes wrong beside a deployment: a replica dies while it drains, somebody removes a network, and two environments
+//! are deployed at the same moment.
+
+use super::fronts;
+use super::moving_traffic::{deployed, write, write_answering};
+use crate::support::base_image::resolving;
+use crate::support::edge_world;
+use crate::support::load::Load;
+use crate::support::world::{Settings, World, free_port, get};
+use bollard::models::NetworkDisconnectRequest;
+use bollard::query_parameters::KillContainerOptions;
+
+async fn world() -> World {
+    let mut world = World::not_serving(Settings { tables: "[edge]\n".into(), ..Settings::default() }).await;
+    world.start_edge().await;
+    world.serve().await;
+    world
+}
+
+/// Its last request goes with it; everybody else has the new one already, and nothing waits for a limit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_dies_while_it_drains_holds_nothing_up() {
+    let world = world().await;
+    write_answering(&world.repository, "one", "    x-launchway: { drain: 10m }");
+    deployed(&world, "First").await;
+    let old = world.running().await["web"].clone();
+    let slow = tokio::spawn(edge_world::client().get(format!("http://127.0.0.1:{}/slow", world.app_port)).send());
+    let load = Load::start(world.app_port);
+    write_answering(&world.repository, "new", "    x-launchway: { drain: 10m }");
+    let second = world.push("Second");
+    world.until("the new one to be led to", || async { (world.get("/").await? == "new").then_some(()) }).await;
+    world.until_log("rename container to").await;
+    world.engine.docker.kill_container(&old, None::<KillContainerOptions>).await.unwrap();
+    let shown = world.ends(&second).await;
+    assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
+    let told = load.end().await;
+    assert!(told.failed.is_empty(), "{} of {} failed: {:?}", told.failed.len(), told.answered, told.failed);
+    assert!(!slow.await.unwrap().is_ok_and(|answer| answer.status().is_success()), "nobody is left to answer it");
+    world.end().await;
+}
+
+/// Everything is taken off a network and the network removed: the next deployment makes it anew, with what was on it.
+async fn network_removed(world: &World, name: &str) {
+    let docker = &world.engine.docker;
+    let found = docker.inspect_network(name, None).await.unwrap();
+    for id in found.containers.unwrap_or_default().into_keys() {
+        let off = NetworkDisconnectRequest { container: id, force: Some(true) };
+        docker.disconnect_network(name, off).await.unwrap();
+    }
+    docker.remove_network(name).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_somebody_removed_is_made_anew_with_all_that_was_on_it() {
+    let world = world().await;
+    resolving(&world.engine.docker).await;
+    fronts::write(&world.repository, "one", "    ports: [\"127.0.0.1:${PORT}:8080\"]");
+    deployed(&world, "First").await;
+    assert_eq!(world.get("/").await.as_deref(), Some("one\n"));
+    let before = world.on_the_engine().await;
+    for (network, version) in [("launchway", "two"), ("default", "three")] {
+        network_removed(&world, &format!("{}-production_{network}", world.project)).await;
+        // It says so before anybody repairs it.
+        world
+            .until("the removal to be seen", || async {
+                let (_, status, _) = world.launchway(&["status"]).await;
+                status
+                    .contains(&format!("not attached to network {}-production_{network}", world.project))
+                    .then_some(())
+            })
+            .await;
+        fronts::write(&world.repository, version, "    ports: [\"127.0.0.1:${PORT}:8080\"]");
+        deployed(&world, version).await;
+        assert_eq!(world.get("/").await.unwrap_or_default().trim(), version);
+        assert_eq!(world.on_the_engine().await, before);
+        world
+            .until("calls to be answered", || async { fronts::told(&world).await.0.contains(version).then_some(()) })
+            .await;
+    }
+    world.end().await;
+}
+
+/// Two environments of one file, begun by one push each at the same moment: each gets its own of everything.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_environments_are_deployed_at_the_same_moment() {
+    let other_port = free_port();
+    let tables = format!(
+        "[edge]\n[projects.PROJECT.environments.staging]\nbranch = \"develop\"\nbake = \"0s\"\n[projects.PROJECT.environments.staging.variables]\nPORT = \"{other_port}\"\n"
+    );
+    let mut world = World::not_serving(Settings { tables, ..Settings::default() }).await;
+    world.start_edge().await;
+    world.serve().await;
+    for version in ["one", "two", "three"] {
+        write(&world.repository, version, "");
+        let commit = world.repository.commit(version);
+        world.repository.git(&["push", "origin", "HEAD:main", "HEAD:develop"]);
+        for context in ["launchway/production", "launchway/staging"] {
+            let shown = world.ends_in(&commit, context).await;
+            assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
+        }
+        for port in [world.app_port, other_port] {
+            assert_eq!(get(&format!("http://127.0.0.1:{port}/")).await.as_deref(), Some(version));
+        }
+    }
+    let mut addresses = Vec::new();
+    for container in world.containers().await {
+        let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+        addresses.extend(networks.into_values().filter_map(|network| network.ip_address));
+    }
+    assert_eq!(addresses.len(), 4, "each is on its environment's network and on the edge's: {addresses:?}");
+    addresses.sort();
+    addresses.dedup();
+    assert_eq!(addresses.len(), 4, "no address twice: {addresses:?}");
+    let left = world.on_the_engine().await;
+    assert_eq!(left.iter().filter(|line| line.starts_with("network")).count(), 4, "{left:?}");
+    world.end().await;
+}
