@@ -1,6 +1,7 @@
 //! What all benches share: rounds, medians with their range, tables, and the arguments.
 #![allow(dead_code)] // Each bench is a crate of its own and uses its part.
 
+use std::process::Command;
 use std::time::Duration;
 
 /// `--quick`: few and short rounds, to see that a bench works; its figures mean little.
@@ -11,6 +12,43 @@ pub fn is_quick() -> bool {
 /// What follows `name` on the command line.
 pub fn argument(name: &str) -> Option<String> {
     std::env::args().skip_while(|argument| argument != name).nth(1)
+}
+
+/// The command of Compose, found: `COMPOSE_COMMAND`, else `docker compose`, else `docker-compose`.
+pub struct Compose {
+    command: Vec<String>,
+    version: String,
+}
+
+impl Compose {
+    pub fn find() -> Option<Self> {
+        let named = std::env::var("COMPOSE_COMMAND").ok().filter(|text| !text.is_empty());
+        let candidates = match &named {
+            Some(command) => vec![command.as_str()],
+            None => vec!["docker compose", "docker-compose"],
+        };
+        let found = candidates.into_iter().find_map(|command| {
+            let command: Vec<String> = command.split_whitespace().map(String::from).collect();
+            let output = Command::new(&command[0]).args(&command[1..]).args(["version", "--short"]).output().ok()?;
+            let version = String::from_utf8_lossy(&output.stdout).trim().to_string();
+            output.status.success().then_some(Self { command, version })
+        });
+        if found.is_none() {
+            println!("  no Compose here (COMPOSE_COMMAND, docker compose, docker-compose): only our own figures");
+        }
+        found
+    }
+
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.command[0]);
+        command.args(&self.command[1..]);
+        command
+    }
+
+    /// `docker compose 2.40.3`
+    pub fn name(&self) -> String {
+        format!("{} {}", self.command.join(" "), self.version)
+    }
 }
 
 /// A folder on the disk that the repository lies on, gone when dropped: `/tmp` is memory on some machines.

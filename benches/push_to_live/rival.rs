@@ -2,35 +2,18 @@
 
 use super::Measured;
 use super::app::{App, Change, live};
+use super::figures::Compose;
 use super::support::git_repository::{GitRepository, git};
 use super::support::world::free_port;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// The command, found: `COMPOSE_COMMAND`, else `docker compose`, else `docker-compose`.
-pub struct Rival {
-    command: Vec<String>,
-    version: String,
-}
+pub struct Rival(Compose);
 
 impl Rival {
     pub fn find() -> Option<Self> {
-        let named = std::env::var("COMPOSE_COMMAND").ok().filter(|text| !text.is_empty());
-        let candidates = match &named {
-            Some(command) => vec![command.as_str()],
-            None => vec!["docker compose", "docker-compose"],
-        };
-        let found = candidates.into_iter().find_map(|command| {
-            let command: Vec<String> = command.split_whitespace().map(String::from).collect();
-            let output = Command::new(&command[0]).args(&command[1..]).args(["version", "--short"]).output().ok()?;
-            let version = String::from_utf8_lossy(&output.stdout).trim().to_string();
-            output.status.success().then_some(Self { command, version })
-        });
-        if found.is_none() {
-            println!("  no Compose here (COMPOSE_COMMAND, docker compose, docker-compose): only our own figures");
-        }
-        found
+        Compose::find().map(Self)
     }
 
     /// Its first release is live.
@@ -63,12 +46,12 @@ pub struct Running {
 
 impl Running {
     pub fn name(&self) -> String {
-        format!("{} up -d --build ({})", self.rival.command.join(" "), self.rival.version)
+        format!("{}: up -d --build", self.rival.0.name())
     }
 
     fn compose(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.rival.command[0]);
-        command.args(&self.rival.command[1..]).args(["-p", &self.name]).args(arguments).current_dir(&self.clone);
+        let mut command = self.rival.0.command();
+        command.args(["-p", &self.name]).args(arguments).current_dir(&self.clone);
         command.env("PORT", self.port.to_string()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command
     }

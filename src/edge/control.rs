@@ -22,6 +22,8 @@ pub struct Control {
     pub succession: Succession,
     /// Of a front.
     pub program: Option<String>,
+    /// Of a front: when it lost an address of its own, Unix time in milliseconds.
+    pub moved_ms: Option<i64>,
 }
 
 pub fn routes(control: Arc<Control>) -> Router {
@@ -100,6 +102,7 @@ async fn health(State(control): State<Arc<Control>>) -> Json<Health> {
         ending: control.edge.ending.is_cancelled(),
         listeners: open.chain(closed).collect(),
         program: control.program.clone(),
+        moved_ms: control.moved_ms,
         host_routes: super::host_routes::host_routes(),
     })
 }

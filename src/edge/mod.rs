@@ -24,6 +24,7 @@ mod host_routes;
 mod keeper;
 mod listening;
 mod live;
+mod own_addresses;
 mod probe;
 mod process;
 mod replica;

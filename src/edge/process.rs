@@ -33,9 +33,16 @@ const OPEN_AGAIN: Duration = Duration::from_secs(3);
 pub(super) struct Front {
     /// Which program it says it runs.
     pub program: String,
+    /// When it lost an address of its own.
+    pub moved_ms: Option<i64>,
     /// Sockets that were open before it began.
     pub inherited: Vec<Opened>,
     pub lent: Lent,
+}
+
+/// Unix time in milliseconds.
+pub(super) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
 /// Serves until it is told to end, and then until what is in flight is done or the drain is over.
@@ -68,9 +75,9 @@ pub(super) async fn serve(settings: EdgeSettings, data: &Path, workers: usize, f
     let (tells, threads): (Vec<_>, Vec<_>) = running.into_iter().map(|one| (one.listens, one.thread)).unzip();
     let listeners = Listeners::new(tells, edge.ending.clone());
     let components = table.len();
-    let (program, inherited, lent) = match front {
-        Some(front) => (Some(front.program), front.inherited, Some(front.lent)),
-        None => (None, Vec::new(), None),
+    let (program, moved_ms, inherited, lent) = match front {
+        Some(front) => (Some(front.program), front.moved_ms, front.inherited, Some(front.lent)),
+        None => (None, None, Vec::new(), None),
     };
     let keeper = Arc::new(Keeper::new(edge.clone(), disk, (table, probed), listeners, lent));
     let succession = Succession::new(folder);
@@ -89,8 +96,9 @@ pub(super) async fn serve(settings: EdgeSettings, data: &Path, workers: usize, f
     keeper.open_missing().await;
     keeper.lend().await;
 
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-    let control = Arc::new(Control { edge: edge.clone(), keeper: keeper.clone(), since, succession, program });
+    let since = now_ms();
+    let control =
+        Arc::new(Control { edge: edge.clone(), keeper: keeper.clone(), since, succession, program, moved_ms });
     let socket = control_socket(data)?;
     let asked = control.clone();
     let background = [

@@ -15,6 +15,9 @@ pub struct Health {
     /// Which program a front runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
+    /// When a front began without an address that it had had: Unix time in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_ms: Option<i64>,
     /// Where the host leads by itself, as no network of ours may lie there.
     #[serde(default)]
     pub host_routes: Vec<HostRoute>,

@@ -48,6 +48,10 @@ pub struct ObservedFront {
     /// The id of the program that it runs, as it says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
+    /// When it began without an address that it had had, as it says it: Unix time in milliseconds. Who has looked its name
+    /// up before may know the old one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_ms: Option<i64>,
 }
 
 /// What the edge serves, as it says it.

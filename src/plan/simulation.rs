@@ -141,7 +141,12 @@ impl Simulation {
                 match get(label::ROLE).as_deref() {
                     Some(label::RELEASE_COMMAND) => self.observed.release_commands.push(container),
                     Some(label::FRONT) => {
-                        self.observed.fronts.push(ObservedFront { container, routes: None, program: None });
+                        self.observed.fronts.push(ObservedFront {
+                            container,
+                            routes: None,
+                            program: None,
+                            moved_ms: None,
+                        });
                     }
                     _ => self.observed.containers.push(container),
                 }

@@ -41,13 +41,22 @@ pub struct Fronts {
 struct Known {
     key: RouteKey,
     client: EdgeClient,
-    /// Its routes, and the program that it runs; `None`: not known.
-    serves: Option<(ComponentRoutes, Option<String>)>,
+    /// What it said of itself; `None`: not known.
+    serves: Option<Serves>,
+    /// When its container was started, as far as that was seen.
+    started_ms: Option<i64>,
     /// How often that was changed here.
     told: u64,
     /// What it has counted, and when it said so.
     counted: Option<(Instant, Traffic)>,
     runs: bool,
+}
+
+#[derive(Clone)]
+struct Serves {
+    routes: ComponentRoutes,
+    program: Option<String>,
+    moved_ms: Option<i64>,
 }
 
 struct Way {
@@ -89,7 +98,7 @@ impl Fronts {
                     component: container.component.clone(),
                 };
                 let runs = container.state == ContainerState::Running;
-                let known = self.know(key, &container.id, runs);
+                let known = self.know(key, &container.id, runs, container.started_ms);
                 if !runs {
                     return;
                 }
@@ -99,8 +108,8 @@ impl Fronts {
                         self.ask(&known).await.ok().inspect(|serves| self.note_as_of(&container.id, &known, serves))
                     }
                 };
-                if let Some((routes, program)) = serves {
-                    (front.routes, front.program) = (Some(routes), program);
+                if let Some(Serves { routes, program, moved_ms }) = serves {
+                    (front.routes, front.program, front.moved_ms) = (Some(routes), program, moved_ms);
                 }
             })
             .await;
@@ -127,8 +136,8 @@ impl Fronts {
                     Err(error) => return Err(error.into()),
                 }
             }
-            let program = known.serves.and_then(|(_, program)| program);
-            self.note(&container, program.map(|program| (as_inside(inside.clone()), Some(program))));
+            let known = known.serves.filter(|serves| serves.program.is_some());
+            self.note(&container, known.map(|known| Serves { routes: as_inside(inside.clone()), ..known }));
         }
         Ok(())
     }
@@ -146,7 +155,7 @@ impl Fronts {
         let (file, table) = first_routes(vec![(key.clone(), inside(routes))]).map_err(untold)?;
         self.engine.tell_front(container, &[(FRONT_SETTINGS, settings), (file, table)]).await?;
         start.await?;
-        let known = self.know(key.clone(), container, true);
+        let known = self.know(key.clone(), container, true, None);
         self.note(container, None);
         let end = Instant::now() + ANSWERS_WITHIN;
         loop {
@@ -227,7 +236,7 @@ impl Fronts {
     }
 
     /// Once all of its ports are open.
-    async fn ask_when_open(&self, known: &Known) -> Result<(ComponentRoutes, Option<String>), EdgeError> {
+    async fn ask_when_open(&self, known: &Known) -> Result<Serves, EdgeError> {
         let closed = known.client.health().await?.listeners.into_iter().find_map(|listener| {
             let problem = listener.problem?;
             Some(EdgeError::Refused {
@@ -241,26 +250,38 @@ impl Fronts {
         }
     }
 
-    async fn ask(&self, known: &Known) -> Result<(ComponentRoutes, Option<String>), EdgeError> {
-        let program = known.client.health().await?.program;
+    async fn ask(&self, known: &Known) -> Result<Serves, EdgeError> {
+        let Health { program, moved_ms, .. } = known.client.health().await?;
         let table = known.client.routes().await?;
         let own = table.components.into_iter().find(|(key, _)| *key == known.key);
-        Ok((as_inside(own.map(|(_, routes)| routes).unwrap_or_default()), program))
+        let routes = as_inside(own.map(|(_, routes)| routes).unwrap_or_default());
+        Ok(Serves { routes, program, moved_ms })
     }
 
-    fn know(&self, key: RouteKey, container: &str, runs: bool) -> Known {
+    fn know(&self, key: RouteKey, container: &str, runs: bool, started_ms: Option<i64>) -> Known {
         let mut known = self.locked();
         let one = known.entry(container.to_string()).or_insert_with(|| {
             let way = Way { engine: self.engine.clone(), container: container.into(), key: key.clone() };
-            Known { key, client: EdgeClient::of_front(Arc::new(way)), serves: None, told: 0, counted: None, runs }
+            Known {
+                key,
+                client: EdgeClient::of_front(Arc::new(way)),
+                serves: None,
+                started_ms,
+                told: 0,
+                counted: None,
+                runs,
+            }
         });
-        if one.runs != runs {
+        // Started anew between two looks, it is not what it was.
+        let is_anew = one.started_ms.is_some() && started_ms.is_some() && one.started_ms != started_ms;
+        if one.runs != runs || is_anew {
             (one.runs, one.serves) = (runs, None);
         }
+        one.started_ms = started_ms;
         one.clone()
     }
 
-    fn note(&self, container: &str, serves: Option<(ComponentRoutes, Option<String>)>) {
+    fn note(&self, container: &str, serves: Option<Serves>) {
         if let Some(known) = self.locked().get_mut(container) {
             known.serves = serves;
             known.told += 1;
@@ -268,7 +289,7 @@ impl Fronts {
     }
 
     /// What it said, unless it was told something since it was asked.
-    fn note_as_of(&self, container: &str, asked: &Known, serves: &(ComponentRoutes, Option<String>)) {
+    fn note_as_of(&self, container: &str, asked: &Known, serves: &Serves) {
         if let Some(known) = self.locked().get_mut(container).filter(|known| known.told == asked.told) {
             known.serves = Some(serves.clone());
         }

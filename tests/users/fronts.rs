@@ -5,8 +5,8 @@ use crate::support::base_image::resolving;
 use crate::support::git_repository::GitRepository;
 use crate::support::images::BASE;
 use crate::support::world::{World, signal};
-use bollard::models::{ContainerSummary, NetworkDisconnectRequest};
-use bollard::query_parameters::RemoveContainerOptionsBuilder;
+use bollard::models::{ContainerCreateBody, ContainerSummary, HostConfig, NetworkDisconnectRequest};
+use bollard::query_parameters::{CreateContainerOptions, KillContainerOptions, RemoveContainerOptionsBuilder};
 use std::collections::BTreeSet;
 
 /// `api` says its version; `caller` looks its name up once, as nginx does, and asks it again and again by what it found.
@@ -221,6 +221,59 @@ async fn a_front_that_was_taken_off_its_network_is_made_anew() {
     deployed(&world, "Second").await;
     assert_ne!(front(&world).await.id.unwrap(), before);
     world.until("calls to be answered", || async { told(&world).await.0.contains("two").then_some(()) }).await;
+    world.end().await;
+}
+
+async fn address(world: &World) -> String {
+    let networks = front(world).await.network_settings.unwrap().networks.unwrap_or_default();
+    networks.into_values().filter_map(|network| network.ip_address).collect()
+}
+
+/// While nobody looks, its container ends and somebody else gets its address: those who know the old one look again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_front_that_comes_back_at_another_address_is_looked_up_again() {
+    let mut world = world().await;
+    write(&world.repository, "one", "");
+    deployed(&world, "First").await;
+    let (before, at, running) = (front(&world).await.id.unwrap(), address(&world).await, world.running().await);
+    world.kill();
+    let docker = world.engine.docker.clone();
+    let first = docker.inspect_container(&running["caller"], None).await.unwrap().state.unwrap().started_at;
+    docker.kill_container(&before, None::<KillContainerOptions>).await.unwrap();
+    let body = ContainerCreateBody {
+        image: Some(BASE.into()),
+        cmd: Some(["sleep", "600"].map(String::from).to_vec()),
+        host_config: Some(HostConfig {
+            network_mode: Some(format!("{}-production_default", world.project)),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let other = docker.create_container(None::<CreateContainerOptions>, body).await.unwrap().id;
+    docker.start_container(&other, None).await.unwrap();
+    world.serve().await;
+    world
+        .until("the front to run elsewhere", || async {
+            let (front, now) = (front(&world).await, address(&world).await);
+            assert_eq!(front.id.as_ref(), Some(&before), "it is the same container");
+            (!now.is_empty() && now != at).then_some(())
+        })
+        .await;
+    // It is started again once, and no more.
+    let state = async || docker.inspect_container(&running["caller"], None).await.unwrap().state.unwrap();
+    world
+        .until("its caller to look again", || async {
+            let state = state().await;
+            (state.started_at != first && state.running == Some(true)).then_some(())
+        })
+        .await;
+    let once = state().await.started_at;
+    let (_, answered, _) = told(&world).await;
+    world.until("calls to be answered", || async { (told(&world).await.1 > answered + 20).then_some(()) }).await;
+    write(&world.repository, "two", "");
+    deployed(&world, "Second").await;
+    assert_eq!(state().await.started_at, once);
+    docker.remove_container(&other, Some(RemoveContainerOptionsBuilder::new().force(true).build())).await.unwrap();
     world.end().await;
 }
 

@@ -43,7 +43,7 @@ impl DockerEngine {
         let (release_commands, containers): (_, Vec<_>) =
             containers.into_iter().partition(|c| commands.contains(&c.id));
         let (fronts, containers): (Vec<_>, _) = containers.into_iter().partition(|c| fronts.contains(&c.id));
-        let front = |container| ObservedFront { container, routes: None, program: None };
+        let front = |container| ObservedFront { container, routes: None, program: None, moved_ms: None };
         let fronts = fronts.into_iter().map(front).collect();
         Ok(Observed {
             containers,

@@ -81,7 +81,7 @@ impl<'a> Front<'a> {
         let current = there.iter().find(is_current).copied();
         let owner_runs = observed.containers.iter().any(|c| c.component == *name && is_up(c));
         let moves = match current {
-            Some(front) => front.container.fronted,
+            Some(front) => front.container.fronted || front.moved_ms.is_some(),
             None => owner_runs,
         };
         if moves {
@@ -90,14 +90,15 @@ impl<'a> Front<'a> {
         Some(Self { spec, current, moves })
     }
 
-    /// A container that was started before the front was there knows nothing of it.
+    /// A container that was started before the front was there, or where it is now, knows nothing of it.
     fn is_older(&self, container: &ObservedContainer) -> bool {
         match self.current {
             None => true,
             Some(front) => {
                 let made = front.container.created_at.parse::<jiff::Timestamp>().ok();
                 let started = container.started_ms;
-                matches!((made, started), (Some(made), Some(started)) if started < made.as_millisecond())
+                let there = made.map(|made| made.as_millisecond()).max(front.moved_ms);
+                matches!((there, started), (Some(there), Some(started)) if started < there)
             }
         }
     }

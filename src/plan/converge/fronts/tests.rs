@@ -159,6 +159,29 @@ fn a_front_that_died_or_was_removed_comes_back_with_what_it_led_to() {
 }
 
 #[test]
+fn who_knows_a_front_where_it_was_looks_again_once() {
+    let release = release(1, shop("1"));
+    let mut engine = live(&release);
+    let moved = 1_700_000_000_000;
+    for front in &mut engine.observed.fronts {
+        front.container.created_at = "2023-01-01T00:00:00Z".into();
+        front.moved_ms = Some(moved);
+    }
+    let started = |engine: &mut Simulation, at: i64| {
+        for container in &mut engine.observed.containers {
+            container.started_ms = Some(at);
+        }
+        converge(&wanted(&release, 1, Goal::PutBack), &engine.observed).unwrap().to_string()
+    };
+    insta::assert_snapshot!(started(&mut engine, moved - 1), @"
+    #1 shop-web-1, stop container, it looks a name up again that somebody else has now, this once
+    [1] -> #2 web-1, start container, it looks a name up again that somebody else has now, this once
+    [2] -> #3 web-1, wait until ready
+    ");
+    assert_eq!(started(&mut engine, moved + 1), "");
+}
+
+#[test]
 fn another_program_reaches_the_fronts_without_touching_anything_else() {
     let one = release(1, shop("1"));
     let mut engine = live(&one);
