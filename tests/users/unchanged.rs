@@ -6,7 +6,7 @@
 //! checks by one that is quick, paths of the host by folders of the story.
 
 use crate::support::base_image;
-use crate::support::world::{Settings, World, free_port};
+use crate::support::world::{Settings, World};
 use launchway::model::CommitId;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,12 +83,10 @@ impl Project {
             let ports = service["ports"].as_array().into_iter().flatten();
             let ports: Vec<Value> = ports
                 .map(|port| {
-                    json!(format!(
-                        "127.0.0.1:{}:{}/{}",
-                        free_port(),
-                        port["target"],
-                        port["protocol"].as_str().unwrap()
-                    ))
+                    let (target, protocol) = (&port["target"], port["protocol"].as_str().unwrap());
+                    // A port of the host that the file leaves to the engine is left to it here too.
+                    let on_the_host = port.get("published").map(|_| low_port().to_string()).unwrap_or_default();
+                    json!(format!("127.0.0.1:{on_the_host}:{target}/{protocol}"))
                 })
                 .collect();
             text.push_str(&format!("    ports: !override {}\n", json!(ports)));
@@ -123,6 +121,18 @@ impl Project {
             };
         }
         mount
+    }
+}
+
+/// A free port below those that the kernel gives to whoever connects: with thirty of them one would soon be taken.
+fn low_port() -> u16 {
+    loop {
+        let mut random = [0u8; 2];
+        getrandom::fill(&mut random).unwrap();
+        let port = 20_000 + u16::from_le_bytes(random) % 12_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 
