@@ -15,6 +15,7 @@ use bollard::query_parameters::{
     RemoveContainerOptionsBuilder,
 };
 use figures::{Figure, argument, is_quick, print_table};
+use futures_util::StreamExt;
 use launchway::model::CommitId;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -24,6 +25,8 @@ use support::world::World;
 
 /// What the first deployment takes at most.
 const PATIENCE: Duration = Duration::from_secs(1800);
+/// Calls to the engine at once.
+const AT_ONCE: usize = 16;
 
 fn main() {
     let number = |name: &str, quick: usize, usual: usize| {
@@ -133,12 +136,13 @@ async fn list(world: &World) -> Vec<ContainerSummary> {
     world.engine.docker.list_containers(Some(options)).await.expect("the engine")
 }
 
-/// What nobody can do without who wants to know how everything stands: one call for each, one after the other.
+/// What nobody can do without who wants to know how everything stands: a call for each, as many at once as Launchway has.
 async fn look(world: &World, containers: &[ContainerSummary]) {
     let docker = &world.engine.docker;
-    for container in containers {
+    let looking = containers.iter().map(|container| async move {
         docker.inspect_container(container.id.as_deref().unwrap_or_default(), None).await.expect("a container");
-    }
+    });
+    futures_util::stream::iter(looking).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     docker.list_networks(None::<ListNetworksOptions>).await.expect("networks");
     docker.list_volumes(None::<ListVolumesOptions>).await.expect("volumes");
 }

@@ -72,13 +72,15 @@ volumes: {{ data: {{}} }}
 struct Side {
     steady: Vec<Told>,
     replacing: Vec<Told>,
+    /// While the other side was replaced.
+    between: Vec<Told>,
     /// Seconds from the first request that was not answered to the next that was, of each replacement.
     away: Figure,
 }
 
 impl Side {
-    /// `began` and `ended` are of the replacements.
-    fn of(told: Vec<Told>, replaced: &[(Instant, Instant)]) -> Self {
+    /// `replaced` are its replacements, from and to; `busy` those of the other side, in which this one is not steady either.
+    fn of(told: Vec<Told>, replaced: &[(Instant, Instant)], busy: &[(Instant, Instant)]) -> Self {
         let mut side = Self::default();
         for (from, to) in replaced {
             let during = || told.iter().filter(|told| told.due >= *from && told.due < *to);
@@ -88,18 +90,26 @@ impl Side {
             side.away.add_time(away);
         }
         for one in told {
-            let is_during = replaced.iter().any(|(from, to)| one.due >= *from && one.due < *to);
-            if is_during { side.replacing.push(one) } else { side.steady.push(one) }
+            let is_in = |times: &[(Instant, Instant)]| times.iter().any(|(from, to)| one.due >= *from && one.due < *to);
+            match (is_in(replaced), is_in(busy)) {
+                (true, _) => side.replacing.push(one),
+                (false, true) => side.between.push(one),
+                (false, false) => side.steady.push(one),
+            }
         }
         side
     }
 
     fn failed(&self) -> usize {
-        self.steady.iter().chain(&self.replacing).filter(|told| told.failed.is_some()).count()
+        self.told().filter(|told| told.failed.is_some()).count()
     }
 
     fn all(&self) -> usize {
-        self.steady.len() + self.replacing.len()
+        self.told().count()
+    }
+
+    fn told(&self) -> impl Iterator<Item = &Told> {
+        self.steady.iter().chain(&self.replacing).chain(&self.between)
     }
 }
 
@@ -206,9 +216,10 @@ async fn replace(deployments: usize, compose: Option<&Compose>) {
             println!("  {number} of {deployments}");
         }
     }
-    let mut sides = vec![("Launchway and its edge".to_string(), Side::of(load.end().await, &replaced))];
+    let mut sides =
+        vec![("Launchway and its edge".to_string(), Side::of(load.end().await, &replaced, &other_replaced))];
     if let (Some(by_hand), Some(load)) = (&by_hand, other_load) {
-        sides.push((by_hand.compose.name(), Side::of(load.end().await, &other_replaced)));
+        sides.push((by_hand.compose.name(), Side::of(load.end().await, &other_replaced, &replaced)));
         by_hand.down();
     }
     assert_eq!(lost_rows(&sides[0].1), 0, "what was answered is in the database, once each");
@@ -218,7 +229,7 @@ async fn replace(deployments: usize, compose: Option<&Compose>) {
 
 /// Answers whose row another answer has, too: the database went back.
 fn lost_rows(side: &Side) -> usize {
-    let mut rows: Vec<u64> = side.steady.iter().chain(&side.replacing).filter_map(|told| told.row).collect();
+    let mut rows: Vec<u64> = side.told().filter_map(|told| told.row).collect();
     let all = rows.len();
     rows.sort_unstable();
     rows.dedup();
@@ -242,8 +253,7 @@ fn print(sides: &[(String, Side)]) {
     add("longest wait of all, ms", &|side| milliseconds(&side.replacing, 100.0));
     print_table("answered requests; what failed has no time", &rows);
     for (name, side) in sides {
-        let mut whys: Vec<&String> =
-            side.steady.iter().chain(&side.replacing).filter_map(|told| told.failed.as_ref()).collect();
+        let mut whys: Vec<&String> = side.told().filter_map(|told| told.failed.as_ref()).collect();
         whys.sort();
         for same in whys.chunk_by(|a, b| a == b).take(8) {
             println!("  {name}: {} times {}", same.len(), same[0]);
@@ -269,7 +279,7 @@ async fn take_over(times: usize, compose: &Compose) {
         ours.deploy("taken-over").await;
         let ended = Instant::now();
         sleep(STEADY).await;
-        let side = Side::of(load.end().await, &[(began, ended)]);
+        let side = Side::of(load.end().await, &[(began, ended)], &[]);
         assert_eq!(lost_rows(&side), 0, "what was answered is in the database, once each");
         away.add(side.away.last());
         failed.add(side.failed() as f64);

@@ -22,6 +22,7 @@ pub fn mount(context: &Context<'_>, section: &str, item: &View<'_>) -> Option<Mo
         Some(target) => format!("{folder}{target}"),
         None => format!("{folder}{key}"),
     };
+    let target = mounts::absolute(item, &target)?;
     let mode = item.get("mode").and_then(|v| mode(&v));
     let source = match source(context, section, &key, &entry)? {
         MountSource::Text { key, text: content, .. } => {

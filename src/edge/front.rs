@@ -67,7 +67,7 @@ pub async fn run(folder: &Path, program: String) -> Result<()> {
         Err(error) => return Err(error).with_context(|| format!("cannot read {SETTINGS}")),
     };
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
-    let moved_ms = own_addresses::note(folder, process::now_ms())?;
+    let moved_ms = own_addresses::note(folder, process::now_ms());
     let front = process::Front { program, moved_ms, inherited: guard::inherited(), lent: Lent::at(folder) };
     process::serve(settings.settings(), folder, workers, Some(front)).await
 }

@@ -9,6 +9,8 @@ use std::path::Path;
 
 /// In the front's folder.
 const FILE: &str = "addresses.json";
+/// The kernel's, of the container's own network.
+const TRIE: &str = "/proc/net/fib_trie";
 
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Noted {
@@ -19,13 +21,30 @@ struct Noted {
 
 /// Notes at which addresses it begins to serve. Returns when it last began without one that it had before: Unix time in
 /// milliseconds, `None` where it never did.
-pub fn note(folder: &Path, now_ms: i64) -> anyhow::Result<Option<i64>> {
+pub fn note(folder: &Path, now_ms: i64) -> Option<i64> {
     let file = folder.join(FILE);
     // What is not understood is noted anew: nobody can tell then what it was.
-    let before = std::fs::read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok());
-    let noted = noted(before, own(&std::fs::read_to_string("/proc/net/fib_trie")?), now_ms);
-    std::fs::write(&file, serde_json::to_vec(&noted)?).with_context(|| format!("cannot write {}", file.display()))?;
-    Ok(noted.moved_ms)
+    let before: Option<Noted> = std::fs::read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    let addresses = match std::fs::read_to_string(TRIE) {
+        Ok(trie) => own(&trie),
+        Err(error) => {
+            tracing::warn!(error = %error, "{TRIE} cannot be read, so nobody is told should the address change");
+            return before.and_then(|before| before.moved_ms);
+        }
+    };
+    let noted = noted(before, addresses, now_ms);
+    // It serves all the same: what is lost is only that its callers are told.
+    if let Err(error) = write(&file, &noted) {
+        tracing::warn!(error = %format!("{error:#}"), "The own addresses could not be noted");
+    }
+    noted.moved_ms
+}
+
+/// Whole, or not at all.
+fn write(file: &Path, noted: &Noted) -> anyhow::Result<()> {
+    let new = file.with_extension("new");
+    std::fs::write(&new, serde_json::to_vec(noted)?).with_context(|| format!("cannot write {}", new.display()))?;
+    std::fs::rename(&new, file).with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn noted(before: Option<Noted>, addresses: BTreeSet<Ipv4Addr>, now_ms: i64) -> Noted {
@@ -46,11 +65,11 @@ fn own(trie: &str) -> BTreeSet<Ipv4Addr> {
 mod tests {
     use super::*;
 
-    const TRIE: &str = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n     +-- 127.0.0.0/8 2 0 2\n        |-- 127.0.0.1\n           /32 host LOCAL\n     +-- 172.18.0.0/16 2 0 2\n        |-- 172.18.0.0\n           /16 link UNICAST\n        |-- 172.18.0.5\n           /32 host LOCAL\n        |-- 172.18.255.255\n           /32 link BROADCAST\nLocal:\n  |-- 172.18.0.5\n     /32 host LOCAL\n";
+    const OF_A_CONTAINER: &str = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n     +-- 127.0.0.0/8 2 0 2\n        |-- 127.0.0.1\n           /32 host LOCAL\n     +-- 172.18.0.0/16 2 0 2\n        |-- 172.18.0.0\n           /16 link UNICAST\n        |-- 172.18.0.5\n           /32 host LOCAL\n        |-- 172.18.255.255\n           /32 link BROADCAST\nLocal:\n  |-- 172.18.0.5\n     /32 host LOCAL\n";
 
     #[test]
     fn the_kernels_trie_is_read() {
-        assert_eq!(own(TRIE), BTreeSet::from([Ipv4Addr::new(172, 18, 0, 5)]));
+        assert_eq!(own(OF_A_CONTAINER), BTreeSet::from([Ipv4Addr::new(172, 18, 0, 5)]));
     }
 
     #[test]

@@ -232,6 +232,16 @@ mod tests {
         let back = accepted(Some(&third), &before);
         assert!(back.iter().all(|(name, found)| found.contains(&third.parts[name].fingerprint)), "{back:?}");
         assert_eq!(back.len(), 2);
+        // Put live again, it goes on knowing that without the release that was live in between.
+        let mut again = before.clone();
+        carry_over(&third, &before.stack, &mut again.parts);
+        assert_eq!(
+            accepted(None, &again).values().next().unwrap(),
+            accepted(Some(&third), &before).values().next().unwrap()
+        );
+        for (name, part) in &again.parts {
+            assert!(part.also.contains(&third.parts[name].fingerprint), "{part:?}");
+        }
     }
 
     #[test]

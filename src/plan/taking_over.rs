@@ -38,20 +38,37 @@ pub fn taken_over(release: &Release, observed: &Observed) -> Vec<String> {
 
 fn of_container(release: &Release, container: &ObservedContainer) -> String {
     let name = &container.name;
-    if !release.stack.components.contains_key(&container.component) {
-        return format!(
-            "{name}, which Compose started, is removed: the Compose file has no {} any more",
-            container.component
-        );
+    let targets = |all: Vec<&String>| all.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let gone = |why: String| {
+        let left = match container.anonymous_volumes.is_empty() {
+            true => String::new(),
+            false => format!(
+                "; its unnamed volumes at {} stay, unused",
+                targets(container.anonymous_volumes.keys().collect())
+            ),
+        };
+        format!("{name}, which Compose started, is removed: {why}{left}")
+    };
+    let Some(component) = release.stack.components.get(&container.component) else {
+        return gone(format!("the Compose file has no {} any more", container.component));
+    };
+    if container.replica > component.replicas {
+        return gone(format!("the Compose file asks for {} of {}", component.replicas, component.name));
     }
-    let handed_on: Vec<&str> = container.anonymous_volumes.keys().map(String::as_str).collect();
-    match handed_on.as_slice() {
-        [] => format!("{name}, which Compose started, is replaced once by a container of Launchway's"),
-        targets => format!(
-            "{name}, which Compose started, is replaced once by a container of Launchway's, which gets its unnamed volumes at {}",
-            targets.join(", ")
-        ),
+    let mut told = format!("{name}, which Compose started, is replaced once by a container of Launchway's");
+    let is_handed_on = |target: &&String| {
+        let own = component.container.mounts.iter().find(|mount| mount.target == **target);
+        own.is_none_or(|mount| mount.source == MountSource::Anonymous)
+    };
+    let (handed_on, left): (Vec<&String>, Vec<&String>) = container.anonymous_volumes.keys().partition(is_handed_on);
+    if !handed_on.is_empty() {
+        told.push_str(&format!(", which gets its unnamed volumes at {}", targets(handed_on)));
     }
+    if !left.is_empty() {
+        let why = "the Compose file mounts something else there";
+        told.push_str(&format!("; its unnamed volumes at {} stay, unused: {why}", targets(left)));
+    }
+    told
 }
 
 #[cfg(test)]
@@ -77,11 +94,17 @@ mod tests {
         for container in &mut engine.observed.containers {
             (container.fingerprint, container.release, container.deployment) = (None, None, None);
         }
-        engine.observed.containers[0].anonymous_volumes.insert("/cache".into(), "f00".into());
+        for (index, target) in [(0, "/cache"), (0, "/data"), (1, "/lost")] {
+            engine.observed.containers[index].anonymous_volumes.insert(target.into(), "f00".into());
+        }
+        let mut third = engine.observed.containers[2].clone();
+        (third.name, third.replica) = ("shop-web-3".into(), 3);
+        engine.observed.containers.push(third);
         insta::assert_snapshot!(taken_over(&release(file()), &engine.observed).join("\n"), @"
-        shop-db-1, which Compose started, is replaced once by a container of Launchway's, which gets its unnamed volumes at /cache
-        shop-old-1, which Compose started, is removed: the Compose file has no old any more
+        shop-db-1, which Compose started, is replaced once by a container of Launchway's, which gets its unnamed volumes at /cache; its unnamed volumes at /data stay, unused: the Compose file mounts something else there
+        shop-old-1, which Compose started, is removed: the Compose file has no old any more; its unnamed volumes at /lost stay, unused
         shop-web-1, which Compose started, is replaced once by a container of Launchway's
+        shop-web-3, which Compose started, is removed: the Compose file asks for 1 of web
         volume shop_data, which Compose made, stays as it is with its data
         ");
     }

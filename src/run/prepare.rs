@@ -15,7 +15,7 @@ use crate::plan::changes::{Candidate, ChangeKind, ComponentChange, changes};
 use crate::plan::container::content_volumes;
 use crate::plan::converge::release_commands::due;
 use crate::plan::converge::{Goal, Wanted, converge};
-use crate::plan::fingerprint::accepted;
+use crate::plan::fingerprint::{accepted, carry_over};
 use crate::plan::neighbours::clashes;
 use crate::plan::taking_over::taken_over;
 use crate::store::{Deployment, NewRelease};
@@ -59,7 +59,18 @@ pub async fn prepare(
     let previous = previous_release(deployer, deployment).await?;
     let (release, tree) = match deployment.release {
         // A rollback, or a deployment that is taken up again after a restart: its release is made already.
-        Some(id) => existing(deployer, deployment, (project, environment), id, log, cancel).await?,
+        Some(id) => {
+            let (mut release, tree) = existing(deployer, deployment, (project, environment), id, log, cancel).await?;
+            // What runs may carry what another version of Launchway wrote for a release that was live since.
+            if let Some(previous) = &previous {
+                let before = release.parts.clone();
+                carry_over(previous, &release.stack, &mut release.parts);
+                if release.parts != before {
+                    deployer.store.note_parts(&release).await?;
+                }
+            }
+            (release, tree)
+        }
         None => {
             let checkout =
                 checkout::checkout(deployer, project, &deployment.commit, deployment.reference.as_ref(), cancel);

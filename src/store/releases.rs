@@ -36,6 +36,18 @@ impl Store {
         Ok(Release { id: ReleaseId(id), project, environment, commit, stack, parts })
     }
 
+    /// Its parts anew: the same, with more that is known of how they were written.
+    pub async fn note_parts(&self, release: &Release) -> Result<(), StoreError> {
+        let (id, parts) = (release.id.0, to_json(&release.parts)?);
+        self.write("note a release's parts", move |c| {
+            Box::pin(async move {
+                sqlx::query("UPDATE releases SET parts = ? WHERE id = ?").bind(parts).bind(id).execute(c).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
     pub async fn release(&self, id: ReleaseId) -> Result<Option<Release>, StoreError> {
         let row = sqlx::query("SELECT * FROM releases WHERE id = ?")
             .bind(id.0)

@@ -1,4 +1,4 @@
-//! A push that changes nothing touches nothing: real Compose files on the real engine, the ids of all their containers
+//! A push that changes nothing touches nothing: real Compose files on the real engine, all their containers
 //! before and after, also where a later Launchway writes fingerprints in another way.
 //!
 //! The files are those of `tests/data/compose`, with what a machine of tests cannot have replaced by a file of the
@@ -151,11 +151,16 @@ fn binds(service: &Value) -> impl Iterator<Item = &str> {
     mounts.filter(|mount| mount["type"] == "bind").filter_map(|mount| mount["source"].as_str())
 }
 
-/// (component or front, id) of all containers.
+/// Of each container, fronts too, by its name: its id, and when it was started.
 async fn ids(world: &World) -> BTreeMap<String, String> {
-    let containers = world.containers().await;
-    let named = containers.into_iter().map(|c| (c.names.unwrap_or_default().join(" "), c.id.unwrap_or_default()));
-    named.collect()
+    let mut found = BTreeMap::new();
+    for container in world.containers().await {
+        let id = container.id.unwrap_or_default();
+        let state = world.engine.docker.inspect_container(&id, None).await.unwrap().state.unwrap();
+        let started = format!("{id} {}", state.started_at.unwrap_or_default());
+        found.insert(container.names.unwrap_or_default().join(" "), started);
+    }
+    found
 }
 
 /// Pushes and waits, as long as a stack of thirty components takes.
@@ -175,7 +180,7 @@ async fn live(world: &World, message: &str) -> CommitId {
     }
 }
 
-/// The containers of which the ids differ, without the project's name.
+/// The containers that are others or were started again, without the project's name.
 fn differing(world: &World, before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let differ = names.into_iter().filter(|name| before.get(*name) != after.get(*name));

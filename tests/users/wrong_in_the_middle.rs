@@ -4,11 +4,12 @@
 use super::fronts;
 use super::moving_traffic::{deployed, write, write_answering};
 use crate::support::base_image::resolving;
-use crate::support::edge_world;
 use crate::support::load::Load;
 use crate::support::world::{Settings, World, free_port, get};
 use bollard::models::NetworkDisconnectRequest;
 use bollard::query_parameters::KillContainerOptions;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 async fn world() -> World {
     let mut world = World::not_serving(Settings { tables: "[edge]\n".into(), ..Settings::default() }).await;
@@ -24,18 +25,34 @@ async fn a_replica_that_dies_while_it_drains_holds_nothing_up() {
     write_answering(&world.repository, "one", "    x-launchway: { drain: 10m }");
     deployed(&world, "First").await;
     let old = world.running().await["web"].clone();
-    let slow = tokio::spawn(edge_world::client().get(format!("http://127.0.0.1:{}/slow", world.app_port)).send());
+    // It has something to finish for as long as it lives.
+    let mut socket = tokio::net::TcpStream::connect(("127.0.0.1", world.app_port)).await.unwrap();
+    let asks = "GET /socket HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    socket.write_all(asks.as_bytes()).await.unwrap();
+    let mut said = vec![0; 12];
+    socket.read_exact(&mut said).await.unwrap();
+    assert_eq!(said, b"HTTP/1.1 101");
     let load = Load::start(world.app_port);
     write_answering(&world.repository, "new", "    x-launchway: { drain: 10m }");
     let second = world.push("Second");
     world.until("the new one to be led to", || async { (world.get("/").await? == "new").then_some(()) }).await;
-    world.until_log("rename container to").await;
+    // Its successor has its name, so it is on its way out; it runs, because its last request is waited for.
+    world
+        .until("it to be drained", || async {
+            let found = world.engine.docker.inspect_container(&old, None).await.unwrap();
+            let runs = found.state.unwrap().running == Some(true);
+            (runs && found.name.unwrap().contains(".old-")).then_some(())
+        })
+        .await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.query("SELECT count(*) FROM deployments WHERE ended_at IS NULL").trim(), "1");
     world.engine.docker.kill_container(&old, None::<KillContainerOptions>).await.unwrap();
     let shown = world.ends(&second).await;
     assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
     let told = load.end().await;
     assert!(told.failed.is_empty(), "{} of {} failed: {:?}", told.failed.len(), told.answered, told.failed);
-    assert!(!slow.await.unwrap().is_ok_and(|answer| answer.status().is_success()), "nobody is left to answer it");
+    let mut rest = Vec::new();
+    let _ = socket.read_to_end(&mut rest).await;
     world.end().await;
 }
 
@@ -102,6 +119,9 @@ async fn two_environments_are_deployed_at_the_same_moment() {
             assert_eq!(get(&format!("http://127.0.0.1:{port}/")).await.as_deref(), Some(version));
         }
     }
+    let both = "SELECT count(*) FROM deployments a JOIN deployments b ON a.commit_id = b.commit_id AND a.environment < b.environment
+        WHERE a.started_at < b.ended_at AND b.started_at < a.ended_at";
+    assert_ne!(world.query(both).trim(), "0", "they ran at the same time");
     let mut addresses = Vec::new();
     for container in world.containers().await {
         let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();

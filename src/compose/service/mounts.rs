@@ -76,7 +76,7 @@ fn tmpfs(view: &View<'_>) -> Option<Mount> {
 }
 
 /// A target without `.` and `..`, as the engine would name it.
-fn absolute(view: &View<'_>, target: &str) -> Option<String> {
+pub fn absolute(view: &View<'_>, target: &str) -> Option<String> {
     if !target.starts_with('/') {
         view.error(format!("{target:?} is not an absolute path in the container"));
         return None;

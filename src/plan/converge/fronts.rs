@@ -97,7 +97,9 @@ impl<'a> Front<'a> {
             Some(front) => {
                 let made = front.container.created_at.parse::<jiff::Timestamp>().ok();
                 let started = container.started_ms;
-                let there = made.map(|made| made.as_millisecond()).max(front.moved_ms);
+                // Whoever was started after its last run had ended never found it where it was.
+                let moved = front.moved_ms.map(|at| front.container.ended_ms.map_or(at, |ended| ended.min(at)));
+                let there = made.map(|made| made.as_millisecond()).max(moved);
                 matches!((there, started), (Some(there), Some(started)) if started < there)
             }
         }
