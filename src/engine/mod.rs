@@ -218,6 +218,12 @@ pub trait Engine: Send + Sync {
     /// The last lines that a container wrote (stdout and stderr together, oldest first).
     async fn last_lines(&self, container: &str, count: usize) -> Result<Vec<String>, EngineError>;
 
+    /// Whether a container has ended, or is gone: nothing more will come of it by itself.
+    async fn has_ended(&self, container: &str) -> Result<bool, EngineError> {
+        let _ = container;
+        Ok(false)
+    }
+
     /// How a container that has ended came to its end, as far as the engine remembers.
     async fn ending(&self, container: &str) -> Result<Ending, EngineError> {
         let _ = container;

@@ -24,6 +24,9 @@ use tokio_util::sync::CancellationToken;
 /// How often a replica that is drained is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// How often the engine is asked whether it lives.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
 /// WebSockets that are closed at the drain's limit may take so long to end.
 const GOODBYE: Duration = Duration::from_millis(1500);
 
@@ -169,7 +172,7 @@ impl EdgeOf {
         cancel: &CancellationToken,
     ) -> Result<Outcome, StepError> {
         let Target::Existing { id, .. } = target else { return Ok(Outcome::default()) };
-        let (mut end, mut is_told) = (Instant::now() + limit, false);
+        let (mut end, mut is_told, mut asked) = (Instant::now() + limit, false, Instant::now());
         loop {
             let left = match self.traffic_of(component).await {
                 Ok(traffic) => traffic.in_flight.get(id).copied().unwrap_or_default(),
@@ -185,6 +188,15 @@ impl EdgeOf {
             if left.is_idle() {
                 let note = format!("after {} s its WebSockets were closed", limit.as_secs());
                 return Ok(Outcome { note: is_told.then_some(note), ..Outcome::default() });
+            }
+            // What it had is cut, though a client may keep its own end of it open for ever.
+            if asked.elapsed() >= ASK_EVERY && !is_told {
+                asked = Instant::now();
+                if self.engine.has_ended(id).await? {
+                    self.say_goodbye(component, id).await?;
+                    let note = format!("it has ended while it still had {}", words(left));
+                    return Ok(Outcome { note: Some(note), ..Outcome::default() });
+                }
             }
             if Instant::now() >= end && left.connections > 0 && !is_told {
                 is_told = true;

@@ -155,6 +155,7 @@ async fn a_stack_that_compose_started_is_taken_over_with_its_data() {
     // Asked before, it says what it will take over; and nothing happens yet.
     world.mute_hook();
     world.serve().await;
+    world.until_said("Launchway is ready").await;
     world.repository.write("compose.yaml", services("one"));
     let commit = world.push("Launchway's now");
     let (code, told, error) = world.launchway(&["plan", commit.as_str()]).await;

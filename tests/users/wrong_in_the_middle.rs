@@ -51,6 +51,8 @@ async fn a_replica_that_dies_while_it_drains_holds_nothing_up() {
     assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
     let told = load.end().await;
     assert!(told.failed.is_empty(), "{} of {} failed: {:?}", told.failed.len(), told.answered, told.failed);
+    let logs = world.deployment_logs();
+    assert!(logs.contains("it has ended while it still had 1 connection"), "{logs}");
     let mut rest = Vec::new();
     let _ = socket.read_to_end(&mut rest).await;
     world.end().await;

@@ -112,6 +112,15 @@ impl Engine for DockerEngine {
         self.lines(container, count).await
     }
 
+    async fn has_ended(&self, container: &str) -> Result<bool, EngineError> {
+        let found = self.look_up(container).await?.and_then(|found| found.state);
+        Ok(found.is_none_or(|state| {
+            !state.running.unwrap_or_default()
+                && !state.restarting.unwrap_or_default()
+                && !state.paused.unwrap_or_default()
+        }))
+    }
+
     async fn ending(&self, container: &str) -> Result<Ending, EngineError> {
         self.how_it_ended(container).await
     }
