@@ -56,6 +56,7 @@ impl Convergence<'_> {
         // Whether every step of the last plan has just succeeded.
         let mut walked = false;
         let mut rounds = 0;
+        let mut missed: Option<String> = None;
         while rounds < MOST_ROUNDS {
             let observed = self.observe().await?;
             let plan = self.plan(&observed).await?;
@@ -92,6 +93,15 @@ impl Convergence<'_> {
                 }
                 Err(failed) if matches!(failed.error, StepError::Engine(EngineError::SubnetTaken { .. })) => {
                     self.log.line(None, "another environment was quicker: looking for other addresses");
+                    walked = false;
+                    rounds += 1;
+                }
+                // Somebody removed what a step was about; where the same is missing again, it is nobody's haste.
+                Err(StepFailed { error: StepError::Engine(EngineError::NotFound { what }), .. })
+                    if missed.as_ref() != Some(&what) =>
+                {
+                    self.log.line(None, &format!("{what} is not there any more"));
+                    missed = Some(what);
                     walked = false;
                     rounds += 1;
                 }

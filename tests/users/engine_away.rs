@@ -176,7 +176,10 @@ async fn a_container_that_somebody_removes_in_the_middle_is_made_again() {
     let (world, _proxy) = live(None).await;
     write_ready_made(&world.repository, "second");
     let slow = std::fs::read_to_string(world.repository.work().join("compose.yaml")).unwrap();
-    world.repository.write("compose.yaml", slow.replace("date >> /data/starts", "sleep 2; date >> /data/starts"));
+    world.repository.write(
+        "compose.yaml",
+        slow.replace("date >> /data/starts", "rm -f /data/starts; sleep 4; date >> /data/starts"),
+    );
     let commit = world.push("Second");
     // The new store is waited for; the old web runs until its turn comes.
     logged(&world, 2, "store-1: wait until ready").await;
