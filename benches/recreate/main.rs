@@ -2,7 +2,7 @@
 //! under load, by Launchway with its edge and by `docker compose up -d`, in turns; then a stack that Compose started is
 //! taken over (`--take-over` alone), and how long nobody answered is measured.
 //!
-//! `--deployments N` of each.
+//! `--deployments N` of each; `--logs FOLDER` keeps the log of ours.
 
 mod app;
 #[path = "../figures/mod.rs"]
@@ -58,7 +58,7 @@ services:
     environment: {{ VERSION: "{version}" }}
     ports: ["127.0.0.1:${{PORT}}:{port}"]
     volumes: ["data:{data}"]
-    healthcheck: {{ test: [CMD, "{binary}", healthy], interval: 1s }}
+    healthcheck: {{ test: [CMD, "{binary}", healthy, "http://localhost:{port}/health"], interval: 1s }}
 volumes: {{ data: {{}} }}
 "#,
         binary = image::BINARY,
@@ -224,6 +224,10 @@ async fn replace(deployments: usize, compose: Option<&Compose>) {
     }
     assert_eq!(lost_rows(&sides[0].1), 0, "what was answered is in the database, once each");
     print(&sides);
+    if let Some(folder) = argument("--logs") {
+        std::fs::write(std::path::Path::new(&folder).join("deployments.log"), ours.world.deployment_logs())
+            .expect("a log");
+    }
     ours.world.end().await;
 }
 

@@ -4,7 +4,7 @@
 use super::container::link_aliases;
 use super::method::{caller, texts, two_are_impossible};
 use super::readiness::tcp_ports;
-use super::routing::EDGE_NETWORK;
+use super::routing::{EDGE_NETWORK, is_checked_by_http};
 use crate::model::{
     Component, ComponentName, EntryProtocol, Listen, Method, MountSource, NetworkAttachment, NetworkMode, Problem,
     Protocol, RouteEntry, Stack,
@@ -94,7 +94,8 @@ fn is_worth_it(stack: &Stack, component: &Component) -> bool {
     }
     two_are_impossible(stack, component).is_none() || component.settings.route.is_some() || {
         let ports = component.container.ports.iter();
-        ports.filter_map(|port| port.app_protocol.as_deref()).any(|word| word.starts_with("http"))
+        let is_said = ports.filter_map(|port| port.app_protocol.as_deref()).any(|word| word.starts_with("http"));
+        is_said || named_ports(stack, component).iter().any(|port| is_checked_by_http(component, *port))
     }
 }
 

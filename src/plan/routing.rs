@@ -4,7 +4,7 @@
 use super::method::two_are_impossible;
 use super::readiness::tcp_ports;
 use crate::model::{
-    Component, ComponentName, EdgeAddress, EdgeSettings, EntryProtocol, Listen, Network, NetworkAttachment,
+    Component, ComponentName, EdgeAddress, EdgeSettings, EntryProtocol, HealthTest, Listen, Network, NetworkAttachment,
     NetworkMode, Port, Problem, Protocol, RouteEntry, Stack,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,6 +135,8 @@ fn entries(stack: &Stack, component: &Component) -> Result<Vec<RouteEntry>, Prob
                 EntryProtocol::Http
             }
             _ if routed_there => EntryProtocol::Http,
+            // What can run twice is asked itself; for what cannot, that would come too late.
+            None if !twice && is_checked_by_http(component, port.target) => EntryProtocol::Http,
             Some(_) => EntryProtocol::Tcp,
             None => EntryProtocol::Probe,
         };
@@ -147,6 +149,25 @@ fn entries(stack: &Stack, component: &Component) -> Result<Vec<RouteEntry>, Prob
         entries.push(RouteEntry { listen: Listen::Port { host_ip, port: published, protocol }, target: port.target });
     }
     Ok(entries)
+}
+
+/// Whether the Compose file's health check asks this port of the container by HTTP: `curl -f http://localhost:8080/health`.
+pub fn is_checked_by_http(component: &Component, port: u16) -> bool {
+    let text = match component.container.healthcheck.as_ref().map(|check| &check.test) {
+        Some(HealthTest::Exec(words)) => words.join(" "),
+        Some(HealthTest::Shell(line)) => line.clone(),
+        _ => return false,
+    };
+    let is_asked = |(at, found): (usize, &str)| {
+        let rest = &text[at + found.len()..];
+        let host = rest.find(['/', ' ', '"', '\'']).map_or(rest, |end| &rest[..end]);
+        let own = ["localhost", "127.0.0.1", "0.0.0.0", "[::1]"].iter().find_map(|own| host.strip_prefix(own));
+        own.is_some_and(|after| match after.strip_prefix(':') {
+            Some(number) => number.parse() == Ok(port),
+            None => after.is_empty() && port == 80,
+        })
+    };
+    text.match_indices("http://").any(is_asked)
 }
 
 fn is_tcp(port: &Port) -> bool {

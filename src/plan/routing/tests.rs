@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::Route;
+use crate::model::{HealthCheck, Route};
 use crate::plan::sample::{Sample, component, stack};
 
 fn given<const N: usize>(components: [Sample; N]) -> (Stack, Vec<String>) {
@@ -36,6 +36,18 @@ fn what_only_one_can_serve_keeps_its_port_unless_it_speaks_http() {
     let mut http = db();
     http.0.container.ports[0].app_protocol = Some("http".into());
     assert_eq!(entries_of(&given([http]).0, "db"), ["port 5432 -> 5432"]);
+    // Its health check says so, too.
+    let checked = |test: HealthTest| {
+        let mut checked = db();
+        checked.0.container.healthcheck = Some(HealthCheck { test, ..HealthCheck::disabled() });
+        entries_of(&given([checked]).0, "db").len()
+    };
+    let words = |words: &[&str]| HealthTest::Exec(words.iter().map(ToString::to_string).collect());
+    assert_eq!(checked(HealthTest::Shell("curl -f 'http://localhost:5432/health' || exit 1".into())), 1);
+    assert_eq!(checked(words(&["CMD", "wget", "-q", "http://127.0.0.1:5432"])), 1);
+    for other in ["http://localhost:54321/", "http://db:5432/", "http://localhost/", "pg_isready -h localhost:5432"] {
+        assert_eq!(checked(HealthTest::Shell(other.into())), 0, "{other}");
+    }
     let mut left = component("web").publishes(8080, 80);
     left.0.settings.edge = Some(false);
     let (stack, _) = given([left]);
