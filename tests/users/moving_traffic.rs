@@ -301,20 +301,27 @@ async fn a_replica_is_drained_no_longer_than_its_limit() {
     world.end().await;
 }
 
-/// A WebSocket has no end of its own: at the limit its client is told to connect again.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_web_socket_is_closed_in_good_order_at_the_limit() {
+/// A WebSocket of the answering app, which is open.
+pub(super) async fn web_socket(world: &World) -> tokio::net::TcpStream {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let world = world().await;
-    let lines = "    x-launchway: { drain: 1s }";
-    write_answering(&world.repository, "one", lines);
-    deployed(&world, "First").await;
     let mut socket = tokio::net::TcpStream::connect(("127.0.0.1", world.app_port)).await.unwrap();
     let asks = "GET /socket HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     socket.write_all(asks.as_bytes()).await.unwrap();
     let mut said = vec![0; 12];
     socket.read_exact(&mut said).await.unwrap();
     assert_eq!(said, b"HTTP/1.1 101");
+    socket
+}
+
+/// A WebSocket has no end of its own: at the limit its client is told to connect again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_web_socket_is_closed_in_good_order_at_the_limit() {
+    use tokio::io::AsyncReadExt;
+    let world = world().await;
+    let lines = "    x-launchway: { drain: 1s }";
+    write_answering(&world.repository, "one", lines);
+    deployed(&world, "First").await;
+    let mut socket = web_socket(&world).await;
     write_answering(&world.repository, "new", lines);
     deployed(&world, "Second").await;
     let mut rest = Vec::new();

@@ -2,14 +2,14 @@
 //! are deployed at the same moment.
 
 use super::fronts;
-use super::moving_traffic::{deployed, write, write_answering};
+use super::moving_traffic::{deployed, web_socket, write, write_answering};
 use crate::support::base_image::resolving;
 use crate::support::load::Load;
 use crate::support::world::{Settings, World, free_port, get};
 use bollard::models::NetworkDisconnectRequest;
 use bollard::query_parameters::KillContainerOptions;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 
 async fn world() -> World {
     let mut world = World::not_serving(Settings { tables: "[edge]\n".into(), ..Settings::default() }).await;
@@ -26,12 +26,7 @@ async fn a_replica_that_dies_while_it_drains_holds_nothing_up() {
     deployed(&world, "First").await;
     let old = world.running().await["web"].clone();
     // It has something to finish for as long as it lives.
-    let mut socket = tokio::net::TcpStream::connect(("127.0.0.1", world.app_port)).await.unwrap();
-    let asks = "GET /socket HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-    socket.write_all(asks.as_bytes()).await.unwrap();
-    let mut said = vec![0; 12];
-    socket.read_exact(&mut said).await.unwrap();
-    assert_eq!(said, b"HTTP/1.1 101");
+    let mut socket = web_socket(&world).await;
     let load = Load::start(world.app_port);
     write_answering(&world.repository, "new", "    x-launchway: { drain: 10m }");
     let second = world.push("Second");
