@@ -1,4 +1,4 @@
-//! A release: a commit's images and settings, immutable.
+//! A release: a commit's images and settings, immutable but for what is learnt later of how they were written (`also`).
 
 use super::{CommitId, ComponentName, ContentKey, DeploymentId, EnvironmentName, ProjectName, ReleaseId, Stack};
 use serde::{Deserialize, Serialize};
