@@ -9,8 +9,6 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
-use std::io::{Read, Write};
-use std::process::ExitCode;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -44,21 +42,6 @@ impl Defect {
             Defect::NeverReady => "never-ready",
             Defect::Errors => "errors",
         }
-    }
-}
-
-/// The container's health check.
-pub fn is_healthy() -> ExitCode {
-    let asked = || {
-        let mut stream = std::net::TcpStream::connect(("127.0.0.1", PORT))?;
-        stream.write_all(b"GET /health HTTP/1.0\r\n\r\n")?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
-        std::io::Result::Ok(text)
-    };
-    match asked() {
-        Ok(text) if text.contains(" 200 ") => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
     }
 }
 

@@ -18,7 +18,7 @@ mod sockets;
 mod support;
 
 use app::Defect;
-use figures::{argument, is_quick};
+use figures::{argument, is_healthy, is_quick};
 use futures_util::future::join_all;
 use launchway::model::Method;
 use load::Load;
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
             app::serve();
             return ExitCode::SUCCESS;
         }
-        Some("healthy") => return app::is_healthy(),
+        Some("healthy") => return is_healthy(app::PORT),
         _ => {}
     }
     let usual = if is_quick() { 8 } else { 100 };

@@ -1,7 +1,9 @@
 //! What all benches share: rounds, medians with their range, tables, and the arguments.
 #![allow(dead_code)] // Each bench is a crate of its own and uses its part.
 
-use std::process::Command;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 /// `--quick`: few and short rounds, to see that a bench works; its figures mean little.
@@ -49,6 +51,18 @@ impl Compose {
     pub fn name(&self) -> String {
         format!("{} {}", self.command.join(" "), self.version)
     }
+}
+
+/// The health check of an app that is a bench in a container: it answers `/health` with 200.
+pub fn is_healthy(port: u16) -> ExitCode {
+    let asked = || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.write_all(b"GET /health HTTP/1.0\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        std::io::Result::Ok(text)
+    };
+    if asked().is_ok_and(|text| text.contains(" 200 ")) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// A folder on the disk that the repository lies on, gone when dropped: `/tmp` is memory on some machines.

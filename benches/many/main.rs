@@ -90,7 +90,6 @@ async fn measure(components: usize, rounds: usize) {
     println!("  {all} containers are live after {:.0} s", began.elapsed().as_secs_f64());
     assert_eq!(all, 2 * components, "each component has its front");
 
-    until_well(&world).await;
     let (mut listed, mut inspected, mut planned, mut empty) = <(Figure, Figure, Figure, Figure)>::default();
     let (mut replaced, mut changed) = <(Figure, Figure)>::default();
     for round in 1..=rounds {

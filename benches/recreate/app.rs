@@ -6,26 +6,12 @@ use axum::extract::State;
 use axum::routing::get;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
-use std::io::{Read, Write};
-use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub const PORT: u16 = 8080;
 /// Where the volume is mounted.
 pub const DATA: &str = "/data";
-
-/// The container's health check.
-pub fn is_healthy() -> ExitCode {
-    let asked = || {
-        let mut stream = std::net::TcpStream::connect(("127.0.0.1", PORT))?;
-        stream.write_all(b"GET /health HTTP/1.0\r\n\r\n")?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
-        std::io::Result::Ok(text)
-    };
-    if asked().is_ok_and(|text| text.contains(" 200 ")) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
 
 /// This process is the app; on SIGTERM it finishes what it has.
 pub fn serve() {

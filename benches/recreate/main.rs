@@ -14,7 +14,7 @@ mod load;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
-use figures::{Compose, Figure, argument, is_quick, percentile, print_table, row};
+use figures::{Compose, Figure, argument, is_healthy, is_quick, percentile, print_table, row};
 use load::{Load, RATE, Told};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
             app::serve();
             return ExitCode::SUCCESS;
         }
-        Some("healthy") => return app::is_healthy(),
+        Some("healthy") => return is_healthy(app::PORT),
         _ => {}
     }
     let usual = if is_quick() { 2 } else { 100 };

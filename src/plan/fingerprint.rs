@@ -111,6 +111,11 @@ fn today(stack: &Stack, parts: &BTreeMap<ComponentName, ReleasePart>) -> BTreeMa
     today
 }
 
+fn is_of_another_version(parts: &BTreeMap<ComponentName, ReleasePart>) -> bool {
+    let own = format!("v{}:", version());
+    parts.values().any(|part| !part.fingerprint.0.starts_with(&own))
+}
+
 /// Components of which another release says what this one says, though it may be written in another way.
 pub fn same(other: &Release, stack: &Stack, parts: &BTreeMap<ComponentName, ReleasePart>) -> BTreeSet<ComponentName> {
     let is_written_the_same = |name: &ComponentName, part: &ReleasePart| {
@@ -118,11 +123,7 @@ pub fn same(other: &Release, stack: &Stack, parts: &BTreeMap<ComponentName, Rele
     };
     let (mut same, mut differ): (BTreeSet<_>, BTreeSet<_>) =
         parts.keys().cloned().partition(|name| is_written_the_same(name, &parts[name]));
-    let written_before = format!("v{}:", version());
-    let is_of_before = |parts: &BTreeMap<ComponentName, ReleasePart>| {
-        parts.values().any(|part| !part.fingerprint.0.starts_with(&written_before))
-    };
-    if is_of_before(parts) || is_of_before(&other.parts) {
+    if is_of_another_version(parts) || is_of_another_version(&other.parts) {
         let (now, then) = (today(stack, parts), today(&other.stack, &other.parts));
         differ.retain(|name| now.contains_key(name) && now.get(name) == then.get(name));
         same.extend(differ);
@@ -153,8 +154,10 @@ pub fn accepted(previous: Option<&Release>, release: &Release) -> BTreeMap<Compo
     for (name, part) in &release.parts {
         add(name, &mut part.also.iter());
     }
-    for (name, now) in today(&release.stack, &release.parts) {
-        add(&name, &mut [&now].into_iter());
+    if is_of_another_version(&release.parts) {
+        for (name, now) in today(&release.stack, &release.parts) {
+            add(&name, &mut [&now].into_iter());
+        }
     }
     if let Some(previous) = previous {
         for name in same(previous, &release.stack, &release.parts) {

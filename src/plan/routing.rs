@@ -9,6 +9,7 @@ use crate::model::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use url::Url;
 
 /// The key, among a stack's networks, of the one over which the edge reaches the replicas. No key of a Compose file can
 /// hold a colon.
@@ -158,13 +159,13 @@ pub fn is_checked_by_http(component: &Component, port: u16) -> bool {
         Some(HealthTest::Shell(line)) => line.clone(),
         _ => return false,
     };
-    let is_asked = |(at, found): (usize, &str)| {
-        let rest = &text[at + found.len()..];
-        let host = rest.find(['/', ' ', '"', '\'']).map_or(rest, |end| &rest[..end]);
-        let own = ["localhost", "127.0.0.1", "0.0.0.0", "[::1]"].iter().find_map(|own| host.strip_prefix(own));
-        own.is_some_and(|after| match after.strip_prefix(':') {
-            Some(number) => number.parse() == Ok(port),
-            None => after.is_empty() && port == 80,
+    let is_asked = |(at, _): (usize, &str)| {
+        let rest = &text[at..];
+        let end = rest.find([' ', '"', '\'']).unwrap_or(rest.len());
+        Url::parse(&rest[..end]).is_ok_and(|url| {
+            let is_own =
+                url.host_str().is_some_and(|host| ["localhost", "127.0.0.1", "0.0.0.0", "[::1]"].contains(&host));
+            is_own && url.port_or_known_default() == Some(port)
         })
     };
     text.match_indices("http://").any(is_asked)

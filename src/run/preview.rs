@@ -169,12 +169,14 @@ impl Deployer {
         let release = new.release(ReleaseId(next), project, environment);
         let observed = self.observe(project, environment).await;
         let observed = observed.map_err(|error| Refusal::Impossible(error.to_string()))?;
+        let accepted = fingerprint::accepted(live, &release);
+        let release_commands = due(live, &release, &accepted);
         let wanted = Wanted {
             release: Some(&release),
-            accepted: fingerprint::accepted(live, &release),
+            accepted,
             deployment: None,
             goal: Goal::Deploy,
-            release_commands: due(live, &release, &fingerprint::accepted(live, &release)),
+            release_commands,
             passed: BTreeMap::new(),
         };
         let plan = converge(&wanted, &observed).map_err(refused)?;

@@ -419,7 +419,12 @@ PORT = "{app_port}"
     }
 
     pub async fn ends_in(&self, commit: &CommitId, context: &str) -> Shown {
-        self.until(&format!("a final status of {context} on {}", commit.short()), || async {
+        self.ends_within(commit, context, PATIENCE).await
+    }
+
+    /// The same for what takes longer than stories usually do.
+    pub async fn ends_within(&self, commit: &CommitId, context: &str, patience: Duration) -> Shown {
+        self.until_within(patience, &format!("a final status of {context} on {}", commit.short()), || async {
             let shown = self.shown(commit);
             shown.into_iter().find(|s| s.context == context && !matches!(s.state.as_str(), "pending" | "running"))
         })
@@ -427,15 +432,24 @@ PORT = "{app_port}"
     }
 
     /// Waits for a condition; panics with the server's log when it does not come.
-    pub async fn until<T, F: Future<Output = Option<T>>>(&self, what: &str, mut condition: impl FnMut() -> F) -> T {
-        let deadline = Instant::now() + PATIENCE;
+    pub async fn until<T, F: Future<Output = Option<T>>>(&self, what: &str, condition: impl FnMut() -> F) -> T {
+        self.until_within(PATIENCE, what, condition).await
+    }
+
+    async fn until_within<T, F: Future<Output = Option<T>>>(
+        &self,
+        patience: Duration,
+        what: &str,
+        mut condition: impl FnMut() -> F,
+    ) -> T {
+        let deadline = Instant::now() + patience;
         loop {
             if let Some(value) = condition().await {
                 return value;
             }
             if Instant::now() > deadline {
                 let logs = self.deployment_logs();
-                panic!("waited {PATIENCE:?} for {what}\n--- server\n{}\n--- deployments\n{logs}", self.serve_log());
+                panic!("waited {patience:?} for {what}\n--- server\n{}\n--- deployments\n{logs}", self.serve_log());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

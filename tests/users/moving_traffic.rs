@@ -15,7 +15,7 @@ pub(super) fn write(repository: &GitRepository, version: &str, lines: &str) {
 }
 
 /// A server and its edge.
-async fn world() -> World {
+pub(super) async fn world() -> World {
     let mut world = World::not_serving(Settings { tables: "[edge]\n".into(), ..Settings::default() }).await;
     world.start_edge().await;
     world.serve().await;

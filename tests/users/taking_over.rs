@@ -8,8 +8,9 @@ use bollard::models::{
     ContainerCreateBody, ContainerSummary, EndpointSettings, HostConfig, Mount, MountType, NetworkCreateRequest,
     NetworkingConfig, PortBinding, VolumeCreateRequest,
 };
-use bollard::query_parameters::CreateContainerOptionsBuilder;
-use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
+};
 use std::collections::HashMap;
 
 /// `web` answers with its version and keeps a file on a named and one on an unnamed volume, and is on a network of its

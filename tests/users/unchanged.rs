@@ -7,11 +7,10 @@
 
 use crate::support::base_image;
 use crate::support::world::{Settings, World};
-use launchway::model::CommitId;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 struct Project {
     folder: PathBuf,
@@ -164,20 +163,10 @@ async fn ids(world: &World) -> BTreeMap<String, String> {
 }
 
 /// Pushes and waits, as long as a stack of thirty components takes.
-async fn live(world: &World, message: &str) -> CommitId {
+async fn live(world: &World, message: &str) {
     let commit = world.push(message);
-    let deadline = Instant::now() + Duration::from_secs(240);
-    loop {
-        let shown = world.shown(&commit).into_iter().find(|shown| shown.context == "launchway/production");
-        match shown {
-            Some(shown) if shown.state == "success" => return commit,
-            Some(shown) if !["pending", "running"].contains(&shown.state.as_str()) => {
-                panic!("{shown:?}\n{}", world.deployment_logs())
-            }
-            _ if Instant::now() > deadline => panic!("it takes too long:\n{}", world.deployment_logs()),
-            _ => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    }
+    let shown = world.ends_within(&commit, "launchway/production", Duration::from_secs(240)).await;
+    assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
 }
 
 /// The containers that are others or were started again, without the project's name.
@@ -190,18 +179,14 @@ fn differing(world: &World, before: &BTreeMap<String, String>, after: &BTreeMap<
 /// `takes_all` are containers of components that mount the whole repository: whatever changes is theirs.
 async fn stays(folder: &str, said: &str, takes_all: &[&str]) {
     let project = Project::new(folder, said);
-    let environment = |files: &[String]| {
-        let files: Vec<String> = files.iter().cloned().chain(["of-the-story.yaml".to_string()]).collect();
-        format!("branch = \"main\"\nbake = \"0s\"\ncompose = {}", json!(files))
-    };
-    let mut settings = Settings { environment: Some(environment(&project.files)), ..Settings::default() };
-    let mut world =
-        World::not_serving(Settings { environment: settings.environment.clone(), ..Settings::default() }).await;
-    settings.tables = format!(
+    let mut world = World::not_serving(Settings::default()).await;
+    let files: Vec<&str> = project.files.iter().map(String::as_str).chain(["of-the-story.yaml"]).collect();
+    let environment = Some(format!("branch = \"main\"\nbake = \"0s\"\ncompose = {}", json!(files)));
+    let tables = format!(
         "[projects.PROJECT.allow]\nengine-socket = true\nhost-namespaces = true\ncapabilities = [\"ALL\"]\nhost-paths = [{}]\n",
         json!(host(&world))
     );
-    world.configure(&settings);
+    world.configure(&Settings { environment, tables, ..Settings::default() });
     let image = base_image::waiting(&world.engine.docker).await;
     world.serve().await;
     project.write(&world, &image);

@@ -2,7 +2,7 @@
 //! are deployed at the same moment.
 
 use super::fronts;
-use super::moving_traffic::{deployed, web_socket, write, write_answering};
+use super::moving_traffic::{deployed, web_socket, world, write, write_answering};
 use crate::support::base_image::resolving;
 use crate::support::load::Load;
 use crate::support::world::{Settings, World, free_port, get};
@@ -10,13 +10,6 @@ use bollard::models::NetworkDisconnectRequest;
 use bollard::query_parameters::KillContainerOptions;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
-
-async fn world() -> World {
-    let mut world = World::not_serving(Settings { tables: "[edge]\n".into(), ..Settings::default() }).await;
-    world.start_edge().await;
-    world.serve().await;
-    world
-}
 
 /// Its last request goes with it; everybody else has the new one already, and nothing waits for a limit.
 #[tokio::test(flavor = "multi_thread")]

@@ -37,16 +37,17 @@ fn add_mount_points(context: &Context<'_>, mounts: &mut [Mount]) {
         (!rest.is_empty()).then(|| rest.to_string())
     };
     for index in 0..mounts.len() {
-        let target = mounts[index].target.clone();
-        let around = (0..mounts.len()).filter(|other| below(&target, &mounts[*other].target).is_some());
-        let Some(innermost) = around.max_by_key(|other| mounts[*other].target.len()) else { continue };
+        let target = &mounts[index].target;
+        let around =
+            mounts.iter().enumerate().filter_map(|(other, mount)| Some((other, below(target, &mount.target)?)));
+        // The innermost: the least is left below it.
+        let Some((around, rest)) = around.min_by_key(|(_, rest)| rest.len()) else { continue };
         let is_file = match &mounts[index].source {
             MountSource::Repository { folder, .. } => !folder,
             MountSource::Text { .. } => true,
             _ => false,
         };
-        let Some(rest) = below(&target, &mounts[innermost].target) else { continue };
-        if let MountSource::Repository { path, folder: true, mount_points, .. } = &mut mounts[innermost].source
+        if let MountSource::Repository { path, folder: true, mount_points, .. } = &mut mounts[around].source
             && path.join(&rest).is_ok_and(|inside| matches!(context.loader.files.find(&inside), Ok(None)))
         {
             mount_points.push(MountPoint { path: rest, folder: !is_file });

@@ -77,7 +77,7 @@ pub(super) fn health(state: &EngineState) -> Health {
     }
 }
 
-fn container_state(state: &EngineState) -> ContainerState {
+pub(super) fn container_state(state: &EngineState) -> ContainerState {
     match state.status {
         Some(Status::CREATED) => ContainerState::Created,
         Some(Status::RUNNING | Status::STOPPING) => ContainerState::Running,

@@ -3,8 +3,9 @@
 use super::answer::in_path;
 use super::connect::DockerEngine;
 use super::containers::name_of;
+use super::observed::container_state;
 use crate::engine::{Engine, EngineError, EngineInfo, Happening, HostLoad, Image, Outcome, Pipe, Scope, Supplies};
-use crate::model::{Ending, Holdings, Observed, RegistryCredentials};
+use crate::model::{ContainerState, Ending, Holdings, Observed, RegistryCredentials};
 use crate::plan::{Action, ContainerSpec, Target};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -115,9 +116,8 @@ impl Engine for DockerEngine {
     async fn has_ended(&self, container: &str) -> Result<bool, EngineError> {
         let found = self.look_up(container).await?.and_then(|found| found.state);
         Ok(found.is_none_or(|state| {
-            !state.running.unwrap_or_default()
-                && !state.restarting.unwrap_or_default()
-                && !state.paused.unwrap_or_default()
+            use ContainerState::{Paused, Restarting, Running};
+            !matches!(container_state(&state), Running | Paused | Restarting)
         }))
     }
 
