@@ -52,6 +52,7 @@ mod users {
     mod pushing_to_plain_git;
     mod queueing;
     mod reaching;
+    mod reaching_by_ipv6;
     mod reading_back;
     mod receiving;
     mod release_commands;

@@ -84,7 +84,7 @@ impl Proxy {
             releases: vec![WeightedRelease {
                 release: ReleaseId(1),
                 weight: 100,
-                replicas: vec![Replica { id: "upstream".into(), address: Some(upstream.ip()) }],
+                replicas: vec![Replica { id: "upstream".into(), address: Some(upstream.ip()), also: None }],
             }],
             ..ComponentRoutes::default()
         };
@@ -166,7 +166,7 @@ impl Proxy {
             releases: vec![WeightedRelease {
                 release: ReleaseId(1),
                 weight: 100,
-                replicas: vec![Replica { id: "upstream".into(), address: Some(upstream.ip()) }],
+                replicas: vec![Replica { id: "upstream".into(), address: Some(upstream.ip()), also: None }],
             }],
             ..ComponentRoutes::default()
         };

@@ -1,11 +1,11 @@
 //! A container that gets requests: what it is busy with, its idle connections, and whether it can be reached.
 
 use super::body::RequestBody;
-use super::resolver::Whereabouts;
+use super::resolver::{Addresses, Whereabouts};
 use super::wire::Watch;
 use crate::model::{InFlight, Replica};
 use hyper::client::conn::{http1, http2};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,6 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub struct LiveReplica {
     pub id: String,
     address: Option<IpAddr>,
+    also: Option<Ipv6Addr>,
     whereabouts: Whereabouts,
     requests: AtomicU64,
     connections: AtomicU64,
@@ -66,6 +67,7 @@ impl LiveReplica {
         Self {
             id: replica.id.clone(),
             address: replica.address,
+            also: replica.also,
             whereabouts: Whereabouts::new(&replica.id),
             requests: AtomicU64::new(0),
             connections: AtomicU64::new(0),
@@ -76,16 +78,16 @@ impl LiveReplica {
         }
     }
 
-    /// Where it is now. An error: nobody knows, or it is nowhere.
-    pub async fn address(&self) -> std::io::Result<IpAddr> {
+    /// Where it is now, IPv4 first. An error: nobody knows, or it is nowhere.
+    pub async fn addresses(&self) -> std::io::Result<Addresses> {
         match self.address {
-            Some(address) => Ok(address),
+            Some(first) => Ok(Addresses { first, also: self.also.map(IpAddr::V6) }),
             None => self.whereabouts.find().await,
         }
     }
 
     pub fn is(&self, replica: &Replica) -> bool {
-        self.id == replica.id && self.address == replica.address
+        (&self.id, self.address, self.also) == (&replica.id, replica.address, replica.also)
     }
 
     pub fn in_flight(&self) -> InFlight {
@@ -234,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_replica_that_cannot_be_reached_is_left_alone_for_longer_each_time() {
-        let replica = LiveReplica::new(&Replica { id: "a".into(), address: Some([127, 0, 0, 1].into()) }, 1);
+        let replica =
+            LiveReplica::new(&Replica { id: "a".into(), address: Some([127, 0, 0, 1].into()), also: None }, 1);
         let now = Instant::now();
         let mut pauses = Vec::new();
         for _ in 0..7 {
@@ -250,7 +253,10 @@ mod tests {
 
     #[test]
     fn an_upgraded_request_is_a_connection_and_never_looks_idle() {
-        let replica = Arc::new(LiveReplica::new(&Replica { id: "a".into(), address: Some([127, 0, 0, 1].into()) }, 1));
+        let replica = Arc::new(LiveReplica::new(
+            &Replica { id: "a".into(), address: Some([127, 0, 0, 1].into()), also: None },
+            1,
+        ));
         let busy = Busy::request(replica.clone());
         assert_eq!(replica.in_flight(), InFlight { requests: 1, connections: 0 });
         let busy = busy.into_connection();

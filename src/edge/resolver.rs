@@ -22,16 +22,24 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 const DIGITS: usize = 12;
 const LARGEST_ANSWER: usize = 1500;
 
+/// Where a container is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    pub first: IpAddr,
+    /// Tried where nothing listens at the first.
+    pub also: Option<IpAddr>,
+}
+
 pub struct Whereabouts {
     name: String,
-    last: Mutex<Option<(IpAddr, Instant)>>,
+    last: Mutex<Option<(Addresses, Instant)>>,
     /// One question at a time; whoever comes meanwhile has the answer too.
     asking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
-    At(IpAddr),
+    At(Addresses),
     /// The engine gives it no address: it does not run.
     Nowhere,
     /// There is no engine just now. What it gave out stays as it is until it is back.
@@ -44,7 +52,7 @@ impl Whereabouts {
     }
 
     /// An error: it is nowhere, or nobody knows.
-    pub async fn find(&self) -> Result<IpAddr> {
+    pub async fn find(&self) -> Result<Addresses> {
         let fresh = || self.last().filter(|(_, at)| at.elapsed() < SURELY_ITS_OWN).map(|(address, _)| address);
         if let Some(address) = fresh() {
             return Ok(address);
@@ -57,7 +65,7 @@ impl Whereabouts {
         self.note(answer)
     }
 
-    fn note(&self, answer: Answer) -> Result<IpAddr> {
+    fn note(&self, answer: Answer) -> Result<Addresses> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let nowhere =
             || Error::new(ErrorKind::NotFound, format!("the engine knows no running container {}", self.name));
@@ -74,26 +82,34 @@ impl Whereabouts {
         }
     }
 
-    fn last(&self) -> Option<(IpAddr, Instant)> {
+    fn last(&self) -> Option<(Addresses, Instant)> {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// IPv4 before IPv6. `networks`: nobody is elsewhere, whatever a name service further away may say.
+/// IPv4 before IPv6. `networks`: nobody is elsewhere, whatever a name service further away may say; and where none has
+/// IPv6, nobody is asked for it.
 async fn ask(server: SocketAddr, name: &str, networks: &[IpNet]) -> Result<Answer> {
-    for kind in [TYPE::A, TYPE::AAAA] {
+    let mut near = Vec::new();
+    let has_ipv6 = networks.iter().any(|network| matches!(network, IpNet::V6(_)));
+    for kind in [TYPE::A, TYPE::AAAA].into_iter().take(if has_ipv6 { 2 } else { 1 }) {
         let asked = tokio::time::timeout(ANSWERS_WITHIN, exchange(server, name, kind)).await;
         let found = match asked.unwrap_or_else(|_| Err(Error::from(ErrorKind::TimedOut))) {
             Ok(found) => found,
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return Ok(Answer::NobodyAnswers),
+            Err(error) if near.is_empty() && error.kind() == ErrorKind::ConnectionRefused => {
+                return Ok(Answer::NobodyAnswers);
+            }
+            // One address is enough.
+            Err(_) if !near.is_empty() => break,
             Err(error) => return Err(error),
         };
         let is_near = |address: &IpAddr| networks.iter().any(|network| network.contains(address));
-        if let Some(address) = found.into_iter().find(is_near) {
-            return Ok(Answer::At(address));
-        }
+        near.extend(found.into_iter().find(is_near));
     }
-    Ok(Answer::Nowhere)
+    Ok(match near.as_slice() {
+        [] => Answer::Nowhere,
+        [first, also @ ..] => Answer::At(Addresses { first: *first, also: also.first().copied() }),
+    })
 }
 
 async fn exchange(server: SocketAddr, name: &str, kind: TYPE) -> Result<Vec<IpAddr>> {
@@ -146,15 +162,21 @@ fn first_server(text: &str) -> Option<SocketAddr> {
 fn own_networks() -> Vec<IpNet> {
     let six = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
     let four = host_routes().into_iter().map(|route| IpNet::V4(route.net));
-    four.chain(six.lines().filter_map(network_of).map(IpNet::V6)).collect()
+    let six = six.lines().filter_map(address_of).filter(|net| !is_of_the_link(net));
+    four.chain(six.map(|net| IpNet::V6(net.trunc()))).collect()
 }
 
 /// `fd4200000000000000000000000000fe 1a 40 00 80 eth0`: address, interface, length of the prefix, ...
-fn network_of(line: &str) -> Option<Ipv6Net> {
+pub(super) fn address_of(line: &str) -> Option<Ipv6Net> {
     let mut words = line.split_ascii_whitespace();
     let address = Ipv6Addr::from(u128::from_str_radix(words.next()?, 16).ok()?);
     let length = u8::from_str_radix(words.nth(1)?, 16).ok()?;
-    Ipv6Net::new(address, length).ok().map(|net| net.trunc())
+    Ipv6Net::new(address, length).ok()
+}
+
+/// The loopback's, or one that every link has: the name service knows nobody there.
+pub(super) fn is_of_the_link(net: &Ipv6Net) -> bool {
+    net.addr().is_loopback() || net.addr().is_unicast_link_local()
 }
 
 #[cfg(test)]

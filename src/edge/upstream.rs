@@ -74,7 +74,16 @@ impl HttpReach {
 }
 
 pub async fn connect(replica: &LiveReplica, port: u16, within: Duration) -> Result<TcpStream> {
-    let connecting = async { TcpStream::connect((replica.address().await?, port)).await };
+    let connecting = async {
+        let at = replica.addresses().await?;
+        match (TcpStream::connect((at.first, port)).await, at.also) {
+            // An app may listen on IPv6 alone.
+            (Err(refused), Some(also)) if refused.kind() == ErrorKind::ConnectionRefused => {
+                TcpStream::connect((also, port)).await
+            }
+            (connected, _) => connected,
+        }
+    };
     let stream = tokio::time::timeout(within, connecting)
         .await
         .unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut, "it does not accept the connection in time")))?;

@@ -2,12 +2,12 @@
 
 use super::{
     ComponentName, ComponentRoutes, DeploymentId, EnvironmentName, Fingerprint, InFlight, ProjectName, Protocol,
-    ReleaseId,
+    ReleaseId, ReplicaAddress,
 };
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 /// A snapshot of the engine for one environment, plus what others hold that the environment may want.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -117,7 +117,7 @@ pub struct ObservedContainer {
     pub published: Vec<PublishedPort>,
     /// Where the edge reaches it, whether it runs or not: handed out when it was created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub edge_address: Option<Ipv4Addr>,
+    pub edge_address: Option<ReplicaAddress>,
     /// A front owns the component's name in its place.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fronted: bool,
@@ -230,6 +230,8 @@ pub mod label {
     pub const BUILT_ANEW_BY: &str = "launchway.built-anew-by";
     /// On containers: the address at which the edge reaches it.
     pub const EDGE_ADDRESS: &str = "launchway.edge-address";
+    /// The same of IPv6, where it has one.
+    pub const EDGE_ADDRESS_6: &str = "launchway.edge-address-6";
     /// On volumes that hold files of a commit: the tree or blob id.
     pub const CONTENT: &str = "launchway.content";
 

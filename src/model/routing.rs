@@ -3,11 +3,11 @@
 //! All of it is data that `run` hands to the edge, the edge keeps on disk, and the planner compares with what is wanted.
 
 use super::mount::is_false;
-use super::{ComponentName, EdgeAddress, EnvironmentName, ProjectName, ReleaseId};
+use super::{ComponentName, EdgeAddress, EnvironmentName, ProjectName, ReleaseId, label};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A component in an environment: what a route leads to. Swapped as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -93,6 +93,33 @@ pub struct Replica {
     /// On the edge's network; `None`: a front asks the name service of its networks for the container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
+    /// Tried where nothing listens at `address`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub also: Option<Ipv6Addr>,
+}
+
+/// Where the edge reaches a replica, on the environment's edge network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ReplicaAddress {
+    pub v4: Ipv4Addr,
+    /// Where the network has IPv6.
+    pub v6: Option<Ipv6Addr>,
+}
+
+impl ReplicaAddress {
+    /// As the labels of its container say.
+    pub fn of_labels<'a>(value: impl Fn(&str) -> Option<&'a String>) -> Option<Self> {
+        let v4 = value(label::EDGE_ADDRESS)?.parse().ok()?;
+        Some(Self { v4, v6: value(label::EDGE_ADDRESS_6).and_then(|text| text.parse().ok()) })
+    }
+}
+
+impl Replica {
+    /// `address`: `None` for a front, which asks for it.
+    pub fn at(id: String, address: Option<ReplicaAddress>) -> Self {
+        let (address, also) = (address.map(|at| IpAddr::V4(at.v4)), address.and_then(|at| at.v6));
+        Self { id, address, also }
+    }
 }
 
 /// The same visitor stays with the same release.

@@ -10,10 +10,9 @@ use super::slots::{Matching, Slot, match_containers};
 use super::{Action, Phase, Plan, RouteChange, Target, method};
 use crate::model::{
     Component, ComponentName, ComponentRoutes, Condition, DeploymentId, Fingerprint, Method, MountSource, NetworkMode,
-    Observed, ObservedContainer, Problem, Release, Stack, label,
+    Observed, ObservedContainer, Problem, Release, ReplicaAddress, Stack, label,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 
 mod additions;
 mod beside;
@@ -36,7 +35,7 @@ struct Made {
     /// The name that it is created under.
     name: String,
     /// Where the edge will reach it.
-    address: Option<Ipv4Addr>,
+    address: Option<ReplicaAddress>,
 }
 
 /// What should run.

@@ -44,16 +44,16 @@ impl Simulation {
     }
 
     /// What the edge leads to runs, is ready, and is nobody else's.
-    fn replica(&mut self, target: &Target, address: Option<std::net::Ipv4Addr>) -> Replica {
+    fn replica(&mut self, target: &Target, address: Option<ReplicaAddress>) -> Replica {
         let container = self.find(target).clone();
         let is_well = container.is_running() && container.health == Health::Healthy;
         assert!(is_well, "{} is led to and is not ready", container.name);
         assert_eq!(container.edge_address, address, "{}", container.name);
         if let Some(address) = address {
             let twins = self.observed.containers.iter().filter(|c| c.edge_address == Some(address));
-            assert_eq!(twins.count(), 1, "{address} is somebody else's too");
+            assert_eq!(twins.count(), 1, "{address:?} is somebody else's too");
         }
-        Replica { id: container.id, address: address.map(Into::into) }
+        Replica::at(container.id, address)
     }
 
     fn act(&mut self, step: u32, action: &Action) {
@@ -130,7 +130,7 @@ impl Simulation {
                         _ => BTreeMap::new(),
                     },
                     published: vec![],
-                    edge_address: get(label::EDGE_ADDRESS).and_then(|address| address.parse().ok()),
+                    edge_address: ReplicaAddress::of_labels(|key| spec.labels.get(key)),
                     fronted: get(label::FRONTED).is_some(),
                 };
                 let ports = spec.settings.ports.iter().filter_map(|port| {

@@ -1,10 +1,9 @@
 //! A plan: a graph of small steps, each one call to the engine or the edge, or a time to wait.
 
-use crate::model::{ComponentName, ContainerSettings, ReleaseId, RouteEntry, Secret, Sticky};
+use crate::model::{ComponentName, ContainerSettings, ReleaseId, ReplicaAddress, RouteEntry, Secret, Sticky};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// What is to be done, in which order. A plan for a state that is already right is empty.
@@ -112,7 +111,7 @@ pub struct Share {
     /// Whole percent.
     pub weight: u8,
     /// With the address at which the edge reaches each; a front finds them by their ids.
-    pub replicas: Vec<(Target, Option<Ipv4Addr>)>,
+    pub replicas: Vec<(Target, Option<ReplicaAddress>)>,
 }
 
 /// A canary's hold: how long at which share, and what is judged.

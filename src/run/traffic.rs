@@ -15,7 +15,6 @@ use crate::model::{
 use crate::plan::{Action, RouteChange, Target, VolumeContent};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -313,7 +312,7 @@ fn routes_of(change: &RouteChange) -> Result<ComponentRoutes, StepError> {
                 let attempted = "lead traffic to a container".to_string();
                 return Err(EngineError::Refused { attempted, why: "it is not created yet".into() }.into());
             };
-            replicas.push(Replica { id: id.clone(), address: address.map(IpAddr::V4) });
+            replicas.push(Replica::at(id.clone(), *address));
         }
         releases.push(WeightedRelease { release: share.release, weight: share.weight, replicas });
     }

@@ -68,7 +68,7 @@ impl App {
     }
 
     fn at(name: &str, address: Ipv4Addr, port: u16) -> Self {
-        let replica = Replica { id: format!("container-{name}"), address: Some(IpAddr::V4(address)) };
+        let replica = Replica { id: format!("container-{name}"), address: Some(IpAddr::V4(address)), also: None };
         let seen = Arc::new(Seen { name: name.into(), ..Seen::default() });
         Self { replica, port, seen, stop: CancellationToken::new() }
     }

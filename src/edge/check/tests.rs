@@ -24,7 +24,7 @@ fn weights(weights: &[u8]) -> ComponentRoutes {
     let release = |(index, weight): (usize, &u8)| WeightedRelease {
         release: ReleaseId(index as i64),
         weight: *weight,
-        replicas: vec![Replica { id: format!("c{index}"), address: Some([127, 0, 0, 1].into()) }],
+        replicas: vec![Replica { id: format!("c{index}"), address: Some([127, 0, 0, 1].into()), also: None }],
     };
     ComponentRoutes { releases: weights.iter().enumerate().map(release).collect(), ..Default::default() }
 }

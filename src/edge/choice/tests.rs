@@ -15,7 +15,11 @@ fn component(releases: &[(u8, usize)]) -> Arc<Component> {
         release: ReleaseId(index as i64 + 1),
         weight: *weight,
         replicas: (0..*count)
-            .map(|replica| Replica { id: format!("{}-{replica}", index + 1), address: Some([127, 0, 0, 1].into()) })
+            .map(|replica| Replica {
+                id: format!("{}-{replica}", index + 1),
+                address: Some([127, 0, 0, 1].into()),
+                also: None,
+            })
             .collect(),
     };
     let routes = ComponentRoutes { releases: releases.iter().enumerate().map(release).collect(), ..Default::default() };

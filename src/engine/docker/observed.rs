@@ -3,7 +3,7 @@
 use super::containers::name_of;
 use crate::model::{
     ComponentName, ContainerState, DeploymentId, EnvironmentName, Fingerprint, ForeignContainer, Health,
-    ObservedContainer, ProjectName, Protocol, PublishedPort, ReleaseId, label,
+    ObservedContainer, ProjectName, Protocol, PublishedPort, ReleaseId, ReplicaAddress, label,
 };
 use bollard::models::{
     ContainerInspectResponse, ContainerState as EngineState, ContainerStateStatusEnum as Status, ContainerSummary,
@@ -54,7 +54,7 @@ pub(super) fn observed(found: &ContainerInspectResponse) -> Option<ObservedConta
         anonymous_volumes,
         networks: networks.into_iter().map(|(name, at)| (name, at.ip_address.unwrap_or_default())).collect(),
         published: published(found),
-        edge_address: text(label::EDGE_ADDRESS).and_then(|text| text.parse().ok()),
+        edge_address: ReplicaAddress::of_labels(|key| labels.get(key)),
         fronted: labels.contains_key(label::FRONTED),
     })
 }

@@ -1,7 +1,7 @@
 //! The part of a plan that only adds: networks, volumes, and containers beside those that run.
 
 use super::{Created, Goal, Made, Planner, existing, replaces, subject};
-use crate::model::{Component, ComponentName, NetworkMode, label};
+use crate::model::{Component, ComponentName, NetworkMode, Subnet, label};
 use crate::plan::container::{container_spec, content_volumes};
 use crate::plan::routing::EDGE_NETWORK;
 use crate::plan::slots::Matching;
@@ -30,9 +30,12 @@ impl Planner<'_> {
             let mut labels = network.labels.clone();
             labels.extend(own(label::COMPOSE_NETWORK, key));
             let mut spec = NetworkSpec { network: network.clone(), labels };
-            if let Some(subnet) = self.addresses.subnet.filter(|_| key == EDGE_NETWORK) {
-                let subnet = Some(subnet.to_string());
-                spec.network.ipam = vec![crate::model::Subnet { subnet, ip_range: None, gateway: None }];
+            if let Some(four) = self.addresses.subnet.filter(|_| key == EDGE_NETWORK) {
+                let subnet = |subnet: String| Subnet { subnet: Some(subnet), ip_range: None, gateway: None };
+                let six = self.addresses.subnet_6;
+                spec.network.ipam = vec![subnet(four.to_string())];
+                spec.network.ipam.extend(six.map(|six| subnet(six.to_string())));
+                spec.network.enable_ipv6 = six.map(|_| true);
             }
             let subject = format!("network {}", network.name);
             self.draft.add(

@@ -2,17 +2,19 @@
 
 use super::{Planner, existing, is_up};
 use crate::model::{
-    Component, ComponentName, ComponentRoutes, EdgeAddress, Method, ObservedContainer, ObservedEdge, Problem, Protocol,
-    ReleaseId, RouteEntry, Sticky,
+    Component, ComponentName, ComponentRoutes, EdgeAddress, Method, Network, ObservedContainer, ObservedEdge,
+    ObservedNetwork, Problem, Protocol, ReleaseId, ReplicaAddress, RouteEntry, Sticky, label,
 };
 use crate::plan::method;
 use crate::plan::neighbours::overlap;
 use crate::plan::routing::{EDGE_NETWORK, free_address};
 use crate::plan::slots::Matching;
 use crate::plan::{Action, ContainerSpec, EngineNetworkMode, Phase, RouteChange, Share, Target};
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 use std::time::Duration;
 
 /// How long a replica may take to finish what it has, where nothing is set.
@@ -26,7 +28,7 @@ const DRAIN_HELD: Duration = Duration::from_secs(10);
 pub(super) struct Fresh {
     pub replica: u32,
     pub target: Target,
-    pub address: Option<Ipv4Addr>,
+    pub address: Option<ReplicaAddress>,
     pub must_start: bool,
     /// It runs, but is not ready.
     pub must_wait: bool,
@@ -38,6 +40,8 @@ pub(super) struct Fresh {
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
     pub subnet: Option<Ipv4Net>,
+    /// Where the environment's own networks have IPv6.
+    pub subnet_6: Option<Ipv6Net>,
     taken: BTreeSet<Ipv4Addr>,
 }
 
@@ -78,12 +82,9 @@ impl Planner<'_> {
     /// Where the environment's edge network lies: where it is, else the first free part of the edge's range.
     pub(super) fn find_addresses(&mut self) {
         let Some(network) = self.release.stack.networks.get(EDGE_NETWORK) else { return };
-        let nets = |network: &crate::model::ObservedNetwork| {
-            network.ipam.iter().filter_map(|pool| pool.subnet.as_deref()?.parse::<Ipv4Net>().ok()).collect::<Vec<_>>()
-        };
         let Some(edge) = &self.observed.edge else { return };
-        let there = self.observed.networks.get(&network.name).and_then(|there| nets(there).first().copied());
-        self.addresses.subnet = there.or_else(|| {
+        let there = self.observed.networks.get(&network.name);
+        self.addresses.subnet = there.and_then(|there| nets(there).next()).or_else(|| {
             let mut held: Vec<Ipv4Net> = self.observed.networks.values().flat_map(nets).collect();
             // The engine takes any subnet that it is given, and the host would no longer reach what was there.
             held.extend(edge.host_routes.iter().map(|route| route.net));
@@ -97,12 +98,27 @@ impl Planner<'_> {
                     && !edge.addresses.iter().any(|address| matches!(address, IpAddr::V4(ip) if subnet.contains(ip)))
             })
         });
-        self.addresses.taken = self.observed.containers.iter().filter_map(|container| container.edge_address).collect();
+        self.addresses.subnet_6 = match there {
+            Some(there) => nets(there).next(),
+            None => self.addresses.subnet.filter(|_| self.has_ipv6()).map(|subnet| unique_local(&network.name, subnet)),
+        };
+        let held = self.observed.containers.iter().filter_map(|container| container.edge_address);
+        self.addresses.taken = held.map(|address| address.v4).collect();
         let routed = edge.addresses.iter().filter_map(|address| match address {
             IpAddr::V4(ip) => Some(*ip),
             IpAddr::V6(_) => None,
         });
         self.addresses.taken.extend(routed);
+    }
+
+    /// Whether a network of the environment has IPv6. Where none has, no container knows of it, and none is to learn of it
+    /// from us.
+    fn has_ipv6(&self) -> bool {
+        let has = |network: &Network| {
+            let there = self.observed.networks.get(&network.name);
+            there.map_or(network.enable_ipv6 == Some(true), |there| there.ipv6)
+        };
+        self.release.stack.networks.values().any(has)
     }
 
     /// The edge's addresses are used up by what is to be created.
@@ -142,24 +158,30 @@ impl Planner<'_> {
     }
 
     /// Gives a container that is to be created its place on the edge's network.
-    pub(super) fn give_address(&mut self, spec: &mut ContainerSpec) -> Option<Ipv4Addr> {
+    pub(super) fn give_address(&mut self, spec: &mut ContainerSpec) -> Option<ReplicaAddress> {
         let name = &self.release.stack.networks.get(EDGE_NETWORK)?.name;
         let EngineNetworkMode::Networks(networks) = &mut spec.network else { return None };
         let attached = networks.iter_mut().find(|network| network.name == *name)?;
         // Nobody is to find it there by a name.
         attached.aliases.clear();
-        let address = free_address(self.addresses.subnet?, &self.addresses.taken)?;
-        self.addresses.taken.insert(address);
-        attached.ipv4_address = Some(address.to_string());
-        spec.labels.insert(crate::model::label::EDGE_ADDRESS.to_string(), address.to_string());
-        Some(address)
+        let subnet = self.addresses.subnet?;
+        let v4 = free_address(subnet, &self.addresses.taken)?;
+        self.addresses.taken.insert(v4);
+        attached.ipv4_address = Some(v4.to_string());
+        spec.labels.insert(label::EDGE_ADDRESS.to_string(), v4.to_string());
+        let v6 = self.addresses.subnet_6.map(|six| beside(v4, subnet, six));
+        if let Some(v6) = v6 {
+            attached.ipv6_address = Some(v6.to_string());
+            spec.labels.insert(label::EDGE_ADDRESS_6.to_string(), v6.to_string());
+        }
+        Some(ReplicaAddress { v4, v6 })
     }
 
     /// The shares as the edge has them now.
     pub(super) fn shares_now(&self, routes: &ComponentRoutes) -> Vec<Share> {
         let known = |id: &str| self.observed.containers.iter().find(|c| c.id == id).and_then(|c| c.edge_address);
         let replica = |replica: &crate::model::Replica| match replica.address {
-            Some(IpAddr::V4(ip)) => Some((self.target_of(&replica.id), Some(ip))),
+            Some(IpAddr::V4(v4)) => Some((self.target_of(&replica.id), Some(ReplicaAddress { v4, v6: replica.also }))),
             Some(IpAddr::V6(_)) => None,
             None => Some((self.target_of(&replica.id), known(&replica.id))),
         };
@@ -190,7 +212,7 @@ impl Planner<'_> {
     /// The shares of the new release's replicas and of the old ones. `weight` is the new release's; where it is not
     /// given, each replica has the same share.
     pub(super) fn shares(&self, new: &[Fresh], old: &[&ObservedContainer], weight: Option<u8>) -> Vec<Share> {
-        let mut groups: BTreeMap<ReleaseId, Vec<(Target, Option<Ipv4Addr>)>> = BTreeMap::new();
+        let mut groups: BTreeMap<ReleaseId, Vec<(Target, Option<ReplicaAddress>)>> = BTreeMap::new();
         for container in old {
             let is_inside = self.fronts.contains_key(&container.component);
             if is_inside || container.edge_address.is_some() {
@@ -450,6 +472,26 @@ impl Planner<'_> {
         }
         steps
     }
+}
+
+fn nets<T: FromStr>(network: &ObservedNetwork) -> impl Iterator<Item = T> {
+    network.ipam.iter().filter_map(|pool| pool.subnet.as_deref()?.parse().ok())
+}
+
+/// A subnet for IPv6 that nobody else has: the 40 bits after `fd` are as good as random (RFC 4193, 3.2). They come of the
+/// network's name and of its subnet for IPv4, which nobody else on this host has.
+fn unique_local(name: &str, subnet: Ipv4Net) -> Ipv6Net {
+    let digest = Sha256::digest(format!("{name} {subnet}"));
+    let mut bytes = [0; 16];
+    bytes[0] = 0xfd;
+    bytes[1..6].copy_from_slice(&digest[..5]);
+    Ipv6Net::new_assert(bytes.into(), 64)
+}
+
+/// The address for IPv6 has the same place in its subnet as the one for IPv4, so that the two are given out together.
+fn beside(v4: Ipv4Addr, subnet: Ipv4Net, six: Ipv6Net) -> Ipv6Addr {
+    let place = u32::from(v4) - u32::from(subnet.network());
+    Ipv6Addr::from(u128::from(six.network()) + u128::from(place))
 }
 
 pub(super) fn sticky(component: &Component) -> Option<Sticky> {

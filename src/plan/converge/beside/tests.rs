@@ -3,7 +3,7 @@
 use super::super::tests::{ALL, FORWARD, assert_is, release, wanted};
 use super::super::*;
 use crate::model::{CanarySettings, EdgeSettings, Health, Listen, ObservedEdge, Route};
-use crate::plan::routing::give_to_edge;
+use crate::plan::routing::{EDGE_NETWORK, give_to_edge};
 use crate::plan::sample::{component, stack};
 use crate::plan::simulation::Simulation;
 use proptest::prelude::*;
@@ -430,4 +430,38 @@ proptest! {
         assert_served(&engine, &new);
         assert_bounds(&engine, &old, &new);
     }
+}
+
+/// Where none of the environment's networks has IPv6, no container learns of it from us.
+#[test]
+fn the_edges_network_has_ipv6_where_the_environments_own_have() {
+    let plain = release(1, web("1", 2, |_| {}));
+    let mut six = plain.clone();
+    let key = six.stack.networks.keys().find(|key| *key != EDGE_NETWORK).unwrap().clone();
+    six.stack.networks.get_mut(&key).unwrap().enable_ipv6 = Some(true);
+    let (mut without, mut with) = (with_edge(), with_edge());
+    for (engine, release) in [(&mut without, &plain), (&mut with, &six)] {
+        let plan = converge(&wanted(release, 1, Goal::Deploy), &engine.observed).unwrap();
+        engine.carry_out(&plan, ALL, usize::MAX);
+    }
+    assert!(without.observed.containers.iter().all(|container| container.edge_address.unwrap().v6.is_none()));
+    let edge = &with.observed.networks[&six.stack.networks[EDGE_NETWORK].name];
+    let subnet: ipnet::Ipv6Net = edge.ipam[1].subnet.as_ref().unwrap().parse().unwrap();
+    assert!(edge.ipv6 && subnet.prefix_len() == 64 && subnet.network().octets()[0] == 0xfd, "{subnet}");
+    for container in &with.observed.containers {
+        let address = container.edge_address.unwrap();
+        let v6 = address.v6.unwrap();
+        assert!(subnet.contains(&v6) && v6.octets()[15] == address.v4.octets()[3], "{address:?}");
+    }
+    // What the engine gives every network of its own accord counts as well.
+    let mut by_itself = without.observed.clone();
+    by_itself.networks.remove(&plain.stack.networks[EDGE_NETWORK].name);
+    by_itself.containers.clear();
+    by_itself.networks.get_mut(&plain.stack.networks[&key].name).unwrap().ipv6 = true;
+    let plan = converge(&wanted(&plain, 2, Goal::Deploy), &by_itself).unwrap();
+    let spec = plan.steps.iter().find_map(|step| match &step.action {
+        Action::CreateNetwork(spec) => Some(&spec.network),
+        _ => None,
+    });
+    assert_eq!(spec.unwrap().enable_ipv6, Some(true));
 }
