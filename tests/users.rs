@@ -4,6 +4,7 @@ mod support;
 
 mod users {
     mod admitting;
+    mod asking;
     mod building;
     mod cancelling;
     mod catching_up;

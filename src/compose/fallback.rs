@@ -7,7 +7,7 @@ use crate::model::{
     BuildSpec, Component, ComponentName, ComponentSettings, ContainerSettings, Network, NetworkAttachment, Place,
     PullPolicy, RepoPath, Stack, StrategySettings, UpdateConfig,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What gives a kind of project away -> its template.
 const TEMPLATES: &[(&[&str], &str, &str)] = &[
@@ -84,6 +84,7 @@ fn stack(request: &ReadRequest<'_>, build: BuildSpec, place: Place) -> Option<St
         settings: ComponentSettings::default(),
         entries: Vec::new(),
         image_volumes: Vec::new(),
+        answers_http: BTreeSet::new(),
         traffic: None,
     };
     let network: Network = super::networks::implicit_default(&request.compose_project);

@@ -47,5 +47,6 @@ pub use client::{ByteStream, Dial, EdgeClient, EdgeError, SOCKET};
 pub use disk::first_routes;
 pub use front::{FrontSettings, SETTINGS as FRONT_SETTINGS, connect as connect_front, run as run_front};
 pub use guard::{RENEWED as FRONT_RENEWED, Renewed, guard as guard_front};
+pub use probe::speaks_http;
 pub use process::run;
 pub use wire_format::{Health, Listener};

@@ -8,6 +8,7 @@ use crate::model::{EdgeAddress, EntryProtocol};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 /// Harmless to what speaks HTTP; to what does not, nonsense that it answers, or not, in its own way.
@@ -57,15 +58,19 @@ fn unknown(edge: &Edge) -> Vec<(EdgeAddress, u16, Vec<Arc<LiveReplica>>)> {
 async fn first_answer(replicas: &[Arc<LiveReplica>], port: u16, connect_timeout: Duration) -> Option<EntryProtocol> {
     for replica in replicas {
         if let Ok(mut stream) = connect(replica, port, connect_timeout).await {
-            let mut answer = [0; ANSWER.len()];
-            let asked = async {
-                stream.write_all(QUESTION).await?;
-                stream.read_exact(&mut answer).await
-            };
-            let answered = timeout(ANSWERS_WITHIN, asked).await;
-            let is_http = matches!(answered, Ok(Ok(_))) && answer == ANSWER;
-            return Some(if is_http { EntryProtocol::Http } else { EntryProtocol::Tcp });
+            return Some(if speaks_http(&mut stream).await { EntryProtocol::Http } else { EntryProtocol::Tcp });
         }
     }
     None
+}
+
+/// Whether who is at the other end answers in HTTP, within 3 s.
+pub async fn speaks_http(stream: &mut TcpStream) -> bool {
+    let mut answer = [0; ANSWER.len()];
+    let asked = async {
+        stream.write_all(QUESTION).await?;
+        stream.read_exact(&mut answer).await
+    };
+    let answered = timeout(ANSWERS_WITHIN, asked).await;
+    matches!(answered, Ok(Ok(_))) && answer == ANSWER
 }

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
@@ -175,6 +176,12 @@ pub trait Engine: Send + Sync {
     async fn dial_front(&self, container: &str) -> Result<Box<dyn Pipe>, EngineError> {
         let _ = container;
         Err(no_fronts())
+    }
+
+    /// Where this machine reaches a container that runs; nowhere where the engine is on another one.
+    async fn addresses(&self, container: &str) -> Result<Vec<IpAddr>, EngineError> {
+        let _ = container;
+        Ok(Vec::new())
     }
 
     /// Puts [`Self::front_program`] into a front's folder, beside the one that it runs. Returns the command that runs it.

@@ -6,7 +6,7 @@
 use super::mount::is_false;
 use super::{ComponentName, ComponentSettings, Mount, Place, RepoPath, Secret};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct Component {
     /// Paths that its image declares as volumes (`VOLUME`), as far as they were known when the release was made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub image_volumes: Vec<String>,
+    /// Ports of its own that a replica answered HTTP at when it was asked, where nothing in the file says what they speak.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub answers_http: BTreeSet<u16>,
     /// Requests a second that the edge led to it in the minutes before the release was made; `None`: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<f64>,

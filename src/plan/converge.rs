@@ -25,6 +25,9 @@ pub use beside::paused_time;
 /// Why a caller is restarted whose component has got a front, or another one.
 pub const LOOKS_AGAIN: &str = "it looks a name up again that somebody else has now, this once";
 
+/// Why the engine no longer publishes a port: once, nobody answers for a moment.
+const OPENED_FROM_NOW_ON: &str = "the edge opens its port from now on: a short gap, this once";
+
 /// What the plan creates, by component and replica.
 type Created = BTreeMap<(ComponentName, u32), Made>;
 
@@ -257,7 +260,7 @@ impl Planner<'_> {
         for container in matching.obsolete().filter(|c| is_up(c)) {
             cleared.push(match self.stops.get(&container.id) {
                 Some(step) => *step,
-                None => self.stop(container, &format!("release {} replaces it", self.release.id), named.clone()),
+                None => self.stop(container, &self.why_it_stops(component, container), named.clone()),
             });
         }
         let mut ends = Ends { started: waits.clone(), ready: waits };
@@ -309,6 +312,16 @@ impl Planner<'_> {
         self.ends.insert(component.name.clone(), ends);
     }
 
+    fn why_it_stops(&self, component: &Component, container: &ObservedContainer) -> String {
+        let is_published = |port: u16| container.published.iter().any(|published| published.port == port);
+        let mut opened = component.edge_entries().filter_map(|entry| entry.listen.address());
+        let gap = match opened.any(|address| is_published(address.port)) {
+            true => format!("; {OPENED_FROM_NOW_ON}"),
+            false => String::new(),
+        };
+        format!("release {} replaces it{gap}", self.release.id)
+    }
+
     /// Gives the names of the component's containers to those that serve from now on; a container that runs does not
     /// notice. Returns the steps.
     fn hand_names_over(
@@ -328,7 +341,7 @@ impl Planner<'_> {
             if is_up(container) && (keeps_ending(container) || self.wanted.goal == Goal::PutBack) {
                 before.push(match self.stops.get(&container.id) {
                     Some(step) => *step,
-                    None => self.stop(container, &format!("release {} replaces it", self.release.id), before.clone()),
+                    None => self.stop(container, &self.why_it_stops(component, container), before.clone()),
                 });
             }
             let step = self.rename_away(container, before);

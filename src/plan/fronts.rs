@@ -4,7 +4,7 @@
 use super::container::link_aliases;
 use super::method::{caller, texts, two_are_impossible};
 use super::readiness::tcp_ports;
-use super::routing::{EDGE_NETWORK, is_checked_by_http};
+use super::routing::{EDGE_NETWORK, speaks_http};
 use crate::model::{
     Component, ComponentName, EntryProtocol, Listen, Method, MountSource, NetworkAttachment, NetworkMode, Problem,
     Protocol, RouteEntry, Stack,
@@ -38,11 +38,7 @@ pub fn give_fronts(stack: &mut Stack, facts: &BTreeMap<ComponentName, ImageFacts
     let mut given: BTreeMap<ComponentName, BTreeSet<u16>> = BTreeMap::new();
     for component in stack.components.values() {
         let asked = component.settings.front;
-        let mut ports = named_ports(stack, component);
-        ports.extend(facts.get(&component.name).iter().flat_map(|facts| &facts.ports));
-        let files = facts.iter().filter(|(name, _)| **name != component.name);
-        let files = files.flat_map(|(_, facts)| facts.mounted.iter().map(String::as_str));
-        ports.extend(ports_named_in(files, &names_of(stack, component)));
+        let ports = all_ports(stack, component, facts);
         if asked != Some(true) && !is_worth_it(stack, component) {
             continue;
         }
@@ -71,6 +67,46 @@ pub fn give_fronts(stack: &mut Stack, facts: &BTreeMap<ComponentName, ImageFacts
     problems
 }
 
+/// Ports of which nobody knows whether they speak HTTP, where that decides whether requests can wait while the component is
+/// recreated: those at which others call it, and, where there is an edge (`has_edge`), those that the engine is to publish.
+pub fn undecided(
+    stack: &Stack,
+    facts: &BTreeMap<ComponentName, ImageFacts>,
+    has_edge: bool,
+) -> BTreeMap<ComponentName, BTreeSet<u16>> {
+    let ports = |component: &Component| {
+        let is_one = !stack.is_job(&component.name) && !component.settings.job && component.replicas > 0;
+        if !is_one || two_are_impossible(stack, component).is_none() {
+            return BTreeSet::new();
+        }
+        let mut ports = match has_edge {
+            true => published_unsaid(component),
+            false => BTreeSet::new(),
+        };
+        let is_called = caller(stack, component).is_some() && !is_worth_it(stack, component);
+        if is_called && component.settings.front.is_none() {
+            let named = all_ports(stack, component, facts);
+            if obstacle_with(stack, component, &named).is_none() {
+                ports.extend(named);
+            }
+        }
+        ports.retain(|port| !NOT_HTTP.contains(port) && !speaks_http(component, *port));
+        ports
+    };
+    let all = stack.components.values().map(|component| (component.name.clone(), ports(component)));
+    all.filter(|(_, ports)| !ports.is_empty()).collect()
+}
+
+/// Ports of the container that the engine publishes, and the edge could, were they known to speak HTTP.
+fn published_unsaid(component: &Component) -> BTreeSet<u16> {
+    if component.settings.edge == Some(false) || component.container.network_mode != NetworkMode::Networks {
+        return BTreeSet::new();
+    }
+    let ports = component.container.ports.iter();
+    let unsaid = ports.filter(|port| port.protocol == Protocol::Tcp && port.app_protocol.is_none());
+    unsaid.filter(|port| port.published.is_some()).map(|port| port.target).collect()
+}
+
 /// Shares of traffic are shares of what the edge or a front leads to it.
 fn canary_without_traffic(component: &Component) -> Option<Problem> {
     let settings = &component.settings;
@@ -92,10 +128,11 @@ fn is_worth_it(stack: &Stack, component: &Component) -> bool {
     if is_job || component.replicas == 0 || caller(stack, component).is_none() {
         return false;
     }
-    two_are_impossible(stack, component).is_none() || component.settings.route.is_some() || {
+    let is_led_to = component.settings.route.is_some() || !component.answers_http.is_empty();
+    two_are_impossible(stack, component).is_none() || is_led_to || {
         let ports = component.container.ports.iter();
         let is_said = ports.filter_map(|port| port.app_protocol.as_deref()).any(|word| word.starts_with("http"));
-        is_said || named_ports(stack, component).iter().any(|port| is_checked_by_http(component, *port))
+        is_said || named_ports(stack, component).iter().any(|port| speaks_http(component, *port))
     }
 }
 
@@ -179,6 +216,16 @@ fn named_ports(stack: &Stack, component: &Component) -> BTreeSet<u16> {
         let told = other.container.environment.iter().filter(|(key, _)| prefixes.contains(&key.to_ascii_uppercase()));
         ports.extend(told.filter_map(|(_, value)| value.parse::<u16>().ok()).filter(|port| *port != 0));
     }
+    ports
+}
+
+/// The same with what the images and mounted files say.
+fn all_ports(stack: &Stack, component: &Component, facts: &BTreeMap<ComponentName, ImageFacts>) -> BTreeSet<u16> {
+    let mut ports = named_ports(stack, component);
+    ports.extend(facts.get(&component.name).iter().flat_map(|facts| &facts.ports));
+    let files = facts.iter().filter(|(name, _)| **name != component.name);
+    let files = files.flat_map(|(_, facts)| facts.mounted.iter().map(String::as_str));
+    ports.extend(ports_named_in(files, &names_of(stack, component)));
     ports
 }
 

@@ -137,7 +137,7 @@ fn entries(stack: &Stack, component: &Component) -> Result<Vec<RouteEntry>, Prob
             }
             _ if routed_there => EntryProtocol::Http,
             // What can run twice is asked itself; for what cannot, that would come too late.
-            None if !twice && is_checked_by_http(component, port.target) => EntryProtocol::Http,
+            None if !twice && speaks_http(component, port.target) => EntryProtocol::Http,
             Some(_) => EntryProtocol::Tcp,
             None => EntryProtocol::Probe,
         };
@@ -152,8 +152,13 @@ fn entries(stack: &Stack, component: &Component) -> Result<Vec<RouteEntry>, Prob
     Ok(entries)
 }
 
+/// Whether a port of the container speaks HTTP, by its health check or by what a replica answered.
+pub fn speaks_http(component: &Component, port: u16) -> bool {
+    component.answers_http.contains(&port) || is_checked_by_http(component, port)
+}
+
 /// Whether the Compose file's health check asks this port of the container by HTTP: `curl -f http://localhost:8080/health`.
-pub fn is_checked_by_http(component: &Component, port: u16) -> bool {
+fn is_checked_by_http(component: &Component, port: u16) -> bool {
     let text = match component.container.healthcheck.as_ref().map(|check| &check.test) {
         Some(HealthTest::Exec(words)) => words.join(" "),
         Some(HealthTest::Shell(line)) => line.clone(),

@@ -1,7 +1,7 @@
 //! Small stacks for the tests of this room, built in a line.
 
 use crate::model::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A component under construction.
 #[derive(Clone)]
@@ -24,6 +24,7 @@ pub fn component(name: &str) -> Sample {
         settings: ComponentSettings::default(),
         entries: vec![],
         image_volumes: vec![],
+        answers_http: BTreeSet::new(),
         traffic: None,
     })
 }

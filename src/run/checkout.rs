@@ -1,5 +1,6 @@
 //! A commit's files, and the stack that they describe.
 
+use super::asking::Answers;
 use super::deployer::Deployer;
 use super::setback::Setback;
 use crate::compose::{self, ReadRequest, Reading};
@@ -79,15 +80,17 @@ pub async fn checkout(
     Ok(Checkout { tree: Arc::new(tree), commit: commit_info })
 }
 
-/// Reads the Compose file of a commit as the environment's settings have it.
+/// Reads the Compose file of a commit as the environment's settings have it. `answers`: ports that are known to speak HTTP.
 pub async fn read(
     project: &Project,
     environment: &Environment,
     edge: Option<&EdgeSettings>,
     commit: &CommitId,
     tree: Arc<dyn Tree>,
+    answers: &Answers,
 ) -> Result<Reading, Vec<Problem>> {
     let (project, environment, edge) = (project.clone(), environment.clone(), edge.cloned());
+    let answers = answers.clone();
     let commit = commit.to_string();
     let reading = tokio::task::spawn_blocking(move || {
         let outside_files = outside_files(&environment)?;
@@ -114,6 +117,11 @@ pub async fn read(
             allowed: Permissions { binds: environment.binds.clone(), ..project.allow.clone() },
         };
         let mut reading = compose::read(&request)?;
+        for (name, ports) in answers {
+            if let Some(component) = reading.stack.components.get_mut(&name) {
+                component.answers_http = ports;
+            }
+        }
         if let Some(edge) = &edge {
             let problems = give_to_edge(&mut reading.stack, edge);
             if problems.iter().any(Problem::is_error) {

@@ -6,7 +6,7 @@ use crate::engine::{Engine, EngineError, Image};
 use crate::model::{
     BuildSpec, ComponentName, EntryKind, MountSource, Problem, Release, ReleasePart, RepoPath, Stack, Tree,
 };
-use crate::plan::fronts::{ImageFacts, give_fronts};
+use crate::plan::fronts::{ImageFacts, give_fronts, undecided};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -14,7 +14,15 @@ use std::sync::Arc;
 const MOST_TEXT: u64 = 256 * 1024;
 const MOST_FILES: usize = 200;
 
-/// Notes in the stack what its images say, and gives fronts to those that need one. Returns what cannot be.
+/// What comes of the images' facts.
+pub struct Given {
+    /// Fronts that cannot be.
+    pub problems: Vec<Problem>,
+    /// Ports of which nobody knows whether they speak HTTP, where that matters.
+    pub undecided: BTreeMap<ComponentName, BTreeSet<u16>>,
+}
+
+/// Notes in the stack what its images say, and gives fronts to those that need one.
 ///
 /// An image that is yet to be built says what its Dockerfile says, what its base says where the engine has that, and what the
 /// live release's image of the component says.
@@ -24,7 +32,8 @@ pub async fn give(
     live: Option<&Release>,
     tree: &dyn Tree,
     resolve: &Resolve<'_>,
-) -> Result<Vec<Problem>, EngineError> {
+    has_edge: bool,
+) -> Result<Given, EngineError> {
     let engine: Option<&Arc<dyn Engine>> = match resolve {
         Resolve::Pull { engine, .. } | Resolve::Look { engine, .. } => Some(*engine),
         Resolve::Name => None,
@@ -51,7 +60,8 @@ pub async fn give(
         own.volumes.sort();
         own.volumes.dedup();
     }
-    Ok(give_fronts(stack, &facts))
+    let undecided = undecided(stack, &facts, has_edge);
+    Ok(Given { problems: give_fronts(stack, &facts), undecided })
 }
 
 fn ports_of(image: &Image) -> BTreeSet<u16> {

@@ -4,6 +4,7 @@ mod admission;
 mod already;
 mod announce;
 mod approval;
+mod asking;
 mod baking;
 mod build;
 mod build_slots;

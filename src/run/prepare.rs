@@ -1,5 +1,6 @@
 //! Stage prepare: from a commit to a release, and what would have to happen for it.
 
+use super::asking::{Answers, known};
 use super::checkout::{self, Checkout};
 use super::deployer::{Deployer, now_ms, scope};
 use super::engine_away::Patience;
@@ -8,8 +9,11 @@ use super::image_facts;
 use super::images::{self, Settling};
 use super::log::DeploymentLog;
 use super::setback::Setback;
+use crate::compose::Reading;
 use crate::config::{Environment, Project};
-use crate::model::{ComponentName, Fingerprint, ImageIdentity, Observed, Release, ReleaseId, Stack, Tree};
+use crate::model::{
+    ComponentName, Fingerprint, ImageIdentity, Observed, Problem, Release, ReleaseId, ReleasePart, Stack, Tree,
+};
 use crate::plan::Plan;
 use crate::plan::changes::{Candidate, ChangeKind, ComponentChange, changes};
 use crate::plan::container::content_volumes;
@@ -76,19 +80,8 @@ pub async fn prepare(
                 checkout::checkout(deployer, project, &deployment.commit, deployment.reference.as_ref(), cancel);
             let Checkout { tree, .. } = checkout.await?;
             failpoint("prepare.checked_out");
-            let config = deployer.config();
-            let mut reading =
-                checkout::read(project, environment, config.edge.as_ref(), &deployment.commit, tree.clone())
-                    .await
-                    .map_err(|problems| logged(log, problems))?;
-            deployer.traffic_past.tell(&mut reading.stack, &project.name, &environment.name);
-            for problem in &reading.problems {
-                log.line(None, &problem.to_string());
-            }
-            // Images that are only named are pulled now.
-            deployer.make_room_to_pull(deployment, &reading.stack, log).await?;
-            let release =
-                make_release(deployer, deployment, project, reading.stack, &tree, &previous, log, cancel).await?;
+            let making = Making { deployer, deployment, project, environment, tree: &tree, log, cancel };
+            let release = making.release(previous.as_ref()).await?;
             failpoint("prepare.released");
             (release, Some(tree))
         }
@@ -170,7 +163,7 @@ async fn claim(
     Ok(deployer.store.note_plan(deployment.id, prepared.release.id, previous, plan).await?)
 }
 
-fn logged(log: &DeploymentLog, problems: Vec<crate::model::Problem>) -> Setback {
+fn logged(log: &DeploymentLog, problems: Vec<Problem>) -> Setback {
     for problem in &problems {
         log.line(None, &problem.to_string());
     }
@@ -235,48 +228,93 @@ async fn needs_files(
     Ok(wanted.any(|volume| !there.contains_key(&volume.name)))
 }
 
-#[allow(clippy::too_many_arguments)]
-async fn make_release(
-    deployer: &Deployer,
-    deployment: &Deployment,
-    project: &Project,
-    mut stack: Stack,
-    tree: &Arc<dyn Tree>,
-    previous: &Option<Release>,
-    log: &DeploymentLog,
-    cancel: &CancellationToken,
-) -> Result<Release, Setback> {
-    let platform = deployer.engine.info().await?.platform;
-    let resolve = images::Resolve::Pull { engine: &deployer.engine, works: Some(&deployer.works), log, cancel };
-    let settling = Settling {
-        project: &project.name,
-        stack: &stack,
-        tree,
-        live: previous.as_ref(),
-        platform: &platform,
-        content_keys: &deployer.content_keys,
-        resolve,
-        anew: images::Anew {
-            build: deployment.rebuild,
-            pull: deployment.pull,
-            by: deployment.id,
-            store: Some(&deployer.store),
-            now_ms: now_ms(),
-        },
-    };
-    let parts = images::settle(&settling).await?;
-    let problems = image_facts::give(&mut stack, &parts, previous.as_ref(), tree.as_ref(), &resolve).await?;
-    if !problems.is_empty() {
-        return Err(logged(log, problems));
+/// A release in the making.
+struct Making<'a> {
+    deployer: &'a Deployer,
+    deployment: &'a Deployment,
+    project: &'a Project,
+    environment: &'a Environment,
+    tree: &'a Arc<dyn Tree>,
+    log: &'a DeploymentLog,
+    cancel: &'a CancellationToken,
+}
+
+/// All that a release is, before it is noted.
+struct Made {
+    stack: Stack,
+    parts: BTreeMap<ComponentName, ReleasePart>,
+    /// Notes and warnings about the files.
+    notes: Vec<Problem>,
+    undecided: Answers,
+}
+
+impl Making<'_> {
+    async fn release(&self, previous: Option<&Release>) -> Result<Release, Setback> {
+        let Self { deployer, deployment, project, environment, log, .. } = self;
+        let mut answers = known(previous);
+        let mut made = self.made(previous, &answers).await?;
+        let undecided = std::mem::take(&mut made.undecided);
+        let scope = scope(project, environment);
+        let more = deployer.ask(&scope, previous, (&made.stack, &made.parts), undecided).await?;
+        if !more.is_empty() {
+            for (name, ports) in more {
+                for port in &ports {
+                    log.line(
+                        Some(&name),
+                        &format!("it answers HTTP at its port {port}: requests wait while it is replaced"),
+                    );
+                }
+                answers.entry(name).or_default().extend(ports);
+            }
+            made = self.made(previous, &answers).await?;
+        }
+        for problem in &made.notes {
+            log.line(None, &problem.to_string());
+        }
+        let new = NewRelease {
+            project: deployment.project.clone(),
+            environment: deployment.environment.clone(),
+            commit: deployment.commit.clone(),
+            stack: made.stack,
+            parts: made.parts,
+        };
+        Ok(deployer.store.add_release(new, now_ms()).await?)
     }
-    let new = NewRelease {
-        project: deployment.project.clone(),
-        environment: deployment.environment.clone(),
-        commit: deployment.commit.clone(),
-        stack,
-        parts,
-    };
-    Ok(deployer.store.add_release(new, now_ms()).await?)
+
+    async fn made(&self, previous: Option<&Release>, answers: &Answers) -> Result<Made, Setback> {
+        let Self { deployer, deployment, project, environment, tree, log, cancel } = *self;
+        let config = deployer.config();
+        let edge = config.edge.as_ref();
+        let reading = checkout::read(project, environment, edge, &deployment.commit, tree.clone(), answers).await;
+        let Reading { mut stack, problems: notes, .. } = reading.map_err(|problems| logged(log, problems))?;
+        deployer.traffic_past.tell(&mut stack, &project.name, &environment.name);
+        // Images that are only named are pulled now.
+        deployer.make_room_to_pull(deployment, &stack, log).await?;
+        let platform = deployer.engine.info().await?.platform;
+        let resolve = images::Resolve::Pull { engine: &deployer.engine, works: Some(&deployer.works), log, cancel };
+        let settling = Settling {
+            project: &project.name,
+            stack: &stack,
+            tree,
+            live: previous,
+            platform: &platform,
+            content_keys: &deployer.content_keys,
+            resolve,
+            anew: images::Anew {
+                build: deployment.rebuild,
+                pull: deployment.pull,
+                by: deployment.id,
+                store: Some(&deployer.store),
+                now_ms: now_ms(),
+            },
+        };
+        let parts = images::settle(&settling).await?;
+        let given = image_facts::give(&mut stack, &parts, previous, tree.as_ref(), &resolve, edge.is_some()).await?;
+        if !given.problems.is_empty() {
+            return Err(logged(log, given.problems));
+        }
+        Ok(Made { stack, parts, notes, undecided: given.undecided })
+    }
 }
 
 /// The steps; and which components change and why, and the steps, as text: what people read before it happens.
@@ -284,7 +322,7 @@ fn plan_text(
     prepared: &Prepared,
     deployment: &Deployment,
     observed: &Observed,
-) -> Result<(Plan, String), Vec<crate::model::Problem>> {
+) -> Result<(Plan, String), Vec<Problem>> {
     let wanted = Wanted {
         release: Some(&prepared.release),
         accepted: prepared.accepted.clone(),

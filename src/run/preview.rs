@@ -1,7 +1,9 @@
 //! What a deployment would do, without doing any of it: nothing is built, pulled or written.
 
+use super::asking::{Answers, known};
 use super::checkout::{Checkout, checkout, read};
-use super::deployer::{Deployer, now_ms};
+use super::deployer::{Deployer, now_ms, scope};
+use super::image_facts::Given;
 use super::images::{self, Anew, Resolve, Settling};
 use super::requests::Refusal;
 use super::setback::Setback;
@@ -58,6 +60,7 @@ struct Side {
     stack: Stack,
     parts: BTreeMap<ComponentName, ReleasePart>,
     problems: Vec<Problem>,
+    undecided: Answers,
 }
 
 /// Compares two commits by their files alone; images that are only named are compared by their names.
@@ -82,11 +85,12 @@ pub async fn compare(
         edge,
         traffic_past: None,
     };
+    let nothing = Answers::new();
     let old = match old {
-        Some((commit, tree)) => Some(side(project, environment, commit, tree, &how).await?),
+        Some((commit, tree)) => Some(side(project, environment, commit, tree, (&how, &nothing)).await?),
         None => None,
     };
-    let new = side(project, environment, new.0, new.1, &how).await?;
+    let new = side(project, environment, new.0, new.1, (&how, &nothing)).await?;
     let old_release = old.as_ref().map(|side| side.release(ReleaseId(0), project, environment));
     let live = old_release.as_ref().zip(old.as_ref()).map(|(release, side)| (release, Some(side.tree.as_ref())));
     comparison(live, &new, (project, environment))
@@ -122,13 +126,23 @@ impl Deployer {
         };
         let Checkout { tree, commit: commit_info } =
             self.told(checkout(self, project, &commit, Some(&reference), &self.stop).await)?;
-        let new = side(project, environment, &commit, tree, &how).await?;
+        let mut answers = known(live.as_ref());
+        let mut new = side(project, environment, &commit, tree.clone(), (&how, &answers)).await?;
+        let undecided = std::mem::take(&mut new.undecided);
+        let asked = self.ask(&scope(project, environment), live.as_ref(), (&new.stack, &new.parts), undecided).await;
+        let more = asked.map_err(|error| Refusal::Impossible(error.to_string()))?;
+        if !more.is_empty() {
+            for (name, ports) in more {
+                answers.entry(name).or_default().extend(ports);
+            }
+            new = side(project, environment, &commit, tree, (&how, &answers)).await?;
+        }
 
         let before = match against {
             Some(text) => {
                 let commit = self.commit_named(project, text)?;
                 let Checkout { tree, .. } = self.told(checkout(self, project, &commit, None, &self.stop).await)?;
-                Some(side(project, environment, &commit, tree, &how).await?)
+                Some(side(project, environment, &commit, tree, (&how, &answers)).await?)
             }
             None => None,
         };
@@ -203,9 +217,9 @@ async fn side(
     environment: &Environment,
     commit: &CommitId,
     tree: Arc<dyn Tree>,
-    how: &How<'_>,
+    (how, answers): (&How<'_>, &Answers),
 ) -> Result<Side, Refusal> {
-    let mut reading = read(project, environment, how.edge, commit, tree.clone()).await.map_err(refused)?;
+    let mut reading = read(project, environment, how.edge, commit, tree.clone(), answers).await.map_err(refused)?;
     if let Some(past) = how.traffic_past {
         past.tell(&mut reading.stack, &project.name, &environment.name);
     }
@@ -220,12 +234,14 @@ async fn side(
         anew: Anew { build: false, pull: false, by: DeploymentId(0), store: how.store, now_ms: now_ms() },
     };
     let parts = images::settle(&settling).await.map_err(|setback| Refusal::Impossible(setback.to_string()))?;
-    let given = super::image_facts::give(&mut reading.stack, &parts, how.live, tree.as_ref(), &how.resolve).await;
-    let problems = given.map_err(|error| Refusal::Impossible(error.to_string()))?;
+    let has_edge = how.edge.is_some();
+    let given =
+        super::image_facts::give(&mut reading.stack, &parts, how.live, tree.as_ref(), &how.resolve, has_edge).await;
+    let Given { problems, undecided } = given.map_err(|error| Refusal::Impossible(error.to_string()))?;
     if problems.iter().any(Problem::is_error) {
         return Err(refused(problems));
     }
-    Ok(Side { commit: commit.clone(), tree, stack: reading.stack, parts, problems: reading.problems })
+    Ok(Side { commit: commit.clone(), tree, stack: reading.stack, parts, problems: reading.problems, undecided })
 }
 
 impl Side {

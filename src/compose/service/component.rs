@@ -113,6 +113,7 @@ pub fn read(context: &Context<'_>, name: ComponentName, view: &View<'_>) -> Opti
         name,
         entries: Vec::new(),
         image_volumes: Vec::new(),
+        answers_http: BTreeSet::new(),
         traffic: None,
     })
 }

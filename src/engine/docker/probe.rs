@@ -2,6 +2,7 @@
 
 use super::connect::DockerEngine;
 use super::ready::{Check, Probed};
+use crate::engine::EngineError;
 use bollard::exec::{CreateExecOptions, StartExecResults};
 use bollard::models::ContainerInspectResponse;
 use futures_util::StreamExt;
@@ -85,6 +86,14 @@ impl DockerEngine {
         match (refused, silent) {
             (Some(tried), _) => Probed::Refused { tried },
             (None, tried) => Probed::Unreachable { tried: tried.unwrap_or_default() },
+        }
+    }
+
+    /// Where this machine reaches a container.
+    pub(super) async fn reached_at(&self, container: &str) -> Result<Vec<IpAddr>, EngineError> {
+        match self.look_up(container).await? {
+            Some(found) if self.local => Ok(self.addresses(&found).await),
+            _ => Ok(Vec::new()),
         }
     }
 

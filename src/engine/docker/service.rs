@@ -10,6 +10,7 @@ use crate::plan::{Action, ContainerSpec, Target};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -74,6 +75,10 @@ impl Engine for DockerEngine {
 
     async fn dial_front(&self, container: &str) -> Result<Box<dyn Pipe>, EngineError> {
         self.connect_to_front(container).await
+    }
+
+    async fn addresses(&self, container: &str) -> Result<Vec<IpAddr>, EngineError> {
+        self.reached_at(container).await
     }
 
     async fn give_front_program(&self, container: &str) -> Result<Vec<String>, EngineError> {

@@ -2,7 +2,7 @@
 //! there, so that the way on after a crash and the way back are the same code.
 
 use super::serving::Fresh;
-use super::{Created, Ends, Goal, Planner, existing, is_up, subject};
+use super::{Created, Ends, Goal, OPENED_FROM_NOW_ON, Planner, existing, is_up, subject};
 use crate::model::{CanarySettings, Component, Health, Method, ObservedContainer};
 use crate::plan::readiness::readiness;
 use crate::plan::slots::{Matching, Slot};
@@ -201,8 +201,7 @@ impl Planner<'_> {
             .collect();
         for container in takes_over {
             if !self.stops.contains_key(&container.id) {
-                let cause = "the edge opens its port from now on: a short gap, this once";
-                let stop = self.stop(container, cause, waits.clone());
+                let stop = self.stop(container, OPENED_FROM_NOW_ON, waits.clone());
                 waits.push(stop);
             }
         }

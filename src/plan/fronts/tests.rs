@@ -104,6 +104,42 @@ fn callers_of_what_is_recreated_wait_where_it_speaks_http() {
     assert_eq!(api([named, web()]), "recreate, 8080 Http");
 }
 
+/// Where neither the file nor a health check says it, a replica that runs is asked.
+#[test]
+fn only_what_the_answer_would_change_is_asked_for() {
+    let asked_with = |components: [Sample; 2], has_edge: bool| {
+        let asked = undecided(&stack(components), &BTreeMap::new(), has_edge);
+        let words = asked.iter().map(|(name, ports)| format!("{name} {ports:?}"));
+        words.collect::<Vec<_>>().join(", ")
+    };
+    let asked = |api: Sample| asked_with([api, web()], false);
+    let writes = || exposing(&["8080"]).volume("data", "/data");
+    assert_eq!(asked(writes()), "api {8080}");
+    assert_eq!(asked(exposing(&["8080"])), "", "it can run twice: its callers need not wait");
+    assert_eq!(asked(exposing(&["5432", "6379"]).volume("data", "/data")), "", "nobody speaks HTTP there");
+    let mut answered = writes();
+    answered.0.answers_http = BTreeSet::from([8080]);
+    assert_eq!(asked(answered.clone()), "", "it is known");
+    assert_eq!(api([answered, web()]), "recreate, 8080 Probe", "and its callers wait");
+    let mut off = writes();
+    off.0.settings.front = Some(false);
+    assert_eq!(asked(off.clone()), "", "nobody is to wait");
+    let mut udp = exposing(&["8080", "53/udp"]).volume("data", "/data");
+    udp.0.settings.front = None;
+    assert_eq!(asked(udp), "", "no front can own its name");
+    // Nobody calls it; its visitors come to a port that the engine publishes.
+    let alone = |api: Sample, has_edge: bool| asked_with([api, component("other")], has_edge);
+    let published = || component("api").volume("data", "/data").publishes(80, 3000);
+    assert_eq!(alone(published(), true), "api {3000}");
+    assert_eq!(alone(published(), false), "", "there is no edge to open it");
+    let mut said = published();
+    said.0.container.ports[0].app_protocol = Some("tcp".into());
+    assert_eq!(alone(said, true), "", "the file says what it speaks");
+    let mut left = published();
+    left.0.settings.edge = Some(false);
+    assert_eq!(alone(left, true), "", "it is the engine's");
+}
+
 #[test]
 fn data_that_the_image_itself_keeps_is_written_by_one_alone() {
     let postgres = || ImageFacts {
