@@ -1,6 +1,7 @@
 //! The app that is deployed: this binary in a container. It answers at once, or after five seconds, keeps WebSockets,
 //! and on SIGTERM finishes what it has.
 
+use super::backend::Backend;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -9,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -52,6 +54,7 @@ pub fn serve() {
         let mut terminate = signal(SignalKind::terminate()).expect("signals");
         let listener = TcpListener::bind(("0.0.0.0", PORT)).await.expect("the port");
         let (stop, open) = (CancellationToken::new(), TaskTracker::new());
+        let backend = Arc::new(Backend::default());
         loop {
             let stream = tokio::select! {
                 accepted = listener.accept() => match accepted {
@@ -61,8 +64,9 @@ pub fn serve() {
                 _ = terminate.recv() => break,
             };
             let _ = stream.set_nodelay(true);
-            let (stopping, tracker) = (stop.clone(), open.clone());
-            let service = service_fn(move |request| answer(request, stopping.clone(), tracker.clone()));
+            let (stopping, tracker, backend) = (stop.clone(), open.clone(), backend.clone());
+            let service =
+                service_fn(move |request| answer(request, stopping.clone(), tracker.clone(), backend.clone()));
             let stopping = stop.clone();
             open.spawn(async move {
                 let serving =
@@ -86,6 +90,7 @@ async fn answer(
     mut request: Request<Incoming>,
     stop: CancellationToken,
     open: TaskTracker,
+    backend: Arc<Backend>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let variable = |name| std::env::var(name).unwrap_or_default();
     let defect = variable("DEFECT");
@@ -127,7 +132,11 @@ async fn answer(
             return Ok(answer);
         }
         "/slow" => tokio::time::sleep(SLOW).await,
-        _ => {}
+        _ => {
+            if let Err(error) = backend.ask().await {
+                return Ok(says(StatusCode::INTERNAL_SERVER_ERROR, format!("what it needs does not answer: {error}")));
+            }
+        }
     }
     Ok(says(StatusCode::OK, format!("{} {}", variable("METHOD"), variable("VERSION"))))
 }

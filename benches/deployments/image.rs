@@ -11,6 +11,8 @@ use std::process::Command;
 pub const BINARY: &str = "/app";
 /// Where this machine's nginx lies in the image, where it has one.
 pub const NGINX: &str = "/nginx";
+/// A shell, and what comes with it.
+pub const SHELL: &str = "/bin/sh";
 
 /// This machine's nginx.
 pub fn nginx() -> Option<PathBuf> {
@@ -41,36 +43,107 @@ impl Drop for Image {
     }
 }
 
+/// What the image has of this machine.
+pub enum Part {
+    /// With the libraries that it is linked with.
+    Program {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    /// At the same place.
+    Folder(PathBuf),
+    Text {
+        to: PathBuf,
+        text: String,
+    },
+    /// An empty folder of a user's own.
+    Owned {
+        to: PathBuf,
+        by: u32,
+    },
+}
+
 fn archive() -> Vec<u8> {
     let this = std::env::current_exe().expect("this binary");
+    let mut parts = vec![Part::Program { from: this, to: BINARY.into() }];
+    parts.extend(nginx().map(|from| Part::Program { from, to: NGINX.into() }));
+    if let Some(backend) = super::backend::parts() {
+        let busybox =
+            [SHELL, "/bin/busybox"].map(|to| Part::Program { from: "/usr/bin/busybox".into(), to: to.into() });
+        parts.extend(backend.into_iter().chain(busybox));
+    }
     let mut tar = tar::Builder::new(Vec::new());
-    let mut add = |from: &Path, to: &str| {
-        let bytes = std::fs::read(from).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::Regular);
-        header.set_mode(0o755);
-        header.set_size(bytes.len() as u64);
-        tar.append_data(&mut header, to.trim_start_matches('/'), bytes.as_slice()).expect("memory");
-    };
-    add(&this, BINARY);
-    let mut all: BTreeSet<String> = libraries(&this).into_iter().collect();
-    if let Some(nginx) = nginx() {
-        add(&nginx, NGINX);
-        all.extend(libraries(&nginx));
+    let mut all: BTreeSet<PathBuf> = BTreeSet::new();
+    for part in parts {
+        match part {
+            Part::Program { from, to } => {
+                add(&mut tar, &from, &to);
+                all.extend(libraries(&from));
+            }
+            Part::Folder(folder) => {
+                for file in files_below(&folder) {
+                    add(&mut tar, &file, &file);
+                    if file.extension().is_some_and(|end| end == "so") {
+                        all.extend(libraries(&file));
+                    }
+                }
+            }
+            Part::Text { to, text } => put(&mut tar, header(tar::EntryType::Regular, 0o644), &to, text.as_bytes()),
+            Part::Owned { to, by } => {
+                let mut header = header(tar::EntryType::Directory, 0o755);
+                header.set_uid(by.into());
+                header.set_gid(by.into());
+                put(&mut tar, header, &to, &[]);
+            }
+        }
     }
     for library in all {
-        add(Path::new(&library), &library);
+        add(&mut tar, &library, &library);
     }
     tar.into_inner().expect("memory")
 }
 
+fn add(tar: &mut tar::Builder<Vec<u8>>, from: &Path, to: &Path) {
+    let bytes = std::fs::read(from).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+    put(tar, header(tar::EntryType::Regular, 0o755), to, &bytes);
+}
+
+fn header(kind: tar::EntryType, mode: u32) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header
+}
+
+fn put(tar: &mut tar::Builder<Vec<u8>>, mut header: tar::Header, to: &Path, bytes: &[u8]) {
+    header.set_size(bytes.len() as u64);
+    tar.append_data(&mut header, to.strip_prefix("/").expect("an absolute path"), bytes).expect("memory");
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        // PostgreSQL goes without its compiler, which is larger than all else.
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("llvmjit") || name == "bitcode") {
+            continue;
+        }
+        match path.is_dir() {
+            true => files.extend(files_below(&path)),
+            false => files.push(path),
+        }
+    }
+    files
+}
+
 /// What the dynamic linker loads, itself too; nothing for a static binary.
-fn libraries(binary: &Path) -> Vec<String> {
+fn libraries(binary: &Path) -> Vec<PathBuf> {
     let output = Command::new("ldd").arg(binary).output().expect("ldd runs");
     // `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x...)`, or `/lib64/ld-linux-x86-64.so.2 (0x...)`.
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.lines()
         .filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')))
-        .map(String::from)
+        .map(|word| PathBuf::from(word.trim_end_matches(':')))
+        .filter(|path| path.exists())
         .collect()
 }

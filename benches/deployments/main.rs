@@ -2,10 +2,12 @@
 //!
 //! The real server, the real edge and the real hook; an environment for each method, deployed one after the other or
 //! several at once (`--at-once N`), every ninth time a release that is broken on purpose. First over the edge
-//! (`--outside`), then through an nginx in each environment that looks the app's name up once (`--inside`).
+//! (`--outside`), then through an nginx in each environment that looks the app's name up once, and with a cache and a
+//! database that the app asks (`--inside`).
 //! `--deployments N`; `--logs FOLDER` keeps the logs.
 
 mod app;
+mod backend;
 #[path = "../figures/mod.rs"]
 mod figures;
 mod image;
@@ -72,18 +74,18 @@ fn defect(number: usize) -> Option<Defect> {
 }
 
 async fn measure(deployments: usize, at_once: usize, is_inside: bool) {
-    if is_inside && image::nginx().is_none() {
-        println!("deployments behind a name: not measured, nginx is not installed");
+    if is_inside && (image::nginx().is_none() || backend::parts().is_none()) {
+        println!("deployments behind a name: not measured, nginx, Redis or PostgreSQL is not installed");
         return;
     }
     let rates: f64 = load::Class::ALL.iter().map(|class| class.rate()).sum();
     println!(
         "deployments{}: {deployments}, {at_once} at once, under {rates:.1} requests and messages a second to each of {} environments",
-        if is_inside { " behind an nginx with a literal proxy_pass" } else { "" },
+        if is_inside { " behind an nginx with a literal proxy_pass, before a cache and a database" } else { "" },
         METHODS.len()
     );
     let site = Site::start(is_inside).await;
-    let gateways = site.gateways().await;
+    let others = site.others().await;
     let began = Instant::now();
     let load = Load::start(site.ports);
     tokio::time::sleep(FIRST).await;
@@ -102,7 +104,7 @@ async fn measure(deployments: usize, at_once: usize, is_inside: bool) {
     }
     tokio::time::sleep(FIRST - BETWEEN).await;
     let (told, sockets) = load.end().await;
-    assert_eq!(site.gateways().await, gateways, "what stands in front of the app was touched");
+    assert_eq!(site.others().await, others, "what stands in front of the app, or behind it, was touched");
     if let Some(folder) = argument("--logs") {
         site.keep_logs(&PathBuf::from(folder));
     }

@@ -1,6 +1,7 @@
 //! The site: an environment for each method, pushed to with the real hook, behind the real edge.
 
 use super::app::{Defect, PORT};
+use super::backend;
 use super::image;
 use super::support::world::{Settings, World, free_port};
 use launchway::model::{CommitId, Method};
@@ -126,7 +127,8 @@ impl Site {
   web:
     image: {image}
     command: ["{binary}", "app"]
-    environment: {{ METHOD: "{method}", VERSION: "{version}", DEFECT: "{defect}" }}
+    environment: {{ METHOD: "{method}", VERSION: "{version}", DEFECT: "{defect}"{further_values} }}
+    {after}
     {way}
     stop_grace_period: 10s
     healthcheck: {{ test: ["CMD", "{binary}", "healthy"], interval: 1s, timeout: 5s, retries: 3 }}
@@ -138,7 +140,17 @@ impl Site {
                 true => format!("expose: [\"{PORT}\"]"),
                 false => format!("ports: [\"127.0.0.1:${{PORT}}:{PORT}\"]"),
             },
-            gateway = if self.inside { self.gateway() } else { String::new() },
+            further_values = if self.inside { format!(", {}", backend::ENVIRONMENT) } else { String::new() },
+            after = match self.inside {
+                true => {
+                    "depends_on: { cache: { condition: service_healthy }, database: { condition: service_healthy } }"
+                }
+                false => "",
+            },
+            gateway = match self.inside {
+                true => format!("{}{}{}", backend::services(&self.image.0), self.gateway(), backend::VOLUMES),
+                false => String::new(),
+            },
             image = self.image.0,
             binary = image::BINARY,
             defect = defect.map_or("", Defect::word),
@@ -185,13 +197,13 @@ configs:
         )
     }
 
-    /// The containers of what stands in front of the app: no deployment touches them.
-    pub async fn gateways(&self) -> Vec<String> {
-        let is_gateway = |labels: &std::collections::HashMap<String, String>| {
-            labels.get("launchway.component").is_some_and(|name| name == "gateway")
+    /// The containers of what stands in front of the app, and of what it asks: no deployment touches them.
+    pub async fn others(&self) -> Vec<String> {
+        let is_other = |labels: &std::collections::HashMap<String, String>| {
+            labels.get("launchway.component").is_some_and(|name| name != "web")
         };
         let all = self.world.containers().await.into_iter();
-        let ids = all.filter(|one| one.labels.as_ref().is_some_and(is_gateway)).filter_map(|one| one.id);
+        let ids = all.filter(|one| one.labels.as_ref().is_some_and(is_other)).filter_map(|one| one.id);
         let mut ids: Vec<String> = ids.collect();
         ids.sort();
         ids

@@ -94,7 +94,10 @@ impl Proxy {
         std::fs::create_dir_all(file.parent().expect("its folder")).expect("its folder");
         std::fs::write(file, text).expect("its routes");
         let mut command = pinned(core, env!("CARGO_BIN_EXE_launchway"));
-        command.args(["front", "--serve", "--state"]).arg(&state).env("MIMALLOC_ARENA_EAGER_COMMIT", "0");
+        command
+            .args(["front", "--serve", "--state"])
+            .arg(&state)
+            .envs([("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_PURGE_DELAY", "0")]);
         Self::started(name, command, address)
     }
 

@@ -89,6 +89,8 @@ impl DockerEngine {
         spec.settings.environment.insert("LAUNCHWAY_PROGRAM".into(), means.command.join(" "));
         // Without it the allocator takes some megabytes at once that a front never needs.
         spec.settings.environment.insert("MIMALLOC_ARENA_EAGER_COMMIT".into(), "0".into());
+        // Memory goes back as soon as it is free: otherwise it waits for traffic to come again, which may be never.
+        spec.settings.environment.insert("MIMALLOC_PURGE_DELAY".into(), "0".into());
         spec.settings.entrypoint = Some(means.command.clone());
         spec.settings.command = Some(arguments(&means.program));
         self.create_container(&spec).await
