@@ -1,7 +1,7 @@
 //! One cache and one database behind the app, as most stacks have them: this machine's Redis and PostgreSQL in containers.
 //! The app asks both before each quick answer.
 
-use super::image::{Part, SHELL};
+use super::image::Part;
 use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -14,6 +14,7 @@ const POSTGRESQL: &str = "/usr/lib/postgresql";
 /// The user of the containers: PostgreSQL does not run as root.
 const USER: u32 = 65534;
 const DATA: &str = "/data";
+const SHELL: &str = "/bin/sh";
 
 /// What the image needs of this machine; `None` where Redis or PostgreSQL is not installed.
 pub fn parts() -> Option<Vec<Part>> {
@@ -28,6 +29,7 @@ pub fn parts() -> Option<Vec<Part>> {
     let mut parts = vec![Part::Program { from: redis.into(), to: "/redis-server".into() }];
     parts.extend(["postgres", "initdb", "pg_isready"].map(program));
     parts.extend([version.join("lib"), share].map(Part::Folder));
+    parts.extend([SHELL, "/bin/busybox"].map(|to| Part::Program { from: "/usr/bin/busybox".into(), to: to.into() }));
     parts.push(Part::Text { to: "/etc/passwd".into(), text: format!("app:x:{USER}:{USER}::/tmp:{SHELL}\n") });
     parts.push(Part::Owned { to: DATA.into(), by: USER });
     Some(parts)

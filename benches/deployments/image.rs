@@ -11,8 +11,6 @@ use std::process::Command;
 pub const BINARY: &str = "/app";
 /// Where this machine's nginx lies in the image, where it has one.
 pub const NGINX: &str = "/nginx";
-/// A shell, and what comes with it.
-pub const SHELL: &str = "/bin/sh";
 
 /// This machine's nginx.
 pub fn nginx() -> Option<PathBuf> {
@@ -22,9 +20,10 @@ pub fn nginx() -> Option<PathBuf> {
 /// Removed when dropped; by then nothing uses it any more.
 pub struct Image(pub String);
 
-pub async fn import(engine: &Engine, tag: &str) -> Image {
+/// `more`: what the image has besides.
+pub async fn import(engine: &Engine, tag: &str, more: Vec<Part>) -> Image {
     let repository = "launchway-test/deployments";
-    let archive = tokio::task::spawn_blocking(archive).await.expect("the archive");
+    let archive = tokio::task::spawn_blocking(|| archive(more)).await.expect("the archive");
     let options = CreateImageOptionsBuilder::new().from_src("-").repo(repository).tag(tag).build();
     let made = engine.docker.create_image(Some(options), Some(bollard::body_full(archive.into())), None);
     made.try_collect::<Vec<_>>().await.expect("the engine takes the image");
@@ -63,15 +62,11 @@ pub enum Part {
     },
 }
 
-fn archive() -> Vec<u8> {
+fn archive(more: Vec<Part>) -> Vec<u8> {
     let this = std::env::current_exe().expect("this binary");
     let mut parts = vec![Part::Program { from: this, to: BINARY.into() }];
     parts.extend(nginx().map(|from| Part::Program { from, to: NGINX.into() }));
-    if let Some(backend) = super::backend::parts() {
-        let busybox =
-            [SHELL, "/bin/busybox"].map(|to| Part::Program { from: "/usr/bin/busybox".into(), to: to.into() });
-        parts.extend(backend.into_iter().chain(busybox));
-    }
+    parts.extend(more);
     let mut tar = tar::Builder::new(Vec::new());
     let mut all: BTreeSet<PathBuf> = BTreeSet::new();
     for part in parts {

@@ -59,7 +59,7 @@ impl Site {
         // A canary's route has a host; the load takes the port that it publishes, as for the others.
         let tables = format!("[edge]\nlisten = [\"127.0.0.1:{}\"]\n{}", free_port(), environments.collect::<String>());
         let mut world = World::not_serving(Settings { tables, ..Settings::default() }).await;
-        let image = image::import(&world.engine, &world.project).await;
+        let image = image::import(&world.engine, &world.project, backend::parts().unwrap_or_default()).await;
         world.start_edge().await;
         world.serve().await;
         let site = Self { world, image, ports, inside };

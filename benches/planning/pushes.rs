@@ -139,6 +139,7 @@ impl<'a> Planner<'a> {
             platform: PLATFORM,
             content_keys: &self.content_keys,
             resolve: Resolve::Pull { engine: &self.engine, works: None, log: &log, cancel: &CancellationToken::new() },
+            known: None,
             anew: Anew { build: false, pull: false, by: DeploymentId(1), store: None, now_ms: 0 },
         };
         settle(&settling).await.unwrap_or_else(|error| panic!("{error}"))

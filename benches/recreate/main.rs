@@ -7,6 +7,7 @@
 mod app;
 #[path = "../figures/mod.rs"]
 mod figures;
+#[allow(dead_code)]
 #[path = "../deployments/image.rs"]
 mod image;
 mod load;
@@ -187,7 +188,7 @@ impl<'a> ByHand<'a> {
 async fn replace(deployments: usize, compose: Option<&Compose>) {
     println!("recreate: {deployments} replacements of each, in turns, under {RATE} requests a second to each");
     let engine = support::images::Engine::here().await;
-    let image = image::import(&engine, "recreate").await;
+    let image = image::import(&engine, "recreate", Vec::new()).await;
     let ours = Ours::start(&image.0).await;
     ours.deploy("first").await;
     let by_hand =
@@ -269,7 +270,7 @@ fn print(sides: &[(String, Side)]) {
 async fn take_over(times: usize, compose: &Compose) {
     println!("\ntaking over: {times} times what {} started, under {RATE} requests a second", compose.name());
     let engine = support::images::Engine::here().await;
-    let image = image::import(&engine, "takeover").await;
+    let image = image::import(&engine, "takeover", Vec::new()).await;
     let (mut away, mut failed) = (Figure::default(), Figure::default());
     for _ in 0..times {
         let ours = Ours::start(&image.0).await;

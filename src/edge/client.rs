@@ -1,6 +1,6 @@
 //! The edge, asked from another process.
 
-use super::wire_format::{Health, Problem};
+use super::wire_format::{Answer, Health, Problem, Question};
 use crate::model::{ComponentRoutes, RouteKey, RouteTable, Traffic};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,6 +153,17 @@ impl EdgeClient {
     /// cut.
     pub async fn say_goodbye(&self, container: &str) -> Result<(), EdgeError> {
         self.ask(Method::POST, &format!("/v1/goodbye/{container}"), Vec::new()).await.map(drop)
+    }
+
+    /// Whether what listens at the port of one of these addresses answers in HTTP, asked from where the edge is; `None`:
+    /// nobody could be asked.
+    pub async fn ask_at(&self, addresses: &[IpAddr], port: u16) -> Result<Option<bool>, EdgeError> {
+        let question = Question { addresses: addresses.to_vec(), port };
+        let body = serde_json::to_vec(&question).map_err(|error| EdgeError::NotUnderstood(error.to_string()))?;
+        let answer = self.ask(Method::POST, "/v1/ask", body).await?;
+        let answer: Answer =
+            serde_json::from_slice(&answer).map_err(|error| EdgeError::NotUnderstood(error.to_string()))?;
+        Ok(answer.http)
     }
 
     pub async fn routes(&self) -> Result<RouteTable, EdgeError> {

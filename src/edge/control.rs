@@ -2,9 +2,10 @@
 
 use super::check::Refusal;
 use super::keeper::{Changes, Keeper};
+use super::probe::ask_at;
 use super::state::Edge;
 use super::succession::Succession;
-use super::wire_format::{Health, Listener, Problem};
+use super::wire_format::{Answer, Health, Listener, Problem, Question};
 use crate::model::{RouteTable, Traffic};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -32,6 +33,7 @@ pub fn routes(control: Arc<Control>) -> Router {
         .route("/v1/follow", patch(follow))
         .route("/v1/traffic", get(traffic))
         .route("/v1/goodbye/{container}", post(goodbye))
+        .route("/v1/ask", post(ask))
         .route("/v1/health", get(health))
         .route("/v1/hand-over", post(hand_over))
         .fallback(unknown)
@@ -75,6 +77,11 @@ async fn goodbye(State(control): State<Arc<Control>>, Path(container): Path<Stri
     StatusCode::NO_CONTENT
 }
 
+/// Asks a container what it speaks, for a server that cannot reach it.
+async fn ask(Json(question): Json<Question>) -> Json<Answer> {
+    Json(Answer { http: ask_at(&question.addresses, question.port).await })
+}
+
 async fn traffic(State(control): State<Arc<Control>>) -> Json<Traffic> {
     let mut traffic = control.edge.traffic();
     control.succession.add_in_flight(&mut traffic).await;
@@ -104,6 +111,7 @@ async fn health(State(control): State<Arc<Control>>) -> Json<Health> {
         program: control.program.clone(),
         moved_ms: control.moved_ms,
         host_routes: super::host_routes::host_routes(),
+        lowest_port: super::rights::lowest_port(),
     })
 }
 

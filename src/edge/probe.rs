@@ -5,6 +5,7 @@ use super::replica::LiveReplica;
 use super::state::Edge;
 use super::upstream::connect;
 use crate::model::{EdgeAddress, EntryProtocol};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,6 +16,8 @@ use tokio::time::{sleep, timeout};
 const QUESTION: &[u8] =
     b"HEAD / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: Launchway-probe\r\nConnection: close\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/";
+/// The containers of this machine answer in microseconds.
+const CONNECTS_WITHIN: Duration = Duration::from_secs(1);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 /// A replica that cannot be reached yet is asked again after this time.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -64,8 +67,19 @@ async fn first_answer(replicas: &[Arc<LiveReplica>], port: u16, connect_timeout:
     None
 }
 
+/// Whether what listens at the port of one of these addresses answers in HTTP; `None`: nobody could be asked.
+pub async fn ask_at(addresses: &[IpAddr], port: u16) -> Option<bool> {
+    for address in addresses {
+        let connecting = TcpStream::connect(SocketAddr::new(*address, port));
+        if let Ok(Ok(mut stream)) = timeout(CONNECTS_WITHIN, connecting).await {
+            return Some(speaks_http(&mut stream).await);
+        }
+    }
+    None
+}
+
 /// Whether who is at the other end answers in HTTP, within 3 s.
-pub async fn speaks_http(stream: &mut TcpStream) -> bool {
+async fn speaks_http(stream: &mut TcpStream) -> bool {
     let mut answer = [0; ANSWER.len()];
     let asked = async {
         stream.write_all(QUESTION).await?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a head may take, and how long a connection may lie idle.
-const HEAD_WITHIN: Duration = Duration::from_secs(75);
+pub const HEAD_WITHIN: Duration = Duration::from_secs(75);
 /// How often an HTTP/2 connection is asked whether it still lives, and how long it may take to answer.
 const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 /// When the edge ends, a connection that lies idle waits so long for one more request, whose answer then says

@@ -2,6 +2,7 @@
 
 use crate::model::{EdgeAddress, HostRoute};
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
@@ -21,6 +22,22 @@ pub struct Health {
     /// Where the host leads by itself, as no network of ours may lie there.
     #[serde(default)]
     pub host_routes: Vec<HostRoute>,
+    /// The lowest port that it may open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lowest_port: Option<u16>,
+}
+
+/// What is asked at a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    pub addresses: Vec<IpAddr>,
+    pub port: u16,
+}
+
+/// What came of it; `None`: nobody could be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    pub http: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

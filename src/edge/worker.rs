@@ -22,6 +22,8 @@ const REST: Duration = Duration::from_millis(50);
 /// Less than any time that a request may take.
 const TICK: Duration = Duration::from_millis(100);
 /// What a client has begun to say is told apart within this time.
+/// The first byte of a record with a handshake (RFC 8446, 5.1); no request of HTTP begins so.
+const TLS_HANDSHAKE: u8 = 22;
 const BEGINS_WITHIN: Duration = Duration::from_secs(1);
 /// After the drain, WebSockets that are told to close may take so long.
 const LAST_WORDS: Duration = Duration::from_millis(1200);
@@ -142,8 +144,23 @@ async fn welcome(
         Some((_, target)) if visit.edge.settings.inside && !speaks_http1(&visit, &wire).await => {
             serve_tcp::serve(visit, wire, target).await;
         }
+        Some((_, target)) if !visit.edge.settings.inside && begins_with_tls(&visit, &wire).await => {
+            serve_tcp::serve(visit, wire, target).await;
+        }
         Some(_) => serve_http::serve(visit, wire).await,
         None => {}
+    }
+}
+
+/// Whether the client wants TLS, to which only the replica has the key. It may answer plain HTTP there too, were it only to
+/// say that this is not what it expects.
+async fn begins_with_tls(visit: &Visit, wire: &Wire) -> bool {
+    let mut first = [0; 1];
+    tokio::select! {
+        peeked = tokio::time::timeout(serve_http::HEAD_WITHIN, wire.peek(&mut first)) => {
+            matches!(peeked, Ok(Ok(1))) && first[0] == TLS_HANDSHAKE
+        }
+        () = visit.ending.cancelled() => false,
     }
 }
 

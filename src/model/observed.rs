@@ -32,6 +32,9 @@ pub struct Observed {
     /// The environment's fronts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fronts: Vec<ObservedFront>,
+    /// Whether the engine keeps containers apart by IPv6, too, as networks ask for it.
+    #[serde(default)]
+    pub filters_ipv6: bool,
     /// What fronts are made of here: the id of the program that they run. `None`: none can be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub front_program: Option<String>,
@@ -66,6 +69,9 @@ pub struct ObservedEdge {
     /// Networks to which the host leads, those of the engine among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub host_routes: Vec<HostRoute>,
+    /// The lowest port that it may open; `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lowest_port: Option<u16>,
     /// By the engine's id of the container: what it still has to finish.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub in_flight: BTreeMap<String, InFlight>,

@@ -58,7 +58,20 @@ fn ports(component: &Component, observed: &Observed, problems: &mut Vec<Problem>
         routes.flat_map(|routes| &routes.entries).filter_map(|entry| entry.listen.address()).collect();
     // What the edge has opened for the environment already, it holds itself.
     let opened = component.entries.iter().filter_map(|entry| entry.listen.address());
-    let opened = opened.filter(|address| !open.iter().any(|held| held.overlaps(address))).map(published_at);
+    let opened = opened.filter(|address| !open.iter().any(|held| held.overlaps(address)));
+    let lowest = observed.edge.as_ref().and_then(|edge| edge.lowest_port).unwrap_or_default();
+    if let Some(address) = opened.clone().find(|address| address.port < lowest) {
+        let port = address.port;
+        let message = format!(
+            "the edge may not open port {port} of the host, as it is not root and everybody may open ports from {lowest} on only. `sysctl -w net.ipv4.ip_unprivileged_port_start={port}` on the host lets it, and `x-launchway: {{ edge: false }}` leaves the port to the engine."
+        );
+        problems.push(Problem::error(
+            Some(component.place.clone()),
+            format!("services.{}.ports", component.name),
+            message,
+        ));
+    }
+    let opened = opened.map(published_at);
     for port in component.container.ports.iter().cloned().chain(opened) {
         let Some(published) = port.published.filter(|_| !is_let_go(&port, &open)) else { continue };
         let port = &port;

@@ -10,7 +10,7 @@ use super::slots::{Matching, Slot, match_containers};
 use super::{Action, Phase, Plan, RouteChange, Target, method};
 use crate::model::{
     Component, ComponentName, ComponentRoutes, Condition, DeploymentId, Fingerprint, Method, MountSource, NetworkMode,
-    Observed, ObservedContainer, Problem, Release, ReplicaAddress, Stack, label,
+    Observed, ObservedContainer, Problem, Protocol, Release, ReplicaAddress, Stack, label,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +21,8 @@ pub mod release_commands;
 mod serving;
 
 pub use beside::paused_time;
+
+pub use serving::without_ipv6;
 
 /// Why a caller is restarted whose component has got a front, or another one.
 pub const LOOKS_AGAIN: &str = "it looks a name up again that somebody else has now, this once";
@@ -313,9 +315,10 @@ impl Planner<'_> {
     }
 
     fn why_it_stops(&self, component: &Component, container: &ObservedContainer) -> String {
-        let is_published = |port: u16| container.published.iter().any(|published| published.port == port);
+        let tcp = container.published.iter().filter(|published| published.protocol == Protocol::Tcp);
+        let tcp: BTreeSet<u16> = tcp.map(|published| published.port).collect();
         let mut opened = component.edge_entries().filter_map(|entry| entry.listen.address());
-        let gap = match opened.any(|address| is_published(address.port)) {
+        let gap = match opened.any(|address| tcp.contains(&address.port)) {
             true => format!("; {OPENED_FROM_NOW_ON}"),
             false => String::new(),
         };

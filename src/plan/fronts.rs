@@ -4,7 +4,7 @@
 use super::container::link_aliases;
 use super::method::{caller, texts, two_are_impossible};
 use super::readiness::tcp_ports;
-use super::routing::{EDGE_NETWORK, speaks_http};
+use super::routing::{EDGE_NETWORK, is_checked_by_http, speaks_http};
 use crate::model::{
     Component, ComponentName, EntryProtocol, Listen, Method, MountSource, NetworkAttachment, NetworkMode, Problem,
     Protocol, RouteEntry, Stack,
@@ -67,8 +67,9 @@ pub fn give_fronts(stack: &mut Stack, facts: &BTreeMap<ComponentName, ImageFacts
     problems
 }
 
-/// Ports of which nobody knows whether they speak HTTP, where that decides whether requests can wait while the component is
+/// Ports of which no file says whether they speak HTTP, where that decides whether requests can wait while the component is
 /// recreated: those at which others call it, and, where there is an edge (`has_edge`), those that the engine is to publish.
+/// What was answered before is asked again. The stack has its fronts already.
 pub fn undecided(
     stack: &Stack,
     facts: &BTreeMap<ComponentName, ImageFacts>,
@@ -90,7 +91,8 @@ pub fn undecided(
                 ports.extend(named);
             }
         }
-        ports.retain(|port| !NOT_HTTP.contains(port) && !speaks_http(component, *port));
+        ports.extend(&component.answers_http);
+        ports.retain(|port| !NOT_HTTP.contains(port) && !is_checked_by_http(component, *port));
         ports
     };
     let all = stack.components.values().map(|component| (component.name.clone(), ports(component)));

@@ -147,7 +147,11 @@ fn entries(stack: &Stack, component: &Component) -> Result<Vec<RouteEntry>, Prob
         }
         let protocol = if port.app_protocol.as_deref() == Some("https") { EntryProtocol::Tcp } else { protocol };
         let host_ip = host_ip.filter(|ip| !ip.is_unspecified());
-        entries.push(RouteEntry { listen: Listen::Port { host_ip, port: published, protocol }, target: port.target });
+        let entry = RouteEntry { listen: Listen::Port { host_ip, port: published, protocol }, target: port.target };
+        // `0.0.0.0:80:80` and `[::]:80:80` are every address, twice.
+        if !entries.contains(&entry) {
+            entries.push(entry);
+        }
     }
     Ok(entries)
 }
@@ -158,7 +162,7 @@ pub fn speaks_http(component: &Component, port: u16) -> bool {
 }
 
 /// Whether the Compose file's health check asks this port of the container by HTTP: `curl -f http://localhost:8080/health`.
-fn is_checked_by_http(component: &Component, port: u16) -> bool {
+pub fn is_checked_by_http(component: &Component, port: u16) -> bool {
     let text = match component.container.healthcheck.as_ref().map(|check| &check.test) {
         Some(HealthTest::Exec(words)) => words.join(" "),
         Some(HealthTest::Shell(line)) => line.clone(),

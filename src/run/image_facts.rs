@@ -60,8 +60,8 @@ pub async fn give(
         own.volumes.sort();
         own.volumes.dedup();
     }
-    let undecided = undecided(stack, &facts, has_edge);
-    Ok(Given { problems: give_fronts(stack, &facts), undecided })
+    let problems = give_fronts(stack, &facts);
+    Ok(Given { problems, undecided: undecided(stack, &facts, has_edge) })
 }
 
 fn ports_of(image: &Image) -> BTreeSet<u16> {

@@ -30,6 +30,8 @@ pub struct Settling<'a> {
     pub content_keys: &'a ContentKeys,
     pub resolve: Resolve<'a>,
     pub anew: Anew<'a>,
+    /// Images that were settled a moment ago.
+    pub known: Option<&'a BTreeMap<ComponentName, ReleasePart>>,
 }
 
 /// What is built or resolved anew although nothing of it changed.
@@ -72,9 +74,10 @@ pub async fn settle(settling: &Settling<'_>) -> Result<BTreeMap<ComponentName, R
         let component = &settling.stack.components[&name];
         let paths = paths_hash(settling.tree.as_ref(), &component.settings.paths)
             .map_err(|error| Setback::commit(format!("{name}: {error}")))?;
-        let image = match &component.build {
-            Some(_) => built(settling, component, paths.as_deref(), &parts).await?,
-            None => pulled(settling, component).await?,
+        let image = match (settling.known.and_then(|known| known.get(&name)), &component.build) {
+            (Some(part), _) => part.image.clone(),
+            (None, Some(_)) => built(settling, component, paths.as_deref(), &parts).await?,
+            (None, None) => pulled(settling, component).await?,
         };
         let fingerprint = fingerprint(settling.stack, component, &image, paths.as_deref(), &fingerprints);
         fingerprints.insert(name.clone(), fingerprint.clone());

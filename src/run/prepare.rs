@@ -18,7 +18,7 @@ use crate::plan::Plan;
 use crate::plan::changes::{Candidate, ChangeKind, ComponentChange, changes};
 use crate::plan::container::content_volumes;
 use crate::plan::converge::release_commands::due;
-use crate::plan::converge::{Goal, Wanted, converge};
+use crate::plan::converge::{Goal, Wanted, converge, without_ipv6};
 use crate::plan::fingerprint::{accepted, carry_over};
 use crate::plan::neighbours::clashes;
 use crate::plan::taking_over::taken_over;
@@ -251,25 +251,20 @@ struct Made {
 impl Making<'_> {
     async fn release(&self, previous: Option<&Release>) -> Result<Release, Setback> {
         let Self { deployer, deployment, project, environment, log, .. } = self;
-        let mut answers = known(previous);
-        let mut made = self.made(previous, &answers).await?;
-        let undecided = std::mem::take(&mut made.undecided);
-        let scope = scope(project, environment);
-        let more = deployer.ask(&scope, previous, (&made.stack, &made.parts), undecided).await?;
-        if !more.is_empty() {
-            for (name, ports) in more {
-                for port in &ports {
-                    log.line(
-                        Some(&name),
-                        &format!("it answers HTTP at its port {port}: requests wait while it is replaced"),
-                    );
-                }
-                answers.entry(name).or_default().extend(ports);
-            }
-            made = self.made(previous, &answers).await?;
-        }
+        let before = known(previous);
+        let mut made = self.made(previous, &before, None).await?;
         for problem in &made.notes {
             log.line(None, &problem.to_string());
+        }
+        let undecided = std::mem::take(&mut made.undecided);
+        let candidate = (&made.stack, &made.parts);
+        let asked = deployer.ask((project, environment), previous, candidate, undecided).await?;
+        for (name, text) in asked.lines() {
+            log.line(Some(name), &text);
+        }
+        let answers = asked.applied(&before);
+        if answers != before {
+            made = self.made(previous, &answers, Some(&made.parts)).await?;
         }
         let new = NewRelease {
             project: deployment.project.clone(),
@@ -281,15 +276,23 @@ impl Making<'_> {
         Ok(deployer.store.add_release(new, now_ms()).await?)
     }
 
-    async fn made(&self, previous: Option<&Release>, answers: &Answers) -> Result<Made, Setback> {
+    /// `known`: images that were settled a moment ago.
+    async fn made(
+        &self,
+        previous: Option<&Release>,
+        answers: &Answers,
+        known: Option<&BTreeMap<ComponentName, ReleasePart>>,
+    ) -> Result<Made, Setback> {
         let Self { deployer, deployment, project, environment, tree, log, cancel } = *self;
         let config = deployer.config();
         let edge = config.edge.as_ref();
         let reading = checkout::read(project, environment, edge, &deployment.commit, tree.clone(), answers).await;
         let Reading { mut stack, problems: notes, .. } = reading.map_err(|problems| logged(log, problems))?;
         deployer.traffic_past.tell(&mut stack, &project.name, &environment.name);
-        // Images that are only named are pulled now.
-        deployer.make_room_to_pull(deployment, &stack, log).await?;
+        if known.is_none() {
+            // Images that are only named are pulled now.
+            deployer.make_room_to_pull(deployment, &stack, log).await?;
+        }
         let platform = deployer.engine.info().await?.platform;
         let resolve = images::Resolve::Pull { engine: &deployer.engine, works: Some(&deployer.works), log, cancel };
         let settling = Settling {
@@ -307,6 +310,7 @@ impl Making<'_> {
                 store: Some(&deployer.store),
                 now_ms: now_ms(),
             },
+            known,
         };
         let parts = images::settle(&settling).await?;
         let given = image_facts::give(&mut stack, &parts, previous, tree.as_ref(), &resolve, edge.is_some()).await?;
@@ -347,7 +351,8 @@ fn plan_text(
         }
         text.push('\n');
     }
-    for line in taken_over(&prepared.release, observed) {
+    let notes = without_ipv6(&prepared.release, observed);
+    for line in taken_over(&prepared.release, observed).into_iter().chain(notes) {
         text.push_str(&line);
         text.push('\n');
     }

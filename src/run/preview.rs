@@ -2,7 +2,7 @@
 
 use super::asking::{Answers, known};
 use super::checkout::{Checkout, checkout, read};
-use super::deployer::{Deployer, now_ms, scope};
+use super::deployer::{Deployer, now_ms};
 use super::image_facts::Given;
 use super::images::{self, Anew, Resolve, Settling};
 use super::requests::Refusal;
@@ -84,6 +84,7 @@ pub async fn compare(
         store: None,
         edge,
         traffic_past: None,
+        known: None,
     };
     let nothing = Answers::new();
     let old = match old {
@@ -123,18 +124,18 @@ impl Deployer {
             store: Some(&self.store),
             edge: config.edge.as_ref(),
             traffic_past: Some(&self.traffic_past),
+            known: None,
         };
         let Checkout { tree, commit: commit_info } =
             self.told(checkout(self, project, &commit, Some(&reference), &self.stop).await)?;
-        let mut answers = known(live.as_ref());
-        let mut new = side(project, environment, &commit, tree.clone(), (&how, &answers)).await?;
+        let known = known(live.as_ref());
+        let mut new = side(project, environment, &commit, tree.clone(), (&how, &known)).await?;
         let undecided = std::mem::take(&mut new.undecided);
-        let asked = self.ask(&scope(project, environment), live.as_ref(), (&new.stack, &new.parts), undecided).await;
-        let more = asked.map_err(|error| Refusal::Impossible(error.to_string()))?;
-        if !more.is_empty() {
-            for (name, ports) in more {
-                answers.entry(name).or_default().extend(ports);
-            }
+        let candidate = (&new.stack, &new.parts);
+        let asked = self.ask((project, environment), live.as_ref(), candidate, undecided).await;
+        let answers = asked.map_err(|error| Refusal::Impossible(error.to_string()))?.applied(&known);
+        if answers != known {
+            let how = How { known: Some(&new.parts), ..how };
             new = side(project, environment, &commit, tree, (&how, &answers)).await?;
         }
 
@@ -202,6 +203,7 @@ impl Deployer {
     }
 }
 
+#[derive(Clone, Copy)]
 struct How<'a> {
     resolve: Resolve<'a>,
     platform: &'a str,
@@ -210,6 +212,8 @@ struct How<'a> {
     store: Option<&'a Store>,
     edge: Option<&'a EdgeSettings>,
     traffic_past: Option<&'a TrafficPast>,
+    /// Images that were settled a moment ago.
+    known: Option<&'a BTreeMap<ComponentName, ReleasePart>>,
 }
 
 async fn side(
@@ -232,6 +236,7 @@ async fn side(
         content_keys: how.content_keys,
         resolve: how.resolve,
         anew: Anew { build: false, pull: false, by: DeploymentId(0), store: how.store, now_ms: now_ms() },
+        known: how.known,
     };
     let parts = images::settle(&settling).await.map_err(|setback| Refusal::Impossible(setback.to_string()))?;
     let has_edge = how.edge.is_some();

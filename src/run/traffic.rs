@@ -6,7 +6,7 @@ use super::executor::StepError;
 use super::fronts::Fronts;
 use super::traffic_past::TrafficPast;
 use crate::config::{Environment, Project};
-use crate::edge::{EdgeClient, EdgeError};
+use crate::edge::{EdgeClient, EdgeError, Health};
 use crate::engine::{Engine, EngineError, Outcome, Supplies};
 use crate::model::{
     ComponentName, ComponentRoutes, ComponentTraffic, EdgeSettings, EnvironmentName, InFlight, Observed, ObservedEdge,
@@ -111,8 +111,9 @@ impl EdgeOf {
         let table = client.routes().await?;
         let traffic = client.traffic().await?;
         past.note(&traffic);
-        let host_routes = client.health().await?.host_routes;
-        let mut observed = ObservedEdge { range: Some(settings.addresses), host_routes, ..ObservedEdge::default() };
+        let Health { host_routes, lowest_port, .. } = client.health().await?;
+        let range = Some(settings.addresses);
+        let mut observed = ObservedEdge { range, host_routes, lowest_port, ..ObservedEdge::default() };
         for (key, routes) in table.components {
             let replicas = routes.releases.iter().flat_map(|release| &release.replicas);
             observed.addresses.extend(replicas.filter_map(|replica| replica.address));

@@ -146,6 +146,57 @@ async fn plain_tcp_passes_each_sides_end_on() {
     world.until_in_flight(&app, 0, 0).await;
 }
 
+/// What speaks TLS says no to plain HTTP, in HTTP.
+#[tokio::test]
+async fn tls_is_passed_on_as_it_is_where_plain_http_is_answered_too() {
+    let world = EdgeWorld::new().await;
+    let app = App::absent("web", world.port);
+    let listener = TcpListener::bind((app.replica.address.unwrap(), world.port)).await.unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut said = [0; 64];
+            let length = stream.read(&mut said).await.unwrap();
+            if said[0] == 22 {
+                stream.write_all(&said[..length]).await.unwrap();
+            } else {
+                stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\nThis is HTTPS.\n").await.unwrap();
+            }
+        }
+    });
+    for protocol in [EntryProtocol::Http, EntryProtocol::Probe] {
+        let port = free_port();
+        world.client.put(&key("web"), &world.routed(on_port(port, protocol), &[(1, 100, &[&app])])).await.unwrap();
+        let answer = client().get(format!("http://127.0.0.1:{port}/")).send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{protocol:?}: what is asked in HTTP is answered in HTTP");
+        let hello = [22, 3, 1, 0, 2, 1, 0];
+        let mut client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        client.write_all(&hello).await.unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, hello, "{protocol:?}");
+    }
+}
+
+/// A server in a network of its own does not reach the containers; the edge does.
+#[tokio::test]
+async fn the_edge_is_asked_what_a_container_speaks_and_which_ports_it_may_open() {
+    let world = EdgeWorld::new().await;
+    let app = world.app("web").await;
+    let at = [app.replica.address.unwrap()];
+    assert_eq!(world.client.ask_at(&at, world.port).await.unwrap(), Some(true));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let speaking = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n").await.unwrap();
+        listener
+    });
+    assert_eq!(world.client.ask_at(&["127.0.0.1".parse().unwrap()], port).await.unwrap(), Some(false));
+    drop(speaking.await.unwrap());
+    assert_eq!(world.client.ask_at(&["127.0.0.1".parse().unwrap()], port).await.unwrap(), None);
+    assert!(world.client.health().await.unwrap().lowest_port.is_some());
+}
+
 #[tokio::test]
 async fn a_port_of_which_nothing_is_known_is_asked_once_its_first_replica_is_there() {
     let mut world = EdgeWorld::new().await;

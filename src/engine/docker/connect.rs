@@ -34,6 +34,8 @@ impl ApiVersion {
     pub const NETWORKS_AT_CREATE: ApiVersion = ApiVersion(44);
     pub const START_INTERVAL: ApiVersion = ApiVersion(44);
     pub const VOLUME_SUBPATH: ApiVersion = ApiVersion(45);
+    /// `ip6tables` is on by default, so that `enable_icc` and `internal` hold for IPv6, too (Docker Engine 27).
+    pub const FILTERS_IPV6: ApiVersion = ApiVersion(46);
     pub const ANNOTATIONS: ApiVersion = ApiVersion(43);
     /// What a pruned build cache may keep has this name.
     pub const RESERVED_SPACE: ApiVersion = ApiVersion(48);

@@ -1,6 +1,6 @@
 //! A snapshot of what is there.
 
-use super::connect::DockerEngine;
+use super::connect::{ApiVersion, DockerEngine};
 use super::content::filled_by;
 use super::observed::{component_of, foreign, is_oneoff, observed};
 use crate::engine::{EngineError, Scope};
@@ -61,6 +61,7 @@ impl DockerEngine {
             edge: None,
             fronts,
             front_program: self.front_program().await?,
+            filters_ipv6: self.api().await? >= ApiVersion::FILTERS_IPV6,
         })
     }
 }

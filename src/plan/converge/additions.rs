@@ -35,7 +35,8 @@ impl Planner<'_> {
                 let six = self.addresses.subnet_6;
                 spec.network.ipam = vec![subnet(four.to_string())];
                 spec.network.ipam.extend(six.map(|six| subnet(six.to_string())));
-                spec.network.enable_ipv6 = six.map(|_| true);
+                // Some engines give every network IPv6 of their own accord.
+                spec.network.enable_ipv6 = Some(six.is_some());
             }
             let subject = format!("network {}", network.name);
             self.draft.add(

@@ -45,8 +45,10 @@ impl<'a> Front<'a> {
             observed.fronts.iter().filter(|front| front.container.component == *name).collect();
         let has_own_name = |container: &ObservedContainer| !container.fronted;
         let wants = component.is_fronted() && observed.front_program.is_some();
-        // A release that knows of no front is put back behind the one that is there, unless it says that it has none.
-        let stays = wanted.goal == Goal::PutBack
+        // A release that knows of no front is put back behind the one that is there, unless it says that it has none; and
+        // what has lost its name to one is not replaced for that alone.
+        let is_kept = || matching.kept().any(|(_, container)| container.fronted);
+        let stays = (wanted.goal == Goal::PutBack || is_kept())
             && component.settings.front != Some(false)
             && there.iter().any(|front| front.routes.is_some());
         let due = match wants {

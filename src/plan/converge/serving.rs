@@ -2,8 +2,8 @@
 
 use super::{Planner, existing, is_up};
 use crate::model::{
-    Component, ComponentName, ComponentRoutes, EdgeAddress, Method, Network, ObservedContainer, ObservedEdge,
-    ObservedNetwork, Problem, Protocol, ReleaseId, ReplicaAddress, RouteEntry, Sticky, label,
+    Component, ComponentName, ComponentRoutes, EdgeAddress, Method, Network, Observed, ObservedContainer, ObservedEdge,
+    ObservedNetwork, Problem, Protocol, Release, ReleaseId, ReplicaAddress, RouteEntry, Sticky, label,
 };
 use crate::plan::method;
 use crate::plan::neighbours::overlap;
@@ -98,10 +98,12 @@ impl Planner<'_> {
                     && !edge.addresses.iter().any(|address| matches!(address, IpAddr::V4(ip) if subnet.contains(ip)))
             })
         });
-        self.addresses.subnet_6 = match there {
-            Some(there) => nets(there).next(),
-            None => self.addresses.subnet.filter(|_| self.has_ipv6()).map(|subnet| unique_local(&network.name, subnet)),
-        };
+        let six = self.addresses.subnet.map(|subnet| unique_local(&network.name, subnet));
+        self.addresses.subnet_6 = six.filter(|six| match there {
+            // An engine may have chosen one of its own, in which it gives out the addresses itself.
+            Some(there) => nets(there).any(|net: Ipv6Net| net == *six),
+            None => self.observed.filters_ipv6 && has_ipv6(self.release, self.observed),
+        });
         let held = self.observed.containers.iter().filter_map(|container| container.edge_address);
         self.addresses.taken = held.map(|address| address.v4).collect();
         let routed = edge.addresses.iter().filter_map(|address| match address {
@@ -109,16 +111,6 @@ impl Planner<'_> {
             IpAddr::V6(_) => None,
         });
         self.addresses.taken.extend(routed);
-    }
-
-    /// Whether a network of the environment has IPv6. Where none has, no container knows of it, and none is to learn of it
-    /// from us.
-    fn has_ipv6(&self) -> bool {
-        let has = |network: &Network| {
-            let there = self.observed.networks.get(&network.name);
-            there.map_or(network.enable_ipv6 == Some(true), |there| there.ipv6)
-        };
-        self.release.stack.networks.values().any(has)
     }
 
     /// The edge's addresses are used up by what is to be created.
@@ -472,6 +464,30 @@ impl Planner<'_> {
         }
         steps
     }
+}
+
+/// Whether a network of the environment's own has IPv6. Where none has, no container knows of it, and none is to learn of
+/// it from us.
+fn has_ipv6(release: &Release, observed: &Observed) -> bool {
+    let has = |network: &Network| {
+        let there = observed.networks.get(&network.name);
+        there.map_or(network.enable_ipv6 == Some(true), |there| there.ipv6)
+    };
+    let own = release.stack.networks.iter().filter(|(key, _)| *key != EDGE_NETWORK);
+    own.map(|(_, network)| network).any(has)
+}
+
+/// Why what listens on IPv6 alone is not reached by the edge, although a network of the environment has IPv6.
+pub fn without_ipv6(release: &Release, observed: &Observed) -> Option<String> {
+    let network = release.stack.networks.get(EDGE_NETWORK).filter(|_| has_ipv6(release, observed))?;
+    let name = &network.name;
+    let why = match observed.networks.get(name) {
+        Some(there) if there.ipv6 => return None,
+        _ if !observed.filters_ipv6 => "Docker Engine keeps containers apart by IPv6 from 27 on only".into(),
+        Some(_) => format!("{name} was made without it; `launchway give-back` and another deployment make it anew"),
+        None => return None,
+    };
+    Some(format!("the edge leads to its replicas by IPv4 alone: {why}"))
 }
 
 fn nets<T: FromStr>(network: &ObservedNetwork) -> impl Iterator<Item = T> {

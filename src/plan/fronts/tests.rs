@@ -108,7 +108,9 @@ fn callers_of_what_is_recreated_wait_where_it_speaks_http() {
 #[test]
 fn only_what_the_answer_would_change_is_asked_for() {
     let asked_with = |components: [Sample; 2], has_edge: bool| {
-        let asked = undecided(&stack(components), &BTreeMap::new(), has_edge);
+        let mut stack = stack(components);
+        give_fronts(&mut stack, &BTreeMap::new());
+        let asked = undecided(&stack, &BTreeMap::new(), has_edge);
         let words = asked.iter().map(|(name, ports)| format!("{name} {ports:?}"));
         words.collect::<Vec<_>>().join(", ")
     };
@@ -119,7 +121,7 @@ fn only_what_the_answer_would_change_is_asked_for() {
     assert_eq!(asked(exposing(&["5432", "6379"]).volume("data", "/data")), "", "nobody speaks HTTP there");
     let mut answered = writes();
     answered.0.answers_http = BTreeSet::from([8080]);
-    assert_eq!(asked(answered.clone()), "", "it is known");
+    assert_eq!(asked(answered.clone()), "api {8080}", "whether it still does");
     assert_eq!(api([answered, web()]), "recreate, 8080 Probe", "and its callers wait");
     let mut off = writes();
     off.0.settings.front = Some(false);
@@ -127,6 +129,12 @@ fn only_what_the_answer_would_change_is_asked_for() {
     let mut udp = exposing(&["8080", "53/udp"]).volume("data", "/data");
     udp.0.settings.front = None;
     assert_eq!(asked(udp), "", "no front can own its name");
+    // That two of it are impossible only its image says.
+    let facts = ImageFacts { volumes: vec!["/data".into()], ..ImageFacts::default() };
+    let facts = BTreeMap::from([(ComponentName::new("api").unwrap(), facts)]);
+    let mut keeps = stack([exposing(&["8080"]), web()]);
+    give_fronts(&mut keeps, &facts);
+    assert_eq!(undecided(&keeps, &facts, false).len(), 1);
     // Nobody calls it; its visitors come to a port that the engine publishes.
     let alone = |api: Sample, has_edge: bool| asked_with([api, component("other")], has_edge);
     let published = || component("api").volume("data", "/data").publishes(80, 3000);

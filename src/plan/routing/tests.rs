@@ -19,6 +19,17 @@ fn route(mut sample: Sample, host: &str, port: Option<u16>) -> Sample {
     sample
 }
 
+/// An engine takes both.
+#[test]
+fn every_address_of_ipv4_and_of_ipv6_is_one_way_in() {
+    let mut web = component("web").publishes(8080, 80).publishes(8080, 80);
+    for (port, ip) in web.0.container.ports.iter_mut().zip(["0.0.0.0", "::"]) {
+        port.host_ip = Some(ip.into());
+    }
+    let (stack, problems) = given([web]);
+    assert_eq!((entries_of(&stack, "web"), problems), (vec!["port 8080 -> 80".to_string()], vec![]));
+}
+
 #[test]
 fn a_published_port_becomes_the_edges() {
     let (stack, problems) = given([component("web").publishes(8080, 80)]);

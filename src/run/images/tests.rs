@@ -34,6 +34,7 @@ async fn released(id: i64, commit: char, read: Accepted, live: Option<&Release>)
         platform: "linux/amd64",
         content_keys: &ContentKeys::default(),
         resolve: Resolve::Name,
+        known: None,
         anew,
     };
     let parts = settle(&settling).await.unwrap_or_else(|why| panic!("{name}: {why}"));

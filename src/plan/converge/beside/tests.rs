@@ -439,12 +439,23 @@ fn the_edges_network_has_ipv6_where_the_environments_own_have() {
     let mut six = plain.clone();
     let key = six.stack.networks.keys().find(|key| *key != EDGE_NETWORK).unwrap().clone();
     six.stack.networks.get_mut(&key).unwrap().enable_ipv6 = Some(true);
-    let (mut without, mut with) = (with_edge(), with_edge());
-    for (engine, release) in [(&mut without, &plain), (&mut with, &six)] {
+    let (mut without, mut with, mut older) = (with_edge(), with_edge(), with_edge());
+    for (engine, release, filters) in [(&mut without, &plain, true), (&mut with, &six, true), (&mut older, &six, false)]
+    {
+        engine.observed.filters_ipv6 = filters;
         let plan = converge(&wanted(release, 1, Goal::Deploy), &engine.observed).unwrap();
         engine.carry_out(&plan, ALL, usize::MAX);
     }
-    assert!(without.observed.containers.iter().all(|container| container.edge_address.unwrap().v6.is_none()));
+    let none = |engine: &Simulation| engine.observed.containers.iter().all(|c| c.edge_address.unwrap().v6.is_none());
+    assert!(none(&without) && none(&older));
+    let told = |release: &Release, engine: &Simulation| without_ipv6(release, &engine.observed);
+    assert_eq!((told(&plain, &without), told(&six, &with)), (None, None));
+    let older_engine =
+        "the edge leads to its replicas by IPv4 alone: Docker Engine keeps containers apart by IPv6 from 27 on only";
+    assert_eq!(told(&six, &older).as_deref(), Some(older_engine));
+    // It is another engine by now, and the network is what it was.
+    older.observed.filters_ipv6 = true;
+    assert!(told(&six, &older).unwrap().contains("shop_launchway was made without it"), "{:?}", told(&six, &older));
     let edge = &with.observed.networks[&six.stack.networks[EDGE_NETWORK].name];
     let subnet: ipnet::Ipv6Net = edge.ipam[1].subnet.as_ref().unwrap().parse().unwrap();
     assert!(edge.ipv6 && subnet.prefix_len() == 64 && subnet.network().octets()[0] == 0xfd, "{subnet}");
@@ -458,10 +469,42 @@ fn the_edges_network_has_ipv6_where_the_environments_own_have() {
     by_itself.networks.remove(&plain.stack.networks[EDGE_NETWORK].name);
     by_itself.containers.clear();
     by_itself.networks.get_mut(&plain.stack.networks[&key].name).unwrap().ipv6 = true;
+    by_itself.filters_ipv6 = true;
     let plan = converge(&wanted(&plain, 2, Goal::Deploy), &by_itself).unwrap();
     let spec = plan.steps.iter().find_map(|step| match &step.action {
         Action::CreateNetwork(spec) => Some(&spec.network),
         _ => None,
     });
     assert_eq!(spec.unwrap().enable_ipv6, Some(true));
+    // A pool that an engine chose is its own: a fixed address of it would be refused.
+    let network = with.observed.networks.get_mut(&six.stack.networks[EDGE_NETWORK].name).unwrap();
+    network.ipam[1].subnet = Some("fd00:1:2:3::/64".into());
+    with.observed.containers.clear();
+    let plan = converge(&wanted(&six, 3, Goal::Deploy), &with.observed).unwrap();
+    let created = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::CreateContainer(spec) => Some(spec.labels.contains_key(label::EDGE_ADDRESS_6)),
+        _ => None,
+    });
+    assert_eq!(created.collect::<Vec<_>>(), [false, false]);
+}
+
+/// Said before anything is stopped; what is open already, it may keep.
+#[test]
+fn a_port_that_the_edge_may_not_open_is_refused() {
+    let release = release(1, web("1", 1, |_| {}));
+    let port = release.stack.components.values().flat_map(|one| &one.entries).find_map(|one| one.listen.address());
+    let port = port.unwrap().port;
+    let mut engine = with_edge();
+    engine.observed.edge.as_mut().unwrap().lowest_port = Some(port + 1);
+    let problems = converge(&wanted(&release, 1, Goal::Deploy), &engine.observed).unwrap_err();
+    let message = format!(
+        "the edge may not open port {port} of the host, as it is not root and everybody may open ports from {} on only",
+        port + 1
+    );
+    assert!(problems.len() == 1 && problems[0].message.starts_with(&message), "{problems:?}");
+    engine.observed.edge.as_mut().unwrap().lowest_port = Some(port);
+    let plan = converge(&wanted(&release, 1, Goal::Deploy), &engine.observed).unwrap();
+    engine.carry_out(&plan, ALL, usize::MAX);
+    engine.observed.edge.as_mut().unwrap().lowest_port = Some(port + 1);
+    assert!(converge(&wanted(&release, 2, Goal::Deploy), &engine.observed).unwrap().is_empty());
 }
