@@ -1,6 +1,6 @@
 //! The edge, asked from another process.
 
-use super::wire_format::{Answer, Health, Problem, Question};
+use super::wire_format::{Health, Heard, Problem, Question};
 use crate::model::{ComponentRoutes, RouteKey, RouteTable, Traffic};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
@@ -155,15 +155,12 @@ impl EdgeClient {
         self.ask(Method::POST, &format!("/v1/goodbye/{container}"), Vec::new()).await.map(drop)
     }
 
-    /// Whether what listens at the port of one of these addresses answers in HTTP, asked from where the edge is; `None`:
-    /// nobody could be asked.
-    pub async fn ask_at(&self, addresses: &[IpAddr], port: u16) -> Result<Option<bool>, EdgeError> {
+    /// What the port of a container says to a request of HTTP, asked from where the edge is.
+    pub async fn ask_at(&self, addresses: &[IpAddr], port: u16) -> Result<Heard, EdgeError> {
         let question = Question { addresses: addresses.to_vec(), port };
         let body = serde_json::to_vec(&question).map_err(|error| EdgeError::NotUnderstood(error.to_string()))?;
         let answer = self.ask(Method::POST, "/v1/ask", body).await?;
-        let answer: Answer =
-            serde_json::from_slice(&answer).map_err(|error| EdgeError::NotUnderstood(error.to_string()))?;
-        Ok(answer.http)
+        serde_json::from_slice(&answer).map_err(|error| EdgeError::NotUnderstood(error.to_string()))
     }
 
     pub async fn routes(&self) -> Result<RouteTable, EdgeError> {

@@ -5,7 +5,7 @@ use super::keeper::{Changes, Keeper};
 use super::probe::ask_at;
 use super::state::Edge;
 use super::succession::Succession;
-use super::wire_format::{Answer, Health, Listener, Problem, Question};
+use super::wire_format::{Health, Heard, Listener, Problem, Question};
 use crate::model::{RouteTable, Traffic};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -78,8 +78,8 @@ async fn goodbye(State(control): State<Arc<Control>>, Path(container): Path<Stri
 }
 
 /// Asks a container what it speaks, for a server that cannot reach it.
-async fn ask(Json(question): Json<Question>) -> Json<Answer> {
-    Json(Answer { http: ask_at(&question.addresses, question.port).await })
+async fn ask(Json(question): Json<Question>) -> Json<Heard> {
+    Json(ask_at(&question.addresses, question.port).await)
 }
 
 async fn traffic(State(control): State<Arc<Control>>) -> Json<Traffic> {

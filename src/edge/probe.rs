@@ -4,7 +4,9 @@ use super::keeper::Keeper;
 use super::replica::LiveReplica;
 use super::state::Edge;
 use super::upstream::connect;
+use super::wire_format::Heard;
 use crate::model::{EdgeAddress, EntryProtocol};
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,30 +63,40 @@ fn unknown(edge: &Edge) -> Vec<(EdgeAddress, u16, Vec<Arc<LiveReplica>>)> {
 async fn first_answer(replicas: &[Arc<LiveReplica>], port: u16, connect_timeout: Duration) -> Option<EntryProtocol> {
     for replica in replicas {
         if let Ok(mut stream) = connect(replica, port, connect_timeout).await {
-            return Some(if speaks_http(&mut stream).await { EntryProtocol::Http } else { EntryProtocol::Tcp });
+            return Some(match hear(&mut stream).await {
+                Heard::Http => EntryProtocol::Http,
+                _ => EntryProtocol::Tcp,
+            });
         }
     }
     None
 }
 
-/// Whether what listens at the port of one of these addresses answers in HTTP; `None`: nobody could be asked.
-pub async fn ask_at(addresses: &[IpAddr], port: u16) -> Option<bool> {
+/// What the port of a container says to an HTTP request, asked at each of its addresses until one is connected to.
+pub async fn ask_at(addresses: &[IpAddr], port: u16) -> Heard {
+    let mut heard = Heard::Unreachable;
     for address in addresses {
         let connecting = TcpStream::connect(SocketAddr::new(*address, port));
-        if let Ok(Ok(mut stream)) = timeout(CONNECTS_WITHIN, connecting).await {
-            return Some(speaks_http(&mut stream).await);
+        match timeout(CONNECTS_WITHIN, connecting).await {
+            Ok(Ok(mut stream)) => return hear(&mut stream).await,
+            Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => heard = Heard::Nothing,
+            _ => {}
         }
     }
-    None
+    heard
 }
 
-/// Whether who is at the other end answers in HTTP, within 3 s.
-async fn speaks_http(stream: &mut TcpStream) -> bool {
+async fn hear(stream: &mut TcpStream) -> Heard {
     let mut answer = [0; ANSWER.len()];
     let asked = async {
         stream.write_all(QUESTION).await?;
         stream.read_exact(&mut answer).await
     };
     let answered = timeout(ANSWERS_WITHIN, asked).await;
-    matches!(answered, Ok(Ok(_))) && answer == ANSWER
+    match answered {
+        Ok(Ok(_)) if answer == ANSWER => Heard::Http,
+        Ok(Ok(_)) => Heard::Other,
+        // It may be busy, or on its way down.
+        _ => Heard::Nothing,
+    }
 }

@@ -34,10 +34,17 @@ pub struct Question {
     pub port: u16,
 }
 
-/// What came of it; `None`: nobody could be asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
-    pub http: Option<bool>,
+/// What a port says to a request of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Heard {
+    Http,
+    /// Bytes that are no answer of HTTP.
+    Other,
+    /// Nobody listens there, or says nothing in time.
+    Nothing,
+    /// The container is not reached from here.
+    Unreachable,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

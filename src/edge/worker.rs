@@ -141,14 +141,21 @@ async fn welcome(
     let Entrance::Port(address) = entrance else { return serve_http::serve(visit, wire).await };
     match known_protocol(&visit, &address).await {
         Some((EntryProtocol::Tcp, target)) => serve_tcp::serve(visit, wire, target).await,
-        Some((_, target)) if visit.edge.settings.inside && !speaks_http1(&visit, &wire).await => {
-            serve_tcp::serve(visit, wire, target).await;
-        }
-        Some((_, target)) if !visit.edge.settings.inside && begins_with_tls(&visit, &wire).await => {
+        Some((_, target)) if is_passed_on(&visit, &wire).await => {
+            // Where it leads may have changed while the client said nothing.
+            let target = visit.edge.live().port(&address).cloned().unwrap_or(target);
             serve_tcp::serve(visit, wire, target).await;
         }
         Some(_) => serve_http::serve(visit, wire).await,
         None => {}
+    }
+}
+
+/// Whether the connection is none that is served request by request, by what the client says first.
+async fn is_passed_on(visit: &Visit, wire: &Wire) -> bool {
+    match visit.edge.settings.inside {
+        true => !speaks_http1(visit, wire).await,
+        false => begins_with_tls(visit, wire).await,
     }
 }
 
@@ -157,6 +164,8 @@ async fn welcome(
 async fn begins_with_tls(visit: &Visit, wire: &Wire) -> bool {
     let mut first = [0; 1];
     tokio::select! {
+        // What is there already counts, also when the edge ends.
+        biased;
         peeked = tokio::time::timeout(serve_http::HEAD_WITHIN, wire.peek(&mut first)) => {
             matches!(peeked, Ok(Ok(1))) && first[0] == TLS_HANDSHAKE
         }

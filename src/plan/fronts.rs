@@ -34,6 +34,17 @@ pub fn give_fronts(stack: &mut Stack, facts: &BTreeMap<ComponentName, ImageFacts
             component.image_volumes = facts.volumes.clone();
         }
     }
+    // What was answered at a port that nobody names any more says nothing.
+    let answered = stack.components.values().filter(|component| !component.answers_http.is_empty());
+    let still = answered.map(|component| {
+        let named = all_ports(stack, component, facts);
+        (component.name.clone(), component.answers_http.intersection(&named).copied().collect::<BTreeSet<u16>>())
+    });
+    for (name, ports) in still.collect::<Vec<_>>() {
+        if let Some(component) = stack.components.get_mut(&name) {
+            component.answers_http = ports;
+        }
+    }
     let mut problems = Vec::new();
     let mut given: BTreeMap<ComponentName, BTreeSet<u16>> = BTreeMap::new();
     for component in stack.components.values() {
@@ -54,17 +65,25 @@ pub fn give_fronts(stack: &mut Stack, facts: &BTreeMap<ComponentName, ImageFacts
     }
     for (name, ports) in given {
         let Some(component) = stack.components.get_mut(&name) else { continue };
-        for port in ports {
-            let protocol = match is_http(component, port) {
-                true => EntryProtocol::Http,
-                false if NOT_HTTP.contains(&port) => EntryProtocol::Tcp,
-                false => EntryProtocol::Probe,
-            };
-            component.entries.push(RouteEntry { listen: Listen::Inside { port, protocol }, target: port });
-        }
+        let entries: Vec<RouteEntry> = ports.into_iter().map(|port| entry(component, port)).collect();
+        component.entries.extend(entries);
     }
     problems.extend(stack.components.values().filter_map(canary_without_traffic));
     problems
+}
+
+fn entry(component: &Component, port: u16) -> RouteEntry {
+    let protocol = match is_http(component, port) {
+        true => EntryProtocol::Http,
+        false if NOT_HTTP.contains(&port) => EntryProtocol::Tcp,
+        false => EntryProtocol::Probe,
+    };
+    RouteEntry { listen: Listen::Inside { port, protocol }, target: port }
+}
+
+/// What a front of the component would serve, as far as the Compose file tells.
+pub fn named_entries(stack: &Stack, component: &Component) -> Vec<RouteEntry> {
+    named_ports(stack, component).into_iter().map(|port| entry(component, port)).collect()
 }
 
 /// Ports of which no file says whether they speak HTTP, where that decides whether requests can wait while the component is

@@ -124,7 +124,10 @@ impl Mending {
             | Action::RemoveContainer(target)
                 if is_front(target) =>
             {
-                step.component.as_ref().is_none_or(|name| !self.left.contains(name))
+                // Whatever else is to become of it: whoever is called by its name has no other.
+                let is_another = |other: &Step| matches!(other.action, Action::CreateFront(_));
+                let is_replaced = plan.steps.iter().any(|o| o.component == step.component && is_another(o));
+                (is_replaced || concerns(step)) && step.component.as_ref().is_none_or(|name| !self.left.contains(name))
             }
             Action::Route(change) => {
                 let others = plan.steps.iter().filter(|other| other.component == step.component && other.id != step.id);

@@ -3,7 +3,7 @@
 
 use super::deployer::{Deployer, scope};
 use crate::config::{Environment, Project};
-use crate::edge::{EdgeClient, ask_at};
+use crate::edge::{EdgeClient, Heard, ask_at};
 use crate::engine::EngineError;
 use crate::model::{Component, ComponentName, Release, ReleasePart, Stack};
 use crate::plan::fingerprint::same;
@@ -14,6 +14,9 @@ use std::net::IpAddr;
 /// Ports of the container that speak HTTP.
 pub type Answers = BTreeMap<ComponentName, BTreeSet<u16>>;
 
+/// Below, a port may be opened by root alone, where the host says nothing else.
+const PRIVILEGED: u16 = 1024;
+
 /// What was answered before.
 pub fn known(live: Option<&Release>) -> Answers {
     let components = live.into_iter().flat_map(|live| live.stack.components.values());
@@ -21,25 +24,30 @@ pub fn known(live: Option<&Release>) -> Answers {
     answered.map(|component| (component.name.clone(), component.answers_http.clone())).collect()
 }
 
-/// What was answered now: whether each port speaks HTTP; `None`: nobody could be asked.
+/// What was heard now.
 #[derive(Debug, Default)]
 pub struct Asked {
-    answers: BTreeMap<ComponentName, BTreeMap<u16, Option<bool>>>,
+    heard: BTreeMap<ComponentName, BTreeMap<u16, Heard>>,
+    /// Components that need not be asked: a front owns their name already, and they do not change.
+    fronted: Answers,
     /// What is known already, and not said again.
     before: Answers,
 }
 
 impl Asked {
-    /// With what was known before. Where nobody could be asked, that stays.
+    /// With what was known before, which stays where nothing is heard.
     pub fn applied(&self, known: &Answers) -> Answers {
         let mut all = known.clone();
-        for (name, answers) in &self.answers {
+        for (name, ports) in &self.fronted {
+            all.entry(name.clone()).or_default().extend(ports);
+        }
+        for (name, heard) in &self.heard {
             let ports = all.entry(name.clone()).or_default();
-            for (port, answer) in answers {
-                match answer {
-                    Some(true) => drop(ports.insert(*port)),
-                    Some(false) => drop(ports.remove(port)),
-                    None => {}
+            for (port, heard) in heard {
+                match heard {
+                    Heard::Http => drop(ports.insert(*port)),
+                    Heard::Other => drop(ports.remove(port)),
+                    Heard::Nothing | Heard::Unreachable => {}
                 }
             }
         }
@@ -49,18 +57,18 @@ impl Asked {
 
     /// What is new, for people.
     pub fn lines(&self) -> impl Iterator<Item = (&ComponentName, String)> {
-        let all = self.answers.iter().flat_map(|(name, answers)| answers.iter().map(move |one| (name, one)));
-        all.filter_map(|(name, (port, answer))| {
+        let all = self.heard.iter().flat_map(|(name, heard)| heard.iter().map(move |one| (name, one)));
+        all.filter_map(|(name, (port, heard))| {
             let was = self.before.get(name).is_some_and(|ports| ports.contains(port));
-            let text = match answer {
-                Some(true) if !was => format!(
+            let text = match heard {
+                Heard::Http if !was => format!(
                     "it answers HTTP at its port {port}: from its next replacement on requests wait while it is replaced"
                 ),
-                Some(false) if was => {
+                Heard::Other if was => {
                     format!("it no longer answers HTTP at its port {port}: nobody waits there while it is replaced")
                 }
-                None if !was => format!(
-                    "whether its port {port} speaks HTTP could not be asked; `app_protocol: http` says it, and requests then wait while it is replaced"
+                Heard::Unreachable if !was => format!(
+                    "its port {port} could not be asked whether it speaks HTTP, as it is not reached from here; `app_protocol: http` says so of a port that it publishes, `x-launchway: {{ front: true }}` has its callers wait"
                 ),
                 _ => return None,
             };
@@ -77,13 +85,14 @@ impl Deployer {
         (project, environment): (&Project, &Environment),
         live: Option<&Release>,
         (stack, parts): (&Stack, &BTreeMap<ComponentName, ReleasePart>),
-        mut undecided: Answers,
+        undecided: Answers,
     ) -> Result<Asked, EngineError> {
-        let same = live.map(|live| same(live, stack, parts)).unwrap_or_default();
-        undecided.retain(|name, _| !same.contains(name));
+        let mut asked = Asked { before: known(live), ..Asked::default() };
         if undecided.is_empty() {
-            return Ok(Asked::default());
+            return Ok(asked);
         }
+        let same = live.map(|live| same(live, stack, parts)).unwrap_or_default();
+        let observed = self.engine.observe(&scope(project, environment)).await?;
         let config = self.config();
         // Of the two, the edge is the one that reaches every container: it is in the host's network.
         let edge = config.edge.is_some().then(|| EdgeClient::new(&config.data));
@@ -91,16 +100,25 @@ impl Deployer {
             Some(edge) => edge.health().await.ok(),
             None => None,
         };
-        let lowest = health.and_then(|health| health.lowest_port).unwrap_or_default();
-        let observed = self.engine.observe(&scope(project, environment)).await?;
-        let mut asked = Asked { before: known(live), ..Asked::default() };
+        // An edge that does not say it may be one that is not root.
+        let lowest = health.and_then(|health| health.lowest_port).unwrap_or(PRIVILEGED);
         for (name, mut ports) in undecided {
+            let Some(component) = stack.components.get(&name) else { continue };
+            if same.contains(&name) {
+                // It has lost its name to a front, in a release that the live one is older than. Without one it would have to
+                // be replaced.
+                if observed.fronts.iter().any(|front| front.container.component == name) {
+                    ports.retain(|port| component.container.ports.iter().all(|own| own.target != *port));
+                    asked.fronted.insert(name, ports);
+                }
+                continue;
+            }
             let runs = observed.containers.iter().find(|one| one.component == name && one.is_running());
-            let (Some(runs), Some(component)) = (runs, stack.components.get(&name)) else { continue };
+            let Some(runs) = runs else { continue };
             ports.retain(|port| can_be_opened(component, *port, lowest));
             let at = self.engine.addresses(&runs.id).await?;
-            let answers = ports.into_iter().map(async |port| (port, ask_one(edge.as_ref(), &at, port).await));
-            asked.answers.insert(name, join_all(answers).await.into_iter().collect());
+            let heard = ports.into_iter().map(async |port| (port, ask_one(edge.as_ref(), &at, port).await));
+            asked.heard.insert(name, join_all(heard).await.into_iter().collect());
         }
         Ok(asked)
     }
@@ -112,11 +130,11 @@ fn can_be_opened(component: &Component, port: u16, lowest: u16) -> bool {
     published.all(|one| one.published.is_none_or(|published| published >= lowest))
 }
 
-async fn ask_one(edge: Option<&EdgeClient>, at: &[IpAddr], port: u16) -> Option<bool> {
+async fn ask_one(edge: Option<&EdgeClient>, at: &[IpAddr], port: u16) -> Heard {
     if let Some(edge) = edge
-        && let Ok(answer) = edge.ask_at(at, port).await
+        && let Ok(heard) = edge.ask_at(at, port).await
     {
-        return answer;
+        return heard;
     }
     ask_at(at, port).await
 }
@@ -130,18 +148,20 @@ mod tests {
     }
 
     #[test]
-    fn what_was_known_stays_where_nobody_could_be_asked() {
+    fn what_was_known_stays_where_nothing_is_heard() {
         let known = answers(&[("api", &[80, 81, 82]), ("web", &[80])]);
-        let api = BTreeMap::from([(80, Some(false)), (81, None), (83, Some(true)), (84, None)]);
-        let web = BTreeMap::from([(80, Some(false))]);
+        let api = [Heard::Other, Heard::Nothing, Heard::Unreachable, Heard::Http, Heard::Nothing, Heard::Unreachable];
+        let api = (80..).zip(api).collect();
+        let web = BTreeMap::from([(80, Heard::Other)]);
         let names = ["api", "web"].map(|name| ComponentName::new(name).unwrap());
-        let asked = Asked { answers: names.into_iter().zip([api, web]).collect(), before: known.clone() };
-        assert_eq!(asked.applied(&known), answers(&[("api", &[81, 82, 83])]));
+        let heard = names.into_iter().zip([api, web]).collect();
+        let asked = Asked { heard, before: known.clone(), fronted: answers(&[("old", &[90])]) };
+        assert_eq!(asked.applied(&known), answers(&[("api", &[81, 82, 83]), ("old", &[90])]));
         let lines: Vec<String> = asked.lines().map(|(name, text)| format!("{name} {text}")).collect();
         let begins = [
             "api it no longer answers HTTP at its port 80:",
             "api it answers HTTP at its port 83:",
-            "api whether its port 84 speaks HTTP could not be asked;",
+            "api its port 85 could not be asked whether it speaks HTTP,",
             "web it no longer answers HTTP at its port 80:",
         ];
         assert_eq!(lines.len(), begins.len(), "{lines:?}");

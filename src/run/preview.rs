@@ -16,7 +16,7 @@ use crate::model::{
 use crate::plan::Plan;
 use crate::plan::changes::{Candidate, ComponentChange, changes};
 use crate::plan::converge::release_commands::due;
-use crate::plan::converge::{Goal, Wanted, converge};
+use crate::plan::converge::{Goal, Wanted, converge, without_ipv6};
 use crate::plan::fingerprint;
 use crate::plan::order::levels;
 use crate::plan::taking_over::taken_over;
@@ -49,8 +49,8 @@ pub struct Preview {
     pub plan: Plan,
     /// Images that would be pulled first; until then it is not known whether they changed.
     pub to_pull: Vec<String>,
-    /// What Compose made and is used from then on, a sentence for each.
-    pub taken_over: Vec<String>,
+    /// What else whoever reads this should know, a sentence for each: what Compose made and is used from then on, among it.
+    pub notes: Vec<String>,
 }
 
 /// One commit, read.
@@ -133,7 +133,9 @@ impl Deployer {
         let undecided = std::mem::take(&mut new.undecided);
         let candidate = (&new.stack, &new.parts);
         let asked = self.ask((project, environment), live.as_ref(), candidate, undecided).await;
-        let answers = asked.map_err(|error| Refusal::Impossible(error.to_string()))?.applied(&known);
+        let asked = asked.map_err(|error| Refusal::Impossible(error.to_string()))?;
+        let heard: Vec<String> = asked.lines().map(|(name, text)| format!("{name}: {text}")).collect();
+        let answers = asked.applied(&known);
         if answers != known {
             let how = How { known: Some(&new.parts), ..how };
             new = side(project, environment, &commit, tree, (&how, &answers)).await?;
@@ -160,7 +162,8 @@ impl Deployer {
             &new,
             (project, environment),
         )?;
-        let (plan, taken_over) = self.steps(project, environment, &new, live.as_ref()).await?;
+        let (plan, mut notes) = self.steps(project, environment, &new, live.as_ref()).await?;
+        notes.extend(heard);
         let of_release = before.is_none();
         Ok(Preview {
             commit: commit_info,
@@ -168,7 +171,7 @@ impl Deployer {
             against: release.map(|release| (of_release.then_some(release.id), release.commit)),
             comparison,
             plan,
-            taken_over,
+            notes,
             to_pull: to_pull.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect(),
         })
     }
@@ -195,7 +198,8 @@ impl Deployer {
             passed: BTreeMap::new(),
         };
         let plan = converge(&wanted, &observed).map_err(refused)?;
-        Ok((plan, taken_over(&release, &observed)))
+        let notes = taken_over(&release, &observed).into_iter().chain(without_ipv6(&release, &observed));
+        Ok((plan, notes.collect()))
     }
 
     fn told<T>(&self, result: Result<T, Setback>) -> Result<T, Refusal> {

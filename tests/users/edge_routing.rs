@@ -2,6 +2,7 @@
 
 use crate::support::edge_app::App;
 use crate::support::edge_world::{EdgeWorld, at, by_cookie, client, free_port, key, name, on_port, refusal, until};
+use launchway::edge::Heard;
 use launchway::model::{ComponentRoutes, EntryProtocol, Sticky};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -183,7 +184,7 @@ async fn the_edge_is_asked_what_a_container_speaks_and_which_ports_it_may_open()
     let world = EdgeWorld::new().await;
     let app = world.app("web").await;
     let at = [app.replica.address.unwrap()];
-    assert_eq!(world.client.ask_at(&at, world.port).await.unwrap(), Some(true));
+    assert_eq!(world.client.ask_at(&at, world.port).await.unwrap(), Heard::Http);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let speaking = tokio::spawn(async move {
@@ -191,9 +192,16 @@ async fn the_edge_is_asked_what_a_container_speaks_and_which_ports_it_may_open()
         stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n").await.unwrap();
         listener
     });
-    assert_eq!(world.client.ask_at(&["127.0.0.1".parse().unwrap()], port).await.unwrap(), Some(false));
-    drop(speaking.await.unwrap());
-    assert_eq!(world.client.ask_at(&["127.0.0.1".parse().unwrap()], port).await.unwrap(), None);
+    assert_eq!(world.client.ask_at(&["127.0.0.1".parse().unwrap()], port).await.unwrap(), Heard::Other);
+    let listener = speaking.await.unwrap();
+    let closing = tokio::spawn(async move {
+        drop(listener.accept().await.unwrap());
+        listener
+    });
+    let at_once = world.client.ask_at(&["127.0.0.1".parse().unwrap()], port).await.unwrap();
+    assert_eq!(at_once, Heard::Nothing, "it may be on its way down");
+    drop(closing.await.unwrap());
+    assert_eq!(world.client.ask_at(&["127.0.0.1".parse().unwrap()], port).await.unwrap(), Heard::Nothing);
     assert!(world.client.health().await.unwrap().lowest_port.is_some());
 }
 

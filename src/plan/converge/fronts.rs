@@ -8,6 +8,7 @@ use crate::model::{
 };
 use crate::plan::container::front_spec;
 use crate::plan::converge::Goal;
+use crate::plan::fronts::named_entries;
 use crate::plan::method::calls;
 use crate::plan::order::levels;
 use crate::plan::slots::Matching;
@@ -40,17 +41,16 @@ impl<'a> Front<'a> {
         matching: &mut Matching,
         observed: &'a Observed,
     ) -> Option<Self> {
+        let named = named_entries(&release.stack, release.stack.components.get(name)?);
         let component = release.stack.components.get_mut(name)?;
         let there: Vec<&ObservedFront> =
             observed.fronts.iter().filter(|front| front.container.component == *name).collect();
         let has_own_name = |container: &ObservedContainer| !container.fronted;
         let wants = component.is_fronted() && observed.front_program.is_some();
-        // A release that knows of no front is put back behind the one that is there, unless it says that it has none; and
-        // what has lost its name to one is not replaced for that alone.
-        let is_kept = || matching.kept().any(|(_, container)| container.fronted);
-        let stays = (wanted.goal == Goal::PutBack || is_kept())
-            && component.settings.front != Some(false)
-            && there.iter().any(|front| front.routes.is_some());
+        // A release that knows of no front is put back behind the one that is there, unless it says that it has none.
+        let serves = !named.is_empty() || there.iter().any(|front| front.routes.is_some());
+        let stays =
+            wanted.goal == Goal::PutBack && component.settings.front != Some(false) && !there.is_empty() && serves;
         let due = match wants {
             true => !there.is_empty() || !matching.kept().any(|(_, container)| has_own_name(container)),
             false => stays,
@@ -64,7 +64,11 @@ impl<'a> Front<'a> {
         }
         if !wants {
             let open = there.iter().filter_map(|front| front.routes.as_ref()).flat_map(|routes| routes.entries.clone());
-            let open: Vec<RouteEntry> = open.filter(|entry| entry.listen.is_inside()).collect();
+            let mut open: Vec<RouteEntry> = open.filter(|entry| entry.listen.is_inside()).collect();
+            // One that does not answer just now has its callers all the same.
+            if open.is_empty() {
+                open = named;
+            }
             component.entries.retain(|entry| !entry.listen.is_inside());
             component.entries.extend(open);
         }

@@ -99,9 +99,9 @@ impl Planner<'_> {
             })
         });
         let six = self.addresses.subnet.map(|subnet| unique_local(&network.name, subnet));
-        self.addresses.subnet_6 = six.filter(|six| match there {
+        self.addresses.subnet_6 = six.filter(|_| match there {
             // An engine may have chosen one of its own, in which it gives out the addresses itself.
-            Some(there) => nets(there).any(|net: Ipv6Net| net == *six),
+            Some(there) => has_ours(there, &network.name),
             None => self.observed.filters_ipv6 && has_ipv6(self.release, self.observed),
         });
         let held = self.observed.containers.iter().filter_map(|container| container.edge_address);
@@ -482,12 +482,20 @@ pub fn without_ipv6(release: &Release, observed: &Observed) -> Option<String> {
     let network = release.stack.networks.get(EDGE_NETWORK).filter(|_| has_ipv6(release, observed))?;
     let name = &network.name;
     let why = match observed.networks.get(name) {
-        Some(there) if there.ipv6 => return None,
+        Some(there) if has_ours(there, name) => return None,
         _ if !observed.filters_ipv6 => "Docker Engine keeps containers apart by IPv6 from 27 on only".into(),
-        Some(_) => format!("{name} was made without it; `launchway give-back` and another deployment make it anew"),
+        Some(_) => format!(
+            "{name} was made without it. `launchway give-back`, `launchway resume` and another deployment make it anew, with a gap for visitors"
+        ),
         None => return None,
     };
     Some(format!("the edge leads to its replicas by IPv4 alone: {why}"))
+}
+
+/// Whether a network has the subnet that we choose for IPv6, and no pool of the engine's own.
+fn has_ours(network: &ObservedNetwork, name: &str) -> bool {
+    let ours = nets(network).next().map(|four: Ipv4Net| unique_local(name, four));
+    nets(network).any(|six: Ipv6Net| Some(six) == ours)
 }
 
 fn nets<T: FromStr>(network: &ObservedNetwork) -> impl Iterator<Item = T> {

@@ -191,3 +191,26 @@ proptest! {
         prop_assert!(whole.is_empty(), "{}", whole);
     }
 }
+
+/// A release that knows of no front was put back behind one: where that one does not answer just now, it stays all the same, as
+/// the component has no other name.
+#[test]
+fn a_front_that_does_not_answer_is_not_taken_away() {
+    let mut api = component("api");
+    api.0.container.expose = vec!["8080".into()];
+    let plain = release(stack([api, component("web").after("api")]));
+    let mut fronted = plain.clone();
+    assert_eq!(crate::plan::fronts::give_fronts(&mut fronted.stack, &BTreeMap::new()), vec![]);
+    let mut engine = Simulation::default();
+    engine.observed.front_program = Some("p1".into());
+    let plan = converge(&wanted(&fronted, Goal::Deploy), &engine.observed).unwrap();
+    engine.carry_out(&plan, &[Phase::Prepare, Phase::Deploy, Phase::Clean], usize::MAX);
+    engine.observed.fronts[0].routes = None;
+    engine.observed.fronts[0].container.state = ContainerState::Exited { code: 137 };
+    let fronts = engine.observed.fronts.clone();
+    let wanted = wanted(&plain, Goal::PutBack);
+    let standings = standings(&wanted, &engine.observed, &BTreeMap::new());
+    let plan = converge(&wanted, &engine.observed).unwrap();
+    let part = Mending::new(&standings, &BTreeSet::new(), Repair::Died, false).and_fronts(&fronts).part(&plan);
+    insta::assert_snapshot!(part, @"#1 front of api, start front, it is not running");
+}

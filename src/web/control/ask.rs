@@ -80,12 +80,12 @@ pub async fn plan(State(deployer): State<Arc<Deployer>>, Json(asked): Json<PlanR
             deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
         let preview =
             deployer.preview(&project, &environment, asked.commit.as_deref(), asked.against.as_deref()).await?;
-        let Preview { commit, reference, against, comparison, plan, to_pull, taken_over } = preview;
+        let Preview { commit, reference, against, comparison, plan, to_pull, notes } = preview;
         let of = (&project, &environment);
         let held = deployer.held(&project, &environment, Asks::of_push()).await?;
         let waits = held.map(|held| held.situation(|situation| situation.sentence()));
         let mut report = plan_report(of, (&commit, Some(&reference)), against, &comparison, Some(&plan), to_pull);
-        report.notes.extend(taken_over);
+        report.notes.extend(notes);
         Ok(PlanReport { waits, ..report })
     })
     .await
