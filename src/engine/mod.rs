@@ -1,8 +1,10 @@
 //! What runs containers: observe what is there, act on it. Knows nothing of forges or HTTP routes.
 
 mod docker;
+mod held_names;
 
 pub use docker::DockerEngine;
+pub use held_names::HeldNames;
 
 use crate::model::{Ending, EnvironmentName, Holdings, Observed, ProjectName, RegistryCredentials};
 use crate::plan::{Action, ContainerSpec, VolumeContent};

@@ -391,6 +391,13 @@ impl Job {
 
     async fn run(mut self, asked: Asked) -> Result<(), Setback> {
         let slot = self.slot(asked).await?;
+        let BuildRequest { tag, spec, .. } = &self.request;
+        let tags = spec.tags.iter().chain([tag]).cloned().collect();
+        // Whoever comes second finds every step in the cache. An engine may also refuse a tag that is given twice at once.
+        let _tags = tokio::select! {
+            held = self.deployer.building.hold_all(tags) => held,
+            () = self.stop.cancelled() => return Err(Setback::Cancelled),
+        };
         self.request.deadline = Instant::now() + self.deployer.config().limits.build;
         self.request.limits = self.limit().await;
         self.log.line(Some(&self.name), &format!("building {}", self.request.tag));

@@ -13,7 +13,7 @@ use super::traffic_past::TrafficPast;
 use super::works::Works;
 use crate::build::{Builder, ContentKeys};
 use crate::config::{Config, Environment, Project};
-use crate::engine::{Engine, Scope};
+use crate::engine::{Engine, HeldNames, Scope};
 use crate::forge::statuses::StatusClients;
 use crate::model::{DeploymentId, EnvironmentName, Mask, ProjectName};
 use crate::source::Mirrors;
@@ -69,6 +69,8 @@ pub struct Deployer {
     /// Who was let in, and waits for room on the host.
     pub admissions: Admissions,
     pub build_slots: BuildSlots,
+    /// Tags of images that are being built: two builds of one commit for two environments have the same.
+    pub building: HeldNames,
     pub deployment_slots: Arc<Semaphore>,
     pub wrong_codes: WrongCodes,
     /// How many turns for a slot were given since the process began.
@@ -121,6 +123,7 @@ impl Deployer {
             mirrors: Mirrors::new(config.data.join("mirrors")),
             logs: Logs::new(&config.data)?,
             build_slots: BuildSlots::new(config.limits.builds),
+            building: HeldNames::default(),
             wrong_codes: WrongCodes::default(),
             turns_given: AtomicU64::new(0),
             deployment_slots: Arc::new(Semaphore::new(config.limits.deployments)),

@@ -3,15 +3,15 @@
 use super::answer::Denied;
 use super::fronts::Means;
 use super::rewrite;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, HeldNames};
 use crate::model::RegistryCredentials;
 use bollard::{API_DEFAULT_VERSION, Docker};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 const DEFAULT_ENDPOINT: &str = "unix:///var/run/docker.sock";
@@ -66,7 +66,7 @@ pub struct DockerEngine {
     /// By host, out of the server's own settings.
     pub(super) accounts: RwLock<BTreeMap<String, RegistryCredentials>>,
     /// Names that are being made just now: one at a time each.
-    names: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
+    names: HeldNames,
     /// What fronts are made of, once that was asked.
     pub(super) means: tokio::sync::OnceCell<Means>,
 }
@@ -130,7 +130,7 @@ impl DockerEngine {
             patience: Duration::from_secs(30),
             docker_config: None,
             accounts: RwLock::default(),
-            names: Mutex::default(),
+            names: HeldNames::default(),
             means: tokio::sync::OnceCell::new(),
         })
     }
@@ -222,17 +222,7 @@ impl DockerEngine {
 
     /// Held while something under this name is made, so that two steps do not make it twice.
     pub(super) async fn hold(&self, name: &str) -> tokio::sync::OwnedMutexGuard<()> {
-        let lock = {
-            let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-            names.retain(|_, held| held.strong_count() > 0);
-            let held = names.get(name).and_then(Weak::upgrade);
-            held.unwrap_or_else(|| {
-                let fresh = Arc::new(tokio::sync::Mutex::new(()));
-                names.insert(name.to_string(), Arc::downgrade(&fresh));
-                fresh
-            })
-        };
-        lock.lock_owned().await
+        self.names.hold(name).await
     }
 }
 
