@@ -41,16 +41,18 @@ impl<'a> Front<'a> {
         matching: &mut Matching,
         observed: &'a Observed,
     ) -> Option<Self> {
-        let named = named_entries(&release.stack, release.stack.components.get(name)?);
-        let component = release.stack.components.get_mut(name)?;
+        let component = release.stack.components.get(name)?;
         let there: Vec<&ObservedFront> =
             observed.fronts.iter().filter(|front| front.container.component == *name).collect();
         let has_own_name = |container: &ObservedContainer| !container.fronted;
         let wants = component.is_fronted() && observed.front_program.is_some();
         // A release that knows of no front is put back behind the one that is there, unless it says that it has none.
-        let serves = !named.is_empty() || there.iter().any(|front| front.routes.is_some());
-        let stays =
-            wanted.goal == Goal::PutBack && component.settings.front != Some(false) && !there.is_empty() && serves;
+        let may_stay =
+            !wants && wanted.goal == Goal::PutBack && component.settings.front != Some(false) && !there.is_empty();
+        // All texts of the stack are searched for them: only where they are needed.
+        let named = if may_stay { named_entries(&release.stack, component) } else { Vec::new() };
+        let stays = may_stay && (!named.is_empty() || there.iter().any(|front| front.routes.is_some()));
+        let component = release.stack.components.get_mut(name)?;
         let due = match wants {
             true => !there.is_empty() || !matching.kept().any(|(_, container)| has_own_name(container)),
             false => stays,
