@@ -274,7 +274,13 @@ impl std::fmt::Display for Finding {
             Severity::Note => "note",
         };
         let place = self.file.clone().zip(self.line).map(|(file, line)| Place { file, line });
-        let problem = Problem { severity: self.severity, place, key: self.key.clone(), message: self.message.clone() };
+        let problem = Problem {
+            severity: self.severity,
+            place,
+            key: self.key.clone(),
+            message: self.message.clone(),
+            allow: None,
+        };
         write!(f, "{severity}: {problem}")
     }
 }

@@ -1,6 +1,5 @@
 //! `x-launchway`: of a service, and of the whole file.
 
-use super::service::allowed_by;
 use super::suggest;
 use super::timing;
 use super::view::View;
@@ -204,8 +203,8 @@ fn measure(view: &View<'_>, allowed: &Permissions) -> Option<Measure> {
         (Some(at), _) => {
             let url = at.text()?;
             if !allowed.allows_prometheus(&url) {
-                let why = format!("{url:?} is asked from the server's own network, so it is refused");
-                at.error(format!("{why}; {}", allowed_by(&format!("prometheus = [{url:?}]"))));
+                let why = format!("{url:?} is asked from the server's own network, so it is refused;");
+                at.refuse(&why, format!("prometheus = [{url:?}]"));
             }
             url
         }

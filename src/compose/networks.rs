@@ -104,7 +104,7 @@ fn network(request: &ReadRequest<'_>, key: &str, view: &View<'_>) -> Network {
         external,
         driver: view.get("driver").and_then(|v| v.text()).inspect(|driver| {
             if driver == "host" && !request.allowed.host_namespaces {
-                view.error("the host's network is refused; `allow.host-namespaces = true` of the project in launchway.toml allows it");
+                view.refuse("the host's network is refused;", "host-namespaces = true");
             }
         }),
         driver_opts: view.get("driver_opts").map(|v| v.text_map()).unwrap_or_default(),

@@ -17,12 +17,21 @@ impl Problems {
         self.add(Severity::Note, place, key.into(), message.into());
     }
 
+    /// An error only because launchway.toml does not allow it: see [`Problem::refusal`].
+    pub fn refusal(&self, place: Option<Place>, key: impl Into<String>, why: &str, allow: impl Into<String>) {
+        self.push(Problem::refusal(place, key, why, allow));
+    }
+
     /// The same sentence about the same key is kept once: a config is read for each service that mounts it.
     fn add(&self, severity: Severity, place: Option<Place>, key: String, message: String) {
         let key = Some(key).filter(|key| !key.is_empty());
+        self.push(Problem { severity, place, key, message, allow: None });
+    }
+
+    fn push(&self, problem: Problem) {
         let mut problems = self.0.borrow_mut();
-        if !problems.iter().any(|p| p.place == place && p.key == key && p.message == message) {
-            problems.push(Problem { severity, place, key, message });
+        if !problems.contains(&problem) {
+            problems.push(problem);
         }
     }
 

@@ -32,6 +32,11 @@ impl<'n> View<'n> {
     pub fn error(&self, message: impl Into<String>) {
         self.problems.error(Some(self.key_place()), &self.path, message);
     }
+    /// An error only because launchway.toml does not allow it; `why` ends in `;` or `, or`, `allow` is the line of
+    /// `[projects.<name>.allow]` that would allow it.
+    pub fn refuse(&self, why: &str, allow: impl Into<String>) {
+        self.problems.refusal(Some(self.key_place()), &self.path, why, allow);
+    }
     pub fn warning(&self, message: impl Into<String>) {
         self.problems.warning(Some(self.key_place()), &self.path, message);
     }

@@ -37,7 +37,13 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         let message = format!("{} cannot be read: {error}. Name another file with --config.", path.display());
         ConfigError {
-            problems: vec![Problem { severity: crate::model::Severity::Error, place: None, key: None, message }],
+            problems: vec![Problem {
+                severity: crate::model::Severity::Error,
+                place: None,
+                key: None,
+                message,
+                allow: None,
+            }],
         }
     })?;
     parse(&text, path)

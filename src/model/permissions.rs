@@ -28,6 +28,35 @@ pub struct Permissions {
     pub cgroup_parent: bool,
     /// Volume drivers other than `local`.
     pub volume_drivers: Vec<String>,
+    /// Drivers of networks beyond `bridge`: `macvlan` and `ipvlan` join an interface of the host.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub network_drivers: Vec<String>,
+    /// Servers (`nas.example.com`) whose shares a volume of the `local` driver may mount over nfs or cifs: the share sees
+    /// the host's address and identity.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remote_volumes: Vec<String>,
+    /// Logging drivers beyond `json-file`, `local` and `none`: most write to a socket or an address that the engine, as
+    /// root, connects to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub log_drivers: Vec<String>,
+    /// Runtimes beyond the engine's default one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runtimes: Vec<String>,
+    /// Volumes and networks that others made, by their exact names on the engine.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub external: Vec<ExternalGrant>,
+    /// Names of images (`shop/api:latest`) that others hold and that this project may use, or give to what it builds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
+    /// The ports of the host that the project may publish, where any are listed; else all that nobody has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<PortRange>,
+    /// Hosts from which builds may fetch (`ADD https://...`, remote contexts): the engine's host connects to them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub build_remote: Vec<String>,
+    /// BuildKit frontends (`# syntax=`) beyond Docker's own, by the image's name without tag or digest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub frontends: Vec<String>,
     /// Base URLs of Prometheus servers that Launchway may ask on the repository's behalf.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prometheus: Vec<String>,
@@ -36,7 +65,96 @@ pub struct Permissions {
     pub binds: BTreeMap<String, String>,
 }
 
+/// `"traefik_default"`, or `{ name = "shop_uploads", write = true }`. A volume is mounted read-only without `write`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "WrittenGrant", into = "WrittenGrant")]
+pub struct ExternalGrant {
+    /// As the engine has it; no pattern.
+    pub name: String,
+    pub write: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WrittenGrant {
+    Name(String),
+    Full {
+        name: String,
+        #[serde(default)]
+        write: bool,
+    },
+}
+
+impl From<WrittenGrant> for ExternalGrant {
+    fn from(written: WrittenGrant) -> Self {
+        match written {
+            WrittenGrant::Name(name) => Self { name, write: false },
+            WrittenGrant::Full { name, write } => Self { name, write },
+        }
+    }
+}
+
+impl From<ExternalGrant> for WrittenGrant {
+    fn from(grant: ExternalGrant) -> Self {
+        match grant {
+            ExternalGrant { name, write: false } => WrittenGrant::Name(name),
+            ExternalGrant { name, write } => WrittenGrant::Full { name, write },
+        }
+    }
+}
+
+/// Ports of the host, both ends included: `8080`, or `"8000-8999"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "WrittenPorts", into = "WrittenPorts")]
+pub struct PortRange {
+    pub first: u16,
+    pub last: u16,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WrittenPorts {
+    One(u16),
+    Text(String),
+}
+
+impl TryFrom<WrittenPorts> for PortRange {
+    type Error = String;
+
+    fn try_from(written: WrittenPorts) -> Result<Self, String> {
+        let text = match written {
+            WrittenPorts::One(port) => return Ok(Self { first: port, last: port }),
+            WrittenPorts::Text(text) => text,
+        };
+        let (first, last) = text.split_once('-').unwrap_or((&text, &text));
+        match (first.trim().parse(), last.trim().parse()) {
+            (Ok(first), Ok(last)) if first <= last => Ok(Self { first, last }),
+            _ => Err(format!("{text:?} is no port and no range of ports such as \"8000-8999\"")),
+        }
+    }
+}
+
+impl From<PortRange> for WrittenPorts {
+    fn from(range: PortRange) -> Self {
+        match range.first == range.last {
+            true => WrittenPorts::One(range.first),
+            false => WrittenPorts::Text(format!("{}-{}", range.first, range.last)),
+        }
+    }
+}
+
+impl PortRange {
+    pub fn contains(&self, port: u16) -> bool {
+        (self.first..=self.last).contains(&port)
+    }
+}
+
 impl Permissions {
+    /// What lets a volume or network that somebody else made be used.
+    pub fn external(&self, name: &str) -> Option<&ExternalGrant> {
+        self.external.iter().find(|grant| grant.name == name)
+    }
+
     /// A slash at the end makes no other server.
     pub fn allows_prometheus(&self, url: &str) -> bool {
         let url = url.trim_end_matches('/');

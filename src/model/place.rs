@@ -36,11 +36,21 @@ pub struct Problem {
     pub key: Option<String>,
     /// One or more sentences: what is wrong and what would be accepted.
     pub message: String,
+    /// The line of `[projects.<name>.allow]` in launchway.toml that would allow it, such as `privileged = true`, where it
+    /// is an error only because nothing allows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow: Option<String>,
 }
 
 impl Problem {
     pub fn error(place: Option<Place>, key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, place, key: Some(key.into()), message: message.into() }
+        Self { severity: Severity::Error, place, key: Some(key.into()), message: message.into(), allow: None }
+    }
+    /// What launchway.toml would have to allow by the line `allow`; `why` is what leads to that: it ends in `;` or `, or`.
+    pub fn refusal(place: Option<Place>, key: impl Into<String>, why: &str, allow: impl Into<String>) -> Self {
+        let allow = allow.into();
+        let message = format!("{why} `allow.{allow}` of the project in launchway.toml allows it");
+        Self { allow: Some(allow), ..Self::error(place, key, message) }
     }
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

@@ -3,7 +3,6 @@
 use super::component::Context;
 use super::container::{extra_hosts, ulimits};
 use super::labels::labels;
-use super::security::allowed_by;
 use crate::compose::texts;
 use crate::compose::view::View;
 use crate::model::{AdditionalContext, BuildSecret, BuildSpec, ComponentName, EntryKind, RepoPath};
@@ -60,7 +59,7 @@ pub fn read(context: &Context<'_>, view: &View<'_>) -> Option<BuildSpec> {
         network: text("network").inspect(|network| {
             if network == "host" && !context.request.allowed.host_namespaces {
                 let at = view.get("network").unwrap_or(view.clone());
-                at.error(format!("the host's network is refused; {}", allowed_by("host-namespaces = true")));
+                at.refuse("the host's network is refused;", "host-namespaces = true");
             }
         }),
         platform: platform(view),

@@ -20,5 +20,4 @@ pub use component::Context;
 pub use container::command;
 pub use environment::inside;
 pub use labels::labels;
-pub use security::allowed_by;
 pub use services::Services;

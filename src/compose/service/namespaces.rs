@@ -1,7 +1,6 @@
 //! `network_mode`, `pid`, `ipc`, `uts`, `userns_mode` and `cgroup`: whose namespaces a container shares.
 
 use super::component::Context;
-use super::security::allowed_by;
 use crate::compose::suggest;
 use crate::compose::view::View;
 use crate::model::{ComponentName, NetworkMode};
@@ -81,11 +80,9 @@ fn service(context: &Context<'_>, view: &View<'_>, name: &str) -> Option<Compone
 }
 
 fn refuse_host(view: &View<'_>, what: &str) {
-    view.error(format!("{what} is refused; {}", allowed_by("host-namespaces = true")));
+    view.refuse(&format!("{what} is refused;"), "host-namespaces = true");
 }
 
 fn refuse_container(view: &View<'_>, what: &str) {
-    let message =
-        format!("sharing {what} of a container of somebody else is refused; {}", allowed_by("host-namespaces = true"));
-    view.error(message);
+    view.refuse(&format!("sharing {what} of a container of somebody else is refused;"), "host-namespaces = true");
 }

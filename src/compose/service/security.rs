@@ -30,11 +30,6 @@ const SOCKETS: &[&str] = &["docker.sock", "containerd.sock", "podman.sock", "cri
 /// Kinds of file systems that a volume of the `local` driver mounts over the network: no path of the host.
 const REMOTE: &[&str] = &["nfs", "nfs4", "cifs", "smb3"];
 
-/// The sentence that ends a refusal.
-pub fn allowed_by(setting: &str) -> String {
-    format!("`allow.{setting}` of the project in launchway.toml allows it")
-}
-
 pub fn privileged(context: &Context<'_>, view: &View<'_>) -> bool {
     if let Some(socket) = view.get("use_api_socket").filter(|v| v.bool() == Some(true)) {
         socket.error("`use_api_socket` is not supported; mount the socket under `volumes`");
@@ -42,8 +37,7 @@ pub fn privileged(context: &Context<'_>, view: &View<'_>) -> bool {
     let Some(privileged) = view.get("privileged") else { return false };
     let wanted = privileged.bool().unwrap_or(false);
     if wanted && !context.request.allowed.privileged {
-        let why = "a privileged container is root on the host";
-        privileged.error(format!("{why}, so it is refused; {}", allowed_by("privileged = true")));
+        privileged.refuse("a privileged container is root on the host, so it is refused;", "privileged = true");
     }
     wanted
 }
@@ -60,8 +54,8 @@ pub fn capabilities(context: &Context<'_>, view: &View<'_>) -> Vec<String> {
         let is_allowed =
             HARMLESS.contains(&name.as_str()) || allowed.iter().any(|a| [&name, "ALL"].contains(&&*plain(a)));
         if !is_allowed {
-            let why = format!("capability {name} reaches beyond the container, so it is refused");
-            item.error(format!("{why}; {}", allowed_by(&format!("capabilities = [{name:?}]"))));
+            let why = format!("capability {name} reaches beyond the container, so it is refused;");
+            item.refuse(&why, format!("capabilities = [{name:?}]"));
         }
         Some(written)
     };
@@ -78,8 +72,8 @@ pub fn options(context: &Context<'_>, view: &View<'_>) -> Vec<String> {
             _ => true,
         };
         if weakens && !context.request.allowed.unconfined {
-            let why = format!("{option:?} takes a protection of the host away, so it is refused");
-            item.error(format!("{why}; {}", allowed_by("unconfined = true")));
+            let why = format!("{option:?} takes a protection of the host away, so it is refused;");
+            item.refuse(&why, "unconfined = true");
         }
         if name == "seccomp" && value != "unconfined" {
             item.error("a seccomp profile from a file is not supported; accepted: seccomp=unconfined");
@@ -110,8 +104,7 @@ pub fn devices(context: &Context<'_>, view: &View<'_>) -> Vec<String> {
             }
         };
         if !allowed.iter().any(|a| a == "*" || *a == source) {
-            let why = format!("device {source} of the host is refused");
-            item.error(format!("{why}; {}", allowed_by(&format!("devices = [{source:?}]"))));
+            item.refuse(&format!("device {source} of the host is refused;"), format!("devices = [{source:?}]"));
         }
         Some(device)
     };
@@ -121,7 +114,7 @@ pub fn devices(context: &Context<'_>, view: &View<'_>) -> Vec<String> {
 pub fn cgroup_parent(context: &Context<'_>, view: &View<'_>) -> Option<String> {
     let parent = view.get("cgroup_parent")?;
     if !context.request.allowed.cgroup_parent {
-        parent.error(format!("a control group of one's own is refused; {}", allowed_by("cgroup-parent = true")));
+        parent.refuse("a control group of one's own is refused;", "cgroup-parent = true");
     }
     parent.text()
 }
@@ -131,8 +124,9 @@ pub fn host_path(allowed: &Permissions, view: &View<'_>, path: &str) -> Option<S
     let path = normal(path);
     if SOCKETS.iter().any(|socket| path.ends_with(&format!("/{socket}"))) {
         if !allowed.engine_socket {
-            let why = format!("{path} is the engine's socket, and whoever holds it is root on the host");
-            view.error(format!("{why}, so it is refused; {}", allowed_by("engine-socket = true")));
+            let why =
+                format!("{path} is the engine's socket, and whoever holds it is root on the host, so it is refused;");
+            view.refuse(&why, "engine-socket = true");
             return None;
         }
         return Some(path);
@@ -142,8 +136,8 @@ pub fn host_path(allowed: &Permissions, view: &View<'_>, path: &str) -> Option<S
         folder == "/" || path == folder || path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
     };
     if !allowed.host_paths.iter().any(below) {
-        let why = format!("{path} is a path of the host, so it is refused; use a named volume");
-        view.error(format!("{why}, or {}", allowed_by(&format!("host-paths = [{path:?}]"))));
+        let why = format!("{path} is a path of the host, so it is refused; use a named volume, or");
+        view.refuse(&why, format!("host-paths = [{path:?}]"));
         return None;
     }
     Some(path)
@@ -167,9 +161,9 @@ fn normal(path: &str) -> String {
 pub fn volume_driver(request: &ReadRequest<'_>, view: &View<'_>, volume: &Volume) {
     if let Some(driver) = volume.driver.as_deref().filter(|driver| *driver != "local") {
         if !request.allowed.volume_drivers.iter().any(|allowed| allowed == driver) {
-            let why = format!("volume driver {driver} is refused");
+            let why = format!("volume driver {driver} is refused;");
             let at = view.get("driver").unwrap_or(view.clone());
-            at.error(format!("{why}; {}", allowed_by(&format!("volume-drivers = [{driver:?}]"))));
+            at.refuse(&why, format!("volume-drivers = [{driver:?}]"));
         }
         return;
     }

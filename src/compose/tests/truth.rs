@@ -138,6 +138,7 @@ fn everything_allowed() -> Permissions {
         volume_drivers: Vec::new(),
         prometheus: Vec::new(),
         binds: BTreeMap::new(),
+        ..Permissions::default()
     }
 }
 
