@@ -1,6 +1,7 @@
 //! One file per command; the others are what they share.
 
 pub mod abort;
+pub mod adopt;
 pub mod approve;
 pub mod audit;
 pub mod backup;

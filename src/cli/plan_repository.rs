@@ -66,6 +66,7 @@ fn made_up(repository: &Path, environment: Option<&str>) -> anyhow::Result<(Proj
     let name = ProjectName::new(name).or_else(|_| ProjectName::new("project"))?;
     let environment_name = EnvironmentName::new(environment.unwrap_or("production"))?;
     let environment = Environment {
+        hosts: Vec::new(),
         compose_project: format!("{name}-{environment_name}"),
         name: environment_name,
         branches: Vec::new(),

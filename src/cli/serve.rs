@@ -2,7 +2,7 @@
 
 use crate::build::{Builder, EngineAddress};
 use crate::config::{self, Config};
-use crate::engine::{DockerEngine, Engine, EngineError};
+use crate::engine::{DockerEngine, Engine, EngineError, Ownership};
 use crate::forge::statuses::StatusClients;
 use crate::run::{Deliveries, Deployer, Parts};
 use crate::store::Store;
@@ -78,8 +78,11 @@ async fn serve(config_path: &Path) -> Result<ExitCode> {
                 format!("cannot listen on {address} (`metrics.listen` in {})", config_path.display())
             })?),
         };
-    let engine = Arc::new(DockerEngine::connect(config.engine.as_deref())?);
-    let deployer = deployer(config.clone(), engine.clone()).await?;
+    let store = Store::open(&config.data).await?;
+    let ownership = Ownership::new(store.identity().await?.key);
+    ownership.record(store.owned().await?);
+    let engine = Arc::new(DockerEngine::connect(config.engine.as_deref())?.owned_by(ownership));
+    let deployer = deployer(config.clone(), store, engine.clone()).await?;
     let socket = control_socket(&config.data)?;
 
     let intake = Arc::new(Deliveries::new(deployer.clone()));
@@ -114,8 +117,7 @@ async fn serve(config_path: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn deployer(config: Arc<Config>, engine: Arc<DockerEngine>) -> Result<Arc<Deployer>> {
-    let store = Store::open(&config.data).await?;
+async fn deployer(config: Arc<Config>, store: Store, engine: Arc<DockerEngine>) -> Result<Arc<Deployer>> {
     let address = match &config.engine {
         Some(text) => EngineAddress::parse(text),
         None => EngineAddress::from_env(),

@@ -124,6 +124,7 @@ pub struct FileEnvironment {
     pub branch: Option<Spanned<OneOrMore>>,
     pub tag: Option<Spanned<OneOrMore>>,
     pub compose_project: Option<Spanned<String>>,
+    pub hosts: Option<Spanned<OneOrMore>>,
     pub compose: Option<Spanned<OneOrMore>>,
     #[serde(default)]
     pub profiles: Vec<String>,

@@ -4,8 +4,8 @@ use super::file::{File, FileEnvironment, FileProject, FileRegistry, OneOrMore};
 use super::value::{Source, duration, size, variable_lines};
 use super::{Config, Environment, Limits, Pattern, Project};
 use crate::model::{
-    EnvironmentName, ForgeKind, GitCredentials, Place, Problem, ProjectName, RegistryCredentials, Repair, RepoPath,
-    Secret, registry_name,
+    EnvironmentName, ForgeKind, GitCredentials, HostPattern, Place, Problem, ProjectName, RegistryCredentials, Repair,
+    RepoPath, Secret, registry_name,
 };
 use globset::GlobBuilder;
 use std::collections::BTreeMap;
@@ -408,8 +408,19 @@ impl Check<'_> {
                 ProjectName::new(text).map(|name| name.to_string()).map_err(|error| error.to_string())
             })
             .unwrap_or_else(|| format!("{project}-{name}"));
+        let mut hosts = Vec::new();
+        for text in file.hosts.iter().flat_map(|hosts| hosts.get_ref().list()) {
+            match HostPattern::parse(&text) {
+                Ok(pattern) => hosts.push(pattern),
+                Err(why) => {
+                    let start = file.hosts.as_ref().map_or(start, |hosts| hosts.span().start);
+                    self.wrong(start, &key("hosts"), format!("{why}, *.example.com or *"));
+                }
+            }
+        }
         Environment {
             name: name.clone(),
+            hosts,
             branches,
             tags,
             compose_project,

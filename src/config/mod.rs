@@ -14,7 +14,7 @@ pub use load::{ConfigError, load, parse};
 pub use telemetry::Telemetry;
 
 use crate::model::{
-    EdgeSettings, EnvironmentName, ForgeKind, Freeze, GitCredentials, Permissions, ProjectName, RefName,
+    EdgeSettings, EnvironmentName, ForgeKind, Freeze, GitCredentials, HostPattern, Permissions, ProjectName, RefName,
     RegistryCredentials, Repair, RepoPath, Retention, Secret, Window,
 };
 use globset::GlobMatcher;
@@ -111,6 +111,8 @@ pub struct Environment {
     pub tags: Vec<Pattern>,
     /// The Compose project's name on the engine.
     pub compose_project: String,
+    /// The hosts that its routes may have, and nobody else's; where it is empty, those that nobody had first.
+    pub hosts: Vec<HostPattern>,
     /// Compose files relative to the project's `path`; empty: the usual names.
     pub compose: Vec<RepoPath>,
     pub profiles: Vec<String>,

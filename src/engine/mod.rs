@@ -2,11 +2,13 @@
 
 mod docker;
 mod held_names;
+mod ownership;
 
 pub use docker::DockerEngine;
 pub use held_names::HeldNames;
+pub use ownership::{Labels, Ownership, Whose, volume_id};
 
-use crate::model::{Ending, EnvironmentName, Holdings, Observed, ProjectName, RegistryCredentials};
+use crate::model::{Ending, EnvironmentName, Holdings, Observed, ProjectName, Recorded, RegistryCredentials};
 use crate::plan::{Action, ContainerSpec, VolumeContent};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -75,6 +77,7 @@ pub struct HostLoad {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ContainerUse {
     pub id: String,
+    /// What is known to be true of it ([`Whose`]).
     pub labels: BTreeMap<String, String>,
     /// 0: none.
     pub memory_reservation_bytes: i64,
@@ -149,6 +152,13 @@ pub struct Outcome {
 #[async_trait]
 pub trait Engine: Send + Sync {
     async fn info(&self) -> Result<EngineInfo, EngineError>;
+
+    /// What carries Launchway's labels without this store's seal or record: another Launchway's, or an earlier version's,
+    /// which sealed nothing.
+    async fn unsealed(&self) -> Result<Vec<Recorded>, EngineError>;
+
+    /// From now on these count as sealed.
+    fn record(&self, things: Vec<Recorded>);
 
     /// A snapshot of what is there.
     async fn observe(&self, scope: &Scope) -> Result<Observed, EngineError>;

@@ -26,6 +26,11 @@ pub struct Observed {
     /// Ports of the host on which anybody listens, containers' published ones too; empty where that is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listening: Vec<PublishedPort>,
+    /// Volumes that Launchway itself mounts, and networks that it hangs on, where it runs in a container of this engine.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub own_volumes: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub own_networks: BTreeSet<String>,
     /// What the edge serves; `None` where this machine has no edge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edge: Option<ObservedEdge>,
@@ -176,6 +181,9 @@ pub struct ObservedNetwork {
     /// As it was asked for, or as the engine chose.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ipam: Vec<super::Subnet>,
+    /// Another Launchway made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub another: Option<AnotherStore>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -184,6 +192,37 @@ pub struct ObservedVolume {
     pub driver: String,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
+    /// Another Launchway made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub another: Option<AnotherStore>,
+}
+
+/// What carries Launchway's labels, and neither this store's seal nor a record in this store. Nothing of it is known to be
+/// true: it is for people.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AnotherStore {
+    /// The id of the store that sealed it, as it says; absent where it has no seal.
+    pub id: Option<String>,
+    /// The project, the environment and the Compose project that it claims.
+    pub project: String,
+    pub environment: String,
+    pub compose_project: String,
+}
+
+impl AnotherStore {
+    /// What claims to be Launchway's and is not known to be this one's.
+    pub fn of_labels(labels: &BTreeMap<String, String>) -> Option<Self> {
+        let said = |key: &str| labels.get(key).map(String::as_str).filter(|value| !value.is_empty());
+        // A label of another application may begin alike; these two every Launchway has written.
+        said(label::PROJECT).or(said(label::SEAL)).or(said(label::FILLS))?;
+        let said = |key| said(key).unwrap_or_default().to_string();
+        Some(Self {
+            id: labels.get(label::SEAL).and_then(|seal| super::store_of(seal)).map(str::to_string),
+            project: said(label::PROJECT),
+            environment: said(label::ENVIRONMENT),
+            compose_project: said(label::COMPOSE_PROJECT),
+        })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,8 +230,12 @@ pub struct ForeignContainer {
     pub id: String,
     pub name: String,
     pub running: bool,
+    /// Claims, for messages alone.
     pub labels: BTreeMap<String, String>,
     pub published: Vec<PublishedPort>,
+    /// Another Launchway made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub another: Option<AnotherStore>,
 }
 
 impl ObservedEdge {
@@ -214,7 +257,15 @@ impl ObservedContainer {
 }
 
 /// Labels that say what a container, network, volume or image is, so that it can be recognised after a restart.
+///
+/// Labels are claims: an image, a Dockerfile or anybody with the engine can write them. What the engine's room hands on has
+/// been checked against their seal ([`super::SealKey`]) or against what the store recorded.
 pub mod label {
+    /// What only Launchway writes.
+    pub const OWN: &str = "launchway.";
+    /// What only Compose, and Launchway in its manner, writes.
+    pub const COMPOSES: &str = "com.docker.compose.";
+
     pub const PROJECT: &str = "launchway.project";
     pub const ENVIRONMENT: &str = "launchway.environment";
     pub const COMPONENT: &str = "launchway.component";
@@ -232,9 +283,14 @@ pub mod label {
     pub const FRONT: &str = "front";
     /// On replicas whose component's name a front owns.
     pub const FRONTED: &str = "launchway.fronted";
+    /// On the containers that guard and fill a volume with files of a commit: the volume.
+    pub const FILLS: &str = "launchway.fills";
+    /// By which this store knows that it wrote the other labels (`SealKey`).
+    pub const SEAL: &str = "launchway.seal";
     /// On images that were built anew although their content had been built before: the deployment.
     pub const BUILT_ANEW_BY: &str = "launchway.built-anew-by";
-    /// On containers: the address at which the edge reaches it.
+    /// On containers: the address at which the edge reaches it, for people and earlier versions. The engine itself is asked
+    /// where a container is.
     pub const EDGE_ADDRESS: &str = "launchway.edge-address";
     /// The same of IPv6, where it has one.
     pub const EDGE_ADDRESS_6: &str = "launchway.edge-address-6";

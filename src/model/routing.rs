@@ -3,7 +3,7 @@
 //! All of it is data that `run` hands to the edge, the edge keeps on disk, and the planner compares with what is wanted.
 
 use super::mount::is_false;
-use super::{ComponentName, EdgeAddress, EnvironmentName, ProjectName, ReleaseId, label};
+use super::{ComponentName, EdgeAddress, EnvironmentName, ProjectName, ReleaseId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -104,14 +104,6 @@ pub struct ReplicaAddress {
     pub v4: Ipv4Addr,
     /// Where the network has IPv6.
     pub v6: Option<Ipv6Addr>,
-}
-
-impl ReplicaAddress {
-    /// As the labels of its container say.
-    pub fn of_labels<'a>(value: impl Fn(&str) -> Option<&'a String>) -> Option<Self> {
-        let v4 = value(label::EDGE_ADDRESS)?.parse().ok()?;
-        Some(Self { v4, v6: value(label::EDGE_ADDRESS_6).and_then(|text| text.parse().ok()) })
-    }
 }
 
 impl Replica {

@@ -3,11 +3,11 @@
 use super::container::container_name;
 use super::converge::{Goal, Wanted};
 use super::definition;
+use super::externals::{described, owner};
 use crate::model::{
-    Component, ContainerState, EdgeAddress, Observed, ObservedContainer, Port, Problem, Protocol, PublishedPort,
-    Release, label,
+    AnotherStore, Component, ContainerState, EdgeAddress, Observed, ObservedContainer, Place, Port, Problem, Protocol,
+    PublishedPort, Release,
 };
-use std::collections::BTreeMap;
 
 /// Names, ports, networks and volumes that somebody else holds. Each message says who, and how to free it.
 pub fn find(wanted: &Wanted, observed: &Observed) -> Vec<Problem> {
@@ -18,15 +18,19 @@ pub fn find(wanted: &Wanted, observed: &Observed) -> Vec<Problem> {
         ports(component, observed, &mut problems);
     }
     for (key, network) in &release.stack.networks {
-        let found = observed.networks.get(&network.name);
-        let labels = found.map(|network| &network.labels);
-        let place = network.place.clone();
-        check_shared(release, "network", key, &network.name, network.external, labels, place, &mut problems);
+        let is_there = observed.networks.contains_key(&network.name);
+        if network.external && !is_there {
+            problems.push(missing("network", key, &network.name, network.place.clone()));
+        }
     }
     for (key, volume) in &release.stack.volumes {
-        let labels = observed.volumes.get(&volume.name).map(|volume| &volume.labels);
-        let place = volume.place.clone();
-        check_shared(release, "volume", key, &volume.name, volume.external, labels, place, &mut problems);
+        let is_there = observed.volumes.contains_key(&volume.name);
+        if volume.external && !is_there {
+            problems.push(missing("volume", key, &volume.name, volume.place.clone()));
+        }
+    }
+    if wanted.goal == Goal::Deploy {
+        problems.extend(of_another_store(release, observed));
     }
     // Backwards nothing is made anew, and what is there was made by the release that comes back, or will do.
     if problems.is_empty() && wanted.goal == Goal::Deploy {
@@ -41,7 +45,7 @@ fn names(release: &Release, component: &Component, observed: &Observed, problems
         if let Some(holder) = observed.foreign.iter().find(|foreign| foreign.name == name) {
             let message = format!(
                 "the container name {name} is held by a container that is not this environment's{}. Rename it (`docker rename {name} OTHER`) or remove it (`docker rm -f {name}`).",
-                owner(&holder.labels)
+                owner(&holder.labels, holder.another.as_ref())
             );
             problems.push(Problem::error(
                 Some(component.place.clone()),
@@ -83,7 +87,7 @@ fn ports(component: &Component, observed: &Observed, problems: &mut Vec<Problem>
             let message = format!(
                 "port {published} of the host is held by container {}{}. Stop it (`docker stop {}`) or publish another port.",
                 holder.name,
-                owner(&holder.labels),
+                owner(&holder.labels, holder.another.as_ref()),
                 holder.name
             );
             let key = format!("services.{}.ports", component.name);
@@ -138,52 +142,33 @@ pub(super) fn share_an_address(one: &str, other: &str) -> bool {
     any(one) || any(other) || one == other
 }
 
-/// ` (project shop, environment production)` or what Compose's labels say.
-fn owner(labels: &BTreeMap<String, String>) -> String {
-    match (labels.get(label::PROJECT), labels.get(label::ENVIRONMENT), labels.get(label::COMPOSE_PROJECT)) {
-        (Some(project), Some(environment), _) => format!(" (project {project}, environment {environment})"),
-        (_, _, Some(project)) => format!(" (Compose project {project})"),
-        _ => String::new(),
-    }
+fn missing(kind: &str, key: &str, name: &str, place: Option<Place>) -> Problem {
+    let message = format!(
+        "the external {kind} {name} is not on the engine. Create it (`docker {kind} create {name}`) or drop `external: true`."
+    );
+    Problem::error(place, format!("{kind}s.{key}"), message)
 }
 
-#[allow(clippy::too_many_arguments)]
-fn check_shared(
-    release: &Release,
-    kind: &str,
-    key: &str,
-    name: &str,
-    external: bool,
-    labels: Option<&BTreeMap<String, String>>,
-    place: Option<crate::model::Place>,
-    problems: &mut Vec<Problem>,
-) {
-    let path = format!("{kind}s.{key}");
-    match labels {
-        None if external => {
-            let message = format!(
-                "the external {kind} {name} is not on the engine. Create it (`docker {kind} create {name}`) or drop `external: true`."
-            );
-            problems.push(Problem::error(place, path, message));
-        }
-        Some(labels) if !external => {
-            let other = match (labels.get(label::PROJECT), labels.get(label::ENVIRONMENT)) {
-                (Some(project), Some(environment)) => {
-                    project.as_str() != release.project.as_str() || environment.as_str() != release.environment.as_str()
-                }
-                _ => {
-                    let project = labels.get(label::COMPOSE_PROJECT);
-                    project.is_some_and(|project| *project != release.stack.compose_project)
-                }
-            };
-            if other {
-                let message = format!(
-                    "the {kind} {name} belongs to somebody else{}: two environments must not meet. Give it another `name:`, or declare it `external: true` if it is meant to be shared.",
-                    owner(labels)
-                );
-                problems.push(Problem::error(place, path, message));
-            }
-        }
-        _ => {}
-    }
+/// What another Launchway made under the Compose project's name, such as before a new beginning with an empty store.
+fn of_another_store(release: &Release, observed: &Observed) -> Option<Problem> {
+    let project = &release.stack.compose_project;
+    let is_here = |another: &&AnotherStore| another.compose_project == *project;
+    let containers = observed.foreign.iter().map(|found| ("container", &found.name, &found.another));
+    let networks = observed.networks.iter().map(|(name, found)| ("network", name, &found.another));
+    let volumes = observed.volumes.iter().map(|(name, found)| ("volume", name, &found.another));
+    let all = containers.chain(networks).chain(volumes);
+    let theirs: Vec<_> =
+        all.filter_map(|(kind, name, another)| Some((kind, name, another.as_ref().filter(is_here)?))).collect();
+    let (_, _, first) = theirs.first()?;
+    let names: Vec<String> = theirs.iter().take(5).map(|(kind, name, _)| format!("{kind} {name}")).collect();
+    let more =
+        if theirs.len() > names.len() { format!(" and {} more", theirs.len() - names.len()) } else { String::new() };
+    let message = format!(
+        "{}{more} of the Compose project {project} were {}, and this store does not know them. `launchway adopt {} --project {}` takes them over, with their data; or give the environment another `compose-project` in launchway.toml.",
+        names.join(", "),
+        described(first),
+        release.environment,
+        release.project,
+    );
+    Some(Problem::error(None, "", message))
 }

@@ -517,4 +517,4 @@ fn replaces(old: &ObservedContainer) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

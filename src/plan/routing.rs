@@ -5,7 +5,7 @@ use super::method::two_are_impossible;
 use super::readiness::tcp_ports;
 use crate::model::{
     Component, ComponentName, EdgeAddress, EdgeSettings, EntryProtocol, HealthTest, Listen, Network, NetworkAttachment,
-    NetworkMode, Port, Problem, Protocol, RouteEntry, Stack,
+    NetworkMode, Port, Problem, Protocol, RouteEntry, Stack, host_name,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -120,7 +120,9 @@ fn entries(stack: &Stack, component: &Component) -> Result<Vec<RouteEntry>, Prob
                 return Err(wrong("x-launchway.route", message));
             }
         };
-        let host = route.host.as_ref().map(|host| host.to_ascii_lowercase());
+        let host =
+            route.host.as_deref().map(|host| host_name(host).map_err(|why| wrong("x-launchway.route.host", why)));
+        let host = host.transpose()?;
         entries.push(RouteEntry { listen: Listen::Shared { host, path: route.path.clone() }, target });
     }
     if component.settings.edge == Some(false) || !on_networks {

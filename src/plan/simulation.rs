@@ -76,6 +76,7 @@ impl Simulation {
                     labels: spec.labels.clone(),
                     driver: spec.volume.driver.clone().unwrap_or_default(),
                     options: spec.volume.driver_opts.clone(),
+                    another: None,
                 };
                 self.observed.volumes.insert(spec.volume.name.clone(), volume);
             }
@@ -130,7 +131,7 @@ impl Simulation {
                         _ => BTreeMap::new(),
                     },
                     published: vec![],
-                    edge_address: ReplicaAddress::of_labels(|key| spec.labels.get(key)),
+                    edge_address: edge_address(&spec.network),
                     fronted: get(label::FRONTED).is_some(),
                 };
                 let ports = spec.settings.ports.iter().filter_map(|port| {
@@ -316,4 +317,12 @@ impl Simulation {
         lines.sort();
         lines
     }
+}
+
+/// As the engine keeps it: what was asked for on the edge's network.
+fn edge_address(network: &super::EngineNetworkMode) -> Option<ReplicaAddress> {
+    let super::EngineNetworkMode::Networks(all) = network else { return None };
+    let edge = all.iter().find(|network| network.name.ends_with("_launchway"))?;
+    let v4 = edge.ipv4_address.as_ref()?.parse().ok()?;
+    Some(ReplicaAddress { v4, v6: edge.ipv6_address.as_ref().and_then(|text| text.parse().ok()) })
 }

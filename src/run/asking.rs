@@ -1,7 +1,7 @@
 //! Ports whose Compose file does not say what they speak: before a component that can only be recreated is recreated, the
 //! replica that runs is asked. Where it answers in HTTP, its requests can wait from then on.
 
-use super::deployer::{Deployer, scope};
+use super::deployer::Deployer;
 use crate::config::{Environment, Project};
 use crate::edge::{EdgeClient, Heard, ask_at};
 use crate::engine::EngineError;
@@ -92,7 +92,7 @@ impl Deployer {
             return Ok(asked);
         }
         let same = live.map(|live| same(live, stack, parts)).unwrap_or_default();
-        let observed = self.engine.observe(&scope(project, environment)).await?;
+        let observed = self.snapshot(project, environment).await?;
         let config = self.config();
         // Of the two, the edge is the one that reaches every container: it is in the host's network.
         let edge = config.edge.is_some().then(|| EdgeClient::new(&config.data));

@@ -1,6 +1,6 @@
 //! A canary at its share of the traffic: watched, judged, and promoted or put back.
 
-use super::deployer::{Deployer, now_ms, scope};
+use super::deployer::{Deployer, now_ms};
 use super::executor::StepError;
 use super::log::DeploymentLog;
 use super::measures::{Asked, Measures};
@@ -267,7 +267,7 @@ impl Canaries {
 
     /// How often the new release's replicas were restarted; one that does not run counts once more.
     async fn restarts(&self, hold: &Hold) -> Result<u64, StepError> {
-        let observed = self.deployer.engine.observe(&scope(&self.project, &self.environment)).await?;
+        let observed = self.deployer.snapshot(&self.project, &self.environment).await?;
         let own: BTreeSet<&str> = hold.replicas.iter().filter_map(Target::existing).collect();
         let found: Vec<_> = observed.containers.iter().filter(|c| own.contains(c.id.as_str())).collect();
         let down = found.iter().filter(|container| !container.is_running()).count() + (own.len() - found.len());

@@ -129,7 +129,7 @@ impl Deployer {
         let mut collected = Collected::default();
         let (known, kept) = self.known(&mut releases).await?;
         let mut there = None;
-        match self.engine.holdings().await {
+        match self.holdings().await {
             Ok(holdings) => {
                 there = Some(holdings.images.iter().flat_map(|image| image.tags.clone()).collect());
                 let Collection { removals, stays } = collection(&known, &kept, &holdings);

@@ -78,6 +78,8 @@ pub struct Deployer {
     /// Fires when the process is to end: no new work is begun, and nothing is put back because of it.
     pub stop: CancellationToken,
     pub tasks: TaskTracker,
+    /// What an earlier version made on the engine is known.
+    pub looked_back: tokio::sync::OnceCell<()>,
 }
 
 /// The settings, and what hides their secrets.
@@ -151,6 +153,7 @@ impl Deployer {
             admissions: Admissions::default(),
             stop: CancellationToken::new(),
             tasks,
+            looked_back: tokio::sync::OnceCell::new(),
         }))
     }
 
@@ -237,7 +240,7 @@ impl Deployer {
 }
 
 /// What the engine is asked about for an environment.
-pub fn scope(project: &Project, environment: &Environment) -> Scope {
+pub(super) fn scope(project: &Project, environment: &Environment) -> Scope {
     Scope {
         project: project.name.clone(),
         environment: environment.name.clone(),

@@ -1,6 +1,7 @@
 //! The flow of one deployment, a file per stage, and the executor that walks a plan.
 
 mod admission;
+mod adopt;
 mod already;
 mod announce;
 mod approval;
@@ -25,6 +26,7 @@ mod fronts;
 mod full_disk;
 mod give_back;
 mod go_back;
+mod grants;
 mod hook_process;
 mod hooks;
 mod image_facts;
@@ -35,6 +37,7 @@ mod keep;
 mod lanes;
 mod log;
 mod look;
+mod looking_back;
 mod measures;
 mod mend;
 mod metrics;

@@ -2,7 +2,7 @@
 
 use super::asking::{Answers, known};
 use super::checkout::{self, Checkout};
-use super::deployer::{Deployer, now_ms, scope};
+use super::deployer::{Deployer, now_ms};
 use super::engine_away::Patience;
 use super::failpoint::failpoint;
 use super::image_facts;
@@ -20,7 +20,6 @@ use crate::plan::container::content_volumes;
 use crate::plan::converge::release_commands::due;
 use crate::plan::converge::{Goal, Wanted, converge, without_ipv6};
 use crate::plan::fingerprint::{accepted, carry_over};
-use crate::plan::neighbours::clashes;
 use crate::plan::taking_over::taken_over;
 use crate::store::{Deployment, NewRelease};
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,7 +101,7 @@ pub async fn prepare(
     for line in text.lines() {
         log.line(None, line);
     }
-    claim(deployer, deployment, &prepared, text, log).await?;
+    claim(deployer, deployment, &prepared, &observed, text, log).await?;
     Ok(prepared)
 }
 
@@ -138,23 +137,14 @@ async fn claim(
     deployer: &Deployer,
     deployment: &Deployment,
     prepared: &Prepared,
+    observed: &Observed,
     plan: String,
     log: &DeploymentLog,
 ) -> Result<(), Setback> {
     let _one_at_a_time = deployer.claiming.lock().await;
-    let config = deployer.config();
-    let is_set = |release: &Release| {
-        let project = config.projects.get(&release.project);
-        project.is_some_and(|project| project.environments.contains_key(&release.environment))
-    };
-    let own = config.projects.get(&prepared.release.project);
-    let shared_paths = own.map(|project| project.allow.shared_paths.clone()).unwrap_or_default();
-    let mut problems = Vec::new();
-    for id in deployer.store.releases_in_use().await? {
-        // What still runs of an environment that is no longer in launchway.toml, only the engine knows.
-        if let Some(other) = deployer.store.release(id).await?.filter(is_set) {
-            problems.extend(clashes(&prepared.release, &other, &shared_paths));
-        }
+    let mut problems = deployer.met(&prepared.release).await?;
+    if goal(deployment) == Goal::Deploy {
+        problems.extend(deployer.refused(&prepared.release, observed).await?);
     }
     if !problems.is_empty() {
         return Err(logged(log, problems));
@@ -223,7 +213,7 @@ async fn needs_files(
             return Ok(true);
         }
     }
-    let there = deployer.engine.observe(&scope(project, environment)).await?.volumes;
+    let there = deployer.snapshot(project, environment).await?.volumes;
     let mut wanted = release.stack.components.values().flat_map(content_volumes);
     Ok(wanted.any(|volume| !there.contains_key(&volume.name)))
 }

@@ -197,6 +197,11 @@ impl Deployer {
             release_commands,
             passed: BTreeMap::new(),
         };
+        let mut problems = self.met(&release).await?;
+        problems.extend(self.refused(&release, &observed).await?);
+        if !problems.is_empty() {
+            return Err(refused(problems));
+        }
         let plan = converge(&wanted, &observed).map_err(refused)?;
         let notes = taken_over(&release, &observed).into_iter().chain(without_ipv6(&release, &observed));
         Ok((plan, notes.collect()))

@@ -1,7 +1,7 @@
 //! What the edge is asked of one environment: what it serves, and steps that lead traffic.
 
 use super::canary::Canaries;
-use super::deployer::{Deployer, scope};
+use super::deployer::Deployer;
 use super::executor::StepError;
 use super::fronts::Fronts;
 use super::traffic_past::TrafficPast;
@@ -69,7 +69,7 @@ impl Deployer {
 
     /// The same without the edge.
     pub async fn observe_engine(&self, project: &Project, environment: &Environment) -> Result<Observed, EngineError> {
-        let mut observed = self.engine.observe(&scope(project, environment)).await?;
+        let mut observed = self.snapshot(project, environment).await?;
         self.fronts.observe(&project.name, &environment.name, &mut observed).await;
         Ok(observed)
     }

@@ -19,10 +19,11 @@ pub enum Action {
     Pause,
     Resume,
     Promote,
+    Adopt,
 }
 
 impl Action {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Deploy,
         Self::DeployNow,
         Self::Approve,
@@ -31,6 +32,7 @@ impl Action {
         Self::Pause,
         Self::Resume,
         Self::Promote,
+        Self::Adopt,
     ];
 
     pub fn word(self) -> &'static str {
@@ -43,6 +45,7 @@ impl Action {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Promote => "promote",
+            Self::Adopt => "adopt",
         }
     }
 }

@@ -303,6 +303,15 @@ impl Store {
         Ok(ids.into_iter().map(ReleaseId).collect())
     }
 
+    /// The last one that was noted, also where it was forgotten since.
+    pub async fn newest_deployment(&self) -> Result<Option<DeploymentId>, StoreError> {
+        let newest: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM deployments")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(query("read deployments"))?;
+        Ok(newest.map(DeploymentId))
+    }
+
     /// Notes the release that a deployment makes live, what was live before, and its plan.
     pub async fn note_plan(
         &self,

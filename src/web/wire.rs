@@ -329,7 +329,7 @@ pub struct QueuedReport {
 pub struct AuditReport {
     pub at: Timestamp,
     pub by: String,
-    /// deploy, deploy-now, approve, rollback, cancel, pause, resume or promote.
+    /// deploy, deploy-now, approve, rollback, cancel, pause, resume, promote or adopt.
     pub action: String,
     pub project: ProjectName,
     pub environment: EnvironmentName,
@@ -347,7 +347,22 @@ pub struct RollbackRequest {
     pub by: String,
 }
 
-/// `POST /v1/start`, and `POST /v1/resume`.
+/// What `POST /v1/adopt` took over.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AdoptReport {
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    pub adopted: Vec<AdoptedThing>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AdoptedThing {
+    /// container, network or volume.
+    pub kind: String,
+    pub name: String,
+}
+
+/// `POST /v1/start`, `POST /v1/resume`, `POST /v1/give-back` and `POST /v1/adopt`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StartRequest {

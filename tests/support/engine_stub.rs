@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use launchway::engine::{Engine, EngineError, EngineInfo, Image, Outcome, Scope, Supplies};
-use launchway::model::Observed;
+use launchway::model::{Observed, Recorded};
 use launchway::plan::{Action, ContainerSpec};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,12 @@ impl Engine for EngineStub {
         let (version, api, platform) = ("28.5.0".into(), "1.51".into(), "linux/amd64".into());
         Ok(EngineInfo { version, api, platform, ..EngineInfo::default() })
     }
+
+    async fn unsealed(&self) -> Result<Vec<Recorded>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    fn record(&self, _: Vec<Recorded>) {}
 
     async fn observe(&self, _: &Scope) -> Result<Observed, EngineError> {
         self.answer()?;

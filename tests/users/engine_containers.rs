@@ -4,7 +4,7 @@ use crate::support::engine::{Place, readiness};
 use bollard::models::{ContainerUpdateBody, NetworkDisconnectRequest, RestartPolicyNameEnum};
 use launchway::engine::{Engine, EngineError};
 use launchway::model::{
-    ContainerSettings, HealthCheck, HealthTest, Logging, Port, Protocol, Resources, RestartPolicy, Ulimit,
+    ContainerSettings, HealthCheck, HealthTest, Logging, Port, Protocol, Resources, RestartPolicy, Ulimit, label,
 };
 use launchway::plan::{Action, EngineMount, EngineNetwork, EngineNetworkMode, ReadyGoal, Target};
 use std::collections::BTreeMap;
@@ -143,7 +143,9 @@ async fn every_setting_reaches_the_container() {
     assert_eq!((config.tty, config.open_stdin), (Some(true), Some(true)));
     assert_eq!((config.stop_signal.as_deref(), config.stop_timeout), (Some("SIGINT"), Some(2)));
     let labels: BTreeMap<String, String> = config.labels.unwrap().into_iter().collect();
-    assert_eq!(labels, spec.labels);
+    let mut unsealed = labels.clone();
+    assert!(unsealed.remove(label::SEAL).is_some_and(|seal| seal.starts_with("v1:")), "{labels:?}");
+    assert_eq!(unsealed, spec.labels);
     let health = config.healthcheck.unwrap();
     let second = 1_000_000_000;
     assert_eq!(health.test.unwrap(), ["CMD", "true"]);

@@ -2,8 +2,9 @@
 
 use super::answer::Denied;
 use super::fronts::Means;
+use super::own_container::OwnThings;
 use super::rewrite;
-use crate::engine::{EngineError, HeldNames};
+use crate::engine::{EngineError, HeldNames, Ownership};
 use crate::model::RegistryCredentials;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use std::collections::BTreeMap;
@@ -67,6 +68,10 @@ pub struct DockerEngine {
     pub(super) accounts: RwLock<BTreeMap<String, RegistryCredentials>>,
     /// Names that are being made just now: one at a time each.
     names: HeldNames,
+    /// By which it is known what here is this store's.
+    pub(super) ownership: Ownership,
+    /// What Launchway itself uses here, once that was asked.
+    pub(super) own_things: tokio::sync::OnceCell<OwnThings>,
     /// What fronts are made of, once that was asked.
     pub(super) means: tokio::sync::OnceCell<Means>,
 }
@@ -131,6 +136,8 @@ impl DockerEngine {
             docker_config: None,
             accounts: RwLock::default(),
             names: HeldNames::default(),
+            ownership: Ownership::of_nobody(),
+            own_things: tokio::sync::OnceCell::new(),
             means: tokio::sync::OnceCell::new(),
         })
     }
@@ -139,6 +146,12 @@ impl DockerEngine {
     /// uploads and pulls as long as they make progress.
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// What it makes is sealed by this store; without it, by a key that ends with the process.
+    pub fn owned_by(mut self, ownership: Ownership) -> Self {
+        self.ownership = ownership;
         self
     }
 

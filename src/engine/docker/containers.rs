@@ -4,8 +4,8 @@ use super::answer::{Denied, in_path};
 use super::connect::{ApiVersion, DockerEngine};
 use super::request::{CreateRequest, create_request};
 use super::service::Existing;
-use crate::engine::{EngineError, Outcome};
-use crate::model::label;
+use crate::engine::{EngineError, Labels, Outcome, Whose};
+use crate::model::{Kind, label};
 use crate::plan::{ContainerSpec, EngineMount};
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, NetworkConnectRequest};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptions};
@@ -30,7 +30,8 @@ impl DockerEngine {
         in_path(&spec.name)?;
         let api = self.api().await?;
         let mountpoints = self.mountpoints(spec, api).await?;
-        let request = create_request(spec, api, &mountpoints)?;
+        let mut request = create_request(spec, api, &mountpoints)?;
+        request.body.labels = Some(self.labels_of(spec).await?.into_iter().collect());
         let mut options = CreateContainerOptionsBuilder::new().name(&spec.name);
         if let Some(platform) = &request.platform {
             options = options.platform(platform);
@@ -58,11 +59,30 @@ impl DockerEngine {
         Ok(Outcome { container_id: Some(id), note: (!notes.is_empty()).then(|| notes.join("; ")) })
     }
 
+    /// The labels of a container that is to be created: sealed, and with what its image says in our and in Compose's
+    /// namespace taken back, as the engine gives each container the labels of its image.
+    async fn labels_of(&self, spec: &ContainerSpec) -> Result<Labels, EngineError> {
+        let mut labels = self.ownership.sealed(Kind::Container, spec.labels.clone());
+        let of_image = self.find_image(&spec.image).await?.map(|image| image.labels).unwrap_or_default();
+        for key in of_image.into_keys() {
+            if key.starts_with(label::OWN) || key.starts_with(label::COMPOSES) {
+                labels.entry(key).or_default();
+            }
+        }
+        Ok(labels)
+    }
+
+    pub(super) fn whose_container(&self, found: &ContainerInspectResponse) -> Whose {
+        let labels = found.config.as_ref().and_then(|config| config.labels.clone()).unwrap_or_default();
+        let id = found.id.as_deref().unwrap_or_default();
+        self.ownership.whose(Kind::Container, id, labels.into_iter().collect())
+    }
+
     /// The container that holds the name, where an earlier try of the same step made it.
     async fn made_earlier(&self, spec: &ContainerSpec, denied: Denied) -> Result<String, EngineError> {
         let Some(holder) = self.look_up(&spec.name).await? else { return Err(denied.into()) };
-        let labels = holder.config.as_ref().and_then(|config| config.labels.as_ref());
-        let theirs = |key: &str| labels.and_then(|labels| labels.get(key));
+        let Whose::Ours(labels) = self.whose_container(&holder) else { return Err(name_taken(&spec.name, &holder)) };
+        let theirs = |key: &str| labels.get(key);
         let keys = [label::FINGERPRINT, label::DEPLOYMENT, label::PROJECT, label::ENVIRONMENT];
         let same = keys.iter().all(|key| theirs(key) == spec.labels.get(*key));
         let never_started = status_of(&holder) == Some(ContainerStateStatusEnum::CREATED);
@@ -199,8 +219,10 @@ impl DockerEngine {
         // A dead container is one that the engine failed to remove before: only force gets it away.
         let dead = status == Some(ContainerStateStatusEnum::DEAD);
         // A front's volume is its own, and holds nothing but what it was told.
-        let labels = found.config.as_ref().and_then(|config| config.labels.as_ref());
-        let is_front = labels.and_then(|labels| labels.get(label::ROLE)).is_some_and(|role| role == label::FRONT);
+        let is_front = match self.whose_container(&found) {
+            Whose::Ours(labels) => labels.get(label::ROLE).is_some_and(|role| role == label::FRONT),
+            _ => false,
+        };
         let options = RemoveContainerOptionsBuilder::new().v(is_front).force(dead).build();
         match self.change(&attempted, self.client().remove_container(target.id, Some(options))).await {
             Ok(()) => Ok(Outcome::default()),
@@ -243,7 +265,7 @@ pub(super) fn name_of(container: &ContainerInspectResponse) -> &str {
     container.name.as_deref().unwrap_or_default().trim_start_matches('/')
 }
 
-fn name_taken(name: &str, holder: &ContainerInspectResponse) -> EngineError {
+pub(super) fn name_taken(name: &str, holder: &ContainerInspectResponse) -> EngineError {
     let id: String = holder.id.as_deref().unwrap_or_default().chars().take(12).collect();
     let config = holder.config.clone().unwrap_or_default();
     let labels = config.labels.unwrap_or_default();

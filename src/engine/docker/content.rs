@@ -12,11 +12,12 @@
 
 use super::answer::in_path;
 use super::connect::DockerEngine;
+use super::containers::{name_taken, status_of};
 use super::upload::Attempt;
-use crate::engine::{EngineError, Outcome, Supplies};
-use crate::model::label;
+use crate::engine::{EngineError, Labels, Outcome, Supplies, Whose};
+use crate::model::{Kind, label};
 use crate::plan::ContentVolume;
-use bollard::models::VolumeCreateRequest;
+use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, VolumeCreateRequest};
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 /// On the guard and the uploading container: the volume that they fill. Observing leaves such volumes out, so that the
 /// next plan fills them again.
-pub(super) const FILLS: &str = "launchway.fills";
+pub(super) const FILLS: &str = label::FILLS;
 
 /// How long another process's guard is respected while it does not go.
 const SEEMS_DEAD: Duration = Duration::from_secs(4);
@@ -108,7 +109,7 @@ impl DockerEngine {
             match self.attempt(spec, supplies, own).await? {
                 // Nobody has doubted it in the meantime.
                 Attempt::Filled if self.guard(&spec.name).await?.as_ref() == Some(&guard) => {
-                    self.drop_container(&uploader_of(&spec.name)).await?;
+                    self.drop_filler(&uploader_of(&spec.name), &spec.name).await?;
                     self.drop_container(&guard).await?;
                     return Ok(Outcome::default());
                 }
@@ -127,7 +128,15 @@ impl DockerEngine {
 
     /// The id of the container that says that a volume is not complete.
     async fn guard(&self, volume: &str) -> Result<Option<String>, EngineError> {
-        Ok(self.look_up(&guard_of(volume)).await?.and_then(|found| found.id))
+        self.filler(&guard_of(volume), volume).await
+    }
+
+    /// The id of the container of that name, if it is one that fills the volume. Whatever else has the name is somebody's.
+    async fn filler(&self, name: &str, volume: &str) -> Result<Option<String>, EngineError> {
+        match self.look_up(name).await? {
+            Some(found) if !fills(&found, volume) => Err(name_taken(name, &found)),
+            found => Ok(found.and_then(|found| found.id)),
+        }
     }
 
     /// One upload, from making the volume to looking whether the files are there.
@@ -140,7 +149,7 @@ impl DockerEngine {
         own.creating = true;
         let volume = VolumeCreateRequest {
             name: Some(spec.name.clone()),
-            labels: Some(spec.labels.clone().into_iter().collect()),
+            labels: Some(self.ownership.sealed(Kind::Volume, spec.labels.clone()).into_iter().collect()),
             ..Default::default()
         };
         self.change(format!("create volume {}", spec.name), self.client().create_volume(volume)).await?;
@@ -148,7 +157,7 @@ impl DockerEngine {
         let mut made = self.never_started(&uploader, spec, true).await?;
         if made.is_none() {
             // Left by one that was taken over: this attempt has the guard.
-            self.drop_container(&uploader).await?;
+            self.drop_filler(&uploader, &spec.name).await?;
             made = self.never_started(&uploader, spec, true).await?;
         }
         own.creating = false;
@@ -175,7 +184,14 @@ impl DockerEngine {
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let asked = self.client().list_containers(Some(options));
         let found = self.query("look for volumes that were not filled to the end", asked).await?;
-        let named = |container: bollard::models::ContainerSummary| container.labels.unwrap_or_default().remove(FILLS);
+        // A label alone is anybody's claim: what others fill, they clear away.
+        let named = |container: bollard::models::ContainerSummary| {
+            let labels = container.labels.unwrap_or_default().into_iter().collect();
+            match self.ownership.whose(Kind::Container, container.id.as_deref().unwrap_or_default(), labels) {
+                Whose::Ours(labels) => filled_by(&labels).cloned(),
+                _ => None,
+            }
+        };
         let mut volumes: Vec<String> = found.into_iter().filter_map(named).collect();
         volumes.sort();
         volumes.dedup();
@@ -185,7 +201,7 @@ impl DockerEngine {
             if self.is_still_guarded(&volume).await? {
                 match self.guard(&volume).await? {
                     Some(guard) => self.forget(&volume, &guard).await?,
-                    None => self.drop_container(&uploader_of(&volume)).await?,
+                    None => self.drop_filler(&uploader_of(&volume), &volume).await?,
                 }
                 cleared.push(volume);
             }
@@ -207,10 +223,15 @@ impl DockerEngine {
     }
 
     /// The half-filled volume goes, unless a container uses it: then it stays, and the answer is no. Only ever called
-    /// while the guard is there: a volume of the user's has none. Removing the uploading container waits until the
+    /// while the guard is there, and only of a volume that holds files of a commit. Removing the uploading container waits until the
     /// engine has ended what it unpacks there.
     async fn drop_half(&self, volume: &str) -> Result<bool, EngineError> {
-        self.drop_container(&uploader_of(volume)).await?;
+        self.drop_filler(&uploader_of(volume), volume).await?;
+        match self.volume_named(volume).await? {
+            None => return Ok(true),
+            Some(found) if !found.labels.contains_key(label::CONTENT) => return Ok(false),
+            Some(_) => {}
+        }
         let removed = self.client().remove_volume(in_path(volume)?, None::<RemoveVolumeOptions>);
         match self.change(format!("remove the half-filled volume {volume}"), removed).await {
             Ok(()) => Ok(true),
@@ -220,10 +241,19 @@ impl DockerEngine {
         }
     }
 
-    async fn drop_container(&self, name: &str) -> Result<(), EngineError> {
+    /// The container of that name, which fills the volume.
+    async fn drop_filler(&self, name: &str, volume: &str) -> Result<(), EngineError> {
+        match self.filler(name, volume).await? {
+            Some(id) => self.drop_container(&id).await,
+            None => Ok(()),
+        }
+    }
+
+    /// By its id: a name may have become somebody else's.
+    async fn drop_container(&self, id: &str) -> Result<(), EngineError> {
         let options = RemoveContainerOptionsBuilder::new().v(false).force(true).build();
-        let removed = self.client().remove_container(in_path(name)?, Some(options));
-        match self.change(format!("remove container {name}"), removed).await {
+        let removed = self.client().remove_container(in_path(id)?, Some(options));
+        match self.change(format!("remove container {id}"), removed).await {
             Ok(()) => Ok(()),
             Err(denied) if denied.is_not_found() || denied.says("already in progress") => Ok(()),
             Err(denied) => Err(denied.into()),
@@ -247,8 +277,15 @@ fn complete(spec: &ContentVolume, found: &bollard::models::Volume) -> Result<Out
 }
 
 /// The volume that a container guards or fills, by its labels.
-pub(super) fn filled_by(labels: Option<&HashMap<String, String>>) -> Option<&String> {
-    labels.and_then(|labels| labels.get(FILLS))
+pub(super) fn filled_by(labels: &Labels) -> Option<&String> {
+    labels.get(FILLS).filter(|volume| !volume.is_empty())
+}
+
+/// A container that was made to fill the volume, by whichever Launchway: it has never run.
+fn fills(found: &ContainerInspectResponse, volume: &str) -> bool {
+    let labels = found.config.as_ref().and_then(|config| config.labels.as_ref());
+    labels.and_then(|labels| labels.get(FILLS)).is_some_and(|filled| filled == volume)
+        && status_of(found) == Some(ContainerStateStatusEnum::CREATED)
 }
 
 fn guard_of(volume: &str) -> String {

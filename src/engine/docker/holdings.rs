@@ -2,8 +2,7 @@
 
 use super::answer::{Denied, in_path};
 use super::connect::{ApiVersion, DockerEngine};
-use super::content::filled_by;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Whose};
 use crate::model::{HeldImage, HeldVolume, Holdings, innermost, label};
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::{
@@ -45,6 +44,7 @@ impl DockerEngine {
             .volumes
             .unwrap_or_default()
             .into_iter()
+            .filter(|found| matches!(self.whose_volume(found), Whose::Ours(_)))
             .map(|found| HeldVolume { used_by: used.volumes.get(&found.name).cloned(), name: found.name });
         Ok(Holdings { images: images.collect(), volumes: volumes.collect() })
     }
@@ -61,6 +61,10 @@ impl DockerEngine {
     pub(super) async fn take_content_away(&self, name: &str) -> Result<bool, EngineError> {
         let _held = self.hold(&format!("volume {name}")).await;
         let Some(found) = self.volume_named(name).await? else { return Ok(false) };
+        // Equal content is one volume, whoever filled it: who did takes it away.
+        if !matches!(self.whose_volume(&found), Whose::Ours(_)) {
+            return Ok(false);
+        }
         if !found.labels.contains_key(label::CONTENT) {
             return Err(EngineError::Refused {
                 attempted: format!("remove volume {name}"),
@@ -141,7 +145,7 @@ impl Used {
                     used.volumes.insert(volume.clone(), name.clone());
                 }
             }
-            if let Some(volume) = filled_by(container.labels.as_ref()) {
+            if let Some(volume) = container.labels.as_ref().and_then(|labels| labels.get(label::FILLS)) {
                 used.volumes.insert(volume.clone(), name.clone());
             }
         }

@@ -3,6 +3,7 @@
 use super::answer::in_path;
 use super::connect::DockerEngine;
 use crate::engine::{ContainerUse, EngineError, HostLoad};
+use crate::model::Kind;
 use bollard::models::{ContainerMemoryStats, ContainerStatsResponse};
 use bollard::query_parameters::{ListContainersOptionsBuilder, StatsOptionsBuilder};
 use futures_util::{StreamExt, TryStreamExt};
@@ -27,7 +28,12 @@ impl DockerEngine {
     pub(super) async fn uses(&self) -> Result<Vec<ContainerUse>, EngineError> {
         let running = ListContainersOptionsBuilder::new().all(false).build();
         let listed = self.query("list the running containers", self.client().list_containers(Some(running))).await?;
-        let asked = listed.into_iter().filter_map(|container| Some((container.id?, container.labels)));
+        let asked = listed.into_iter().filter_map(|container| {
+            let labels = container.labels.unwrap_or_default().into_iter().collect();
+            let id = container.id?;
+            let (labels, _) = self.ownership.whose(Kind::Container, &id, labels).into_labels();
+            Some((id, labels))
+        });
         let uses: Vec<Option<ContainerUse>> = futures_util::stream::iter(asked)
             .map(|(id, labels)| async move {
                 let (found, stats) = tokio::join!(self.look_up(&id), self.statistics(&id));
@@ -37,7 +43,7 @@ impl DockerEngine {
                 let cpu = stats.as_ref().and_then(|stats| stats.cpu_stats.as_ref()?.cpu_usage.as_ref()?.total_usage);
                 Some(ContainerUse {
                     id,
-                    labels: labels.unwrap_or_default().into_iter().collect(),
+                    labels,
                     memory_reservation_bytes: host.memory_reservation.unwrap_or(0).max(0),
                     memory_limit_bytes: host.memory.unwrap_or(0).max(0),
                     memory_used_bytes: stats.and_then(|stats| working_set(stats.memory_stats?)),

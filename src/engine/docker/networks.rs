@@ -1,8 +1,8 @@
 //! Networks.
 
 use super::connect::DockerEngine;
-use crate::engine::{EngineError, Outcome};
-use crate::model::label;
+use crate::engine::{EngineError, Outcome, Whose};
+use crate::model::{Kind, label};
 use crate::plan::NetworkSpec;
 use crate::plan::routing::EDGE_NETWORK;
 use bollard::models::{Ipam, IpamConfig, Network, NetworkCreateRequest};
@@ -14,18 +14,19 @@ impl DockerEngine {
         let name = &spec.network.name;
         let _held = self.hold(&format!("network {name}")).await;
         if let Some(found) = self.networks_named(name).await?.first() {
-            return accepted(spec, found);
+            return accepted(spec, self.whose_network(found));
         }
         if spec.network.external {
             return Err(EngineError::NotFound {
                 what: format!("the external network {name} (create it with `docker network create {name}`)"),
             });
         }
-        let asked = self.client().create_network(create_request(spec));
+        let labels = self.ownership.sealed(Kind::Network, spec.labels.clone());
+        let asked = self.client().create_network(create_request(spec, labels.into_iter().collect()));
         let created = match self.change(format!("create network {name}"), asked).await {
             Ok(created) => created.id,
             Err(denied) if denied.is_conflict() => match self.networks_named(name).await?.first() {
-                Some(found) => return accepted(spec, found),
+                Some(found) => return accepted(spec, self.whose_network(found)),
                 None => return Err(denied.into()),
             },
             // Of the edge's network nobody chose the subnet but us.
@@ -47,7 +48,7 @@ impl DockerEngine {
         if let Some(first) = all.first().filter(|first| first.id.as_deref() != Some(&created)) {
             let removed = self.client().remove_network(&created);
             self.change(format!("remove the second network {name}"), removed).await?;
-            return accepted(spec, first);
+            return accepted(spec, self.whose_network(first));
         }
         Ok(Outcome::default())
     }
@@ -76,6 +77,11 @@ impl DockerEngine {
         Ok(true)
     }
 
+    fn whose_network(&self, found: &Network) -> Whose {
+        let labels = found.labels.clone().unwrap_or_default().into_iter().collect();
+        self.ownership.whose(Kind::Network, found.id.as_deref().unwrap_or_default(), labels)
+    }
+
     async fn networks_named(&self, name: &str) -> Result<Vec<Network>, EngineError> {
         let filters = HashMap::from([("name".to_string(), vec![name.to_string()])]);
         let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
@@ -91,7 +97,7 @@ fn is_edge(spec: &NetworkSpec) -> bool {
     spec.labels.get(label::COMPOSE_NETWORK).is_some_and(|key| key == EDGE_NETWORK)
 }
 
-fn create_request(spec: &NetworkSpec) -> NetworkCreateRequest {
+fn create_request(spec: &NetworkSpec, labels: HashMap<String, String>) -> NetworkCreateRequest {
     let network = &spec.network;
     let pools: Vec<IpamConfig> = network
         .ipam
@@ -113,30 +119,32 @@ fn create_request(spec: &NetworkSpec) -> NetworkCreateRequest {
         enable_ipv6: network.enable_ipv6,
         ipam: (ipam != Ipam::default()).then_some(ipam),
         options: (!network.driver_opts.is_empty()).then(|| network.driver_opts.clone().into_iter().collect()),
-        labels: Some(spec.labels.clone().into_iter().collect()),
+        labels: Some(labels),
         ..Default::default()
     }
 }
 
-fn accepted(spec: &NetworkSpec, found: &Network) -> Result<Outcome, EngineError> {
-    let labels = found.labels.clone().unwrap_or_default();
+fn accepted(spec: &NetworkSpec, whose: Whose) -> Result<Outcome, EngineError> {
     let name = &spec.network.name;
-    if spec.network.external || belongs(&spec.labels, &labels) {
+    if spec.network.external || belongs(&spec.labels, &whose) {
         return Ok(Outcome::default());
     }
     Err(EngineError::NameTaken {
         kind: "network",
         name: name.clone(),
         why: format!(
-            "it carries no label of this environment. Remove it with `docker network rm {name}`, or declare it `external: true`"
+            "it carries no label of this environment. Remove it with `docker network rm {name}`; or, if it is meant, declare it `external: true` and allow it in launchway.toml with `allow.external = [{name:?}]`"
         ),
     })
 }
 
 /// Whether what is there is what these labels describe: ours of the same environment, or Compose's of the same project.
-pub(super) fn belongs(wanted: &BTreeMap<String, String>, there: &HashMap<String, String>) -> bool {
-    let same = |key: &str| there.contains_key(key) && there.get(key) == wanted.get(key);
-    let ours = same(label::PROJECT) && same(label::ENVIRONMENT);
-    let composes = same(label::COMPOSE_PROJECT) && !there.contains_key(label::PROJECT);
-    ours || composes
+pub(super) fn belongs(wanted: &BTreeMap<String, String>, whose: &Whose) -> bool {
+    let same =
+        |there: &BTreeMap<String, String>, key: &str| there.contains_key(key) && there.get(key) == wanted.get(key);
+    match whose {
+        Whose::Ours(there) => same(there, label::PROJECT) && same(there, label::ENVIRONMENT),
+        Whose::Others(there) => same(there, label::COMPOSE_PROJECT),
+        Whose::AnotherStores(_) => false,
+    }
 }

@@ -1,17 +1,16 @@
 //! What the engine says of a container, in the model's words. Pure.
 
 use super::containers::name_of;
+use crate::engine::Labels;
 use crate::model::{
-    ComponentName, ContainerState, DeploymentId, EnvironmentName, Fingerprint, ForeignContainer, Health,
+    AnotherStore, ComponentName, ContainerState, DeploymentId, EnvironmentName, Fingerprint, ForeignContainer, Health,
     ObservedContainer, ProjectName, Protocol, PublishedPort, ReleaseId, ReplicaAddress, label,
 };
 use bollard::models::{
     ContainerInspectResponse, ContainerState as EngineState, ContainerStateStatusEnum as Status, ContainerSummary,
     ContainerSummaryStateEnum, HealthStatusEnum, PortMap,
 };
-use std::collections::{BTreeMap, HashMap, HashSet};
-
-type Labels = HashMap<String, String>;
+use std::collections::{BTreeMap, HashSet};
 
 /// Which component a container belongs to, by its labels.
 pub(super) fn component_of(labels: &Labels) -> Option<ComponentName> {
@@ -24,10 +23,13 @@ pub(super) fn is_oneoff(labels: &Labels) -> bool {
     labels.get(label::COMPOSE_ONEOFF).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-/// `None` where the engine's answer has no id, or names no component.
-pub(super) fn observed(found: &ContainerInspectResponse) -> Option<ObservedContainer> {
-    let config = found.config.clone().unwrap_or_default();
-    let labels = config.labels.unwrap_or_default();
+/// `labels`: those that are true of it. `edge`: the environment's edge network, where it has one. `None` where the engine's
+/// answer has no id, or the labels name no component.
+pub(super) fn observed(
+    found: &ContainerInspectResponse,
+    labels: &Labels,
+    edge: Option<&str>,
+) -> Option<ObservedContainer> {
     let state = found.state.clone().unwrap_or_default();
     let text = |key: &str| labels.get(key).cloned();
     let (volumes, anonymous_volumes) = volumes(found);
@@ -35,7 +37,7 @@ pub(super) fn observed(found: &ContainerInspectResponse) -> Option<ObservedConta
     Some(ObservedContainer {
         id: found.id.clone()?,
         name: name_of(found).to_string(),
-        component: component_of(&labels)?,
+        component: component_of(labels)?,
         replica: text(label::COMPOSE_NUMBER).and_then(|number| number.parse().ok()).unwrap_or(1),
         fingerprint: text(label::FINGERPRINT).map(Fingerprint),
         project: text(label::PROJECT).and_then(|text| ProjectName::new(text).ok()),
@@ -54,9 +56,17 @@ pub(super) fn observed(found: &ContainerInspectResponse) -> Option<ObservedConta
         anonymous_volumes,
         networks: networks.into_iter().map(|(name, at)| (name, at.ip_address.unwrap_or_default())).collect(),
         published: published(found),
-        edge_address: ReplicaAddress::of_labels(|key| labels.get(key)),
+        edge_address: edge.and_then(|edge| address_there(found, edge)),
         fronted: labels.contains_key(label::FRONTED),
     })
+}
+
+/// The address that it was given on a network, which the engine keeps while the container is stopped.
+fn address_there(found: &ContainerInspectResponse, network: &str) -> Option<ReplicaAddress> {
+    let endpoint = found.network_settings.as_ref()?.networks.as_ref()?.get(network)?;
+    let asked = endpoint.ipam_config.as_ref()?;
+    let v4 = asked.ipv4_address.as_ref()?.parse().ok()?;
+    Some(ReplicaAddress { v4, v6: asked.ipv6_address.as_ref().and_then(|text| text.parse().ok()) })
 }
 
 /// The engine writes the year 1 where nothing has ended yet.
@@ -141,7 +151,7 @@ fn protocol(word: &str) -> Option<Protocol> {
 }
 
 /// A container of somebody else's, out of the list alone.
-pub(super) fn foreign(listed: &ContainerSummary) -> Option<ForeignContainer> {
+pub(super) fn foreign(listed: &ContainerSummary, another: Option<AnotherStore>) -> Option<ForeignContainer> {
     let state = listed.state;
     let running = matches!(
         state,
@@ -165,6 +175,7 @@ pub(super) fn foreign(listed: &ContainerSummary) -> Option<ForeignContainer> {
         running,
         labels: listed.labels.clone().unwrap_or_default().into_iter().collect(),
         published: in_order(published.collect()),
+        another,
     })
 }
 

@@ -5,7 +5,7 @@ use super::connect::DockerEngine;
 use super::containers::name_of;
 use super::observed::container_state;
 use crate::engine::{Engine, EngineError, EngineInfo, Happening, HostLoad, Image, Outcome, Pipe, Scope, Supplies};
-use crate::model::{ContainerState, Ending, Holdings, Observed, RegistryCredentials};
+use crate::model::{ContainerState, Ending, Holdings, Observed, Recorded, RegistryCredentials};
 use crate::plan::{Action, ContainerSpec, Target};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -38,6 +38,14 @@ impl Engine for DockerEngine {
             containerd_images: info.driver_status.unwrap_or_default().iter().any(containerd),
             folder: info.docker_root_dir.filter(|_| self.local).map(PathBuf::from),
         })
+    }
+
+    async fn unsealed(&self) -> Result<Vec<Recorded>, EngineError> {
+        self.what_is_not_sealed().await
+    }
+
+    fn record(&self, things: Vec<Recorded>) {
+        self.ownership.record(things);
     }
 
     async fn observe(&self, scope: &Scope) -> Result<Observed, EngineError> {

@@ -4,6 +4,7 @@ use super::answer::Denied;
 use super::connect::DockerEngine;
 use super::content::FILLS;
 use crate::engine::{EngineError, Supplies};
+use crate::model::Kind;
 use crate::plan::{CONTENT_FILE, ContentVolume, VolumeContent};
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions};
 use bollard::query_parameters::{
@@ -12,7 +13,7 @@ use bollard::query_parameters::{
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -48,11 +49,12 @@ impl DockerEngine {
             volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..Default::default() }),
             ..Default::default()
         };
+        let labels = self.ownership.sealed(Kind::Container, BTreeMap::from([(FILLS.to_string(), spec.name.clone())]));
         let body = ContainerCreateBody {
             image: Some(format!("{EMPTY_IMAGE}:{EMPTY_TAG}")),
             // Never run, but the engine creates no container without a command.
             cmd: Some(vec!["none".into()]),
-            labels: Some(HashMap::from([(FILLS.to_string(), spec.name.clone())])),
+            labels: Some(labels.into_iter().collect()),
             host_config: Some(HostConfig {
                 mounts: mounts_it.then(|| vec![mount]),
                 network_mode: Some("none".into()),

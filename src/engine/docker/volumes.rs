@@ -3,7 +3,8 @@
 use super::answer::in_path;
 use super::connect::DockerEngine;
 use super::networks::belongs;
-use crate::engine::{EngineError, Outcome};
+use crate::engine::{EngineError, Outcome, Whose};
+use crate::model::Kind;
 use crate::plan::VolumeSpec;
 use bollard::models::{Volume, VolumeCreateRequest};
 
@@ -12,7 +13,7 @@ impl DockerEngine {
         let name = &spec.volume.name;
         let _held = self.hold(&format!("volume {name}")).await;
         if let Some(found) = self.volume_named(name).await? {
-            return accepted(spec, &found);
+            return accepted(spec, self.whose_volume(&found));
         }
         if spec.volume.external {
             return Err(EngineError::NotFound {
@@ -23,12 +24,13 @@ impl DockerEngine {
             name: Some(name.clone()),
             driver: spec.volume.driver.clone(),
             driver_opts: Some(spec.volume.driver_opts.clone().into_iter().collect()),
-            labels: Some(spec.labels.clone().into_iter().collect()),
+            labels: Some(self.ownership.sealed(Kind::Volume, spec.labels.clone()).into_iter().collect()),
             cluster_volume_spec: None,
         };
         // The engine answers with whatever volume has the name, also when somebody else made it in between.
         let made = self.change(format!("create volume {name}"), self.client().create_volume(asked)).await?;
-        accepted(spec, &made)
+        let whose = self.whose_volume(&made);
+        accepted(spec, whose)
     }
 
     pub(super) async fn volume_named(&self, name: &str) -> Result<Option<Volume>, EngineError> {
@@ -41,16 +43,16 @@ impl DockerEngine {
     }
 }
 
-fn accepted(spec: &VolumeSpec, found: &Volume) -> Result<Outcome, EngineError> {
+fn accepted(spec: &VolumeSpec, whose: Whose) -> Result<Outcome, EngineError> {
     let name = &spec.volume.name;
-    if spec.volume.external || belongs(&spec.labels, &found.labels) {
+    if spec.volume.external || belongs(&spec.labels, &whose) {
         return Ok(Outcome::default());
     }
     Err(EngineError::NameTaken {
         kind: "volume",
         name: name.clone(),
         why: format!(
-            "it carries no label of this environment, and may hold somebody else's data. If it is meant, declare it `external: true`; `docker volume inspect {name}` shows what it is"
+            "it carries no label of this environment, and may hold somebody else's data; `docker volume inspect {name}` shows what it is. If it is meant, declare it `external: true` and allow it in launchway.toml with `allow.external = [{{ name = {name:?}, write = true }}]`"
         ),
     })
 }

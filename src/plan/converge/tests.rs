@@ -10,7 +10,7 @@ use proptest::prelude::*;
 pub(super) const ALL: &[Phase] = &[Phase::Prepare, Phase::Deploy, Phase::Clean];
 pub(super) const FORWARD: &[Phase] = &[Phase::Prepare, Phase::Deploy];
 
-pub(super) fn release(id: i64, stack: Stack) -> Release {
+pub(in crate::plan) fn release(id: i64, stack: Stack) -> Release {
     let mut parts = BTreeMap::new();
     let mut others = BTreeMap::new();
     for name in levels(&stack).unwrap().into_iter().flatten() {
@@ -255,6 +255,7 @@ fn a_port_that_somebody_else_holds_is_said_before_anything_starts() {
             port: 8080,
             protocol: crate::model::Protocol::Tcp,
         }],
+        another: None,
     });
     let problems = converge(&wanted(&release, 1, Goal::Deploy), &observed).unwrap_err();
     assert_eq!(

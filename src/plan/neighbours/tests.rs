@@ -52,7 +52,7 @@ fn equal_names_and_ports_are_refused_and_both_are_named() {
     insta::assert_snapshot!(messages(&staging, &production).join("\n"), @r#"
     shop/staging and shop/production (there at compose.yaml:1) both want the container name shop: two environments must not meet. Drop `container_name`, or let it differ by a variable of the environment.
     shop/staging and shop/production (there at compose.yaml:1) both want port 8080 of the host: two environments must not meet. Let it differ by a variable of the environment, such as "${PORT}:8080".
-    shop/staging and shop/production both want the volume shop-production_data: two environments must not meet. Drop its `name:`, or declare it `external: true` if it is meant to be shared.
+    shop/staging and shop/production both want the volume shop-production_data: two environments must not meet. Drop its `name:`; or, if it is meant to be shared, declare it `external: true` and allow it with `allow.external` of the project in launchway.toml.
     "#);
     staging.stack.volumes.get_mut("data").unwrap().external = true;
     assert_eq!(messages(&staging, &production).len(), 2);

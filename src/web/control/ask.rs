@@ -6,8 +6,8 @@ use super::reports::plan_report;
 use crate::model::DeploymentId;
 use crate::run::{AskedAnew, Asks, Deployer, Preview, Refusal};
 use crate::web::wire::{
-    BackupRequest, CancelRequest, DeployRequest, DeploymentDetails, PlanReport, PlanRequest, RollbackRequest,
-    StartRequest,
+    AdoptReport, AdoptedThing, BackupRequest, CancelRequest, DeployRequest, DeploymentDetails, PlanReport, PlanRequest,
+    RollbackRequest, StartRequest,
 };
 use axum::Json;
 use axum::extract::{Path, State};
@@ -58,6 +58,17 @@ pub async fn give_back(
             deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
         let added = deployer.ask_to_give_back(&project, &environment, &name_of(&asked.by)).await?;
         deployments::read(&deployer, added.id).await
+    })
+    .await
+}
+
+pub async fn adopt(State(deployer): State<Arc<Deployer>>, Json(asked): Json<StartRequest>) -> Answer<AdoptReport> {
+    carried_out(deployer, |deployer| async move {
+        let (project, environment) =
+            deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
+        let things = deployer.ask_to_adopt(&project, &environment, &name_of(&asked.by)).await?;
+        let adopted = things.into_iter().map(|thing| AdoptedThing { kind: thing.kind.word().into(), name: thing.name });
+        Ok(AdoptReport { project: project.name, environment: environment.name, adopted: adopted.collect() })
     })
     .await
 }

@@ -34,6 +34,7 @@ pub fn control(deployer: Arc<Deployer>) -> Router {
         .route("/v1/deploy", post(ask::deploy))
         .route("/v1/rollback", post(ask::roll_back))
         .route("/v1/give-back", post(ask::give_back))
+        .route("/v1/adopt", post(ask::adopt))
         .route("/v1/start", post(keep::start))
         .route("/v1/promote", post(keep::promote))
         .route("/v1/pause", post(keep::pause))

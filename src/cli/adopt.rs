@@ -1,0 +1,40 @@
+//! `launchway adopt`.
+
+use super::client::{Client, block_on};
+use super::which::Which;
+use super::{look, who};
+use crate::web::wire::{AdoptReport, StartRequest};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Take what another Launchway made for an environment
+///
+/// After a new beginning with an empty data directory the containers, networks and volumes of before belong to a store that is
+/// gone, and a deployment ends before it touches them. This takes them over: those under the environment's Compose project.
+/// Nothing is stopped or removed by it; the next deployment goes on from there.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    which: Which,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
+    block_on(async {
+        let Args { which: Which { environment, project }, json } = args;
+        let request = StartRequest { project, environment, by: who::at_the_command_line() };
+        let report: AdoptReport = Client::new(config)?.post("/v1/adopt", &request).await?;
+        if json {
+            look::print_json(&report)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut text = format!("{}/{} has taken over:\n", report.project, report.environment);
+        for thing in &report.adopted {
+            text.push_str(&format!("  {} {}\n", thing.kind, thing.name));
+        }
+        look::print(text.trim_end())?;
+        Ok(ExitCode::SUCCESS)
+    })
+}

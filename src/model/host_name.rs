@@ -1,0 +1,89 @@
+//! Names of hosts, in the one form in which they are compared.
+
+use url::Host;
+
+/// A host as clients ask for it: lower case, without a dot at its end, other alphabets in their ASCII form (`xn--...`). An
+/// IPv4 address, however it is written, is its four numbers. The error says what is wrong.
+pub fn host_name(text: &str) -> Result<String, String> {
+    let wrong = || format!("{text:?} is not a host name, such as shop.example.com");
+    if text.contains(['*', '%', '/', ':', '@', ' ', '[', ']']) {
+        return Err(wrong());
+    }
+    match Host::parse(text.strip_suffix('.').unwrap_or(text)) {
+        Ok(Host::Domain(name)) if !name.ends_with('.') && !name.contains("..") && name.len() <= 253 => Ok(name),
+        Ok(Host::Ipv4(address)) => Ok(address.to_string()),
+        _ => Err(wrong()),
+    }
+}
+
+/// `shop.example.com`, `*.example.com`, or `*` for every host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostPattern {
+    Every,
+    /// All below this one, at any depth; not itself.
+    Below(String),
+    Exactly(String),
+}
+
+impl HostPattern {
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("*.") {
+            _ if text == "*" => Ok(Self::Every),
+            Some(rest) => host_name(rest).map(Self::Below),
+            None => host_name(text).map(Self::Exactly),
+        }
+    }
+
+    /// How closely it names this host: the larger, the closer. `None`: not at all. A route without a host is for every one.
+    pub fn closeness(&self, host: Option<&str>) -> Option<usize> {
+        match (self, host) {
+            (Self::Every, _) => Some(0),
+            (Self::Below(parent), Some(host)) => {
+                let is_below = host.strip_suffix(parent.as_str()).is_some_and(|rest| rest.ends_with('.'));
+                is_below.then_some(1 + parent.len())
+            }
+            (Self::Exactly(own), Some(host)) => (own == host).then_some(usize::MAX),
+            (_, None) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_host_has_one_form() {
+        for (written, same) in [
+            ("Shop.Example.COM", "shop.example.com"),
+            ("shop.example.com.", "shop.example.com"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("BÜCHER.example", "xn--bcher-kva.example"),
+            ("ｓｈｏｐ.example", "shop.example"),
+            ("shop。example", "shop.example"),
+            ("127.1", "127.0.0.1"),
+        ] {
+            assert_eq!(host_name(written).as_deref(), Ok(same), "{written}");
+        }
+        for wrong in ["", ".", "a..b", "shop.example.com..", "*.example.com", "a b", "a:80", "a/b", "[::1]", "a%41"] {
+            assert!(host_name(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_names_hosts_more_or_less_closely() {
+        let of = |pattern: &str, host| HostPattern::parse(pattern).unwrap().closeness(host);
+        let shop = Some("shop.example.com");
+        assert_eq!(of("SHOP.Example.com.", shop), Some(usize::MAX));
+        assert!(
+            of("*.shop.example.com", Some("a.b.shop.example.com")) > of("*.example.com", Some("a.b.shop.example.com"))
+        );
+        assert!(of("*.example.com", shop) > of("*", shop));
+        for (pattern, host) in [("*.example.com", "example.com"), ("*.example.com", "badexample.com"), ("a.b", "b")] {
+            assert_eq!(of(pattern, Some(host)), None, "{pattern} {host}");
+        }
+        assert_eq!(of("*", None), Some(0));
+        assert_eq!(of("*.com", None), None);
+        assert!(HostPattern::parse("a.*.com").is_err() && HostPattern::parse("").is_err());
+    }
+}

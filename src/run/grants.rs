@@ -1,0 +1,64 @@
+//! A release held against launchway.toml and against what others have: what it takes that is not its own.
+
+use super::deployer::Deployer;
+use crate::model::{EdgeAddress, Observed, Problem, Release};
+use crate::plan::grants::{Grantee, Grants};
+use crate::plan::neighbours::clashes;
+use crate::plan::{externals, hosts};
+use crate::store::StoreError;
+use url::Url;
+
+impl Deployer {
+    /// What a release takes and may not. Only a commit is held against it: going back is never refused.
+    pub async fn refused(&self, release: &Release, observed: &Observed) -> Result<Vec<Problem>, StoreError> {
+        let (grants, others) = (self.grants(release), self.others(release).await?);
+        let mut problems = externals::refused(release, observed, &grants);
+        problems.extend(hosts::refused(release, &others, &grants));
+        Ok(problems)
+    }
+
+    /// What two environments would both take, whichever way the deployment goes.
+    pub async fn met(&self, release: &Release) -> Result<Vec<Problem>, StoreError> {
+        let shared_paths = self.grants(release).allow.shared_paths;
+        let others = self.others(release).await?;
+        Ok(others.iter().flat_map(|other| clashes(release, other, &shared_paths)).collect())
+    }
+
+    /// Releases that other environments of launchway.toml have or are about to have. What still runs of an environment that
+    /// is no longer there, only the engine knows.
+    async fn others(&self, release: &Release) -> Result<Vec<Release>, StoreError> {
+        let config = self.config();
+        let is_set = |other: &Release| {
+            let project = config.projects.get(&other.project);
+            project.is_some_and(|project| project.environments.contains_key(&other.environment))
+        };
+        let mut others = Vec::new();
+        for id in self.store.releases_in_use().await? {
+            let other = self.store.release(id).await?.filter(is_set);
+            let is_other =
+                |other: &Release| (&other.project, &other.environment) != (&release.project, &release.environment);
+            others.extend(other.filter(is_other));
+        }
+        Ok(others)
+    }
+
+    fn grants(&self, release: &Release) -> Grants {
+        let config = self.config();
+        let all = config.projects.values().flat_map(|project| {
+            project.environments.values().map(|environment| Grantee {
+                project: project.name.clone(),
+                environment: environment.name.clone(),
+                compose_project: environment.compose_project.clone(),
+                hosts: environment.hosts.clone(),
+            })
+        });
+        let own_host = Url::parse(&config.public_url).ok().and_then(|url| url.host_str().map(str::to_string));
+        let listens = [Some(config.listen), config.metrics].into_iter().flatten();
+        Grants {
+            allow: config.projects.get(&release.project).map(|project| project.allow.clone()).unwrap_or_default(),
+            all: all.collect(),
+            own_host,
+            own_ports: listens.map(|at| EdgeAddress { host_ip: Some(at.ip()), port: at.port() }).collect(),
+        }
+    }
+}
