@@ -48,6 +48,7 @@ mod users {
     mod measuring;
     mod mounting;
     mod moving_traffic;
+    mod ownership;
     mod planning;
     mod pushing;
     mod pushing_to_plain_git;

@@ -156,6 +156,21 @@ fn details(environment: &EnvironmentReport, now: Timestamp) -> String {
             let _ = writeln!(text, "  | {line}");
         }
     }
+    if let Some(beyond) = &environment.beyond {
+        let _ = writeln!(text, "{name} uses more than launchway.toml allows; its next deployment is refused:");
+        for what in &beyond.what {
+            let _ = writeln!(text, "  {what}");
+        }
+        if !beyond.lines.is_empty() {
+            let _ = writeln!(
+                text,
+                "To allow it, launchway.toml needs these lines (each in the place of its line of before):"
+            );
+            for line in &beyond.lines {
+                let _ = writeln!(text, "  {line}");
+            }
+        }
+    }
     match (environment.drift.as_deref(), &environment.live) {
         (Some([]), Some(live)) => drop(writeln!(text, "{name} is as release {} says", live.release)),
         (Some(drift), Some(live)) => {

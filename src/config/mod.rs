@@ -1,5 +1,6 @@
 //! `launchway.toml`: parsed and validated, every error with its line.
 
+mod allow_lines;
 mod data;
 mod edge;
 mod file;
@@ -9,6 +10,7 @@ mod telemetry;
 mod timing;
 mod value;
 
+pub use allow_lines::allow_lines;
 pub use data::data_directory;
 pub use load::{ConfigError, load, parse};
 pub use telemetry::Telemetry;

@@ -6,6 +6,8 @@ mod ownership;
 
 pub use docker::DockerEngine;
 pub use held_names::HeldNames;
+#[cfg(feature = "failpoints")]
+pub use ownership::SEALS_NOTHING;
 pub use ownership::{Labels, Ownership, Whose, volume_id};
 
 use crate::model::{Ending, EnvironmentName, Holdings, Observed, ProjectName, Recorded, RegistryCredentials};

@@ -25,6 +25,16 @@ pub enum HostPattern {
     Exactly(String),
 }
 
+impl std::fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Every => f.write_str("*"),
+            Self::Below(parent) => write!(f, "*.{parent}"),
+            Self::Exactly(host) => f.write_str(host),
+        }
+    }
+}
+
 impl HostPattern {
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.strip_prefix("*.") {

@@ -1,6 +1,7 @@
 //! Volumes and networks that a release takes and did not make: whose they are, and whether launchway.toml allows it.
 
 use super::grants::Grants;
+use super::routing::EDGE_NETWORK;
 use crate::model::{AnotherStore, MountSource, Network, Observed, Place, Problem, Release, Volume, label};
 use std::collections::BTreeMap;
 
@@ -56,13 +57,17 @@ impl Shared<'_> {
     ) -> Option<Problem> {
         let Shared { kind, key, name, place, .. } = *self;
         let path = format!("{kind}s.{key}");
+        let labels = found.map(|(labels, _)| labels);
+        // An edge's network is nobody's but the edge's and its replicas'.
+        let is_edges =
+            labels.is_some_and(|labels| labels.get(label::COMPOSE_NETWORK).is_some_and(|key| key == EDGE_NETWORK));
+        let is_own = is_own || self.external && is_edges;
         if name.starts_with(OWN_PREFIX) || is_own {
             let message = format!(
                 "the {kind} {name} is Launchway's own, and nothing of a repository may reach it. Choose another name."
             );
             return Some(Problem::error(place.clone(), path, message));
         }
-        let labels = found.map(|(labels, _)| labels);
         if labels.is_some_and(|labels| belongs(labels, release)) {
             return None;
         }

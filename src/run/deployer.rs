@@ -2,6 +2,7 @@
 
 use super::already::DeployedCommits;
 use super::approval::WrongCodes;
+use super::beyond::Beyonds;
 use super::build_slots::BuildSlots;
 use super::collect::Collecting;
 use super::fronts::Fronts;
@@ -78,6 +79,8 @@ pub struct Deployer {
     /// Fires when the process is to end: no new work is begun, and nothing is put back because of it.
     pub stop: CancellationToken,
     pub tasks: TaskTracker,
+    /// What live releases use beyond the settings.
+    pub beyonds: Beyonds,
     /// What an earlier version made on the engine is known.
     pub looked_back: tokio::sync::OnceCell<()>,
 }
@@ -153,6 +156,7 @@ impl Deployer {
             admissions: Admissions::default(),
             stop: CancellationToken::new(),
             tasks,
+            beyonds: Beyonds::default(),
             looked_back: tokio::sync::OnceCell::new(),
         }))
     }
@@ -169,6 +173,7 @@ impl Deployer {
         self.to_begin.notify_one();
         self.to_judge.notify_one();
         self.to_send.notify_one();
+        self.beyonds.changed.notify_one();
     }
 
     /// Somebody has put something right: what failed for a reason that others must remove is not put off any longer.

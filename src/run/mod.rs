@@ -7,6 +7,7 @@ mod announce;
 mod approval;
 mod asking;
 mod baking;
+mod beyond;
 mod build;
 mod build_slots;
 mod canary;
@@ -72,6 +73,7 @@ mod ward;
 mod watch;
 mod works;
 
+pub use beyond::Beyond;
 pub use collect::{Collected, Gone, Progress};
 pub use deployer::{Control, Deployer, Parts, now_ms};
 pub use failpoint::set_up as set_up_failpoints;

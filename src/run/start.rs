@@ -1,7 +1,7 @@
 //! Starting and ending the flow's background work.
 
 use super::deployer::Deployer;
-use super::{catch_up, clock, collect, hooks, judge, keep, queue, reporter, traces, usage};
+use super::{beyond, catch_up, clock, collect, hooks, judge, keep, queue, reporter, traces, usage};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ impl Deployer {
         self.tasks.spawn(catch_up::catch_up(self.clone()));
         self.tasks.spawn(keep::keep(self.clone()));
         self.tasks.spawn(collect::collect_from_time_to_time(self.clone()));
+        self.tasks.spawn(beyond::compare_with_settings(self.clone()));
         self.tasks.spawn(keep::listen(self.clone()));
         self.tasks.spawn(usage::learn_usage(self.clone()));
         self.tasks.spawn(traces::send_traces(self.clone()));

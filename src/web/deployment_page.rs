@@ -3,7 +3,7 @@
 
 use super::look::{self, Moment, mood, took};
 use crate::model::{DeploymentState, ImageIdentity, Mask, Method, Stage};
-use crate::run::{Deployer, now_ms};
+use crate::run::{Beyond, Deployer, now_ms};
 use crate::store::{Deployment, ReleaseImage, StageRecord, Trigger};
 use askama::Template;
 
@@ -38,6 +38,8 @@ struct DeploymentPage {
     yes: Option<String>,
     /// Of the deployment that made live what is live.
     degraded: Vec<DegradedView>,
+    /// What the live release uses and launchway.toml does not allow, and the lines that would allow it.
+    beyond: Option<Beyond>,
 }
 
 struct DegradedView {
@@ -106,6 +108,7 @@ pub async fn deployment_page(deployer: &Deployer, key: &str) -> anyhow::Result<O
     let degraded = degraded(deployer, &deployment, &mask).await?;
     let mut page = page(&deployment, &stages, delivery, log, degraded, &mask, now_ms());
     page.images = images.into_iter().map(|image| image_row(image, &mask)).collect();
+    page.beyond = beyond(deployer, &deployment).await?;
     if deployer.page_asks_for_yes(&deployment).await? {
         page.yes = Some(format!("/deployments/{key}/approve"));
         // What somebody is writing is not to be lost.
@@ -129,6 +132,17 @@ async fn degraded(deployer: &Deployer, deployment: &Deployment, mask: &Mask) -> 
             last_lines: if is_public { mask.apply(&record.degraded.last_lines.join("\n")) } else { String::new() },
         })
         .collect())
+}
+
+/// On the page of the deployment that made live what is live.
+async fn beyond(deployer: &Deployer, deployment: &Deployment) -> anyhow::Result<Option<Beyond>> {
+    let config = deployer.config();
+    let project = config.projects.get(&deployment.project);
+    let environment = project.and_then(|project| project.environments.get(&deployment.environment));
+    let (Some(project), Some(environment)) = (project, environment) else { return Ok(None) };
+    let live = deployer.store.live(&project.name, &environment.name).await?;
+    let is_live = live.is_some_and(|live| live.deployment == deployment.id);
+    Ok(deployer.beyonds.of(project, environment).filter(|_| is_live))
 }
 
 async fn log(deployer: &Deployer, deployment: &Deployment, mask: &Mask) -> anyhow::Result<LogView> {
@@ -178,6 +192,7 @@ fn page(
         images: Vec::new(),
         log,
         yes: None,
+        beyond: None,
         degraded,
     }
 }

@@ -59,8 +59,19 @@ pub struct EnvironmentReport {
     pub degraded: Vec<DegradedReport>,
     /// Nothing is watched or deployed there.
     pub paused: Option<PausedReport>,
+    /// What its live release uses beyond launchway.toml; null where nothing does.
+    pub beyond: Option<BeyondReport>,
     /// What was changed by hand; null where it was not asked for (`?drift=true`), or the engine does not answer.
     pub drift: Option<Vec<DriftReport>>,
+}
+
+/// What a live release uses and launchway.toml does not allow: the next deployment is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeyondReport {
+    /// Each with its place in the repository.
+    pub what: Vec<String>,
+    /// What launchway.toml has to say so that it is allowed; empty where only another commit helps.
+    pub lines: Vec<String>,
 }
 
 /// A component of the live release beside what runs.

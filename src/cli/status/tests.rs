@@ -41,6 +41,7 @@ fn environment(name: &str) -> EnvironmentReport {
         components: Some(Vec::new()),
         degraded: Vec::new(),
         paused: None,
+        beyond: None,
         drift: None,
     }
 }

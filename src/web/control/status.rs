@@ -7,7 +7,8 @@ use crate::model::{DeploymentState, Health, Release};
 use crate::run::{ComponentStand, Deployer, Refusal, Stand, StandingReport};
 use crate::store::Deployment;
 use crate::web::wire::{
-    ComponentReport, DegradedReport, EngineReport, EnvironmentReport, LiveReport, OutboxReport, StatusReport,
+    BeyondReport, ComponentReport, DegradedReport, EngineReport, EnvironmentReport, LiveReport, OutboxReport,
+    StatusReport,
 };
 use axum::extract::{Query, State};
 use serde::Deserialize;
@@ -83,6 +84,10 @@ async fn environment_report(
         components,
         degraded: degraded(deployer, project, environment).await?,
         paused: deployer.store.pause(&project.name, &environment.name).await?.map(super::keep::paused),
+        beyond: deployer
+            .beyonds
+            .of(project, environment)
+            .map(|found| BeyondReport { what: found.what, lines: found.lines }),
         drift: drift.map(|all| all.into_iter().map(super::keep::drift).collect()),
     })
 }
