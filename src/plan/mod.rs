@@ -13,6 +13,7 @@ pub mod durations;
 pub mod estimate;
 pub mod fingerprint;
 pub mod fronts;
+mod host_paths;
 pub mod insights;
 pub mod mending;
 pub mod method;
