@@ -55,6 +55,7 @@ mod users {
     mod queueing;
     mod reaching;
     mod reaching_by_ipv6;
+    mod reaching_out;
     mod reading_back;
     mod receiving;
     mod release_commands;

@@ -1,5 +1,7 @@
 //! Top-level `networks`, as far as components use them.
 
+use super::names::{self, Named};
+use super::network_driver;
 use super::read::ReadRequest;
 use super::service::labels;
 use super::suggest;
@@ -78,7 +80,9 @@ fn empty() -> Network {
 fn network(request: &ReadRequest<'_>, key: &str, view: &View<'_>) -> Network {
     let place = Some(view.key_place());
     if view.node.is_null() {
-        return Network { name: format!("{}_{key}", request.compose_project), place, ..empty() };
+        let name = format!("{}_{key}", request.compose_project);
+        names::check(view, Named::Network, &name, &request.compose_project);
+        return Network { name, place, ..empty() };
     }
     if !view.only(KEYS) {
         return empty();
@@ -91,6 +95,7 @@ fn network(request: &ReadRequest<'_>, key: &str, view: &View<'_>) -> Network {
             }
         }
     }
+    let written = view.get("name").and_then(|v| v.text()).filter(|name| !name.is_empty()).or(external_name);
     let default_name = if external { key.to_string() } else { format!("{}_{key}", request.compose_project) };
     if view.get("enable_ipv4").and_then(|v| v.bool()) == Some(false) {
         view.error("`enable_ipv4: false` is not supported");
@@ -99,8 +104,8 @@ fn network(request: &ReadRequest<'_>, key: &str, view: &View<'_>) -> Network {
     if let Some(options) = ipam.as_ref().and_then(|ipam| ipam.get("options")) {
         options.error("IPAM options are not supported");
     }
-    Network {
-        name: view.get("name").and_then(|v| v.text()).or(external_name).unwrap_or(default_name),
+    let network = Network {
+        name: written.unwrap_or(default_name),
         external,
         driver: view.get("driver").and_then(|v| v.text()).inspect(|driver| {
             if driver == "host" && !request.allowed.host_namespaces {
@@ -115,7 +120,11 @@ fn network(request: &ReadRequest<'_>, key: &str, view: &View<'_>) -> Network {
         ipam: ipam.and_then(|ipam| ipam.get("config")).map(|config| subnets(&config)).unwrap_or_default(),
         labels: labels(view),
         place,
-    }
+    };
+    let at = view.get("name").unwrap_or(view.clone());
+    names::check(&at, Named::Network, &network.name, &request.compose_project);
+    network_driver::check(request, view, &network);
+    network
 }
 
 fn subnets(config: &View<'_>) -> Vec<Subnet> {

@@ -5,6 +5,7 @@ use super::files::Files;
 use super::find::{self, Found};
 use super::launchway;
 use super::load::{Loader, Origin, Variables};
+use super::names;
 use super::networks;
 use super::problems::Problems;
 use super::service::Services;
@@ -104,6 +105,7 @@ fn read_model(
     let file = View::new(model, "", loader.problems);
     file.only(SECTIONS);
     launchway::check_spelling(&file);
+    names::check_keys(&file);
     if let Some(version) = file.get("version") {
         version.note("`version:` is obsolete; Compose ignores it, and so does Launchway");
     }

@@ -5,14 +5,18 @@ use super::{ReadRequest, read};
 use crate::model::{Permissions, ProjectName, RepoPath, Severity};
 use std::collections::BTreeMap;
 
+mod around;
 mod fallback;
+mod host_paths;
 mod launchway;
 mod messages;
 mod mounts;
+mod names;
 mod permissions;
 mod properties;
 mod stack;
 pub(crate) mod truth;
+pub(in crate::compose) mod verdicts;
 
 /// A request for a tree with nothing allowed and nothing set.
 fn request<'a>(tree: &'a MemoryTree, project: &'a ProjectName) -> ReadRequest<'a> {

@@ -1,5 +1,6 @@
 //! Top-level `configs` and `secrets`, and how services mount them.
 
+use super::host_paths::{self, HostPath};
 use super::service::Context;
 use super::service::mounts;
 use super::suggest;
@@ -133,8 +134,9 @@ fn source(context: &Context<'_>, section: &str, key: &str, entry: &View<'_>) -> 
 
 fn file(context: &Context<'_>, view: &View<'_>, text: &str) -> Option<MountSource> {
     if text.starts_with('/') {
-        let path = super::service::security::host_path(&context.request.allowed, view, text)?;
-        return Some(MountSource::Host { path, propagation: None, create: false });
+        let path = host_paths::mountable(&context.request.allowed, view, text)?;
+        let HostPath { path, below } = path;
+        return Some(MountSource::Host { path, below, propagation: None, create: false });
     }
     let path = super::service::inside(view, text)?;
     mounts::repository(context, view, &path).unwrap_or_else(|| {

@@ -106,6 +106,8 @@ impl<'n> View<'n> {
 
     /// Reports keys that are not among `known` (`x-...` may stand anywhere). False where this is no mapping.
     pub fn only(&self, known: &[&str]) -> bool {
+        #[cfg(test)]
+        super::tests::verdicts::expect_all(&self.path, known);
         if self.node.entries().is_none() {
             self.wrong("a mapping");
             return false;

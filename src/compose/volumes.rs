@@ -1,10 +1,11 @@
 //! Top-level `volumes`, as far as components use them.
 
+use super::names::{self, Named};
 use super::networks::external;
 use super::read::ReadRequest;
 use super::service::labels;
-use super::service::security;
 use super::view::View;
+use super::volume_driver;
 use crate::model::{Component, ComponentName, MountSource, Volume};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,12 +54,14 @@ fn volume(request: &ReadRequest<'_>, key: &str, view: &View<'_>) -> Volume {
             }
         }
     }
-    if let Some(name) = view.get("name").and_then(|v| v.text()).or(external_name) {
+    if let Some(name) = view.get("name").and_then(|v| v.text()).filter(|name| !name.is_empty()).or(external_name) {
         volume.name = name;
     }
     volume.driver = view.get("driver").and_then(|v| v.text());
     volume.driver_opts = view.get("driver_opts").map(|v| v.text_map()).unwrap_or_default();
     volume.labels = labels(view);
-    security::volume_driver(request, view, &volume);
+    let at = view.get("name").unwrap_or(view.clone());
+    names::check(&at, Named::Volume, &volume.name, &request.compose_project);
+    volume_driver::check(request, view, &volume);
     volume
 }

@@ -62,8 +62,21 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
             return Err(ConfigError { problems: vec![problem] });
         }
     };
-    let config = check.config(file);
+    let mut config = check.config(file);
+    note_mountable(&mut config.projects);
     if check.problems.is_empty() { Ok(config) } else { Err(ConfigError { problems: check.problems }) }
+}
+
+/// Tells every project which paths of the host some project may mount.
+fn note_mountable(projects: &mut BTreeMap<ProjectName, Project>) {
+    let mut all = std::collections::BTreeSet::new();
+    for project in projects.values() {
+        all.extend(project.allow.host_paths.iter().cloned());
+        all.extend(project.environments.values().flat_map(|environment| environment.binds.values().cloned()));
+    }
+    for project in projects.values_mut() {
+        project.allow.mountable = all.iter().cloned().collect();
+    }
 }
 
 /// With less, not even a compiler starts.
@@ -299,6 +312,15 @@ impl Check<'_> {
             Some(name) => name.get_ref().clone(),
             None => full_name_of(&repository),
         };
+        for range in &file.allow.subnets {
+            if range.parse::<ipnet::IpNet>().is_err() {
+                let message = format!("{range:?} is no range of addresses, such as \"172.28.0.0/16\"");
+                self.wrong(start, &key("allow.subnets"), message);
+            }
+        }
+        for path in file.allow.host_paths.iter().filter(|path| !path.starts_with('/')) {
+            self.wrong(start, &key("allow.host-paths"), format!("{path:?} is no absolute path"));
+        }
         let path = self.parsed(file.path.as_ref(), &key("path"), |text| RepoPath::new(text).map_err(|e| e.to_string()));
         let compose = self.repo_paths(file.compose.as_ref(), &key("compose"));
         let folder = self.folder.clone();

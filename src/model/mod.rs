@@ -13,6 +13,7 @@ mod keeping;
 mod lifecycle;
 mod mount;
 mod observed;
+pub mod own_names;
 mod permissions;
 mod place;
 mod release;

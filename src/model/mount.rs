@@ -39,6 +39,10 @@ pub enum MountSource {
     /// A path on the engine's host, which the server's settings allow.
     Host {
         path: String,
+        /// The folder above it, where that one may be mounted, too: whoever writes there can put a symbolic link in the
+        /// path's place, so it is reached from there by a way that follows none out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        below: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         propagation: Option<String>,
         #[serde(default, skip_serializing_if = "is_false")]

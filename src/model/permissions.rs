@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Permissions {
-    /// Absolute paths of the host that may be mounted, with all that lies below them.
+    /// Absolute paths of the host that may be mounted, with all that really lies below them: a symbolic link in there that
+    /// leads out is not followed.
     pub host_paths: Vec<String>,
     /// Those of them in which several environments may write.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -28,20 +29,34 @@ pub struct Permissions {
     pub cgroup_parent: bool,
     /// Volume drivers other than `local`.
     pub volume_drivers: Vec<String>,
-    /// Drivers of networks beyond `bridge`: `macvlan` and `ipvlan` join an interface of the host.
+    /// Drivers of networks and of their addresses (IPAM) beyond `bridge` and `default`; `bridge` itself for options of it
+    /// that are not known to stay inside.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub network_drivers: Vec<String>,
+    /// Interfaces of the host that a network may join or be: `parent` of macvlan and ipvlan, the name of a bridge.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub interfaces: Vec<String>,
+    /// Ranges of addresses (`172.28.0.0/16`) in which the project may choose the subnets of its networks: the host's own
+    /// packets to them go to its containers. A network without `subnet` gets one that the engine chooses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subnets: Vec<String>,
     /// Servers (`nas.example.com`) whose shares a volume of the `local` driver may mount over nfs or cifs: the share sees
     /// the host's address and identity.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remote_volumes: Vec<String>,
-    /// Logging drivers beyond `json-file`, `local` and `none`: most write to a socket or an address that the engine, as
-    /// root, connects to.
+    /// Logging drivers beyond `json-file`, `local` and `none`: most write to an address that the engine, as root, connects
+    /// to. A socket or file of the host that their options name must be in `host_paths` as well.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub log_drivers: Vec<String>,
-    /// Runtimes beyond the engine's default one.
+    /// Runtimes by name. Without any, containers run in what the engine's settings choose.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub runtimes: Vec<String>,
+    /// Settings of the kernel (`net.netfilter.nf_conntrack_max`) that are not known to hold for one container only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sysctls: Vec<String>,
+    /// Annotations by key, beyond `org.opencontainers.image.*`: runtimes take some for orders.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub annotations: Vec<String>,
     /// Volumes and networks that others made, by their exact names on the engine.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub external: Vec<ExternalGrant>,
@@ -63,6 +78,10 @@ pub struct Permissions {
     /// Sources of bind mounts as the Compose file writes them (`./uploads`) -> absolute path on the engine's host.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub binds: BTreeMap<String, String>,
+    /// Every path of the host that some project may mount. Filled in from the settings as a whole: what lies below one of
+    /// them may have been replaced by a symbolic link.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mountable: Vec<String>,
 }
 
 /// `"traefik_default"`, or `{ name = "shop_uploads", write = true }`. A volume is mounted read-only without `write`.

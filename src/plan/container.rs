@@ -1,5 +1,6 @@
 //! From a component of a release to what the engine needs to create one container of it.
 
+use super::host_paths;
 use super::routing::EDGE_NETWORK;
 use super::{ContainerSpec, ContentVolume, EngineMount, EngineNetwork, EngineNetworkMode, Target, VolumeContent};
 use crate::model::{
@@ -201,7 +202,14 @@ fn mounts(release: &Release, component: &Component, predecessor: Option<&Observe
                 Some(name) => inherited_volume(name, &mount.target, read_only),
                 None => EngineMount::Anonymous { target, read_only },
             },
-            MountSource::Host { path, propagation, create } => EngineMount::Host {
+            MountSource::Host { path, below: Some(folder), .. } => EngineMount::Below {
+                volume: host_paths::name(release, folder),
+                path: folder.clone(),
+                subpath: path.strip_prefix(folder.as_str()).unwrap_or(path).trim_matches('/').to_string(),
+                target,
+                read_only,
+            },
+            MountSource::Host { path, below: None, propagation, create } => EngineMount::Host {
                 path: path.clone(),
                 target,
                 read_only,

@@ -2,11 +2,8 @@
 
 use super::grants::Grants;
 use super::routing::EDGE_NETWORK;
-use crate::model::{AnotherStore, MountSource, Network, Observed, Place, Problem, Release, Volume, label};
+use crate::model::{AnotherStore, MountSource, Network, Observed, Place, Problem, Release, Volume, label, own_names};
 use std::collections::BTreeMap;
-
-/// What Launchway makes for itself is named like this.
-const OWN_PREFIX: &str = "launchway-";
 
 /// What this release takes and may not. `observed` is the engine as it is.
 pub fn refused(release: &Release, observed: &Observed, grants: &Grants) -> Vec<Problem> {
@@ -62,7 +59,7 @@ impl Shared<'_> {
         let is_edges =
             labels.is_some_and(|labels| labels.get(label::COMPOSE_NETWORK).is_some_and(|key| key == EDGE_NETWORK));
         let is_own = is_own || self.external && is_edges;
-        if name.starts_with(OWN_PREFIX) || is_own {
+        if key != EDGE_NETWORK && own_names::is_own(name) || is_own {
             let message = format!(
                 "the {kind} {name} is Launchway's own, and nothing of a repository may reach it. Choose another name."
             );

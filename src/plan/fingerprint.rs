@@ -57,8 +57,11 @@ pub fn fingerprint(
     let mut container = component.container.clone();
     for mount in &mut container.mounts {
         // Where the file stands in the repository does not matter, only what is in it.
-        if let MountSource::Repository { path, .. } = &mut mount.source {
-            *path = RepoPath::root();
+        match &mut mount.source {
+            MountSource::Repository { path, .. } => *path = RepoPath::root(),
+            // By which way it is reached is no part of what it is.
+            MountSource::Host { below, .. } => *below = None,
+            _ => {}
         }
     }
     let networks = stack

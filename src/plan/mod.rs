@@ -15,6 +15,7 @@ pub mod externals;
 pub mod fingerprint;
 pub mod fronts;
 pub mod grants;
+mod host_paths;
 pub mod hosts;
 pub mod insights;
 pub mod looking_back;

@@ -5,19 +5,19 @@ use super::method::two_are_impossible;
 use super::readiness::tcp_ports;
 use crate::model::{
     Component, ComponentName, EdgeAddress, EdgeSettings, EntryProtocol, HealthTest, Listen, Network, NetworkAttachment,
-    NetworkMode, Port, Problem, Protocol, RouteEntry, Stack, host_name,
+    NetworkMode, Port, Problem, Protocol, RouteEntry, Stack, host_name, own_names,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use url::Url;
 
 /// The key, among a stack's networks, of the one over which the edge reaches the replicas. No key of a Compose file can
-/// hold a colon.
+/// hold a colon: `compose::names` refuses it.
 pub const EDGE_NETWORK: &str = "launchway:edge";
 
 /// What the edge's network is called on the engine.
 pub fn edge_network(compose_project: &str) -> String {
-    format!("{compose_project}_launchway")
+    format!("{compose_project}{}", own_names::EDGE_NETWORK)
 }
 
 /// Gives the edge what it opens for each component, and hangs the component on the edge's network. Returns what cannot

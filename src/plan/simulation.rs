@@ -94,7 +94,9 @@ impl Simulation {
                 let get = |key: &str| spec.labels.get(key).cloned();
                 let number = |key: &str| get(key).and_then(|text| text.parse().ok());
                 let volumes = spec.mounts.iter().filter_map(|mount| match mount {
-                    EngineMount::Volume { name, target, .. } => Some((name.clone(), target.clone())),
+                    EngineMount::Volume { name, target, .. } | EngineMount::Below { volume: name, target, .. } => {
+                        Some((name.clone(), target.clone()))
+                    }
                     EngineMount::Anonymous { target, .. } => Some((format!("anonymous-{id}"), target.clone())),
                     _ => None,
                 });

@@ -239,6 +239,14 @@ pub enum EngineMount {
         propagation: Option<String>,
         create: bool,
     },
+    /// What lies at `subpath` below the folder `path` of the host, which `volume` stands for: no link leads out of it.
+    Below {
+        volume: String,
+        path: String,
+        subpath: String,
+        target: String,
+        read_only: bool,
+    },
     Tmpfs {
         target: String,
         size_bytes: Option<i64>,

@@ -40,7 +40,12 @@ fn other(port: u16) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_listens_on_ipv6_alone_is_reached_by_visitors_and_by_callers() {
-    let mut world = World::not_serving(Settings { tables: "[edge]\n".into(), ..Settings::default() }).await;
+    let mut world = World::not_serving(Settings {
+        tables: "[edge]\n".into(),
+        project: "allow = { subnets = [\"fd5a::/16\"] }".into(),
+        ..Settings::default()
+    })
+    .await;
     resolving(&world.engine.docker).await;
     world.start_edge().await;
     world.serve().await;

@@ -205,7 +205,7 @@ async fn a_folder_of_the_host_in_which_two_environments_write_is_refused_unless_
     let path = folder.path().display().to_string();
     for shared in [false, true] {
         let shares = if shared { format!(", shared-paths = [\"{path}\"]") } else { String::new() };
-        let allow = format!("allow = {{ host-paths = [\"/var/tmp\"]{shares} }}");
+        let allow = format!("allow = {{ host-paths = [\"{path}\"]{shares} }}");
         let world = World::with(Settings { project: allow, ..with_staging("main", free_port()) }).await;
         write_quick(&world.repository, "one");
         let text = std::fs::read_to_string(world.repository.work().join("compose.yaml")).unwrap();
@@ -236,7 +236,8 @@ async fn a_volume_that_two_environments_want_is_refused_before_anything_starts()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn addresses_of_a_network_that_two_environments_want_are_refused_before_anything_starts() {
-    let world = World::with(with_staging("main", free_port())).await;
+    let allow = "allow = { subnets = [\"10.199.0.0/16\"] }".to_string();
+    let world = World::with(Settings { project: allow, ..with_staging("main", free_port()) }).await;
     write_quick(&world.repository, "one");
     let text = std::fs::read_to_string(world.repository.work().join("compose.yaml")).unwrap();
     let ipam = "networks: { default: { ipam: { config: [{ subnet: 10.199.77.0/24 }] } } }\n";
@@ -246,7 +247,8 @@ async fn addresses_of_a_network_that_two_environments_want_are_refused_before_an
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_environment_has_let_go_another_one_gets() {
-    let world = World::with(with_staging("dev", free_port())).await;
+    let allow = "allow = { subnets = [\"10.199.0.0/16\"] }".to_string();
+    let world = World::with(Settings { project: allow, ..with_staging("dev", free_port()) }).await;
     let (port, range) = (world.app_port, "10.199.78.0/24");
     let publishing = |version: &str| {
         let ipam = format!("networks: {{ default: {{ ipam: {{ config: [{{ subnet: {range} }}] }} }} }}\n");

@@ -183,7 +183,7 @@ async fn stays(folder: &str, said: &str, takes_all: &[&str]) {
     let files: Vec<&str> = project.files.iter().map(String::as_str).chain(["of-the-story.yaml"]).collect();
     let environment = Some(format!("branch = \"main\"\nbake = \"0s\"\ncompose = {}", json!(files)));
     let tables = format!(
-        "[projects.PROJECT.allow]\nengine-socket = true\nhost-namespaces = true\ncapabilities = [\"ALL\"]\nhost-paths = [{}]\n",
+        "[projects.PROJECT.allow]\nengine-socket = true\nhost-namespaces = true\ncapabilities = [\"ALL\"]\nhost-paths = [{}]\nsubnets = [\"0.0.0.0/0\", \"::/0\"]\n",
         json!(host(&world))
     );
     world.configure(&Settings { environment, tables, ..Settings::default() });

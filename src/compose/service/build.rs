@@ -1,7 +1,8 @@
 //! `build:`.
 
 use super::component::Context;
-use super::container::{extra_hosts, ulimits};
+use super::container::extra_hosts;
+use super::kernel;
 use super::labels::labels;
 use crate::compose::texts;
 use crate::compose::view::View;
@@ -68,7 +69,7 @@ pub fn read(context: &Context<'_>, view: &View<'_>) -> Option<BuildSpec> {
         no_cache: flag("no_cache"),
         pull: flag("pull"),
         tags: view.get("tags").map(|v| v.texts()).unwrap_or_default(),
-        ulimits: view.get("ulimits").map(|v| ulimits(&v)).unwrap_or_default(),
+        ulimits: view.get("ulimits").map(|v| kernel::ulimits(context, &v)).unwrap_or_default(),
     })
 }
 

@@ -1,34 +1,38 @@
 //! The keys of a service that go to the engine's create call more or less as they are written.
 
 use super::component::Context;
-use super::{deploy, environment, health, labels, mounts, namespaces, networks, ports, restart, security};
+use super::{
+    deploy, environment, health, kernel, labels, logging, mounts, namespaces, networks, ports, restart, security,
+};
 use crate::compose::command_line;
-use crate::compose::scalar::Kind;
+use crate::compose::names::{self, Named};
 use crate::compose::view::View;
 use crate::compose::yaml::Value;
-use crate::model::{ContainerSettings, Logging, Ulimit};
+use crate::model::{ContainerSettings, Ulimit};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 pub fn read(context: &Context<'_>, view: &View<'_>) -> ContainerSettings {
     let text = |key: &str| view.get(key).and_then(|v| v.text());
     let flag = |key: &str| view.get(key).and_then(|v| v.bool());
     let texts = |key: &str| view.get(key).map(|v| v.texts()).unwrap_or_default();
     let scalars = |key: &str| view.get(key).map(|v| v.scalars()).unwrap_or_default();
-    let map = |key: &str| view.get(key).map(|v| v.text_map()).unwrap_or_default();
     if let Some(attach) = view.get("attach") {
         attach.bool();
     }
+    let host = |key: &str| view.get(key).and_then(|v| v.text().inspect(|name| names::check_host(&v, name)));
+    let resources = deploy::resources(view);
     ContainerSettings {
         command: view.get("command").and_then(|v| command(&v)),
         entrypoint: view.get("entrypoint").and_then(|v| command(&v)),
         environment: environment::read(context, view),
         user: text("user"),
         working_dir: text("working_dir"),
-        hostname: text("hostname"),
-        domainname: text("domainname"),
+        hostname: host("hostname"),
+        domainname: host("domainname"),
         labels: environment::labels(context, view),
-        annotations: map("annotations"),
-        container_name: view.get("container_name").and_then(|v| container_name(&v)),
+        annotations: view.get("annotations").map(|v| kernel::annotations(context, &v)).unwrap_or_default(),
+        container_name: view.get("container_name").and_then(|v| container_name(context, &v)),
         expose: view.get("expose").map(|v| ports::exposed(&v)).unwrap_or_default(),
         ports: view.get("ports").map(|v| ports::published(&v)).unwrap_or_default(),
         mounts: mounts::read(context, view),
@@ -36,7 +40,7 @@ pub fn read(context: &Context<'_>, view: &View<'_>) -> ContainerSettings {
         networks: networks::read(context, view),
         links: texts("links"),
         extra_hosts: view.get("extra_hosts").map(|v| extra_hosts(&v)).unwrap_or_default(),
-        dns: texts("dns"),
+        dns: view.get("dns").map(|v| addresses(&v)).unwrap_or_default(),
         dns_search: texts("dns_search"),
         dns_opt: texts("dns_opt"),
         cap_add: view.get("cap_add").map(|v| security::capabilities(context, &v)).unwrap_or_default(),
@@ -50,10 +54,10 @@ pub fn read(context: &Context<'_>, view: &View<'_>) -> ContainerSettings {
         stop_grace_period: view.get("stop_grace_period").and_then(|v| v.duration()),
         healthcheck: view.get("healthcheck").and_then(|v| health::read(&v)),
         restart: restart::read(view),
-        resources: deploy::resources(view),
-        ulimits: view.get("ulimits").map(|v| ulimits(&v)).unwrap_or_default(),
+        resources,
+        ulimits: view.get("ulimits").map(|v| kernel::ulimits(context, &v)).unwrap_or_default(),
         shm_size_bytes: view.get("shm_size").and_then(|v| v.bytes()),
-        sysctls: map("sysctls"),
+        sysctls: view.get("sysctls").map(|v| kernel::sysctls(context, &v)).unwrap_or_default(),
         security_opt: view.get("security_opt").map(|v| security::options(context, &v)).unwrap_or_default(),
         group_add: scalars("group_add"),
         devices: view.get("devices").map(|v| security::devices(context, &v)).unwrap_or_default(),
@@ -62,12 +66,12 @@ pub fn read(context: &Context<'_>, view: &View<'_>) -> ContainerSettings {
         uts: namespaces::read(context, view, "uts"),
         userns_mode: namespaces::read(context, view, "userns_mode"),
         cgroup_parent: security::cgroup_parent(context, view),
-        runtime: text("runtime"),
+        runtime: kernel::runtime(context, view),
         platform: text("platform"),
-        mac_address: text("mac_address"),
-        oom_score_adj: view.get("oom_score_adj").and_then(|v| v.number("a whole number from -1000 to 1000")),
-        oom_kill_disable: flag("oom_kill_disable"),
-        logging: view.get("logging").and_then(|v| logging(&v)),
+        mac_address: view.get("mac_address").and_then(|v| networks::mac_address(&v)),
+        oom_score_adj: kernel::oom_score_adj(context, view),
+        oom_kill_disable: kernel::oom_kill_disable(context, view, resources.memory_limit_bytes.is_some()),
+        logging: view.get("logging").and_then(|v| logging::read(context, &v)),
     }
 }
 
@@ -92,7 +96,7 @@ pub fn command(view: &View<'_>) -> Option<Vec<String>> {
     }
 }
 
-fn container_name(view: &View<'_>) -> Option<String> {
+fn container_name(context: &Context<'_>, view: &View<'_>) -> Option<String> {
     let name = view.text()?;
     let mut chars = name.chars();
     let starts_well = chars.next().is_some_and(|c| c.is_ascii_alphanumeric());
@@ -100,8 +104,19 @@ fn container_name(view: &View<'_>) -> Option<String> {
         view.error(format!(
             "{name:?} is not a container name: letters, digits, '_', '.' and '-', starting with a letter or digit"
         ));
+    } else {
+        names::check(view, Named::Container, &name, &context.request.compose_project);
     }
     Some(name)
+}
+
+fn addresses(view: &View<'_>) -> Vec<String> {
+    for item in view.items() {
+        if item.node.text().is_some_and(|text| text.parse::<IpAddr>().is_err()) {
+            item.error(format!("{:?} is not an IP address", item.node.text().unwrap_or_default()));
+        }
+    }
+    view.texts()
 }
 
 /// `name:address`, as the engine takes them.
@@ -140,22 +155,6 @@ pub fn ulimits(view: &View<'_>) -> BTreeMap<String, Ulimit> {
         ulimits.extend(both.map(|limit| (name.to_string(), limit)));
     }
     ulimits
-}
-
-fn logging(view: &View<'_>) -> Option<Logging> {
-    view.only(&["driver", "options"]).then(|| Logging {
-        driver: view.get("driver").and_then(|v| v.text()),
-        options: view.get("options").map(|options| log_options(&options)).unwrap_or_default(),
-    })
-}
-
-fn log_options(view: &View<'_>) -> BTreeMap<String, String> {
-    for (key, value) in view.entries() {
-        if value.node.scalar().is_some_and(|scalar| scalar.kind == Kind::Bool) {
-            value.error(format!("`{key}` must be a text or a number (put it in quotes)"));
-        }
-    }
-    view.text_map()
 }
 
 /// Labels of the service itself, without those of label files.

@@ -3,6 +3,10 @@
 use crate::compose::view::View;
 use crate::compose::yaml::Value;
 use crate::model::{HealthCheck, HealthTest};
+use std::time::Duration;
+
+/// A check takes no less of the engine when it is due more often.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
 pub fn read(view: &View<'_>) -> Option<HealthCheck> {
     if !view.only(&["test", "interval", "timeout", "retries", "start_period", "start_interval", "disable"]) {
@@ -15,12 +19,21 @@ pub fn read(view: &View<'_>) -> Option<HealthCheck> {
         None => HealthTest::Inherit,
     };
     let duration = |key: &str| view.get(key).and_then(|v| v.duration());
+    // 0 is the engine's own.
+    let interval = |key: &str| {
+        let interval = duration(key)?;
+        if interval < SHORTEST_INTERVAL && !interval.is_zero() {
+            let at = view.get(key)?;
+            at.error("must be 100ms or more: it is the engine that starts each check, on the whole host's account");
+        }
+        Some(interval)
+    };
     Some(HealthCheck {
         test,
-        interval: duration("interval"),
+        interval: interval("interval"),
         timeout: duration("timeout"),
         start_period: duration("start_period"),
-        start_interval: duration("start_interval"),
+        start_interval: interval("start_interval"),
         retries: view.get("retries").and_then(|v| v.number("a whole number")),
     })
 }

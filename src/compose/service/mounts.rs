@@ -1,7 +1,8 @@
 //! `volumes` (in their long form), `tmpfs`, `configs` and `secrets` of a service.
 
 use super::component::Context;
-use super::security;
+use crate::compose::host_paths::{self, HostPath};
+use crate::compose::mount_options;
 use crate::compose::suggest;
 use crate::compose::texts;
 use crate::compose::view::View;
@@ -72,6 +73,11 @@ fn tmpfs(view: &View<'_>) -> Option<Mount> {
         Some((target, options)) => (target, Some(options.to_string())),
         None => (text.as_str(), None),
     };
+    for option in options.iter().flat_map(|options| options.split(',')).filter(|option| !option.is_empty()) {
+        if !mount_options::is_harmless(option) {
+            view.error(format!("{option:?} is no option of a tmpfs; accepted: {}", mount_options::ACCEPTED));
+        }
+    }
     let source = MountSource::Tmpfs { size_bytes: None, mode: None, options };
     Some(Mount { target: absolute(view, target)?, source, read_only: false })
 }
@@ -173,16 +179,17 @@ fn bind(context: &Context<'_>, view: &View<'_>, read_only: &mut bool) -> Option<
         return None;
     };
     let written = source.text()?;
-    let host = |path: String| MountSource::Host {
-        path,
-        propagation: option("propagation").and_then(|v| v.text()),
-        create: option("create_host_path").and_then(|v| v.bool()).unwrap_or(false),
+    let allowed = &context.request.allowed;
+    let host = |HostPath { path, below }: HostPath| {
+        let propagation = option("propagation").and_then(|at| propagation(context, &at, below.is_some()));
+        let create = option("create_host_path").and_then(|v| v.bool()).unwrap_or(false);
+        MountSource::Host { path, below, propagation, create }
     };
     if let Some(path) = bound_elsewhere(context, &written) {
-        return Some(host(path));
+        return Some(host(host_paths::given(allowed, &path)));
     }
     if written.starts_with('/') {
-        return security::host_path(&context.request.allowed, &source, &written).map(host);
+        return host_paths::mountable(allowed, &source, &written).map(host);
     }
     if written.starts_with('~') || written.contains('\\') || written.as_bytes().get(1) == Some(&b':') {
         source.error(format!("{written:?} is a path of somebody's machine; use a named volume, or an absolute path"));
@@ -198,6 +205,22 @@ fn bind(context: &Context<'_>, view: &View<'_>, read_only: &mut bool) -> Option<
         ));
     }
     Some(source)
+}
+
+/// Mounts that are made later on the host come into the container by `slave`; by `shared` those of the container go to
+/// the host, too.
+fn propagation(context: &Context<'_>, view: &View<'_>, is_below: bool) -> Option<String> {
+    let word = view.word(&["private", "rprivate", "shared", "rshared", "slave", "rslave"])?;
+    if word.ends_with("shared") && !context.request.allowed.privileged {
+        let why = format!("by `{word}`, what the container mounts would be mounted on the host, so it is refused;");
+        view.refuse(&why, "privileged = true");
+    }
+    if is_below && !word.ends_with("private") {
+        view.error(format!(
+            "`{word}` is possible only for a path that `allow.host-paths` lists itself, not for what lies below it"
+        ));
+    }
+    Some(word)
 }
 
 /// `binds` of launchway.toml: by the source as written, however it is dotted.

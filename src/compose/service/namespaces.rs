@@ -11,20 +11,31 @@ pub fn network_mode(context: &Context<'_>, view: &View<'_>) -> NetworkMode {
     let Some(mode) = view.get("network_mode") else { return NetworkMode::Networks };
     let Some(text) = mode.text() else { return NetworkMode::Networks };
     match text.split_once(':') {
-        None => match text.as_str() {
-            "none" => NetworkMode::None,
-            "bridge" => NetworkMode::Bridge,
-            "host" => {
-                if !context.request.allowed.host_namespaces {
-                    refuse_host(&mode, "the host's network");
+        None => {
+            match text.as_str() {
+                "none" => NetworkMode::None,
+                "bridge" => {
+                    if context.request.allowed.external("bridge").is_none() {
+                        let why = "on the engine's own bridge, containers of all projects and of others reach each other, so it is refused; leave `network_mode` out, or";
+                        mode.refuse(why, "external = [\"bridge\"]");
+                    }
+                    if let Some(links) = view.get("links") {
+                        links.error("on the engine's own bridge, a link goes to whichever container has the name; use `networks`");
+                    }
+                    NetworkMode::Bridge
                 }
-                NetworkMode::Host
+                "host" => {
+                    if !context.request.allowed.host_namespaces {
+                        refuse_host(&mode, "the host's network");
+                    }
+                    NetworkMode::Host
+                }
+                _ => {
+                    mode.error(format!("{text:?} is not one of none, bridge, host, service:NAME, container:NAME"));
+                    NetworkMode::Networks
+                }
             }
-            _ => {
-                mode.error(format!("{text:?} is not one of none, bridge, host, service:NAME, container:NAME"));
-                NetworkMode::Networks
-            }
-        },
+        }
         Some(("service", name)) => match service(context, &mode, name) {
             Some(name) => NetworkMode::Component(name),
             None => NetworkMode::Networks,
@@ -60,7 +71,8 @@ pub fn read(context: &Context<'_>, view: &View<'_>, key: &str) -> Option<String>
         "cgroup" => &["host", "private"],
         _ => &["host", ""],
     };
-    if !text.contains(':') && !words.contains(&text.as_str()) {
+    let is_a_container = text.strip_prefix("container:").is_some_and(|name| !name.is_empty());
+    if !is_a_container && !text.starts_with("service:") && !words.contains(&text.as_str()) {
         let words: Vec<&str> = words.iter().filter(|word| !word.is_empty()).copied().collect();
         value.error(format!("{text:?} is not one of {}, container:NAME", words.join(", ")));
     }

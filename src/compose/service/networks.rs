@@ -1,10 +1,12 @@
 //! `networks` of a service.
 
 use super::component::Context;
+use crate::compose::names::check_host;
 use crate::compose::networks::check_declared;
 use crate::compose::view::View;
 use crate::model::NetworkAttachment;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 const KEYS: &[&str] = &[
     "aliases",
@@ -17,6 +19,9 @@ const KEYS: &[&str] = &[
     "priority",
     "gw_priority",
 ];
+
+/// What concerns the container's own end of the network alone.
+const ENDPOINT_OPTIONS: &[&str] = &["com.docker.network.endpoint.ifname", "com.docker.network.endpoint.sysctls"];
 
 /// The networks by key; `default` where the service names none and has no `network_mode`.
 pub fn read(context: &Context<'_>, view: &View<'_>) -> BTreeMap<String, NetworkAttachment> {
@@ -47,13 +52,40 @@ fn attachment(view: &View<'_>) -> NetworkAttachment {
             value.error(format!("`{key}` is understood but not supported"));
         }
     }
-    let text = |key: &str| view.get(key).and_then(|v| v.text());
+    for alias in view.get("aliases").map(|v| v.items()).unwrap_or_default() {
+        if let Some(text) = alias.node.text() {
+            check_host(&alias, text);
+        }
+    }
+    for (key, value) in view.get("driver_opts").map(|v| v.entries()).unwrap_or_default() {
+        if !ENDPOINT_OPTIONS.contains(&key) {
+            value.error(format!("{key:?} is not supported here; accepted: {}", ENDPOINT_OPTIONS.join(", ")));
+        }
+    }
+    let address = |key: &str| {
+        let at = view.get(key)?;
+        let text = at.text()?;
+        if text.parse::<IpAddr>().is_err() {
+            at.error(format!("{text:?} is not an IP address"));
+        }
+        Some(text)
+    };
     NetworkAttachment {
         aliases: view.get("aliases").map(|v| v.texts()).unwrap_or_default(),
-        ipv4_address: text("ipv4_address"),
-        ipv6_address: text("ipv6_address"),
-        mac_address: text("mac_address"),
+        ipv4_address: address("ipv4_address"),
+        ipv6_address: address("ipv6_address"),
+        mac_address: view.get("mac_address").and_then(|v| mac_address(&v)),
         priority: view.get("priority").and_then(|v| v.number("a whole number")),
         driver_opts: view.get("driver_opts").map(|v| v.text_map()).unwrap_or_default(),
     }
+}
+
+/// `02:42:ac:11:00:02`, with colons or dashes.
+pub fn mac_address(view: &View<'_>) -> Option<String> {
+    let text = view.text()?;
+    let is_pair = |pair: &str| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit());
+    if text.split([':', '-']).count() != 6 || !text.split([':', '-']).all(is_pair) {
+        view.error(format!("{text:?} is not the address of a network card, such as \"02:42:ac:11:00:02\""));
+    }
+    Some(text)
 }

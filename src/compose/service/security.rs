@@ -1,9 +1,8 @@
 //! What reaches beyond a container: refused unless the server's settings allow it, with the key that would.
 
 use super::component::Context;
-use crate::compose::read::ReadRequest;
 use crate::compose::view::View;
-use crate::model::{Permissions, Volume};
+use crate::model::Permissions;
 
 /// Capabilities that a container has anyway, or that reach nothing outside it.
 const HARMLESS: &[&str] = &[
@@ -23,12 +22,8 @@ const HARMLESS: &[&str] = &[
     "SETPCAP",
     "SETUID",
     "SYS_CHROOT",
-    "SYS_NICE",
     "WAKE_ALARM",
 ];
-const SOCKETS: &[&str] = &["docker.sock", "containerd.sock", "podman.sock", "crio.sock", "buildkitd.sock"];
-/// Kinds of file systems that a volume of the `local` driver mounts over the network: no path of the host.
-const REMOTE: &[&str] = &["nfs", "nfs4", "cifs", "smb3"];
 
 pub fn privileged(context: &Context<'_>, view: &View<'_>) -> bool {
     if let Some(socket) = view.get("use_api_socket").filter(|v| v.bool() == Some(true)) {
@@ -42,17 +37,21 @@ pub fn privileged(context: &Context<'_>, view: &View<'_>) -> bool {
     wanted
 }
 
+/// However it is written: `CAP_SYS_NICE`, `sys_nice`.
+fn plain_capability(name: &str) -> String {
+    let name = name.to_ascii_uppercase();
+    name.strip_prefix("CAP_").map(str::to_string).unwrap_or(name)
+}
+
+pub fn allows_capability(allowed: &Permissions, name: &str) -> bool {
+    allowed.privileged || allowed.capabilities.iter().any(|a| [name, "ALL"].contains(&plain_capability(a).as_str()))
+}
+
 pub fn capabilities(context: &Context<'_>, view: &View<'_>) -> Vec<String> {
-    let allowed = &context.request.allowed.capabilities;
-    let plain = |name: &str| {
-        let name = name.to_ascii_uppercase();
-        name.strip_prefix("CAP_").map(str::to_string).unwrap_or(name)
-    };
     let read = |item: View<'_>| {
         let written = item.text()?;
-        let name = plain(&written);
-        let is_allowed =
-            HARMLESS.contains(&name.as_str()) || allowed.iter().any(|a| [&name, "ALL"].contains(&&*plain(a)));
+        let name = plain_capability(&written);
+        let is_allowed = HARMLESS.contains(&name.as_str()) || allows_capability(&context.request.allowed, &name);
         if !is_allowed {
             let why = format!("capability {name} reaches beyond the container, so it is refused;");
             item.refuse(&why, format!("capabilities = [{name:?}]"));
@@ -67,7 +66,8 @@ pub fn options(context: &Context<'_>, view: &View<'_>) -> Vec<String> {
         let option = item.text()?;
         let (name, value) = option.split_once(['=', ':']).unwrap_or((&option, ""));
         let weakens = match (name, value) {
-            ("no-new-privileges", _) => value == "false",
+            // Without it the engine's settings decide, which may be strict: any word but `true` may loosen them.
+            ("no-new-privileges", _) => option != name && value != "true",
             ("apparmor", value) => value != "docker-default",
             _ => true,
         };
@@ -86,11 +86,20 @@ pub fn options(context: &Context<'_>, view: &View<'_>) -> Vec<String> {
 /// Devices as `source:target:permissions`.
 pub fn devices(context: &Context<'_>, view: &View<'_>) -> Vec<String> {
     let allowed = &context.request.allowed.devices;
+    let listed = |item: &View<'_>, source: &str| {
+        let is_listed = allowed.iter().any(|a| a == "*" || a == source);
+        if !is_listed {
+            item.refuse(&format!("device {source} of the host is refused;"), format!("devices = [{source:?}]"));
+        }
+        is_listed
+    };
     let read = |item: View<'_>| {
         let (source, device) = match item.node.entries() {
             None => {
                 let text = item.text()?;
-                (text.split(':').next().unwrap_or_default().to_string(), text)
+                // `vendor.com/gpu=0:1` is one device of a vendor's own list.
+                let source = if is_of_a_vendor(&text) { Some(text.as_str()) } else { text.split(':').next() };
+                (source.unwrap_or_default().to_string(), text)
             }
             Some(_) => {
                 item.only(&["source", "target", "permissions"]);
@@ -99,16 +108,26 @@ pub fn devices(context: &Context<'_>, view: &View<'_>) -> Vec<String> {
                     item.error("needs `source:`, the device's path on the host");
                     return None;
                 };
+                if source.starts_with('/') && source.contains(':') {
+                    item.error(format!("{source:?} is no path of a device"));
+                    return None;
+                }
+                if is_of_a_vendor(&source) {
+                    return listed(&item, &source).then_some(source);
+                }
                 let target = part("target").unwrap_or(source.clone());
                 (source.clone(), format!("{source}:{target}:{}", part("permissions").unwrap_or("rwm".into())))
             }
         };
-        if !allowed.iter().any(|a| a == "*" || *a == source) {
-            item.refuse(&format!("device {source} of the host is refused;"), format!("devices = [{source:?}]"));
-        }
+        listed(&item, &source);
         Some(device)
     };
     view.items().into_iter().filter_map(read).collect()
+}
+
+/// The name of a device by a vendor's description (CDI), such as `nvidia.com/gpu=all`.
+fn is_of_a_vendor(device: &str) -> bool {
+    !device.starts_with('/') && device.contains('=')
 }
 
 pub fn cgroup_parent(context: &Context<'_>, view: &View<'_>) -> Option<String> {
@@ -117,82 +136,4 @@ pub fn cgroup_parent(context: &Context<'_>, view: &View<'_>) -> Option<String> {
         parent.refuse("a control group of one's own is refused;", "cgroup-parent = true");
     }
     parent.text()
-}
-
-/// Whether an absolute path of the host may be mounted; reports it where not. Returns the path without `.` and `..`.
-pub fn host_path(allowed: &Permissions, view: &View<'_>, path: &str) -> Option<String> {
-    let path = normal(path);
-    if SOCKETS.iter().any(|socket| path.ends_with(&format!("/{socket}"))) {
-        if !allowed.engine_socket {
-            let why =
-                format!("{path} is the engine's socket, and whoever holds it is root on the host, so it is refused;");
-            view.refuse(&why, "engine-socket = true");
-            return None;
-        }
-        return Some(path);
-    }
-    let below = |folder: &String| {
-        let folder = normal(folder);
-        folder == "/" || path == folder || path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
-    };
-    if !allowed.host_paths.iter().any(below) {
-        let why = format!("{path} is a path of the host, so it is refused; use a named volume, or");
-        view.refuse(&why, format!("host-paths = [{path:?}]"));
-        return None;
-    }
-    Some(path)
-}
-
-fn normal(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    format!("/{}", parts.join("/"))
-}
-
-/// A volume's driver and its options: `local` can be told to mount any path or device of the host.
-pub fn volume_driver(request: &ReadRequest<'_>, view: &View<'_>, volume: &Volume) {
-    if let Some(driver) = volume.driver.as_deref().filter(|driver| *driver != "local") {
-        if !request.allowed.volume_drivers.iter().any(|allowed| allowed == driver) {
-            let why = format!("volume driver {driver} is refused;");
-            let at = view.get("driver").unwrap_or(view.clone());
-            at.refuse(&why, format!("volume-drivers = [{driver:?}]"));
-        }
-        return;
-    }
-    let Some(options) = view.get("driver_opts") else { return };
-    let option = |key: &str| volume.driver_opts.get(key).map(String::as_str).unwrap_or_default();
-    let binds = option("o").split(',').any(|o| ["bind", "rbind", "move"].contains(&o.trim()));
-    let kind = option("type");
-    if !binds && (REMOTE.contains(&kind) || kind == "tmpfs") {
-        return;
-    }
-    let Some(device) = options.get("device") else { return };
-    let path = option("device");
-    if path.starts_with('/') {
-        host_path(&request.allowed, &device, path);
-    } else {
-        device.error(format!(
-            "{path:?} is no absolute path of the host; a volume over a folder of the repository is not supported: \
-             mount it under `volumes` of the service"
-        ));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::normal;
-
-    #[test]
-    fn paths_of_the_host_are_compared_without_dots() {
-        assert_eq!(normal("/srv/../etc//x/."), "/etc/x");
-        assert_eq!(normal("/../.."), "/");
-    }
 }

@@ -62,6 +62,7 @@ fn nothing_reaches_out_by_default() {
     compose.yaml:27: services.other.build.network: the host's network is refused; `allow.host-namespaces = true` of the project in launchway.toml allows it
     compose.yaml:29: volumes.vol.driver_opts.device: /root is a path of the host, so it is refused; use a named volume, or `allow.host-paths = ["/root"]` of the project in launchway.toml allows it
     compose.yaml:30: volumes.ext.driver: volume driver local-persist is refused; `allow.volume-drivers = ["local-persist"]` of the project in launchway.toml allows it
+    compose.yaml:31: volumes.nfs.driver_opts.o: a share of 10.0.0.1 would be mounted with the host's address and identity, so it is refused; `allow.remote-volumes = ["10.0.0.1"]` of the project in launchway.toml allows it
     "#);
 }
 
@@ -85,6 +86,7 @@ fn the_settings_allow_each_by_its_key() {
     assert_snapshot!(said(&ReadRequest { allowed, ..request(&tree, &project) }), @r#"
     compose.yaml:11: services.web.cgroup: `cgroup: host` is understood but not supported
     compose.yaml:20: services.web.volumes[3].source: "~/data" is a path of somebody's machine; use a named volume, or an absolute path
+    compose.yaml:31: volumes.nfs.driver_opts.o: a share of 10.0.0.1 would be mounted with the host's address and identity, so it is refused; `allow.remote-volumes = ["10.0.0.1"]` of the project in launchway.toml allows it
     "#);
 }
 

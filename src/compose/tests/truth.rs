@@ -13,6 +13,10 @@ const REFUSED_BY_US: &[(&str, &str)] = &[
     ("cases/no-services/default", "a Compose file needs `services:`"),
     // Compose refuses it only when it starts containers.
     ("cases/bad-restart/default", "is not one of \"no\", always"),
+    // Compose checks keys of all sections but this one; no key of ours may be written.
+    ("cases/network-key-with-colon/default", "is not a key here"),
+    // The engine takes these names for its own networks.
+    ("cases/network-of-the-host/default", "cannot be used by its name"),
     // Compose takes it for a path in the container that begins with a drive letter, which no Linux engine accepts.
     ("cases/drive-letter/default", "is read as a drive letter"),
 ];
@@ -136,6 +140,15 @@ fn everything_allowed() -> Permissions {
         unconfined: true,
         cgroup_parent: true,
         volume_drivers: Vec::new(),
+        network_drivers: vec!["*".into()],
+        interfaces: vec!["*".into()],
+        subnets: vec!["0.0.0.0/0".into(), "::/0".into()],
+        remote_volumes: vec!["*".into()],
+        log_drivers: vec!["*".into()],
+        runtimes: vec!["*".into()],
+        sysctls: vec!["*".into()],
+        annotations: vec!["*".into()],
+        external: vec![crate::model::ExternalGrant { name: "bridge".into(), write: false }],
         prometheus: Vec::new(),
         binds: BTreeMap::new(),
         ..Permissions::default()

@@ -278,3 +278,26 @@ fn timing_has_its_usual_values() {
     assert_eq!(set.windows[0].sentence(), "mon-sun 09:00 to 17:00 UTC");
     assert_eq!((set.priority, set.approval), (-3, true));
 }
+
+#[test]
+fn every_project_knows_which_paths_of_the_host_others_may_mount() {
+    let other = r#"
+[projects.other]
+forge = "plain"
+repository = "/srv/git/other.git"
+secret = "another secret"
+allow = { host-paths = ["/srv"], subnets = ["172.28.0.0/16"] }
+[projects.other.environments.production]
+branch = "main"
+binds = { "./uploads" = "/mnt/uploads" }
+"#;
+    let config = parse(&format!("{GOOD}{other}"), Path::new("launchway.toml")).unwrap();
+    for project in config.projects.values() {
+        assert_eq!(project.allow.mountable, ["/mnt/uploads", "/srv"]);
+    }
+    let wrong = other.replace("172.28.0.0/16", "172.28.0.0").replace("\"/srv\"", "\"srv\"");
+    insta::assert_snapshot!(problems(&format!("{GOOD}{wrong}")), @r#"
+    launchway.toml:22: projects.other.allow.subnets: "172.28.0.0" is no range of addresses, such as "172.28.0.0/16"
+    launchway.toml:22: projects.other.allow.host-paths: "srv" is no absolute path
+    "#);
+}

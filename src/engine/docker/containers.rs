@@ -157,6 +157,12 @@ impl DockerEngine {
             Err(denied) if denied.is_not_found() && denied.says("no such container") => {
                 Err(EngineError::NotFound { what: format!("container {}", target.name) })
             }
+            Err(denied) if denied.says("escapes the base directory") => {
+                Err(denied.hint("A symbolic link leads out of the volume, or of the folder of the host that launchway.toml allows; it is not followed").into())
+            }
+            Err(denied) if denied.says("cannot access path") => {
+                Err(denied.hint("Nothing is there, below the volume or the folder of the host that launchway.toml allows: create it first").into())
+            }
             Err(denied) if super::ports::is_about_a_port(denied.message()) => {
                 Err(self.port_taken(target, denied).await)
             }

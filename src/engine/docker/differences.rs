@@ -130,6 +130,7 @@ fn target(mount: &EngineMount) -> &str {
         | EngineMount::Anonymous { target, .. }
         | EngineMount::ContentFile { target, .. }
         | EngineMount::Host { target, .. }
+        | EngineMount::Below { target, .. }
         | EngineMount::Tmpfs { target, .. } => target,
     }
 }
@@ -145,7 +146,9 @@ fn is_mounted(mount: &EngineMount, found: &ContainerInspectResponse, host: &Host
     let Some(point) = point else { return false };
     let is_writable = point.rw == Some(true);
     match mount {
-        EngineMount::Volume { name, read_only, .. } => point.name.as_deref() == Some(name) && is_writable != *read_only,
+        EngineMount::Volume { name, read_only, .. } | EngineMount::Below { volume: name, read_only, .. } => {
+            point.name.as_deref() == Some(name) && is_writable != *read_only
+        }
         EngineMount::Anonymous { read_only, .. } | EngineMount::Host { read_only, .. } => is_writable != *read_only,
         EngineMount::ContentFile { .. } => !is_writable,
         EngineMount::Tmpfs { .. } => true,

@@ -7,6 +7,8 @@ mod content;
 mod credentials;
 mod differences;
 mod endpoints;
+#[cfg(test)]
+mod fields;
 mod fronts;
 mod happenings;
 mod holdings;

@@ -36,6 +36,17 @@ pub(super) fn mounted(
                 };
                 mounted.mounts.push(volume(Some(name), target, *read_only, options));
             }
+            EngineMount::Below { path, subpath, target, .. } if api < ApiVersion::VOLUME_SUBPATH => {
+                return Err(format!(
+                    "{path}/{subpath} lies below {path}, which containers may write to: a symbolic link there would lead the mount at {target} anywhere on the host. The way that follows no link out needs Docker Engine 26 (API {}); this engine speaks API {api}. Mount {path} itself, have launchway.toml allow {path}/{subpath} in place of {path}, or upgrade the engine",
+                    ApiVersion::VOLUME_SUBPATH
+                ));
+            }
+            EngineMount::Below { volume: name, subpath, target, read_only, .. } => {
+                let options =
+                    MountVolumeOptions { no_copy: Some(true), subpath: Some(subpath.clone()), ..Default::default() };
+                mounted.mounts.push(volume(Some(name), target, *read_only, options));
+            }
             EngineMount::Anonymous { target, read_only } => {
                 mounted.mounts.push(volume(None, target, *read_only, MountVolumeOptions::default()));
             }

@@ -3,6 +3,8 @@
 use super::{Created, Goal, Made, Planner, existing, replaces, subject};
 use crate::model::{Component, ComponentName, NetworkMode, Subnet, label};
 use crate::plan::container::{container_spec, content_volumes};
+use crate::plan::definition;
+use crate::plan::host_paths;
 use crate::plan::routing::EDGE_NETWORK;
 use crate::plan::slots::Matching;
 use crate::plan::{Action, NetworkSpec, Phase, Target, VolumeSpec};
@@ -69,6 +71,18 @@ impl Planner<'_> {
         for component in components {
             if !matchings[&component.name].has_missing() && !self.lacks_release_command(component) {
                 continue;
+            }
+            for spec in host_paths::volumes(self.release, component) {
+                // One that is made of something else is the engine's room to refuse.
+                let there = self.observed.volumes.get(&spec.volume.name);
+                let is_there = there.is_some_and(|there| definition::volume(&spec.volume, there).is_empty());
+                if !is_there && filled.insert(spec.volume.name.clone()) {
+                    let folder = spec.volume.driver_opts.get("device").cloned().unwrap_or_default();
+                    let subject = format!("volume {}", spec.volume.name);
+                    let cause = format!("{} mounts what lies below {folder} of the host", component.name);
+                    let action = Action::CreateVolume(Box::new(spec));
+                    self.draft.add(Some(&component.name), &subject, action, &cause, Phase::Prepare, []);
+                }
             }
             for volume in content_volumes(component) {
                 if filled.insert(volume.name.clone()) {

@@ -380,3 +380,42 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_lies_below_a_folder_of_the_host_comes_out_of_a_volume_that_stands_for_the_folder() {
+    let mounting = |paths: &[(&str, Option<&str>)]| {
+        let mut web = component("web");
+        for (path, below) in paths {
+            let below = below.map(str::to_string);
+            let source = MountSource::Host { path: path.to_string(), below, propagation: None, create: false };
+            web.0.container.mounts.push(crate::model::Mount { target: path.to_string(), source, read_only: true });
+        }
+        release(1, stack([web]))
+    };
+    let both = mounting(&[("/srv/app", None), ("/srv/app/a/b", Some("/srv/app"))]);
+    let plan = converge(&wanted(&both, 1, Goal::Deploy), &Observed::default()).unwrap();
+    let spec = plan.steps.iter().find_map(|step| match &step.action {
+        Action::CreateContainer(spec) => Some(spec),
+        _ => None,
+    });
+    let name = crate::plan::host_paths::name(&both, "/srv/app");
+    let below = crate::plan::EngineMount::Below {
+        volume: name.clone(),
+        path: "/srv/app".into(),
+        subpath: "a/b".into(),
+        target: "/srv/app/a/b".into(),
+        read_only: true,
+    };
+    assert_eq!(spec.unwrap().mounts[1], below);
+    let made: Vec<String> =
+        plan.steps.iter().map(|step| step.to_string()).filter(|step| step.contains(&name)).collect();
+    assert_eq!(made.len(), 1, "{made:?}");
+    assert!(made[0].contains("web mounts what lies below /srv/app of the host"), "{made:?}");
+    // By which way it is reached is no change: an upgrade restarts nothing.
+    let before = mounting(&[("/srv/app", None), ("/srv/app/a/b", None)]);
+    let plan = converge(&wanted(&both, 2, Goal::Deploy), &live(&before).observed).unwrap();
+    assert!(plan.steps.is_empty(), "{plan}");
+    // Nor is there anything to do once it is live.
+    let plan = converge(&wanted(&both, 2, Goal::Deploy), &live(&both).observed).unwrap();
+    assert!(plan.steps.is_empty(), "{plan}");
+}

@@ -116,7 +116,7 @@ fn addresses_of_networks_are_given_to_one_environment() {
 fn a_folder_of_the_host_is_written_by_one_environment() {
     let with = |environment: &str, path: &str, read_only: bool| {
         let mut web = component("web");
-        let source = MountSource::Host { path: path.into(), propagation: None, create: false };
+        let source = MountSource::Host { path: path.into(), below: None, propagation: None, create: false };
         web.0.container.mounts.push(crate::model::Mount { target: "/data".into(), source, read_only });
         release(environment, stack([web]))
     };
