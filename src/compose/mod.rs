@@ -6,6 +6,7 @@
 
 mod canonical;
 mod command_line;
+pub mod dockerfile;
 mod dotenv;
 mod extends;
 mod fallback;
@@ -17,6 +18,7 @@ mod launchway;
 mod load;
 mod merge;
 mod networks;
+mod origins;
 mod port_spec;
 mod problems;
 mod read;
@@ -31,6 +33,7 @@ mod volume_spec;
 mod volumes;
 mod yaml;
 
+pub use origins::{has_own_frontend, refused_remote};
 pub use read::{ReadRequest, Reading, read};
 
 #[cfg(test)]

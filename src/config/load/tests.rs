@@ -166,9 +166,9 @@ fn accounts_of_registries_are_read_and_their_passwords_are_secret() {
     let text = GOOD.to_string()
         + "[registries.\"https://index.docker.io/v1/\"]\nusername = \"acme\"\npassword = \"dckr_pat_1\"\n[registries.\"registry.example.com:5000\"]\nusername = \"ci\"\npassword = { env = \"PATH\" }\n";
     let config = parse(&text, Path::new("launchway.toml")).unwrap();
-    let names: Vec<&str> = config.registries.keys().map(String::as_str).collect();
+    let names: Vec<&str> = config.registries.of_all.keys().map(String::as_str).collect();
     assert_eq!(names, ["docker.io", "registry.example.com:5000"]);
-    assert_eq!(config.registries["docker.io"].username, "acme");
+    assert_eq!(config.registries.of_all["docker.io"].username, "acme");
     assert_eq!(crate::model::Mask::new(config.secrets()).apply("use dckr_pat_1"), "use ***");
     let wrong =
         GOOD.to_string() + "[registries.\"ghcr.io/acme\"]\nusername = \"\"\npassword = { file = \"/nowhere/token\" }\n";
