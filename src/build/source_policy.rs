@@ -38,8 +38,7 @@ pub(super) fn policy(sources: &Sources) -> Policy {
 }
 
 fn rule(action: PolicyAction, pattern: String) -> Rule {
-    let selector =
-        Selector { identifier: pattern, match_type: MatchType::Regex.into(), constraints: Vec::new() };
+    let selector = Selector { identifier: pattern, match_type: MatchType::Regex.into(), constraints: Vec::new() };
     Rule { action: action.into(), selector: Some(selector), updates: None }
 }
 

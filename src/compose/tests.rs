@@ -9,6 +9,7 @@ mod fallback;
 mod launchway;
 mod messages;
 mod mounts;
+mod origins;
 mod permissions;
 mod properties;
 mod stack;

@@ -4,8 +4,8 @@ use super::file::{File, FileEnvironment, FileProject, FileRegistry, OneOrMore};
 use super::value::{Source, duration, size, variable_lines};
 use super::{Config, Environment, Limits, Pattern, Project};
 use crate::model::{
-    EnvironmentName, ForgeKind, GitCredentials, Place, Problem, ProjectName, RegistryAccounts, RegistryCredentials, Repair, RepoPath,
-    Secret, registry_name,
+    EnvironmentName, ForgeKind, GitCredentials, Place, Problem, ProjectName, RegistryAccounts, RegistryCredentials,
+    Repair, RepoPath, Secret, registry_name,
 };
 use globset::GlobBuilder;
 use std::collections::BTreeMap;

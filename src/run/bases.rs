@@ -54,11 +54,8 @@ impl Looking<'_> {
         let mut bases: BTreeMap<String, Base> = BTreeMap::new();
         let mut looked_at: BTreeSet<(String, bool)> = BTreeSet::new();
         let last = loop {
-            let settings = Settings {
-                platforms: Some((&engine.platform, &target)),
-                bases: bases.clone(),
-                ..Settings::of(spec)
-            };
+            let settings =
+                Settings { platforms: Some((&engine.platform, &target)), bases: bases.clone(), ..Settings::of(spec) };
             let now = fetched(&text, &settings).map_err(|(line, why)| self.wrong(line, &why))?;
             let is_new = |named: &&Named| match &named.reference {
                 Some(reference) => !looked_at.contains(&(reference.clone(), named.is_base)),

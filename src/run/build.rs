@@ -225,11 +225,7 @@ async fn missing(
 }
 
 /// What was noted when it was built, by its id. Where its name was lost or names another, it is named again.
-async fn noted_image(
-    deployer: &Deployer,
-    noted: &NotedImage,
-    there: Option<&Image>,
-) -> Result<Option<Image>, Setback> {
+async fn noted_image(deployer: &Deployer, noted: &NotedImage, there: Option<&Image>) -> Result<Option<Image>, Setback> {
     if let Some(image) = there.filter(|image| image.id == noted.image_id) {
         return Ok(Some(image.clone()));
     }

@@ -118,7 +118,8 @@ impl Deployer {
         if lists_image(&self.allowed(project).images, name) {
             return Ok(None);
         }
-        let listed: Vec<String> = config.projects.values().flat_map(|project| project.allow.frontends.clone()).collect();
+        let listed: Vec<String> =
+            config.projects.values().flat_map(|project| project.allow.frontends.clone()).collect();
         if is_known_frontend(name, &listed) {
             return Ok(Some("it is the name of a frontend of BuildKit".into()));
         }
@@ -161,11 +162,7 @@ impl Deployer {
     }
 
     /// Another project that uses or builds on the image of a name.
-    async fn project_that_names(
-        &self,
-        project: &ProjectName,
-        full_name: &str,
-    ) -> Result<Option<ProjectName>, Setback> {
+    async fn project_that_names(&self, project: &ProjectName, full_name: &str) -> Result<Option<ProjectName>, Setback> {
         for id in self.store.releases_in_use().await? {
             let Some(other) = self.store.release(id).await?.filter(|other| other.project != *project) else { continue };
             for part in other.parts.values() {

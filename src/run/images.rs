@@ -231,8 +231,7 @@ async fn pulled(settling: &Settling<'_>, component: &Component) -> Result<ImageI
     // Whether the project may have it, only the registry knows.
     let came = known.as_ref().is_some_and(|image| !image.repo_digests.is_empty());
     let is_listed = lists_image(settling.allowed_images, &reference);
-    let is_private =
-        came && !is_listed && settling.accounts.is_anothers(settling.project, &registry_of(&reference));
+    let is_private = came && !is_listed && settling.accounts.is_anothers(settling.project, &registry_of(&reference));
     let is_shadowed = other.is_some() || is_private;
     let image = match (component.pull, known) {
         (PullPolicy::Never, Some(_)) if other.is_some() => return Err(others("")),

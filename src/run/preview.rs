@@ -11,7 +11,8 @@ use super::traffic_past::TrafficPast;
 use crate::build::ContentKeys;
 use crate::config::{Environment, Project};
 use crate::model::{
-    CommitId, ComponentName, DeploymentId, EdgeSettings, Problem, RefName, RegistryAccounts, Release, ReleaseId, ReleasePart, Stack, Tree,
+    CommitId, ComponentName, DeploymentId, EdgeSettings, Problem, RefName, RegistryAccounts, Release, ReleaseId,
+    ReleasePart, Stack, Tree,
 };
 use crate::plan::Plan;
 use crate::plan::changes::{Candidate, ComponentChange, changes};

@@ -28,7 +28,12 @@ fn project() -> ProjectName {
 async fn pull(engine: &DockerEngine, reference: &str) -> (Result<launchway::engine::Image, EngineError>, Vec<String>) {
     let told = Mutex::new(Vec::new());
     let result = engine
-        .pull(reference, &project(), &|line: &str| told.lock().unwrap().push(line.to_string()), &CancellationToken::new())
+        .pull(
+            reference,
+            &project(),
+            &|line: &str| told.lock().unwrap().push(line.to_string()),
+            &CancellationToken::new(),
+        )
         .await;
     (result, told.into_inner().unwrap())
 }

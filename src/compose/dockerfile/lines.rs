@@ -106,7 +106,8 @@ pub fn directive<'a>(line: &'a str, comment: &str) -> Option<(String, &'a str)> 
     let (name, value) = line.strip_prefix(comment)?.trim_start().split_once('=')?;
     let name = name.trim_end();
     let value = value.trim();
-    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric());
+    let is_name =
+        name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric());
     (is_name && !value.is_empty()).then(|| (name.to_lowercase(), value))
 }
 

@@ -102,7 +102,8 @@ fn one(text: &str, dialect: Dialect, settings: &Settings<'_>) -> Result<Fetched,
 /// Arguments that exist without being declared.
 fn globals(settings: &Settings<'_>) -> Values {
     let mut globals = Values::new();
-    for (prefix, platform) in [("BUILD", settings.platforms.map(|p| p.0)), ("TARGET", settings.platforms.map(|p| p.1))] {
+    for (prefix, platform) in [("BUILD", settings.platforms.map(|p| p.0)), ("TARGET", settings.platforms.map(|p| p.1))]
+    {
         let mut parts = platform.unwrap_or_default().splitn(3, '/').map(str::to_string);
         let mut part = || match platform {
             Some(_) => parts.next().unwrap_or_default(),

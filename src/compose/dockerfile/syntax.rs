@@ -29,5 +29,6 @@ pub fn frontends(text: &str) -> Vec<(u32, String)> {
             found.extend(named.filter_map(|(_, value)| Some((1, value.as_str()?.to_string()))));
         }
     }
+    found.dedup();
     found
 }

@@ -278,3 +278,28 @@ fn timing_has_its_usual_values() {
     assert_eq!(set.windows[0].sentence(), "mon-sun 09:00 to 17:00 UTC");
     assert_eq!((set.priority, set.approval), (-3, true));
 }
+
+#[test]
+fn an_account_of_a_project_is_nobody_elses() {
+    let text = r#"
+[registries."ghcr.io"]
+username = "all"
+password = "everybodys-password"
+[projects.shop]
+forge = "plain"
+repository = "/srv/shop.git"
+secret = "0123456789abcdef"
+[projects.shop.registries."https://ghcr.io/v2/"]
+username = "shop"
+password = "shops-password"
+[projects.shop.environments.production]
+branch = "main"
+"#;
+    let config = parse(text, Path::new("launchway.toml")).unwrap();
+    let name = |name: &str| ProjectName::new(name).unwrap();
+    let of = |project: &str| config.registries.of(&name(project), "ghcr.io").unwrap().username.clone();
+    assert_eq!((of("shop").as_str(), of("blog").as_str()), ("shop", "all"));
+    assert!(config.registries.is_anothers(&name("blog"), "ghcr.io"));
+    assert!(!config.registries.is_anothers(&name("shop"), "ghcr.io"));
+    assert_eq!(config.secrets().filter(|secret| secret.expose().ends_with("s-password")).count(), 2);
+}

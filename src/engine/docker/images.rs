@@ -138,7 +138,8 @@ impl DockerEngine {
         let name = full_image_name(name);
         let is_of = |container: &ContainerSummary| {
             let image = container.image.as_deref();
-            (id.is_some() && container.image_id.as_deref() == id) || image.is_some_and(|own| full_image_name(own) == name)
+            (id.is_some() && container.image_id.as_deref() == id)
+                || image.is_some_and(|own| full_image_name(own) == name)
         };
         Ok(all.into_iter().filter(is_of).filter_map(|container| container.id).collect())
     }

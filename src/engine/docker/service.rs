@@ -96,11 +96,7 @@ impl Engine for DockerEngine {
         *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = accounts;
     }
 
-    async fn account(
-        &self,
-        registry: &str,
-        project: &ProjectName,
-    ) -> Result<Option<RegistryCredentials>, EngineError> {
+    async fn account(&self, registry: &str, project: &ProjectName) -> Result<Option<RegistryCredentials>, EngineError> {
         self.account_at(registry, project).await
     }
 
