@@ -80,7 +80,7 @@ impl Looking<'_> {
                 return Err(self.wrong(named.line, &why));
             }
             found.begun_from.push(self.deployer.image_names.begin_from(self.project, reference));
-            let image = self.image(named.line, reference, (look, look && pulls), &allowed).await?;
+            let image = self.image(named.line, reference, (look, look && pulls), &allowed, &engine.platform).await?;
             if let Some(Image { environment, triggers, .. }) = image.filter(|_| named.is_base) {
                 bases.insert(reference.clone(), Base { environment, triggers });
             }
@@ -98,6 +98,7 @@ impl Looking<'_> {
         reference: &str,
         (look, anew): (bool, bool),
         allowed: &Permissions,
+        platform: &str,
     ) -> Result<Option<Image>, Setback> {
         let Deployer { engine, store, image_names, .. } = self.deployer;
         let is_listed = lists_image(&allowed.images, reference);
@@ -118,6 +119,9 @@ impl Looking<'_> {
             (there, other)
         };
         let accounts = &self.deployer.config().registries;
+        // An image for another platform is not the one that the build would begin from.
+        let fits = |image: &Image| !look || is_for(&image.platform, platform);
+        let there = there.filter(fits);
         let came = there.as_ref().is_some_and(|image| !image.repo_digests.is_empty());
         let is_private = came && !is_listed && accounts.is_anothers(self.project, &registry_of(reference));
         let asks = other.is_some() || is_private;
@@ -130,6 +134,10 @@ impl Looking<'_> {
         self.log.line(Some(self.component), &format!("pulling {reference}, which the build begins from"));
         let progress = |text: &str| self.log.line(Some(self.component), text);
         match engine.pull(reference, self.project, &progress, self.cancel).await {
+            Ok(image) if !fits(&image) => {
+                let why = format!("{reference} is for {}, and this engine is {platform}", image.platform);
+                Err(self.wrong(line, &why))
+            }
             Ok(image) => Ok(Some(image)),
             Err(error @ (EngineError::Cancelled | EngineError::Unavailable { .. })) => Err(error.into()),
             Err(error) => Err(match other {
@@ -165,6 +173,12 @@ impl Looking<'_> {
         });
         refused.map_or(Ok(()), |problem| Err(in_component(self.component, problem)))
     }
+}
+
+/// `linux/arm64/v8` is for `linux/arm64`.
+fn is_for(image: &str, platform: &str) -> bool {
+    let begin = |text: &str| text.split('/').take(2).map(str::to_string).collect::<Vec<_>>();
+    begin(image) == begin(platform)
 }
 
 /// `1.41`.

@@ -2,7 +2,7 @@
 
 use super::lines::{DIALECTS, Dialect, Instruction, instructions, is_blank};
 use super::words::{UNKNOWN, Values, expand, words};
-use crate::model::BuildSpec;
+use crate::model::{AdditionalContext, BuildSpec};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What surrounds the Dockerfile.
@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Settings<'a> {
     /// Build arguments.
     pub args: BTreeMap<String, String>,
-    /// Names of further contexts: they go before images of that name.
-    pub contexts: BTreeSet<String>,
+    /// Further contexts, and the image that one is: their names go before images of that name.
+    pub contexts: BTreeMap<String, Option<String>>,
     /// The engine's (`linux/amd64`), where it is known, and the one that is built for.
     pub platforms: Option<(&'a str, &'a str)>,
     /// The variables of an image and its `ONBUILD` instructions, where the image was looked at.
@@ -21,7 +21,11 @@ pub struct Settings<'a> {
 impl Settings<'_> {
     /// What the Compose file says around a Dockerfile.
     pub fn of(build: &BuildSpec) -> Self {
-        let contexts = build.additional_contexts.keys().cloned().collect();
+        let image = |context: &AdditionalContext| match context {
+            AdditionalContext::Reference(text) => text.strip_prefix("docker-image://").map(str::to_string),
+            _ => None,
+        };
+        let contexts = build.additional_contexts.iter().map(|(name, context)| (name.clone(), image(context))).collect();
         Self { args: build.args.clone(), contexts, ..Self::default() }
     }
 }
@@ -220,7 +224,7 @@ impl<'a> Walk<'a> {
             stage = Stage { args: Values::new(), ..earlier.clone() };
         } else if base == "scratch" {
             stage.is_known = true;
-        } else if !self.is_context(&base) {
+        } else if let Some(base) = self.image_of(base) {
             let reference = known(base);
             if let Some(looked_at) = reference.as_ref().and_then(|reference| self.settings.bases.get(reference)) {
                 stage.environment = looked_at.environment.clone();
@@ -247,8 +251,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn is_context(&self, name: &str) -> bool {
-        self.settings.contexts.iter().any(|context| context.eq_ignore_ascii_case(name))
+    /// The image that a name stands for; `None`: it is another context.
+    fn image_of(&self, name: String) -> Option<String> {
+        match self.settings.contexts.iter().find(|(context, _)| context.eq_ignore_ascii_case(&name)) {
+            Some((_, image)) => image.clone(),
+            None => Some(name),
+        }
     }
 
     fn arg(&mut self, rest: &str) {
@@ -361,9 +369,10 @@ impl<'a> Walk<'a> {
         let name = self.expanded(text);
         let lower = name.to_lowercase();
         let is_stage = self.names.contains(&lower) || lower.parse::<u32>().is_ok();
-        if is_stage || self.is_context(&name) || name == "scratch" {
+        if is_stage || name == "scratch" {
             return;
         }
+        let Some(name) = self.image_of(name) else { return };
         self.found.images.insert(Image { line, reference: known(name), is_base: false, platform: None });
     }
 }

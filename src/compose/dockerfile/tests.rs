@@ -1,5 +1,5 @@
 use super::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// `image REFERENCE` and `add SOURCE from HOST`, a line each; what is not known is `?`.
 fn told_with(text: &str, settings: &Settings<'_>) -> String {
@@ -134,15 +134,16 @@ fn arguments_of_the_build_and_what_the_base_brings_along_count() {
     let base = sources_base(&[("V", "http://a.example")], &["ADD http://b.example/x /x", "COPY --from=victim:1 / /"]);
     let settings = Settings {
         args: BTreeMap::from([("TAG".to_string(), "2".to_string())]),
-        contexts: BTreeSet::from(["given".to_string()]),
+        contexts: BTreeMap::from([("given".into(), None), ("tool".into(), Some("tool:3".into()))]),
         platforms: Some(("linux/amd64", "linux/arm64")),
         bases: BTreeMap::from([("base:2".to_string(), base)]),
     };
-    let text = "ARG TAG=1\nFROM base:$TAG\nARG V=local\nADD $V/x /x\nFROM given\nFROM tool-$TARGETARCH-$BUILDOS\n";
+    let text = "ARG TAG=1\nFROM base:$TAG\nARG V=local\nADD $V/x /x\nFROM given\nFROM tool-$TARGETARCH-$BUILDOS\nFROM Tool\nCOPY --from=given / /\n";
     insta::assert_snapshot!(told_with(text, &settings), @r"
     2 image base:2
     2 image victim:1
     6 image tool-arm64-linux
+    7 image tool:3
     2 add from b.example
     4 add from a.example
     ");
