@@ -20,7 +20,8 @@ async fn a_cache_of_one_project_is_empty_for_another_whatever_its_arguments_say(
     let text = std::fs::read_to_string(world.repository.work().join("Dockerfile")).unwrap();
     world.repository.write("Dockerfile", text.replace("ID", &world.tag.replace([':', '/'], "-")));
     let salted = |salt: &str, more: &[(&str, &str)]| {
-        let args = more.iter().chain(&[("SALT", salt)]).map(|(name, value)| (name.to_string(), value.to_string()));
+        let salt = [("SALT", salt)];
+        let args = more.iter().chain(&salt).map(|(name, value)| (name.to_string(), value.to_string()));
         BuildSpec { args: args.collect(), ..spec() }
     };
     build_as(&world, "victim", salted("one", &[])).await.unwrap();
