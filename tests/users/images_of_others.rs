@@ -6,7 +6,8 @@ use crate::support::git_repository::GitRepository;
 use crate::support::images::BASE;
 use crate::support::registry::Registry;
 use crate::support::world::{Settings, World};
-use bollard::query_parameters::{RemoveImageOptionsBuilder, TagImageOptionsBuilder};
+use bollard::models::{ContainerCreateBody, HostConfig};
+use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -135,6 +136,36 @@ async fn a_name_that_others_hold_is_not_taken_and_their_image_not_used() {
     let (code, told) = deploy_other(&world, &other).await;
     assert_eq!(code, 0, "{told}");
     end(world, &[name, shared, theirs]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_others_hold_goes_to_the_build_that_takes_their_stack_over() {
+    let world = World::new().await;
+    let docker = &world.engine.docker;
+    let name = format!("story/{}:stack", world.project);
+    name_image(&world, BASE, &name).await;
+    // As `docker compose up` leaves it.
+    let project = format!("{}-production", world.project);
+    let label = |kind: &str, value: &str| (format!("com.docker.compose.{kind}"), value.to_string());
+    let labels = [("project", project.as_str()), ("service", "web"), ("container-number", "1"), ("oneoff", "False")];
+    let body = ContainerCreateBody {
+        image: Some(name.clone()),
+        cmd: Some(vec!["sleep".into(), "600".into()]),
+        labels: Some(labels.iter().map(|(kind, value)| label(kind, value)).collect()),
+        host_config: Some(HostConfig { init: Some(true), ..Default::default() }),
+        ..Default::default()
+    };
+    let options = CreateContainerOptionsBuilder::new().name(&format!("{project}-web-1")).build();
+    let by_hand = docker.create_container(Some(options), body).await.unwrap().id;
+    docker.start_container(&by_hand, None).await.unwrap();
+
+    world.repository.write("Dockerfile", format!("FROM {BASE}\n"));
+    world.repository.write("compose.yaml", idle(&format!("    build: .\n    image: {name}\n")));
+    let commit = world.push("Taken over");
+    assert_eq!(world.ends(&commit).await.state, "success", "{}", world.deployment_logs());
+    let tag = world.query("SELECT json_extract(parts, '$.web.image.tag') FROM releases WHERE id = 1");
+    assert_eq!(id_of(&world, &name).await, id_of(&world, tag.trim()).await, "{}", world.deployment_logs());
+    end(world, &[name]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

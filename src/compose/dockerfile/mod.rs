@@ -3,12 +3,14 @@
 //! Source: BuildKit's `frontend/dockerfile/parser` and `shell/lex.go`. Its versions read a few things differently (heredocs,
 //! an escaped escape at the end of a line), and which one will read is not known here: what any of them would fetch counts.
 
+mod hosts;
 mod lines;
 mod sources;
 mod syntax;
 mod words;
 
-pub use sources::{Base, Fetched, Image, Remote, Settings, fetched, remote};
+pub use hosts::remote;
+pub use sources::{Base, Fetched, Image, Remote, Settings, fetched};
 pub use syntax::frontends;
 
 #[cfg(test)]
