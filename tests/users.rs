@@ -6,6 +6,7 @@ mod users {
     mod admitting;
     mod asking;
     mod building;
+    mod building_apart;
     mod cancelling;
     mod catching_up;
     mod checking;
@@ -38,6 +39,7 @@ mod users {
     mod full_engine_disk;
     mod giving_back;
     mod ignore_files;
+    mod images_of_others;
     mod images_that_move;
     mod insights;
     mod judging_by_prometheus;

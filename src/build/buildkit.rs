@@ -7,8 +7,9 @@ use super::limits::{BuildLimits, Limited, put_in_force};
 use super::progress::{BuildLine, BuildProgress};
 use super::session::{Accounts, Session, random_id};
 use super::solve_request::{CONTEXT, DOCKERFILE, additional, solve_request};
+use super::source_policy::Sources;
 use super::{BuildError, EngineAddress};
-use crate::model::{AdditionalContext, BuildSpec, ComponentName, Mask, Tree, WorkDetail};
+use crate::model::{AdditionalContext, BuildSpec, ComponentName, Mask, ProjectName, Tree, WorkDetail};
 use bollard::grpc::export::moby::buildkit::v1::StatusRequest;
 use bollard::grpc::export::moby::buildkit::v1::control_client::ControlClient;
 use bollard::models::SystemInfoCgroupDriverEnum;
@@ -33,6 +34,10 @@ pub struct BuildRequest {
     pub spec: BuildSpec,
     /// The image's name; `spec.tags` are further ones.
     pub tag: String,
+    /// Whose it is: caches and the outcome of steps are each project's own.
+    pub project: ProjectName,
+    /// What the engine may fetch beside images of registries; `None`: whatever it is asked for.
+    pub sources: Option<Sources>,
     /// Ours (project, component, content key, commit), beside those of the Compose file.
     pub labels: BTreeMap<String, String>,
     /// The images of components that serve as additional contexts.
@@ -44,6 +49,8 @@ pub struct BuildRequest {
     pub mask: Mask,
     /// `launchway deploy --rebuild`.
     pub pull: bool,
+    /// The base images were pulled just now: those that the engine has count.
+    pub pulled: bool,
     pub no_cache: bool,
     /// What [`Builder::limit`] put in force; `None` where it could not.
     pub limits: Option<Limited>,

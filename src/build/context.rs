@@ -127,6 +127,11 @@ impl Dockerfile {
     }
 }
 
+/// The Dockerfile of `spec`, as text.
+pub fn dockerfile_text(tree: &dyn Tree, spec: &BuildSpec) -> Result<String, BuildError> {
+    Ok(String::from_utf8_lossy(&Dockerfile::of(tree, spec)?.text).into_owned())
+}
+
 /// What is sent for a build, after its ignore file.
 pub fn listing(tree: &dyn Tree, spec: &BuildSpec) -> Result<Vec<ContextEntry>, BuildError> {
     Context::of(tree, spec)?.listing(tree)

@@ -17,14 +17,16 @@ mod pattern;
 mod progress;
 mod session;
 mod solve_request;
+mod source_policy;
 
 pub use archive::{Archive, file_archive, folder_archive, text_archive};
 pub use buildkit::{BuildRequest, Builder, BuiltImage};
 pub use content_key::{ContentKeys, content_key};
-pub use context::{Context, ContextEntry, Dockerfile, follow, listing};
+pub use context::{Context, ContextEntry, Dockerfile, dockerfile_text, follow, listing};
 pub use dockerignore::{Dockerignore, FolderMatch, InvalidPattern};
 pub use engine_address::EngineAddress;
 pub use error::BuildError;
 pub use limits::{BuildLimits, Limited};
 pub use progress::{BuildLine, BuildLineKind};
 pub use session::Accounts;
+pub use source_policy::Sources;

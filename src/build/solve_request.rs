@@ -1,8 +1,9 @@
 //! A build as BuildKit's Dockerfile frontend wants it described
 //! (https://github.com/moby/buildkit/blob/master/frontend/dockerfile/docs/reference.md and `builder/build.go` there).
 
+use super::source_policy::policy;
 use super::{BuildError, BuildRequest};
-use crate::model::AdditionalContext;
+use crate::model::{AdditionalContext, CACHE_NAMESPACE, ProjectName};
 use bollard::grpc::export::moby::buildkit::v1::{CacheOptions, CacheOptionsEntry, SolveRequest};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -26,7 +27,8 @@ pub(super) fn solve_request(
     let mut attributes: HashMap<String, String> = HashMap::new();
     let mut set = |name: &str, value: String| attributes.insert(name.to_string(), value);
     set("filename", dockerfile.to_string());
-    set("image-resolve-mode", if spec.pull || request.pull { "pull" } else { "default" }.to_string());
+    let pulls = (spec.pull || request.pull) && !request.pulled;
+    set("image-resolve-mode", if pulls { "pull" } else { "default" }.to_string());
     if let Some(target) = &spec.target {
         set("target", target.clone());
     }
@@ -36,19 +38,19 @@ pub(super) fn solve_request(
     if spec.no_cache || request.no_cache {
         set("no-cache", String::new());
     }
-    for (name, value) in &spec.args {
+    for (name, value) in spec.args.iter().filter(|(name, _)| *name != CACHE_NAMESPACE) {
         if request.mask.apply(value) != *value {
             return Err(BuildError::SecretArgument(name.clone()));
         }
         set(&format!("build-arg:{name}"), value.clone());
     }
+    set(&format!("build-arg:{CACHE_NAMESPACE}"), format!("launchway-{}", request.project));
     for (name, value) in spec.labels.iter().chain(&request.labels) {
         set(&format!("label:{name}"), value.clone());
     }
-    if !spec.extra_hosts.is_empty() {
-        let hosts: Result<Vec<String>, BuildError> = spec.extra_hosts.iter().map(|host| extra_host(host)).collect();
-        set("add-hosts", hosts?.join(","));
-    }
+    let hosts: Result<Vec<String>, BuildError> = spec.extra_hosts.iter().map(|host| extra_host(host)).collect();
+    let hosts: Vec<String> = std::iter::once(own_steps(&request.project)).chain(hosts?).collect();
+    set("add-hosts", hosts.join(","));
     if let Some(bytes) = spec.shm_size_bytes {
         set("shm-size", bytes.to_string());
     }
@@ -107,8 +109,15 @@ pub(super) fn solve_request(
         frontend_attrs: attributes,
         cache: Some(CacheOptions { imports, ..CacheOptions::default() }),
         entitlements,
+        source_policy: request.sources.as_ref().map(policy),
         ..SolveRequest::default()
     })
+}
+
+/// A host that nobody looks for. It belongs to what a `RUN` can see, and so makes what it left behind the project's own:
+/// BuildKit takes a step for the same, whoever asks for it, also where secrets, proxies or what it fetched differ.
+fn own_steps(project: &ProjectName) -> String {
+    format!("{project}.launchway.invalid=192.0.2.1")
 }
 
 /// `name:address` or `name=address`, as Compose has it, to `name=address`.

@@ -47,6 +47,10 @@ pub struct Args {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Look at this server instead: whether apps and builds reach the metadata address of its cloud, and the rule that
+    /// forbids it. As root
+    #[arg(long, exclusive = true)]
+    server: bool,
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -89,6 +93,9 @@ struct Finding {
 /// # Errors
 /// A folder that cannot be read. What is wrong with its files is part of the report.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if args.server {
+        return Ok(super::check_server::run());
+    }
     let report = check(&args)?;
     if args.json {
         println!("{}", serde_json::to_string(&report)?);

@@ -6,6 +6,7 @@
 
 mod canonical;
 mod command_line;
+pub mod dockerfile;
 mod dotenv;
 mod extends;
 mod fallback;
@@ -21,6 +22,7 @@ mod mount_options;
 mod names;
 mod network_driver;
 mod networks;
+mod origins;
 mod port_spec;
 mod problems;
 mod read;
@@ -36,6 +38,7 @@ mod volume_spec;
 mod volumes;
 mod yaml;
 
+pub use origins::{has_own_frontend, refused_remote};
 pub use read::{ReadRequest, Reading, read};
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ impl Problems {
         self.push(Problem { severity, place, key, message, allow: None });
     }
 
-    fn push(&self, problem: Problem) {
+    pub fn push(&self, problem: Problem) {
         let mut problems = self.0.borrow_mut();
         if !problems.contains(&problem) {
             problems.push(problem);

@@ -7,6 +7,7 @@ use super::launchway;
 use super::load::{Loader, Origin, Variables};
 use super::names;
 use super::networks;
+use super::origins;
 use super::problems::Problems;
 use super::service::Services;
 use super::view::View;
@@ -56,6 +57,9 @@ pub fn read(request: &ReadRequest<'_>) -> Result<Reading, Vec<Problem>> {
     let problems = Problems::default();
     let files = Files::new(request.tree, &request.root, &request.outside_files);
     let stack = stack(request, &files, &problems);
+    if let Some(stack) = &stack {
+        origins::check(request, &files, stack, &problems);
+    }
     let failed = problems.has_errors();
     let problems = problems.into_sorted(&Mask::new(&request.secret_values));
     match stack {

@@ -12,6 +12,7 @@ mod launchway;
 mod messages;
 mod mounts;
 mod names;
+mod origins;
 mod permissions;
 mod properties;
 mod stack;

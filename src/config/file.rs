@@ -115,6 +115,8 @@ pub struct FileProject {
     #[serde(default)]
     pub allow: Permissions,
     #[serde(default)]
+    pub registries: BTreeMap<Spanned<String>, FileRegistry>,
+    #[serde(default)]
     pub environments: BTreeMap<Spanned<String>, Spanned<FileEnvironment>>,
 }
 

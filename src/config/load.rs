@@ -4,8 +4,8 @@ use super::file::{File, FileEnvironment, FileProject, FileRegistry, OneOrMore};
 use super::value::{Source, duration, size, variable_lines};
 use super::{Config, Environment, Limits, Pattern, Project};
 use crate::model::{
-    EnvironmentName, ForgeKind, GitCredentials, HostPattern, Place, Problem, ProjectName, RegistryCredentials, Repair,
-    RepoPath, Secret, registry_name,
+    EnvironmentName, ForgeKind, GitCredentials, HostPattern, Place, Problem, ProjectName, RegistryAccounts,
+    RegistryCredentials, Repair, RepoPath, Secret, registry_name,
 };
 use globset::GlobBuilder;
 use std::collections::BTreeMap;
@@ -146,7 +146,8 @@ impl Check<'_> {
             self.wrong(written.span().start, "metrics.listen", format!("{listen} is `listen` already; another port"));
         }
         let telemetry = file.telemetry.as_ref().and_then(|telemetry| self.telemetry(telemetry));
-        let registries = self.registries(&file.registries);
+        let mut registries =
+            RegistryAccounts { of_all: self.registries("registries", &file.registries), of_project: BTreeMap::new() };
         let mut projects = BTreeMap::new();
         if file.projects.is_empty() {
             self.wrong(
@@ -160,7 +161,13 @@ impl Check<'_> {
             match ProjectName::new(name.get_ref().clone()) {
                 Ok(name) => {
                     let line = self.place_at(start).line;
-                    let project = self.project(&name, line, start, project.get_ref());
+                    let project = project.get_ref();
+                    if !project.registries.is_empty() {
+                        let key = format!("projects.{name}.registries");
+                        let own = self.registries(&key, &project.registries);
+                        registries.of_project.insert(name.clone(), own);
+                    }
+                    let project = self.project(&name, line, start, project);
                     projects.insert(name, project);
                 }
                 Err(error) => self.wrong(start, "projects", error.to_string()),
@@ -238,11 +245,16 @@ impl Check<'_> {
         }
     }
 
-    fn registries(&mut self, file: &BTreeMap<Spanned<String>, FileRegistry>) -> BTreeMap<String, RegistryCredentials> {
+    /// `table`: where they stand.
+    fn registries(
+        &mut self,
+        table: &str,
+        file: &BTreeMap<Spanned<String>, FileRegistry>,
+    ) -> BTreeMap<String, RegistryCredentials> {
         let mut registries = BTreeMap::new();
         for (written, account) in file {
             let (text, start) = (written.get_ref(), written.span().start);
-            let key = format!("registries.{text}");
+            let key = format!("{table}.{text}");
             let name = registry_name(text);
             let is_host = !name.is_empty() && !name.contains(char::is_whitespace);
             let rest = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest);

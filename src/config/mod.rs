@@ -17,7 +17,7 @@ pub use telemetry::Telemetry;
 
 use crate::model::{
     EdgeSettings, EnvironmentName, ForgeKind, Freeze, GitCredentials, HostPattern, Permissions, ProjectName, RefName,
-    RegistryCredentials, Repair, RepoPath, Retention, Secret, Window,
+    RegistryAccounts, Repair, RepoPath, Retention, Secret, Window,
 };
 use globset::GlobMatcher;
 use std::collections::BTreeMap;
@@ -47,8 +47,7 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Where traces of deployments are sent; absent: nowhere.
     pub telemetry: Option<Telemetry>,
-    /// Accounts of registries by host; `docker.io` for Docker Hub.
-    pub registries: BTreeMap<String, RegistryCredentials>,
+    pub registries: RegistryAccounts,
     pub projects: BTreeMap<ProjectName, Project>,
 }
 
@@ -185,7 +184,7 @@ impl Config {
 
     /// Every secret that the settings hold, for masking.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        let registries = self.registries.values().map(|account| &account.password);
+        let registries = self.registries.all().map(|account| &account.password);
         let headers = self.telemetry.iter().flat_map(|telemetry| telemetry.headers.iter().map(|(_, value)| value));
         registries.chain(headers).chain(self.projects.values().flat_map(|project| {
             let own = [&project.secret, &project.signing_token, &project.token, &project.credentials.token];

@@ -10,7 +10,9 @@ pub use held_names::HeldNames;
 pub use ownership::SEALS_NOTHING;
 pub use ownership::{Labels, Ownership, Whose, volume_id};
 
-use crate::model::{Ending, EnvironmentName, Holdings, Observed, ProjectName, Recorded, RegistryCredentials};
+use crate::model::{
+    Ending, EnvironmentName, Holdings, Observed, ProjectName, Recorded, RegistryAccounts, RegistryCredentials,
+};
 use crate::plan::{Action, ContainerSpec, VolumeContent};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -45,6 +47,12 @@ pub struct Image {
     pub has_healthcheck: bool,
     pub labels: BTreeMap<String, String>,
     pub size_bytes: i64,
+    /// Its variables (`ENV`).
+    pub environment: BTreeMap<String, String>,
+    /// Its `ONBUILD` instructions, without that word.
+    pub triggers: Vec<String>,
+    /// `linux/amd64`, with the variant where it has one.
+    pub platform: String,
 }
 
 /// What the engine is and has.
@@ -219,21 +227,37 @@ pub trait Engine: Send + Sync {
     /// The image under a tag, digest or id, or `None`.
     async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError>;
 
-    /// Pulls a reference, with the server's registry credentials, and returns what came.
+    /// Pulls a reference for a project, with the account that it may use there, and returns what came.
     async fn pull(
         &self,
         reference: &str,
+        project: &ProjectName,
         progress: &(dyn for<'a> Fn(&'a str) + Send + Sync),
         cancel: &CancellationToken,
     ) -> Result<Image, EngineError>;
 
-    /// Accounts of registries by host (`docker.io` for Docker Hub) out of the server's own settings, in place of those
-    /// that were told before. They go before Docker's `config.json`.
-    fn sign_in(&self, _accounts: BTreeMap<String, RegistryCredentials>) {}
+    /// Accounts of registries out of the server's own settings, in place of those that were told before. They go before Docker's `config.json`.
+    fn sign_in(&self, _accounts: RegistryAccounts) {}
 
-    /// The account that a pull from a registry would use, by host.
-    async fn account(&self, _registry: &str) -> Result<Option<RegistryCredentials>, EngineError> {
+    /// The account that a pull of a project from a registry would use, by host.
+    async fn account(
+        &self,
+        _registry: &str,
+        _project: &ProjectName,
+    ) -> Result<Option<RegistryCredentials>, EngineError> {
         Ok(None)
+    }
+
+    /// Gives a further name to the image with this id; whatever had the name loses it.
+    async fn name_image(&self, id: &str, name: &str) -> Result<(), EngineError> {
+        let _ = (id, name);
+        Ok(())
+    }
+
+    /// Ids of all containers, whoever made them, that were made of the image with this id, or of one by this name.
+    async fn containers_of_image(&self, id: Option<&str>, name: &str) -> Result<Vec<String>, EngineError> {
+        let _ = (id, name);
+        Ok(Vec::new())
     }
 
     /// The last lines that a container wrote (stdout and stderr together, oldest first).

@@ -1,6 +1,7 @@
 //! How Launchway proves to a repository's host, and to a registry of images, who it is.
 
-use super::Secret;
+use super::{ProjectName, Secret};
+use std::collections::BTreeMap;
 
 /// From `launchway.toml`, never from a payload. What is absent is not offered: no agent, no helper, no key by surprise.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,36 @@ pub struct GitCredentials {
 pub struct RegistryCredentials {
     pub username: String,
     pub password: Secret,
+}
+
+/// Accounts of registries out of `launchway.toml`, by host (`docker.io` for Docker Hub).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RegistryAccounts {
+    /// `[registries]`: every project's.
+    pub of_all: BTreeMap<String, RegistryCredentials>,
+    /// `[projects.X.registries]`: nobody else's.
+    pub of_project: BTreeMap<ProjectName, BTreeMap<String, RegistryCredentials>>,
+}
+
+impl RegistryAccounts {
+    /// The project's own goes before everybody's.
+    pub fn of(&self, project: &ProjectName, registry: &str) -> Option<&RegistryCredentials> {
+        let registry = registry_name(registry);
+        let own = self.of_project.get(project).and_then(|own| own.get(registry));
+        own.or_else(|| self.of_all.get(registry))
+    }
+
+    /// Whether another project has an account there, and this one has none of its own: what the engine has from there may
+    /// be nothing for this project.
+    pub fn is_anothers(&self, project: &ProjectName, registry: &str) -> bool {
+        let registry = registry_name(registry);
+        let has = |own: &BTreeMap<String, RegistryCredentials>| own.contains_key(registry);
+        !self.of_project.get(project).is_some_and(has) && self.of_project.values().any(has)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &RegistryCredentials> {
+        self.of_all.values().chain(self.of_project.values().flat_map(BTreeMap::values))
+    }
 }
 
 /// A registry by its host (and port), whichever way it is written; Docker Hub, which has several, is `docker.io`.

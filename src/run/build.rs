@@ -1,5 +1,6 @@
 //! Stage build: every image that the release needs and the engine does not have. The same content is never built twice.
 
+use super::bases::{Bases, Looking};
 use super::build_slots::{Asked, Slot, Urgency};
 use super::deployer::{Deployer, now_ms};
 use super::failpoint::failpoint;
@@ -10,9 +11,11 @@ use super::outlook::Outlook;
 use super::prepare::Prepared;
 use super::registries::EngineAccounts;
 use super::setback::Setback;
-use crate::build::{BuildError, BuildLimits, BuildLine, BuildLineKind, BuildRequest, Limited};
-use crate::engine::EngineError;
-use crate::model::{ComponentName, DeploymentId, ImageIdentity, Mask, Release, WorkKind, WorkOutcome, label};
+use crate::build::{BuildError, BuildLimits, BuildLine, BuildLineKind, BuildRequest, Limited, Sources};
+use crate::engine::{EngineError, Image};
+use crate::model::{
+    ComponentName, DeploymentId, ImageIdentity, Mask, Release, WorkKind, WorkOutcome, cache_source, label, lists_image,
+};
 use crate::plan::estimate::BuildLeft;
 use crate::store::{Deployment, NotedImage, Trigger};
 use std::cmp::Reverse;
@@ -175,33 +178,41 @@ async fn missing(
         let there = deployer.engine.image(reference).await?;
         let noted = deployer.store.noted_image(reference).await?;
         let image = match (&part.image, there) {
-            // Its tag is this deployment's own: what stands there unnoted is of another store's deployment.
-            (ImageIdentity::Built { anew, .. }, Some(_)) if *anew == Some(deployment.id) && noted.is_none() => {
-                missing.insert(name.clone());
-                continue;
-            }
-            (identity @ ImageIdentity::Built { tag, .. }, Some(image)) if !says_it_is(&image, identity) => {
-                log.line(Some(name), &format!("{tag} names another image by now ({}): it is built again", image.id));
-                missing.insert(name.clone());
-                continue;
-            }
-            (ImageIdentity::Built { tag, .. }, Some(image)) => {
-                log.line(Some(name), &format!("{tag} is built already"));
-                image
-            }
-            (ImageIdentity::Built { tag, .. }, None) => {
-                if noted.is_some() {
-                    log.line(Some(name), &format!("{tag} is gone from the engine: it is built again from the commit"));
+            (identity @ ImageIdentity::Built { tag, .. }, there) => {
+                let own = match &noted {
+                    Some(noted) => noted_image(deployer, noted, there.as_ref()).await?,
+                    // A release that is older than what was noted then; its name is one that no repository can give.
+                    None if deployment.trigger == Trigger::Rollback => {
+                        there.clone().filter(|image| says_it_is(image, identity))
+                    }
+                    None => None,
+                };
+                let line = match (&own, &there) {
+                    (Some(_), _) => format!("{tag} is built already"),
+                    (None, Some(other)) if noted.is_some() => {
+                        format!("{tag} names another image by now ({}): it is built again", other.id)
+                    }
+                    (None, Some(_)) => format!("{tag} is there, but it is not known who built it: it is built again"),
+                    (None, None) if noted.is_some() => {
+                        format!("{tag} is gone from the engine: it is built again from the commit")
+                    }
+                    (None, None) => String::new(),
+                };
+                if !line.is_empty() {
+                    log.line(Some(name), &line);
                 }
-                missing.insert(name.clone());
-                continue;
+                let Some(own) = own else {
+                    missing.insert(name.clone());
+                    continue;
+                };
+                own
             }
             (ImageIdentity::Pulled { .. }, Some(image)) => image,
             (ImageIdentity::Pulled { reference, pinned }, None) => {
                 log.line(Some(name), &format!("pulling {reference} again: the engine lost {pinned}"));
                 let progress = |line: &str| log.line(Some(name), line);
                 let work = deployer.works.begin(deployment.id, Some(name), WorkKind::Pull, pinned);
-                let pulled = deployer.engine.pull(pinned, &progress, cancel).await;
+                let pulled = deployer.engine.pull(pinned, &deployment.project, &progress, cancel).await;
                 work.ended(outcome_of(&pulled));
                 pulled?
             }
@@ -211,6 +222,23 @@ async fn missing(
         }
     }
     Ok(missing)
+}
+
+/// What was noted when it was built, by its id. Where its name was lost or names another, it is named again.
+async fn noted_image(deployer: &Deployer, noted: &NotedImage, there: Option<&Image>) -> Result<Option<Image>, Setback> {
+    if let Some(image) = there.filter(|image| image.id == noted.image_id) {
+        return Ok(Some(image.clone()));
+    }
+    let own = deployer.engine.image(&noted.image_id).await?;
+    if own.is_some() {
+        deployer.engine.name_image(&noted.image_id, &noted.reference).await?;
+    }
+    Ok(own)
+}
+
+/// A sentence about a component's image that the commit is to blame for.
+pub fn in_component(name: &ComponentName, error: impl std::fmt::Display) -> Setback {
+    Setback::Commit { component: Some(name.clone()), why: format!("{name}: {error}"), last_lines: Vec::new() }
 }
 
 /// How a pull ended.
@@ -272,6 +300,8 @@ struct Job {
     name: ComponentName,
     begun: Begun,
     request: BuildRequest,
+    /// What was built once is built again without asking what is allowed today.
+    goes_back: bool,
     log: DeploymentLog,
     stop: CancellationToken,
 }
@@ -322,8 +352,13 @@ impl Job {
         })?;
         // The commit is for people; the content key is what counts.
         let repository = tag.rsplit_once(':').map_or(tag.as_str(), |(repository, _)| repository);
-        spec.tags.push(format!("{repository}:commit-{}", release.commit.short()));
-        spec.tags.extend(component.image.clone());
+        // Those of the Compose file are given afterwards, where nobody else has them.
+        spec.tags = vec![format!("{repository}:commit-{}", release.commit.short())];
+        let allowed = deployer.allowed(&release.project);
+        let goes_back = deployment.trigger == Trigger::Rollback;
+        if !goes_back {
+            spec.cache_from.retain(|from| lists_image(&allowed.images, cache_source(from)));
+        }
         let mut labels = BTreeMap::from([
             (label::PROJECT.to_string(), release.project.to_string()),
             (label::COMPONENT.to_string(), name.to_string()),
@@ -332,10 +367,14 @@ impl Job {
         ]);
         labels.extend(anew.map(|by| (label::BUILT_ANEW_BY.to_string(), by.to_string())));
         let anew = anew == Some(deployment.id);
-        let images = base_components(component)
+        let images: BTreeMap<ComponentName, String> = base_components(component)
             .into_iter()
             .filter_map(|base| release.parts.get(&base).map(|part| (base.clone(), part.image.reference().to_string())))
             .collect();
+        let sources = (!goes_back).then(|| Sources {
+            hosts: allowed.build_remote.clone(),
+            images: images.values().cloned().chain(allowed.images.clone()).collect(),
+        });
         let environment_secrets = deployer
             .config()
             .environment(&release.project, &release.environment)
@@ -349,11 +388,18 @@ impl Job {
             tree,
             spec,
             tag,
+            project: release.project.clone(),
+            sources,
             labels,
             images,
-            registries: Arc::new(EngineAccounts { engine: deployer.engine.clone(), log: log.clone() }),
+            registries: Arc::new(EngineAccounts {
+                engine: deployer.engine.clone(),
+                project: release.project.clone(),
+                log: log.clone(),
+            }),
             mask: Mask::new(&environment_secrets),
             pull: anew,
+            pulled: false,
             no_cache: anew,
             limits: None,
             cancel: stop.clone(),
@@ -367,6 +413,7 @@ impl Job {
             name: name.clone(),
             begun: begun.clone(),
             request,
+            goes_back,
             log: log.clone(),
             stop: stop.clone(),
         })
@@ -389,6 +436,21 @@ impl Job {
         }
     }
 
+    async fn bases(&self) -> Result<Bases, Setback> {
+        if self.goes_back {
+            return Ok(Bases { begun_from: Vec::new(), pulled: false });
+        }
+        let looking = Looking {
+            deployer: &self.deployer,
+            project: &self.release.project,
+            component: &self.name,
+            request: &self.request,
+            log: &self.log,
+            cancel: &self.stop,
+        };
+        looking.look().await
+    }
+
     async fn run(mut self, asked: Asked) -> Result<(), Setback> {
         let slot = self.slot(asked).await?;
         let BuildRequest { tag, spec, .. } = &self.request;
@@ -400,13 +462,15 @@ impl Job {
         };
         self.request.deadline = Instant::now() + self.deployer.config().limits.build;
         self.request.limits = self.limit().await;
+        let bases = self.bases().await?;
+        self.request.pulled = bases.pulled;
         self.log.line(Some(&self.name), &format!("building {}", self.request.tag));
         let start = Instant::now();
         self.begun.note(&self.name, start);
         let (works, tag) = (&self.deployer.works, &self.request.tag);
         let work = works.begin(self.deployment, Some(&self.name), WorkKind::Build, tag);
         let built = self.deployer.builder.build(self.request).await;
-        drop(slot);
+        drop((slot, bases));
         let outcome = match &built {
             Ok(image) if image.cached => Built::Cached,
             Ok(_) => Built::Anew,
@@ -428,7 +492,8 @@ impl Job {
                 for (base, digest) in &image.bases {
                     self.log.line(Some(&self.name), &format!("based on {base} ({digest})"));
                 }
-                note(&self.deployer, &self.release, &self.name, image.id, image.bases).await
+                note(&self.deployer, &self.release, &self.name, image.id.clone(), image.bases).await?;
+                self.deployer.give_further_names(&self.release, &self.name, &image.id, &self.log).await
             }
             Err(BuildError::Cancelled) => Err(Setback::Cancelled),
             Err(error) => {

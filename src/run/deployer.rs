@@ -6,6 +6,7 @@ use super::beyond::Beyonds;
 use super::build_slots::BuildSlots;
 use super::collect::Collecting;
 use super::fronts::Fronts;
+use super::image_names::ImageNames;
 use super::keep::Keeping;
 use super::log::Logs;
 use super::metrics::Metrics;
@@ -72,6 +73,7 @@ pub struct Deployer {
     pub build_slots: BuildSlots,
     /// Tags of images that are being built: two builds of one commit for two environments have the same.
     pub building: HeldNames,
+    pub image_names: ImageNames,
     pub deployment_slots: Arc<Semaphore>,
     pub wrong_codes: WrongCodes,
     /// How many turns for a slot were given since the process began.
@@ -129,6 +131,7 @@ impl Deployer {
             logs: Logs::new(&config.data)?,
             build_slots: BuildSlots::new(config.limits.builds),
             building: HeldNames::default(),
+            image_names: ImageNames::default(),
             wrong_codes: WrongCodes::default(),
             turns_given: AtomicU64::new(0),
             deployment_slots: Arc::new(Semaphore::new(config.limits.deployments)),

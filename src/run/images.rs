@@ -1,14 +1,15 @@
 //! Which image each component of a release has, so that a release that is put back is the same bytes.
 
-use super::build::outcome_of;
+use super::build::{in_component, outcome_of};
+use super::image_names::built_for_another;
 use super::log::DeploymentLog;
 use super::setback::Setback;
 use super::works::{Begun, Works};
 use crate::build::ContentKeys;
 use crate::engine::{Engine, Image};
 use crate::model::{
-    Component, ComponentName, ContentKey, DeploymentId, Fingerprint, ImageIdentity, ProjectName, PullPolicy, Release,
-    ReleasePart, Stack, Tree, WorkKind, label,
+    Component, ComponentName, ContentKey, DeploymentId, Fingerprint, ImageIdentity, Problem, ProjectName, PullPolicy,
+    RegistryAccounts, Release, ReleasePart, Stack, Tree, WorkKind, full_image_name, label, lists_image,
 };
 use crate::plan::fingerprint::{carry_over, fingerprint};
 use crate::plan::order::levels;
@@ -32,6 +33,9 @@ pub struct Settling<'a> {
     pub anew: Anew<'a>,
     /// Images that were settled a moment ago.
     pub known: Option<&'a BTreeMap<ComponentName, ReleasePart>>,
+    /// Names of others' images that the project may use.
+    pub allowed_images: &'a [String],
+    pub accounts: &'a RegistryAccounts,
 }
 
 /// What is built or resolved anew although nothing of it changed.
@@ -166,10 +170,6 @@ async fn is_old(settling: &Settling<'_>, component: &Component, image: &ImageIde
     Ok(u128::try_from(age_ms).is_ok_and(|age| age > limit.as_millis()))
 }
 
-fn in_component(name: &ComponentName, error: impl std::fmt::Display) -> Setback {
-    Setback::Commit { component: Some(name.clone()), why: format!("{name}: {error}"), last_lines: Vec::new() }
-}
-
 /// What `x-launchway.paths` names counts like the context.
 fn with_paths(key: ContentKey, paths: Option<&str>) -> Result<ContentKey, Setback> {
     let Some(paths) = paths else { return Ok(key) };
@@ -215,8 +215,27 @@ async fn pulled(settling: &Settling<'_>, component: &Component) -> Result<ImageI
         Resolve::Name => return Ok(ImageIdentity::Pulled { pinned: reference.clone(), reference }),
     };
     let known = engine.image(&reference).await?;
+    let other = match (&known, settling.anew.store) {
+        (Some(image), Some(store)) if !lists_image(settling.allowed_images, &reference) => {
+            built_for_another(store, settling.project, image).await?
+        }
+        _ => None,
+    };
+    let others = |why: &str| {
+        let other = other.as_ref().map(ToString::to_string).unwrap_or_default();
+        let sentence = format!("{reference} is the name of an image here that was built for project {other}{why};");
+        let key = format!("services.{}.image", component.name);
+        let allow = format!("images = [{reference:?}]");
+        Setback::problems(&[Problem::refusal(Some(component.place.clone()), key, &sentence, allow)])
+    };
+    // Whether the project may have it, only the registry knows.
+    let came = known.as_ref().is_some_and(|image| !image.repo_digests.is_empty());
+    let is_listed = lists_image(settling.allowed_images, &reference);
+    let is_private = came && !is_listed && settling.accounts.is_anothers(settling.project, &registry_of(&reference));
+    let is_shadowed = other.is_some() || is_private;
     let image = match (component.pull, known) {
-        (_, Some(image)) if !anew => image,
+        (PullPolicy::Never, Some(_)) if other.is_some() => return Err(others("")),
+        (_, Some(image)) if !anew && !is_shadowed => image,
         (PullPolicy::Never, None) => {
             let why = format!("{}: the engine has no image {reference}, and pull_policy is never", component.name);
             return Err(Setback::Commit { component: Some(component.name.clone()), why, last_lines: Vec::new() });
@@ -225,7 +244,14 @@ async fn pulled(settling: &Settling<'_>, component: &Component) -> Result<ImageI
             Resolve::Pull { engine, works, log, cancel } => {
                 let (by, name) = (settling.anew.by, Some(&component.name));
                 let work = works.map(|works| works.begin(by, name, WorkKind::Pull, &reference));
-                pull(engine, log, cancel, component, &reference, work).await?
+                let pulling = (settling.project, component);
+                let pulled = pull(engine, log, cancel, pulling, &reference, work).await;
+                match pulled {
+                    Err(error @ Setback::Commit { .. }) if other.is_some() => {
+                        return Err(others(&format!(", and no registry gives one ({error})")));
+                    }
+                    pulled => pulled?,
+                }
             }
             Resolve::Look { to_pull, .. } => {
                 to_pull.lock().unwrap_or_else(PoisonError::into_inner).insert(reference.clone());
@@ -242,7 +268,7 @@ async fn pull(
     engine: &Arc<dyn Engine>,
     log: &DeploymentLog,
     cancel: &CancellationToken,
-    component: &Component,
+    (project, component): (&ProjectName, &Component),
     reference: &str,
     work: Option<Begun>,
 ) -> Result<Image, Setback> {
@@ -250,7 +276,7 @@ async fn pull(
     let log = log.clone();
     let name = component.name.clone();
     let progress = move |line: &str| log.line(Some(&name), line);
-    let pulled = engine.pull(reference, &progress, cancel).await;
+    let pulled = engine.pull(reference, project, &progress, cancel).await;
     if let Some(work) = work {
         work.ended(outcome_of(&pulled));
     }
@@ -258,6 +284,11 @@ async fn pull(
         Setback::Host { why } => in_component(&component.name, why),
         other => other,
     })
+}
+
+/// The registry that a reference names.
+pub fn registry_of(reference: &str) -> String {
+    full_image_name(reference).split('/').next().unwrap_or_default().to_string()
 }
 
 /// By digest where the registry gave one, so that it can be pulled again; else by the engine's own id.

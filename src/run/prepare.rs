@@ -301,6 +301,8 @@ impl Making<'_> {
                 now_ms: now_ms(),
             },
             known,
+            allowed_images: &project.allow.images,
+            accounts: &config.registries,
         };
         let parts = images::settle(&settling).await?;
         let given = image_facts::give(&mut stack, &parts, previous, tree.as_ref(), &resolve, edge.is_some()).await?;

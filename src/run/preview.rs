@@ -11,7 +11,8 @@ use super::traffic_past::TrafficPast;
 use crate::build::ContentKeys;
 use crate::config::{Environment, Project};
 use crate::model::{
-    CommitId, ComponentName, DeploymentId, EdgeSettings, Problem, RefName, Release, ReleaseId, ReleasePart, Stack, Tree,
+    CommitId, ComponentName, DeploymentId, EdgeSettings, Problem, RefName, RegistryAccounts, Release, ReleaseId,
+    ReleasePart, Stack, Tree,
 };
 use crate::plan::Plan;
 use crate::plan::changes::{Candidate, ComponentChange, changes};
@@ -85,6 +86,7 @@ pub async fn compare(
         edge,
         traffic_past: None,
         known: None,
+        accounts: &RegistryAccounts::default(),
     };
     let nothing = Answers::new();
     let old = match old {
@@ -125,6 +127,7 @@ impl Deployer {
             edge: config.edge.as_ref(),
             traffic_past: Some(&self.traffic_past),
             known: None,
+            accounts: &config.registries,
         };
         let Checkout { tree, commit: commit_info } =
             self.told(checkout(self, project, &commit, Some(&reference), &self.stop).await)?;
@@ -223,6 +226,7 @@ struct How<'a> {
     traffic_past: Option<&'a TrafficPast>,
     /// Images that were settled a moment ago.
     known: Option<&'a BTreeMap<ComponentName, ReleasePart>>,
+    accounts: &'a RegistryAccounts,
 }
 
 async fn side(
@@ -246,6 +250,8 @@ async fn side(
         resolve: how.resolve,
         anew: Anew { build: false, pull: false, by: DeploymentId(0), store: how.store, now_ms: now_ms() },
         known: how.known,
+        allowed_images: &project.allow.images,
+        accounts: how.accounts,
     };
     let parts = images::settle(&settling).await.map_err(|setback| Refusal::Impossible(setback.to_string()))?;
     let has_edge = how.edge.is_some();

@@ -38,8 +38,8 @@ impl Convergence<'_> {
     }
 
     /// What the same engine says of the container and of the image. The image's name may be gone while the container
-    /// runs, or stand for a later build of the same content: then the id that was noted counts, and what the
-    /// container's image says of itself.
+    /// runs, or stand for a later build of the same content: then the id that was noted counts; and of a container that an
+    /// earlier deployment created and read back, what its image says of itself.
     async fn read_image_back(
         &self,
         container: &ObservedContainer,
@@ -54,7 +54,8 @@ impl Convergence<'_> {
         if noted.is_some_and(|noted| noted.image_id == container.image_id) {
             return Ok(());
         }
-        let own = self.deployer.engine.image(&container.image_id).await?;
+        let is_new = self.wanted.deployment.is_some() && container.deployment == self.wanted.deployment;
+        let own = if is_new { None } else { self.deployer.engine.image(&container.image_id).await? };
         if own.is_some_and(|own| says_it_is(&own, &part.image)) {
             return Ok(());
         }

@@ -68,6 +68,13 @@ impl Store {
         row.as_ref().map(from_row).transpose()
     }
 
+    /// What was built and is the image with this id, whatever names that has.
+    pub async fn builds_with_id(&self, image_id: &str) -> Result<Vec<NotedImage>, StoreError> {
+        let sql = "SELECT * FROM images WHERE image_id = ? AND content_key IS NOT NULL";
+        let rows = sqlx::query(sql).bind(image_id).fetch_all(&self.readers).await.map_err(query("read images"))?;
+        rows.iter().map(from_row).collect()
+    }
+
     /// The images of a release, with what was noted of each, by component.
     pub async fn images_of(&self, release: ReleaseId) -> Result<Vec<ReleaseImage>, StoreError> {
         let mut images = Vec::new();

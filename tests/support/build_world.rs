@@ -4,7 +4,7 @@ use crate::support::git_repository::GitRepository;
 use crate::support::images::{BASE, Engine};
 use futures_util::StreamExt;
 use launchway::build::{BuildError, BuildLine, BuildLineKind, BuildRequest, Builder, BuiltImage};
-use launchway::model::{BuildSpec, Mask, RepoPath, Tree};
+use launchway::model::{BuildSpec, Mask, ProjectName, RepoPath, Tree};
 use launchway::source::WorkingCopy;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -48,11 +48,14 @@ impl BuildWorld {
             tree,
             spec,
             tag: self.tag.clone(),
+            project: ProjectName::new("shop").unwrap(),
+            sources: None,
             labels: BTreeMap::new(),
             images: BTreeMap::new(),
             registries: Arc::new(BTreeMap::new()),
             mask: Mask::default(),
             pull: false,
+            pulled: false,
             no_cache: false,
             limits: None,
             cancel: self.cancel.clone(),

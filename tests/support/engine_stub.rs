@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use launchway::engine::{Engine, EngineError, EngineInfo, Image, Outcome, Scope, Supplies};
-use launchway::model::{Observed, Recorded};
+use launchway::model::{Observed, ProjectName, Recorded};
 use launchway::plan::{Action, ContainerSpec};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_util::sync::CancellationToken;
@@ -63,6 +63,7 @@ impl Engine for EngineStub {
     async fn pull(
         &self,
         reference: &str,
+        _: &ProjectName,
         _: &(dyn for<'a> Fn(&'a str) + Send + Sync),
         _: &CancellationToken,
     ) -> Result<Image, EngineError> {

@@ -67,6 +67,11 @@ impl Registry {
         self.put(busybox(&[("hello", text)]), text)
     }
 
+    /// The same, and whoever builds on it carries out an instruction of its.
+    pub fn put_base_with_trigger(&self, text: &str, trigger: &str) -> String {
+        self.put_with(busybox(&[("hello", text)]), text, &[trigger])
+    }
+
     async fn empty(user: &str, password: &str) -> Self {
         let authorization = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
         let authorization = format!("Basic {authorization}");
@@ -84,10 +89,14 @@ impl Registry {
 
     /// Returns the image's digest.
     fn put(&self, layer: Vec<u8>, text: &str) -> String {
+        self.put_with(layer, text, &[])
+    }
+
+    fn put_with(&self, layer: Vec<u8>, text: &str, triggers: &[&str]) -> String {
         let config = json!({
             "architecture": std::env::consts::ARCH.replace("x86_64", "amd64").replace("aarch64", "arm64"),
             "os": "linux",
-            "config": { "Labels": { "said": text }, "ExposedPorts": { "8080/tcp": {} }, "Volumes": { "/data": {} } },
+            "config": { "Labels": { "said": text }, "ExposedPorts": { "8080/tcp": {} }, "Volumes": { "/data": {} }, "OnBuild": triggers },
             "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
         });
         let config = config.to_string().into_bytes();

@@ -146,3 +146,30 @@ volumes: { data: {} }
     5 components: 2 errors, 0 warnings, 0 notes
     ");
 }
+
+/// What `launchway check --server` prints where `iptables` prints this, and ends so.
+fn check_server(prints: &str, ends: i32) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("iptables");
+    std::fs::write(&program, format!("#!/bin/sh\necho '{prints}'\necho '{prints}' >&2\nexit {ends}\n")).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_launchway"));
+    let output = command.args(["check", "--server"]).env_clear().env("PATH", folder.path()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn whether_containers_reach_the_clouds_metadata_is_told_with_the_rule_that_forbids_it() {
+    insta::assert_snapshot!(check_server("-A DOCKER-USER -d 169.254.0.0/16 -j DROP", 0), @"ok: apps and builds do not reach 169.254.169.254 (-A DOCKER-USER -d 169.254.0.0/16 -j DROP)");
+    insta::assert_snapshot!(check_server("-A DOCKER-USER -j RETURN", 0), @"
+    warning: nothing in the chain DOCKER-USER keeps apps and builds from 169.254.169.254
+    In a cloud, that address gives a machine's keys to whoever asks, also from a container or a `RUN`. To forbid it:
+      iptables -I DOCKER-USER -d 169.254.0.0/16 -j REJECT
+    and have it set again at each start of the machine. Elsewhere nothing answers there.
+    ");
+    let denied = check_server("Permission denied (you must be root)", 4);
+    assert!(denied.starts_with("unknown: whether apps and builds reach 169.254.169.254 cannot be told: "), "{denied}");
+    assert!(denied.contains("Permission denied") && denied.contains("iptables -I DOCKER-USER"), "{denied}");
+}

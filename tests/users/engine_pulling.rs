@@ -5,6 +5,7 @@ use crate::support::registry::Registry;
 use base64::Engine as _;
 use bollard::query_parameters::RemoveImageOptions;
 use launchway::engine::{DockerEngine, Engine, EngineError};
+use launchway::model::ProjectName;
 use std::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -20,10 +21,19 @@ fn config(folder: &tempfile::TempDir, registry: &Registry, password: &str) -> st
     path
 }
 
+fn project() -> ProjectName {
+    ProjectName::new("shop").unwrap()
+}
+
 async fn pull(engine: &DockerEngine, reference: &str) -> (Result<launchway::engine::Image, EngineError>, Vec<String>) {
     let told = Mutex::new(Vec::new());
     let result = engine
-        .pull(reference, &|line: &str| told.lock().unwrap().push(line.to_string()), &CancellationToken::new())
+        .pull(
+            reference,
+            &project(),
+            &|line: &str| told.lock().unwrap().push(line.to_string()),
+            &CancellationToken::new(),
+        )
         .await;
     (result, told.into_inner().unwrap())
 }

@@ -193,8 +193,9 @@ async fn an_image_that_was_pruned_is_built_again_from_its_commit_and_the_status_
     write_web(&world.repository, "two");
     deployed(&world, "Second").await;
     let tag = world.query("SELECT json_extract(parts, '$.web.image.tag') FROM releases WHERE id = 1");
+    let image = world.engine.docker.inspect_image(tag.trim()).await.unwrap().id.unwrap();
     let options = RemoveImageOptionsBuilder::new().force(true).build();
-    world.engine.docker.remove_image(tag.trim(), Some(options), None).await.unwrap();
+    world.engine.docker.remove_image(&image, Some(options), None).await.unwrap();
 
     rolled_back(&world, &[]).await;
     assert_eq!(world.get("/").await.as_deref(), Some("one"));

@@ -166,9 +166,9 @@ fn accounts_of_registries_are_read_and_their_passwords_are_secret() {
     let text = GOOD.to_string()
         + "[registries.\"https://index.docker.io/v1/\"]\nusername = \"acme\"\npassword = \"dckr_pat_1\"\n[registries.\"registry.example.com:5000\"]\nusername = \"ci\"\npassword = { env = \"PATH\" }\n";
     let config = parse(&text, Path::new("launchway.toml")).unwrap();
-    let names: Vec<&str> = config.registries.keys().map(String::as_str).collect();
+    let names: Vec<&str> = config.registries.of_all.keys().map(String::as_str).collect();
     assert_eq!(names, ["docker.io", "registry.example.com:5000"]);
-    assert_eq!(config.registries["docker.io"].username, "acme");
+    assert_eq!(config.registries.of_all["docker.io"].username, "acme");
     assert_eq!(crate::model::Mask::new(config.secrets()).apply("use dckr_pat_1"), "use ***");
     let wrong =
         GOOD.to_string() + "[registries.\"ghcr.io/acme\"]\nusername = \"\"\npassword = { file = \"/nowhere/token\" }\n";
@@ -300,4 +300,29 @@ binds = { "./uploads" = "/mnt/uploads" }
     launchway.toml:22: projects.other.allow.subnets: "172.28.0.0" is no range of addresses, such as "172.28.0.0/16"
     launchway.toml:22: projects.other.allow.host-paths: "srv" is no absolute path
     "#);
+}
+
+#[test]
+fn an_account_of_a_project_is_nobody_elses() {
+    let text = r#"
+[registries."ghcr.io"]
+username = "all"
+password = "everybodys-password"
+[projects.shop]
+forge = "plain"
+repository = "/srv/shop.git"
+secret = "0123456789abcdef"
+[projects.shop.registries."https://ghcr.io/v2/"]
+username = "shop"
+password = "shops-password"
+[projects.shop.environments.production]
+branch = "main"
+"#;
+    let config = parse(text, Path::new("launchway.toml")).unwrap();
+    let name = |name: &str| ProjectName::new(name).unwrap();
+    let of = |project: &str| config.registries.of(&name(project), "ghcr.io").unwrap().username.clone();
+    assert_eq!((of("shop").as_str(), of("blog").as_str()), ("shop", "all"));
+    assert!(config.registries.is_anothers(&name("blog"), "ghcr.io"));
+    assert!(!config.registries.is_anothers(&name("shop"), "ghcr.io"));
+    assert_eq!(config.secrets().filter(|secret| secret.expose().ends_with("s-password")).count(), 2);
 }

@@ -5,9 +5,8 @@ use super::fronts::Means;
 use super::own_container::OwnThings;
 use super::rewrite;
 use crate::engine::{EngineError, HeldNames, Ownership};
-use crate::model::RegistryCredentials;
+use crate::model::RegistryAccounts;
 use bollard::{API_DEFAULT_VERSION, Docker};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
@@ -64,8 +63,8 @@ pub struct DockerEngine {
     pub(super) patience: Duration,
     /// Docker's config.json; `None` is the one of the user whom we run as.
     pub(super) docker_config: Option<PathBuf>,
-    /// By host, out of the server's own settings.
-    pub(super) accounts: RwLock<BTreeMap<String, RegistryCredentials>>,
+    /// Out of the server's own settings.
+    pub(super) accounts: RwLock<RegistryAccounts>,
     /// Names that are being made just now: one at a time each.
     names: HeldNames,
     /// By which it is known what here is this store's.

@@ -4,10 +4,10 @@ use super::answer::{Denied, in_path};
 use super::connect::DockerEngine;
 use super::credentials;
 use crate::engine::{EngineError, Image};
-use crate::model::{RegistryCredentials, Secret, registry_name};
+use crate::model::{ProjectName, RegistryCredentials, Secret, full_image_name, registry_name};
 use bollard::auth::DockerCredentials;
-use bollard::models::{CreateImageInfo, ImageInspect};
-use bollard::query_parameters::CreateImageOptionsBuilder;
+use bollard::models::{ContainerSummary, CreateImageInfo, ImageInspect};
+use bollard::query_parameters::{CreateImageOptionsBuilder, ListContainersOptionsBuilder, TagImageOptionsBuilder};
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -33,12 +33,13 @@ impl DockerEngine {
     pub(super) async fn pull_image(
         &self,
         reference: &str,
+        project: &ProjectName,
         progress: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Image, EngineError> {
         in_path(reference)?;
         self.api().await?;
         let registry = registry_of(reference);
-        let (credentials, whose) = match self.credentials(&registry).await {
+        let (credentials, whose) = match self.credentials(&registry, project).await {
             Ok(Some((credentials, whose))) => (Some(credentials), Some(whose)),
             Ok(None) => (None, None),
             Err(error) => {
@@ -85,8 +86,12 @@ impl DockerEngine {
 
 impl DockerEngine {
     /// What to sign in to a registry with, and whose it is. The server's own settings go before Docker's.
-    async fn credentials(&self, registry: &str) -> anyhow::Result<Option<(DockerCredentials, &'static str)>> {
-        let own = self.accounts.read().unwrap_or_else(PoisonError::into_inner).get(registry_name(registry)).cloned();
+    async fn credentials(
+        &self,
+        registry: &str,
+        project: &ProjectName,
+    ) -> anyhow::Result<Option<(DockerCredentials, &'static str)>> {
+        let own = self.accounts.read().unwrap_or_else(PoisonError::into_inner).of(project, registry).cloned();
         if let Some(RegistryCredentials { username, password }) = own {
             let serveraddress = Some(registry.to_string());
             let password = Some(password.expose().to_string());
@@ -97,12 +102,16 @@ impl DockerEngine {
         Ok(found.map(|found| (found, "Docker's config.json")))
     }
 
-    pub(super) async fn account_at(&self, registry: &str) -> Result<Option<RegistryCredentials>, EngineError> {
+    pub(super) async fn account_at(
+        &self,
+        registry: &str,
+        project: &ProjectName,
+    ) -> Result<Option<RegistryCredentials>, EngineError> {
         let registry = match registry_name(registry) {
             "docker.io" => credentials::DOCKER_HUB,
             name => name,
         };
-        let found = self.credentials(registry).await.map_err(|error| EngineError::Refused {
+        let found = self.credentials(registry, project).await.map_err(|error| EngineError::Refused {
             attempted: format!("find the account for {registry}"),
             why: format!("{error:#}"),
         })?;
@@ -113,8 +122,33 @@ impl DockerEngine {
     }
 }
 
+impl DockerEngine {
+    pub(super) async fn give_image_a_name(&self, id: &str, name: &str) -> Result<(), EngineError> {
+        self.api().await?;
+        let (repository, tag) = split(name);
+        let options = TagImageOptionsBuilder::new().repo(repository).tag(tag).build();
+        let asked = self.client().tag_image(in_path(id)?, Some(options));
+        Ok(self.change(format!("name image {id} {name}"), asked).await?)
+    }
+
+    pub(super) async fn made_of_image(&self, id: Option<&str>, name: &str) -> Result<Vec<String>, EngineError> {
+        self.api().await?;
+        let options = ListContainersOptionsBuilder::new().all(true).build();
+        let all = self.query("list the containers", self.client().list_containers(Some(options))).await?;
+        let name = full_image_name(name);
+        let is_of = |container: &ContainerSummary| {
+            let image = container.image.as_deref();
+            (id.is_some() && container.image_id.as_deref() == id)
+                || image.is_some_and(|own| full_image_name(own) == name)
+        };
+        Ok(all.into_iter().filter(is_of).filter_map(|container| container.id).collect())
+    }
+}
+
 fn image(found: ImageInspect) -> Image {
     let config = found.config.unwrap_or_default();
+    let variables = config.env.unwrap_or_default().into_iter();
+    let platform = [found.os, found.architecture, found.variant].into_iter().flatten().filter(|part| !part.is_empty());
     let test = config.healthcheck.and_then(|check| check.test).unwrap_or_default();
     Image {
         id: found.id.unwrap_or_default(),
@@ -125,6 +159,11 @@ fn image(found: ImageInspect) -> Image {
         has_healthcheck: test.first().is_some_and(|kind| kind != "NONE"),
         labels: config.labels.unwrap_or_default().into_iter().collect(),
         size_bytes: found.size.unwrap_or_default(),
+        environment: variables
+            .filter_map(|variable| variable.split_once('=').map(|(name, value)| (name.to_string(), value.to_string())))
+            .collect(),
+        triggers: config.on_build.unwrap_or_default(),
+        platform: platform.collect::<Vec<_>>().join("/"),
     }
 }
 

@@ -5,10 +5,11 @@ use super::connect::DockerEngine;
 use super::containers::name_of;
 use super::observed::container_state;
 use crate::engine::{Engine, EngineError, EngineInfo, Happening, HostLoad, Image, Outcome, Pipe, Scope, Supplies};
-use crate::model::{ContainerState, Ending, Holdings, Observed, Recorded, RegistryCredentials};
+use crate::model::{
+    ContainerState, Ending, Holdings, Observed, ProjectName, Recorded, RegistryAccounts, RegistryCredentials,
+};
 use crate::plan::{Action, ContainerSpec, Target};
 use async_trait::async_trait;
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -101,12 +102,20 @@ impl Engine for DockerEngine {
         self.differences_of(container, spec).await
     }
 
-    fn sign_in(&self, accounts: BTreeMap<String, RegistryCredentials>) {
+    fn sign_in(&self, accounts: RegistryAccounts) {
         *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = accounts;
     }
 
-    async fn account(&self, registry: &str) -> Result<Option<RegistryCredentials>, EngineError> {
-        self.account_at(registry).await
+    async fn account(&self, registry: &str, project: &ProjectName) -> Result<Option<RegistryCredentials>, EngineError> {
+        self.account_at(registry, project).await
+    }
+
+    async fn name_image(&self, id: &str, name: &str) -> Result<(), EngineError> {
+        self.give_image_a_name(id, name).await
+    }
+
+    async fn containers_of_image(&self, id: Option<&str>, name: &str) -> Result<Vec<String>, EngineError> {
+        self.made_of_image(id, name).await
     }
 
     async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
@@ -116,10 +125,11 @@ impl Engine for DockerEngine {
     async fn pull(
         &self,
         reference: &str,
+        project: &ProjectName,
         progress: &(dyn for<'a> Fn(&'a str) + Send + Sync),
         cancel: &CancellationToken,
     ) -> Result<Image, EngineError> {
-        until(cancel, self.pull_image(reference, progress)).await
+        until(cancel, self.pull_image(reference, project, progress)).await
     }
 
     async fn last_lines(&self, container: &str, count: usize) -> Result<Vec<String>, EngineError> {

@@ -36,6 +36,8 @@ async fn released(id: i64, commit: char, read: Accepted, live: Option<&Release>)
         resolve: Resolve::Name,
         known: None,
         anew,
+        allowed_images: &[],
+        accounts: &RegistryAccounts::default(),
     };
     let parts = settle(&settling).await.unwrap_or_else(|why| panic!("{name}: {why}"));
     let environment = EnvironmentName::new("production").unwrap();

@@ -1,0 +1,383 @@
+//! What the instructions of a Dockerfile name: images, and sources of `ADD` that are not in the commit.
+
+use super::hosts::remote;
+use super::lines::{DIALECTS, Dialect, Instruction, instructions, is_blank};
+use super::words::{UNKNOWN, Values, expand, words};
+use crate::model::{AdditionalContext, BuildSpec};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What surrounds the Dockerfile.
+#[derive(Default)]
+pub struct Settings<'a> {
+    /// Build arguments.
+    pub args: BTreeMap<String, String>,
+    /// Further contexts, and the image that one is: their names go before images of that name.
+    pub contexts: BTreeMap<String, Option<String>>,
+    /// The engine's (`linux/amd64`), where it is known, and the one that is built for.
+    pub platforms: Option<(&'a str, &'a str)>,
+    /// The variables of an image and its `ONBUILD` instructions, where the image was looked at.
+    pub bases: BTreeMap<String, Base>,
+}
+
+impl Settings<'_> {
+    /// What the Compose file says around a Dockerfile.
+    pub fn of(build: &BuildSpec) -> Self {
+        let image = |context: &AdditionalContext| match context {
+            AdditionalContext::Reference(text) => text.strip_prefix("docker-image://").map(str::to_string),
+            _ => None,
+        };
+        let contexts = build.additional_contexts.iter().map(|(name, context)| (name.clone(), image(context))).collect();
+        Self { args: build.args.clone(), contexts, ..Self::default() }
+    }
+}
+
+/// What an image brings along that others are built from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Base {
+    pub environment: BTreeMap<String, String>,
+    /// Its `ONBUILD` instructions, without that word.
+    pub triggers: Vec<String>,
+}
+
+/// An image that is named (`FROM`, `COPY --from`, `RUN --mount=from=`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Image {
+    pub line: u32,
+    /// `None`: it cannot be known before it is built.
+    pub reference: Option<String>,
+    /// `FROM`: its variables and `ONBUILD` instructions count.
+    pub is_base: bool,
+    /// Of `FROM --platform=`; `None` inside where it cannot be known.
+    pub platform: Option<Option<String>>,
+}
+
+/// A source of `ADD` that the engine would fetch.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Remote {
+    pub line: u32,
+    /// As far as it is known, for people.
+    pub source: String,
+    /// `example.com`, `example.com:8443`; `None`: which host it is cannot be told.
+    pub host: Option<String>,
+}
+
+/// What a Dockerfile would have the engine fetch, whichever version of BuildKit reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fetched {
+    pub images: BTreeSet<Image>,
+    pub remotes: BTreeSet<Remote>,
+}
+
+/// # Errors
+/// The line, and why no BuildKit would read it.
+pub fn fetched(text: &str, settings: &Settings<'_>) -> Result<Fetched, (u32, String)> {
+    if text.contains(UNKNOWN) {
+        return Err((1, "it holds a NUL, and is no text".into()));
+    }
+    let mut all: Option<Fetched> = None;
+    let mut wrong = None;
+    for dialect in DIALECTS {
+        match one(text, dialect, settings) {
+            Ok(found) => {
+                let all = all.get_or_insert_default();
+                all.images.extend(found.images);
+                all.remotes.extend(found.remotes);
+            }
+            Err(why) => {
+                wrong.get_or_insert(why);
+            }
+        }
+    }
+    match (all, wrong) {
+        (Some(all), _) => Ok(all),
+        (None, Some(wrong)) => Err(wrong),
+        (None, None) => Ok(Fetched::default()),
+    }
+}
+
+fn one(text: &str, dialect: Dialect, settings: &Settings<'_>) -> Result<Fetched, (u32, String)> {
+    let (instructions, escape) = instructions(text, dialect)?;
+    let mut walk = Walk { settings, escape, globals: globals(settings), ..Walk::default_with(settings) };
+    for instruction in &instructions {
+        walk.take(instruction, 0)?;
+    }
+    Ok(walk.found)
+}
+
+/// Arguments that exist without being declared.
+fn globals(settings: &Settings<'_>) -> Values {
+    let mut globals = Values::new();
+    for (prefix, platform) in [("BUILD", settings.platforms.map(|p| p.0)), ("TARGET", settings.platforms.map(|p| p.1))]
+    {
+        let mut parts = platform.unwrap_or_default().splitn(3, '/').map(str::to_string);
+        let mut part = || match platform {
+            Some(_) => parts.next().unwrap_or_default(),
+            None => UNKNOWN.to_string(),
+        };
+        let (os, arch, variant) = (part(), part(), part());
+        let whole = platform.map_or(UNKNOWN.to_string(), str::to_string);
+        for (name, value) in [("PLATFORM", whole), ("OS", os), ("ARCH", arch), ("VARIANT", variant)] {
+            let name = format!("{prefix}{name}");
+            let value = settings.args.get(&name).cloned().unwrap_or(value);
+            globals.insert(name, value);
+        }
+    }
+    globals
+}
+
+/// What is known in one stage.
+#[derive(Debug, Clone, Default)]
+struct Stage {
+    environment: Values,
+    args: Values,
+    triggers: Vec<(u32, String)>,
+    /// All that a variable could be is known: nothing comes from an image that nobody looked at.
+    is_known: bool,
+}
+
+impl Stage {
+    /// A variable of the image goes before an argument of its name.
+    fn values(&self) -> Values {
+        let mut all = self.args.clone();
+        all.extend(self.environment.clone());
+        all
+    }
+
+    fn missing(&self) -> Option<&'static str> {
+        self.is_known.then_some("")
+    }
+}
+
+struct Walk<'a> {
+    settings: &'a Settings<'a>,
+    escape: char,
+    globals: Values,
+    /// Those that have ended, by name in lower case.
+    stages: BTreeMap<String, Stage>,
+    names: Vec<String>,
+    now: Option<Stage>,
+    now_is: Option<String>,
+    found: Fetched,
+}
+
+impl<'a> Walk<'a> {
+    fn default_with(settings: &'a Settings<'a>) -> Self {
+        Self {
+            settings,
+            escape: '\\',
+            globals: Values::new(),
+            stages: BTreeMap::new(),
+            names: Vec::new(),
+            now: None,
+            now_is: None,
+            found: Fetched::default(),
+        }
+    }
+
+    fn take(&mut self, instruction: &Instruction, depth: usize) -> Result<(), (u32, String)> {
+        let Instruction { name, rest, line } = instruction;
+        match name.as_str() {
+            "from" => self.from(rest, *line)?,
+            "arg" => self.arg(rest),
+            "env" => self.env(rest),
+            "add" => self.add(rest, *line),
+            "copy" => self.copy(rest, *line),
+            "run" => self.run(rest, *line),
+            "onbuild" => {
+                if let Some(stage) = &mut self.now {
+                    stage.triggers.push((*line, rest.clone()));
+                }
+                // Whoever builds on it would fetch it.
+                self.trigger(rest, *line, depth)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn trigger(&mut self, text: &str, line: u32, depth: usize) -> Result<(), (u32, String)> {
+        let (name, rest) = text.split_once(is_blank).unwrap_or((text, ""));
+        let name = name.to_lowercase();
+        if depth > 0 || matches!(name.as_str(), "from" | "onbuild" | "maintainer") {
+            return Err((line, format!("ONBUILD {} is no instruction", name.to_uppercase())));
+        }
+        self.take(&Instruction { name, rest: rest.trim().to_string(), line }, depth + 1)
+    }
+
+    fn from(&mut self, rest: &str, line: u32) -> Result<(), (u32, String)> {
+        self.end_stage();
+        let mut platform = None;
+        let mut left = Vec::new();
+        for word in words(rest, self.escape) {
+            match word.strip_prefix("--platform=") {
+                Some(text) => platform = Some(known(expand(text, &self.globals, Some(""), self.escape))),
+                None if word.starts_with("--") => {}
+                None => left.push(word),
+            }
+        }
+        let base = left.first().map(|word| expand(word, &self.globals, Some(""), self.escape)).unwrap_or_default();
+        let name = match left.as_slice() {
+            [_, word, name, ..] if word.eq_ignore_ascii_case("as") => Some(name.to_lowercase()),
+            _ => None,
+        };
+        let mut stage = Stage::default();
+        if let Some(earlier) = self.stages.get(&base.to_lowercase()) {
+            stage = Stage { args: Values::new(), ..earlier.clone() };
+        } else if base == "scratch" {
+            stage.is_known = true;
+        } else if let Some(base) = self.image_of(base) {
+            let reference = known(base);
+            if let Some(looked_at) = reference.as_ref().and_then(|reference| self.settings.bases.get(reference)) {
+                stage.environment = looked_at.environment.clone();
+                stage.triggers = looked_at.triggers.iter().map(|trigger| (line, trigger.clone())).collect();
+                stage.is_known = true;
+            }
+            self.found.images.insert(Image { line, reference, is_base: true, platform });
+        }
+        let triggers = std::mem::take(&mut stage.triggers);
+        self.now = Some(stage);
+        self.names.extend(name.clone());
+        self.now_is = name;
+        for (line, text) in triggers {
+            self.trigger(&text, line, 0)?;
+        }
+        Ok(())
+    }
+
+    /// What was said of the stage counts for those that begin from it.
+    fn end_stage(&mut self) {
+        let Some(stage) = self.now.take() else { return };
+        if let Some(name) = self.now_is.take() {
+            self.stages.insert(name, stage);
+        }
+    }
+
+    /// The image that a name stands for; `None`: it is another context.
+    fn image_of(&self, name: String) -> Option<String> {
+        match self.settings.contexts.iter().find(|(context, _)| context.eq_ignore_ascii_case(&name)) {
+            Some((_, image)) => image.clone(),
+            None => Some(name),
+        }
+    }
+
+    fn arg(&mut self, rest: &str) {
+        for word in words(rest, self.escape) {
+            let (name, default) = match word.split_once('=') {
+                Some((name, value)) => (name.to_string(), Some(value.to_string())),
+                None => (word, None),
+            };
+            let set = self.settings.args.get(&name).cloned();
+            match &mut self.now {
+                None => {
+                    let default = default.map(|text| expand(&text, &self.globals, Some(""), self.escape));
+                    let value = set.or(default).or(self.globals.get(&name).cloned());
+                    self.globals.extend(value.map(|value| (name, value)));
+                }
+                Some(stage) => {
+                    let default = default.map(|text| expand(&text, &stage.values(), stage.missing(), self.escape));
+                    let value = set.or(default).or(self.globals.get(&name).cloned()).unwrap_or_default();
+                    stage.args.insert(name, value);
+                }
+            }
+        }
+    }
+
+    fn env(&mut self, rest: &str) {
+        let Some(stage) = &mut self.now else { return };
+        let (before, missing, escape) = (stage.values(), stage.missing(), self.escape);
+        let first = rest.split(is_blank).next().unwrap_or_default();
+        if !first.contains('=') {
+            let value = rest[first.len()..].trim();
+            stage.environment.insert(first.to_string(), expand(value, &before, missing, escape));
+            return;
+        }
+        for word in words(rest, escape) {
+            let Some((name, value)) = word.split_once('=') else { continue };
+            let name = expand(name, &before, missing, escape);
+            stage.environment.insert(name, expand(value, &before, missing, escape));
+        }
+    }
+
+    fn expanded(&self, word: &str) -> String {
+        match &self.now {
+            Some(stage) => expand(word, &stage.values(), stage.missing(), self.escape),
+            None => expand(word, &Values::new(), None, self.escape),
+        }
+    }
+
+    /// Its sources, and where they go, which does no harm.
+    fn add(&mut self, rest: &str, line: u32) {
+        let flags = rest.split(is_blank).filter(|word| !word.is_empty()).take_while(|word| word.starts_with("--"));
+        let flags = flags.count();
+        let plain = rest.split(is_blank).filter(|word| !word.is_empty()).skip(flags);
+        let mut sources: Vec<String> = plain.map(str::to_string).collect();
+        let list = sources.join(" ");
+        if list.starts_with('[') {
+            // Only the first value of it is read, and what follows is left out.
+            let first = serde_json::Deserializer::from_str(&list).into_iter::<Vec<String>>().next();
+            match first {
+                Some(Ok(words)) => sources = words,
+                // Other readers of JSON may take what ours does not.
+                _ if list.contains([':', '@', '\\', '$']) => {
+                    self.found.remotes.insert(Remote { line, source: list.clone(), host: None });
+                }
+                _ => {}
+            }
+        }
+        for source in sources {
+            if source.starts_with("<<") {
+                continue;
+            }
+            let source = self.expanded(&source);
+            if let Some(host) = remote(&source) {
+                let source = source.replace(UNKNOWN, "$...");
+                self.found.remotes.insert(Remote { line, source, host });
+            }
+        }
+    }
+
+    /// Without quotes and escapes, which may stand anywhere in them. A flag's blank is escaped by `\` whatever else escapes.
+    fn flags(&self, rest: &str) -> BTreeSet<String> {
+        let all = ['\\', self.escape].into_iter().flat_map(|escape| {
+            words(rest, escape).into_iter().take_while(|word| word.starts_with("--")).collect::<Vec<_>>()
+        });
+        all.map(|word| word.chars().filter(|c| !matches!(c, '"' | '\'' | '\\')).collect()).collect()
+    }
+
+    fn copy(&mut self, rest: &str, line: u32) {
+        for flag in self.flags(rest) {
+            if let Some(from) = flag.strip_prefix("--from=") {
+                self.named(from, line);
+            }
+        }
+    }
+
+    fn run(&mut self, rest: &str, line: u32) {
+        for flag in self.flags(rest) {
+            let Some(mount) = flag.strip_prefix("--mount=") else { continue };
+            for part in mount.split(',') {
+                if let Some((key, from)) = part.split_once('=')
+                    && key.trim().eq_ignore_ascii_case("from")
+                {
+                    self.named(from, line);
+                }
+            }
+        }
+    }
+
+    /// An image, unless a stage or a context has the name.
+    fn named(&mut self, text: &str, line: u32) {
+        let name = self.expanded(text);
+        let lower = name.to_lowercase();
+        let is_stage = self.names.contains(&lower) || lower.parse::<u32>().is_ok();
+        if is_stage || name == "scratch" {
+            return;
+        }
+        let Some(name) = self.image_of(name) else { return };
+        self.found.images.insert(Image { line, reference: known(name), is_base: false, platform: None });
+    }
+}
+
+fn known(text: String) -> Option<String> {
+    (!text.contains(UNKNOWN) && !text.is_empty()).then_some(text)
+}
