@@ -6,7 +6,7 @@ mod held_names;
 pub use docker::DockerEngine;
 pub use held_names::HeldNames;
 
-use crate::model::{Ending, EnvironmentName, Holdings, Observed, ProjectName, RegistryCredentials};
+use crate::model::{Ending, EnvironmentName, Holdings, Mask, Observed, ProjectName, RegistryCredentials};
 use crate::plan::{Action, ContainerSpec, VolumeContent};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -96,6 +96,8 @@ pub trait Supplies: Send + Sync {
     ) -> anyhow::Result<BoxStream<'static, Result<Bytes, std::io::Error>>>;
     /// A line for the deployment's log, about the step that runs.
     fn progress(&self, line: &str);
+    /// What hides secrets in such lines. A line without an end is cut into pieces so that no secret is in two of them.
+    fn mask(&self) -> Mask;
 }
 
 /// Why the engine did not do what was asked.

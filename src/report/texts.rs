@@ -1,7 +1,7 @@
 //! The sentences that people read beside a commit. The most important words come first, because forges cut the end;
 //! each final says what is live now, and that end is kept whole.
 
-use crate::model::{CommitId, ComponentName, DeploymentId, ReleaseId, Stage, StatusState};
+use crate::model::{CommitId, ComponentName, DeploymentId, ReleaseId, Stage, StatusState, plain_line};
 use std::time::Duration;
 
 /// What GitHub shows of a description, the shortest of all forges.
@@ -370,8 +370,7 @@ fn about(left: Option<Duration>) -> String {
 
 /// `head`, `middle` and `tail` in one line within the limit. Where it is too long, `middle` gives way first, then `head`.
 fn fit(head: &str, middle: &str, tail: &str) -> String {
-    let clean = |text: &str| -> String { text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect() };
-    let (head, middle, tail) = (clean(head), clean(middle), clean(tail));
+    let (head, middle, tail) = (plain_line(head), plain_line(middle), plain_line(tail));
     let room = SHORTEST_LIMIT.saturating_sub(tail.chars().count());
     let tail = cut(&tail, SHORTEST_LIMIT);
     let head = cut(&head, room);

@@ -12,7 +12,7 @@ use super::registries::EngineAccounts;
 use super::setback::Setback;
 use crate::build::{BuildError, BuildLimits, BuildLine, BuildLineKind, BuildRequest, Limited};
 use crate::engine::EngineError;
-use crate::model::{ComponentName, DeploymentId, ImageIdentity, Mask, Release, WorkKind, WorkOutcome, label};
+use crate::model::{ComponentName, DeploymentId, ImageIdentity, Release, WorkKind, WorkOutcome, label};
 use crate::plan::estimate::BuildLeft;
 use crate::store::{Deployment, NotedImage, Trigger};
 use std::cmp::Reverse;
@@ -336,11 +336,6 @@ impl Job {
             .into_iter()
             .filter_map(|base| release.parts.get(&base).map(|part| (base.clone(), part.image.reference().to_string())))
             .collect();
-        let environment_secrets = deployer
-            .config()
-            .environment(&release.project, &release.environment)
-            .map(|(_, environment)| environment.secrets.values().cloned().collect::<Vec<_>>())
-            .unwrap_or_default();
         let output = {
             let (log, name) = (log.clone(), name.clone());
             Arc::new(move |line: BuildLine| log.line(Some(&name), &text_of(&line)))
@@ -352,7 +347,7 @@ impl Job {
             labels,
             images,
             registries: Arc::new(EngineAccounts { engine: deployer.engine.clone(), log: log.clone() }),
-            mask: Mask::new(&environment_secrets),
+            mask: log.mask(),
             pull: anew,
             no_cache: anew,
             limits: None,

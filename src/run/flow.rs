@@ -14,7 +14,7 @@ use super::outlook::Outlook;
 use super::prepare::{self, Prepared};
 use super::setback::{Limit, Setback, within, within_but_for};
 use crate::config::{Environment, Project};
-use crate::model::{ComponentName, DeploymentState, Mask, Stage, Transition};
+use crate::model::{ComponentName, DeploymentState, Stage, Transition};
 use crate::plan::Plan;
 use crate::plan::changes::ChangeKind;
 use crate::plan::converge::Wanted;
@@ -120,7 +120,7 @@ impl Flow {
     pub fn settings(&self) -> Option<(Project, Environment)> {
         let config = self.deployer.config();
         let (project, environment) = config.environment(&self.deployment.project, &self.deployment.environment)?;
-        self.log.set_mask(Mask::new(config.secrets().chain(environment.secrets.values())));
+        self.log.set_mask(self.deployer.mask());
         Some((project.clone(), environment.clone()))
     }
 
