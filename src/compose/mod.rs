@@ -33,7 +33,9 @@ mod yaml;
 
 pub use read::{ReadRequest, Reading, read};
 
-#[cfg(test)]
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+#[cfg(any(test, feature = "fuzzing"))]
 mod memory_tree;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -4,7 +4,7 @@
 use crate::support::engine_stub::EngineStub;
 use crate::support::images::BASE;
 use crate::support::quiet_server::{EIGHT, QuietServer, SECRET, new_deployment};
-use crate::support::world::{Settings, World};
+use crate::support::world::{Settings, World, get};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use launchway::store::{DeliveryOutcome, Sentences};
@@ -86,7 +86,7 @@ async fn what_a_commit_its_build_and_its_app_say_is_read_plainly_wherever_it_is_
 
     let page = world.query("SELECT page_key FROM deployments");
     let address = format!("http://127.0.0.1:{}/deployments/{}", world.port, page.trim());
-    let html = reqwest::get(address).await.unwrap().text().await.unwrap();
+    let html = get(&address).await.expect("the page");
     is_plain("the page", &html);
     hides_the_password("the page", &html);
     assert!(html.contains("Fix &#60;U+202E&#62;evil"), "{html}");
@@ -136,13 +136,14 @@ async fn what_an_earlier_launchway_stored_is_read_plainly_too() {
         let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
         told.push((command[0], text));
     }
+    let mut seen = false;
     for (what, text) in told {
         is_plain(what, &text);
         assert!(!text.contains(SECRET) && !text.contains(&encoded[4..20]), "{what}: {text}");
         assert!(!text.contains(&hex::encode(SECRET)), "{what}: {text}");
-        let read = READ.replace('<', "&#60;").replace('>', "&#62;");
-        assert!(text.contains(READ) || text.contains(&read) || text.contains("<U+202E>"), "{what}: {text}");
+        seen |= text.contains(READ);
     }
+    assert!(seen, "somewhere it is read as a whole");
 }
 
 /// Without a server, on files that nobody has looked at yet.
