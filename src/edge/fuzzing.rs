@@ -84,7 +84,8 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
         assert_eq!(got.body, body);
         let chain: Vec<_> = got.headers.get_all("x-forwarded-for").iter().collect();
         assert_eq!(chain, ["203.0.113.7"], "who asks is what the edge saw");
-        for name in ["keep-alive", "proxy-connection", "upgrade", "expect", "http2-settings", "forwarded", "x-real-ip"] {
+        for name in ["keep-alive", "proxy-connection", "upgrade", "expect", "http2-settings", "forwarded", "x-real-ip"]
+        {
             assert!(!got.headers.contains_key(name), "{name} passed");
         }
         assert!(got.headers.get_all("host").iter().count() <= 1);

@@ -223,9 +223,12 @@ impl Situation<'_> {
             }
             Superseded { by, live } => format!("Superseded by {}; {}", by.short(), now(*live, "")),
             Skipped { mark, live } => fit(mask, "Skipped: the commit says ", mark, &format!("; {}", now(*live, ""))),
-            LeftByRollback { by, release_command_ran, live } => {
-                fit(mask, "Rolled back", &by_whom(*by), &format!("; {}{}", now(*live, ""), command_ran(*release_command_ran)))
-            }
+            LeftByRollback { by, release_command_ran, live } => fit(
+                mask,
+                "Rolled back",
+                &by_whom(*by),
+                &format!("; {}{}", now(*live, ""), command_ran(*release_command_ran)),
+            ),
         }
     }
 }

@@ -121,7 +121,9 @@ impl Flow {
             }
             let release_command_ran = self.release_command_ran().await;
             let situation = Situation::RolledBack { fault, what, last_line: None, release_command_ran, live };
-            return self.advance(Transition::RollBack, situation.sentence_masked(&self.log.mask()), Some(&situation)).await;
+            return self
+                .advance(Transition::RollBack, situation.sentence_masked(&self.log.mask()), Some(&situation))
+                .await;
         };
         let situation = Situation::Superseded { by: &newer.commit, live };
         self.log.line(None, &situation.sentence_masked(&self.log.mask()));
