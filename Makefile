@@ -35,6 +35,10 @@ build: setup ## the binary: target/release/launchway
 bench: setup ## the figures of docs/BENCHMARKS.md
 	@scripts/with-engine $(CARGO) bench --locked
 
+.PHONY: fuzz
+fuzz: setup ## run the fuzz targets, S seconds each (T=words: only those targets)
+	@scripts/fuzz $(or $(S),60) $(T)
+
 .PHONY: package-test
 package-test: ## build the image, bring up docker-compose.yml, deploy examples/shop through it (needs root)
 	@scripts/setup packaging

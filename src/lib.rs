@@ -44,3 +44,10 @@ pub mod web;
 
 /// One file per command.
 pub mod cli;
+
+/// What `fuzz/` reaches of rooms' insides.
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing {
+    pub use crate::compose::fuzzing as compose;
+    pub use crate::edge::fuzzing as edge;
+}

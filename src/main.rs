@@ -60,6 +60,7 @@ enum Webhook {
 fn main() -> ExitCode {
     // bollard and reqwest bring two providers of cryptography; rustls wants to be told which.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    cli::log::set_up_panics();
     launchway::run::set_up_failpoints();
     let Cli { config, command } = Cli::parse();
     let config = cli::settings_file::settings_file(config);

@@ -38,6 +38,7 @@ mod users {
     mod full_disk;
     mod full_engine_disk;
     mod giving_back;
+    mod hostile_texts;
     mod ignore_files;
     mod images_of_others;
     mod images_that_move;

@@ -1,6 +1,6 @@
 //! What the engine says while it builds, as lines for people.
 
-use crate::model::{Mask, WorkDetail};
+use crate::model::{Lines, Mask, WorkDetail};
 use bollard::grpc::export::moby::buildkit::v1::{StatusResponse, Vertex};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -51,7 +51,7 @@ struct Step {
     cached: bool,
     error: String,
     /// The unfinished line of each stream.
-    partial: BTreeMap<i64, Vec<u8>>,
+    partial: BTreeMap<i64, Lines>,
     last_lines: VecDeque<String>,
     last_time: jiff::Timestamp,
     started_at: Option<jiff::Timestamp>,
@@ -129,15 +129,9 @@ impl<'a> BuildProgress<'a> {
         let step = self.steps.entry(digest.to_string()).or_default();
         let time = time.unwrap_or(step.last_time);
         step.last_time = time;
-        let partial = step.partial.entry(stream).or_default();
-        partial.extend_from_slice(bytes);
+        let partial = step.partial.entry(stream).or_insert_with(|| Lines::new(MAX_LINE_BYTES));
         let mut lines = Vec::new();
-        while let Some(end) = partial.iter().position(|b| *b == b'\n') {
-            lines.push(partial.drain(..=end).collect::<Vec<u8>>());
-        }
-        if partial.len() > MAX_LINE_BYTES {
-            lines.push(std::mem::take(partial));
-        }
+        partial.push(bytes, self.mask, &mut |line: &str| lines.push(line.to_string()));
         for line in lines {
             self.output_line(digest, time, &line);
         }
@@ -146,15 +140,18 @@ impl<'a> BuildProgress<'a> {
     /// What was written without a newline at the end.
     fn flush(&mut self, digest: &str, time: jiff::Timestamp) {
         let Some(step) = self.steps.get_mut(digest) else { return };
-        for line in std::mem::take(&mut step.partial).into_values().filter(|line| !line.is_empty()) {
+        let mut lines = Vec::new();
+        for partial in step.partial.values_mut() {
+            partial.end(&mut |line: &str| lines.push(line.to_string()));
+        }
+        for line in lines {
             self.output_line(digest, time, &line);
         }
     }
 
-    fn output_line(&mut self, digest: &str, time: jiff::Timestamp, line: &[u8]) {
-        let text = String::from_utf8_lossy(line);
+    fn output_line(&mut self, digest: &str, time: jiff::Timestamp, line: &str) {
         // Progress bars rewrite their line: what stands last is what was meant to be read.
-        let text = text.trim_end_matches(['\n', '\r']);
+        let text = line.trim_end_matches('\r');
         let text = self.mask.apply(text.rsplit('\r').next().unwrap_or(text));
         if let Some(step) = self.steps.get_mut(digest) {
             if step.last_lines.len() == LAST_LINES {

@@ -1,5 +1,6 @@
 //! `launchway check`: what Launchway would make of a working copy, without a server.
 
+use super::look;
 use crate::compose::{self, ReadRequest};
 use crate::model::{
     ComponentName, EdgeAddress, EdgeSettings, EnvironmentName, Permissions, Place, Problem, ProjectName, RepoPath,
@@ -98,9 +99,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let report = check(&args)?;
     if args.json {
-        println!("{}", serde_json::to_string(&report)?);
+        look::print_json_line(&report)?;
     } else {
-        print!("{}", report.text());
+        look::print(&report.text())?;
     }
     let failed = report.problems.iter().any(|problem| problem.severity == Severity::Error);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

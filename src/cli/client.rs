@@ -2,6 +2,7 @@
 
 use super::serve::SOCKET;
 use crate::config;
+use crate::model::plain_strings;
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -85,7 +86,7 @@ impl Client {
             begun.extend_from_slice(&piece);
             while let Some(end) = begun.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = begun.drain(..=end).collect();
-                each(serde_json::from_slice(&line).map_err(|error| ClientError::NotUnderstood(error.to_string()))?);
+                each(understood(&line)?);
             }
         }
         match begun.is_empty() {
@@ -110,7 +111,7 @@ impl Client {
         if status != StatusCode::OK {
             return Err(refused(status, &body));
         }
-        serde_json::from_slice(&body).map_err(|error| ClientError::NotUnderstood(error.to_string()))
+        understood(&body)
     }
 
     /// Why there was no answer. The socket itself tells it better than an error that has passed three libraries.
@@ -127,6 +128,23 @@ impl Client {
             Ok(_) => ClientError::NoServer { socket, why: error.to_string() },
         }
     }
+}
+
+/// What the server says. Whatever server that is, and whoever wrote the texts that it passes on: they go to a terminal.
+fn understood<T: DeserializeOwned>(json: &[u8]) -> Result<T, ClientError> {
+    let read = || {
+        let mut value: serde_json::Value = serde_json::from_slice(json)?;
+        plain_strings(&mut value);
+        serde_json::from_value(value)
+    };
+    read().map_err(|error: serde_json::Error| ClientError::NotUnderstood(error.to_string()))
+}
+
+/// The same for what was worked out here.
+pub fn as_plain<T: Serialize + DeserializeOwned>(told: &T) -> anyhow::Result<T> {
+    let mut value = serde_json::to_value(told)?;
+    plain_strings(&mut value);
+    Ok(serde_json::from_value(value)?)
 }
 
 fn refused(status: StatusCode, body: &[u8]) -> ClientError {

@@ -1,6 +1,6 @@
 //! `launchway edge`: the reverse proxy, until it is told to end.
 
-use super::serve::start_log;
+use super::log::{hide, start_log};
 use crate::{config, edge};
 use anyhow::{Context, Result};
 use std::path::Path;
@@ -19,6 +19,7 @@ pub struct Args {
 pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
     start_log(args.log_json);
     let config = config::load(config_path)?;
+    hide(config.secrets());
     let settings = config.edge.with_context(|| {
         format!(
             "{} sets no edge. Add a table [edge], with `listen = \":80\"` where hosts are routed",

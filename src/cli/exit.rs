@@ -1,7 +1,7 @@
 //! What the exit codes mean; `launchway --help` prints it.
 
 use super::client::ClientError;
-use crate::model::DeploymentState;
+use crate::model::{DeploymentState, plain};
 use std::process::ExitCode;
 
 /// A usage error is 2, which clap gives.
@@ -34,7 +34,7 @@ pub fn of_error(error: &anyhow::Error) -> ExitCode {
         // Whoever read our output has seen enough.
         return ExitCode::SUCCESS;
     }
-    eprintln!("launchway: {error:#}");
+    eprintln!("launchway: {}", plain(&format!("{error:#}")));
     match error.downcast_ref::<ClientError>() {
         Some(ClientError::NoServer { .. } | ClientError::Forbidden { .. }) => ExitCode::from(NO_SERVER),
         _ => ExitCode::from(WENT_WRONG),

@@ -1,6 +1,6 @@
 //! `launchway front`: what runs in a front's container.
 
-use super::serve::start_log;
+use super::log::start_log;
 use crate::edge;
 use anyhow::Result;
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 
 use super::client::{Client, block_on};
 use super::look;
-use crate::model::bytes_text;
+use crate::model::{bytes_text, plain_line};
 use crate::web::wire::{CollectLine, CollectReport, CollectRequest, CollectedReport};
 use anyhow::{Context, anyhow};
 use std::fmt::Write as _;
@@ -38,7 +38,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
         let mut last = None;
         let asked = CollectRequest { dry_run, follow: true };
         let followed = client.follow("/v1/gc", &asked, |line| match line {
-            CollectLine::Doing(what) => spinner.set_message(what),
+            CollectLine::Doing(what) => spinner.set_message(plain_line(&what).into_owned()),
             CollectLine::Report(report) => last = Some(Ok(report)),
             CollectLine::Failed(why) => last = Some(Err(anyhow!(why))),
         });

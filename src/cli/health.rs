@@ -1,6 +1,7 @@
 //! `launchway health`: whether the server or the edge works, for the health check of its own container.
 
 use super::client::block_on;
+use super::look;
 use crate::config;
 use crate::edge::EdgeClient;
 use anyhow::{Context, bail};
@@ -47,7 +48,7 @@ pub fn run(config_path: &Path, args: Args) -> anyhow::Result<ExitCode> {
         if !status.is_success() {
             bail!("the server at {url} does not work: {status}: {text}");
         }
-        println!("{text}");
+        look::print(&format!("{text}\n"))?;
         Ok(ExitCode::SUCCESS)
     })
 }

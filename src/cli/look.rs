@@ -1,6 +1,6 @@
 //! How the command line looks: tables that fit the terminal, colours where they are wanted, times for people.
 
-use crate::model::DeploymentState;
+use crate::model::{DeploymentState, plain, plain_but_colours, plain_json};
 use crate::report::texts;
 use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 use jiff::Timestamp;
@@ -107,16 +107,29 @@ pub fn duration(milliseconds: i64) -> String {
     texts::duration(Duration::from_millis(milliseconds.max(0) as u64))
 }
 
-/// Prints, or says that nobody reads any more.
+/// Prints, or says that nobody reads any more. Of what steers a terminal only our own colours get through, where there are
+/// any.
 pub fn print(text: &str) -> anyhow::Result<()> {
+    match Look::of_stdout().colour {
+        true => write(&plain_but_colours(text)),
+        false => write(&plain(text)),
+    }
+}
+
+pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    write(&plain_json(&(serde_json::to_string_pretty(value)? + "\n")))
+}
+
+/// One JSON object on one line.
+pub fn print_json_line(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    write(&plain_json(&(serde_json::to_string(value)? + "\n")))
+}
+
+fn write(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())
-}
-
-pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    print(&(serde_json::to_string_pretty(value)? + "\n"))
 }
 
 #[cfg(test)]

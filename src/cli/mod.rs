@@ -18,6 +18,7 @@ pub mod gc;
 pub mod give_back;
 pub mod health;
 pub mod insights;
+pub mod log;
 pub mod logs;
 mod look;
 pub mod pause;

@@ -1,6 +1,6 @@
 //! `launchway plan`: what deploying a commit would do, without doing it.
 
-use super::client::{Client, block_on};
+use super::client::{Client, as_plain, block_on};
 use super::look::{self, Look, Mood};
 use super::plan_repository;
 use crate::web::wire::{PlanReport, PlanRequest};
@@ -45,7 +45,7 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
         let commit = args.positional.clone().or(args.commit.clone());
         let report = match &args.repository {
-            Some(repository) => plan_repository::plan(repository, commit.as_deref(), &args, config).await?,
+            Some(repository) => as_plain(&plan_repository::plan(repository, commit.as_deref(), &args, config).await?)?,
             None => {
                 let (project, environment) = (args.project.clone(), args.environment.clone());
                 let request = PlanRequest { project, environment, commit, against: args.live.clone() };

@@ -1,5 +1,6 @@
 //! `launchway serve`: receives deliveries and carries deployments out, until it is told to end.
 
+use super::log;
 use crate::build::{Builder, EngineAddress};
 use crate::config::{self, Config};
 use crate::engine::{DockerEngine, Engine, EngineError, Ownership};
@@ -9,7 +10,6 @@ use crate::store::Store;
 use crate::{receive, web};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
-use std::io::IsTerminal;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,33 +35,16 @@ pub struct Args {
 }
 
 pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
-    start_log(args.log_json);
+    log::start_log(args.log_json);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(config_path))
-}
-
-/// The log of a process that goes on running, on standard error.
-pub(super) fn start_log(json: bool) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("LAUNCHWAY_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // At debug, bollard writes whole requests, and with them the apps' secrets.
-    let filter = match "bollard=info".parse() {
-        Ok(directive) => filter.add_directive(directive),
-        Err(_) => filter,
-    };
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let log = tracing_subscriber::fmt()
-        .with_ansi(colour)
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false);
-    if json { log.json().init() } else { log.init() }
 }
 
 async fn serve(config_path: &Path) -> Result<ExitCode> {
     // First of all: a SIGHUP while it starts would end it.
     let signals = Signals::listen()?;
     let config = Arc::new(config::load(config_path)?);
+    log::hide(config.secrets());
     make_data_folder(&config.data)?;
     let _lock = lock(&config.data)?;
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
@@ -242,6 +225,7 @@ async fn read_again(deployer: &Arc<Deployer>, path: &Path) {
     match config::load(path) {
         Ok(config) => {
             tracing::info!(projects = config.projects.len(), "The settings were read again");
+            log::hide(config.secrets());
             deployer.set_config(Arc::new(config));
             deployer.try_again_what_waits().await;
         }

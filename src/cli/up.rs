@@ -1,6 +1,6 @@
 //! `launchway up`: server and edge of one machine, each a process of its own, kept running.
 
-use super::serve::start_log;
+use super::log::start_log;
 use crate::config;
 use crate::edge::EdgeClient;
 use anyhow::{Context, Result};

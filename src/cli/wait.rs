@@ -2,6 +2,7 @@
 
 use super::client::{Client, ClientError};
 use super::look::{self, Look};
+use crate::model::plain_line;
 use crate::web::wire::DeploymentDetails;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -102,6 +103,7 @@ impl Show {
     }
 
     fn line(&self, text: &str) {
+        let text = &*plain_line(text);
         if self.last.replace(text.to_string()) == text {
             return;
         }

@@ -1,7 +1,8 @@
 //! `launchway webhook explain`: what Launchway would make of a delivery, without a server.
 
+use super::look;
 use crate::forge::{self, InvalidDelivery, Proof, SignatureVerdict};
-use crate::model::{CommitId, Event, EventKind, ForgeKind, Secret};
+use crate::model::{CommitId, Event, EventKind, ForgeKind, Secret, plain_line};
 use anyhow::Context as _;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
@@ -60,9 +61,9 @@ struct Explanation {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let explained = explain(&args)?;
     if args.json {
-        println!("{}", serde_json::to_string(&explained)?);
+        look::print_json_line(&explained)?;
     } else {
-        print!("{}", explained.text());
+        look::print(&explained.text())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -192,7 +193,8 @@ impl Explanation {
             ("signature", Some(self.signature)),
             ("reason", self.reason.as_deref()),
         ];
-        let line = |(name, value): (&str, Option<&str>)| value.map(|value| format!("{name:<11}{value}\n"));
+        let line =
+            |(name, value): (&str, Option<&str>)| value.map(|value| format!("{name:<11}{}\n", plain_line(value)));
         lines.into_iter().filter_map(line).collect()
     }
 }

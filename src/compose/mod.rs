@@ -41,7 +41,9 @@ mod yaml;
 pub use origins::{has_own_frontend, refused_remote};
 pub use read::{ReadRequest, Reading, read};
 
-#[cfg(test)]
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+#[cfg(any(test, feature = "fuzzing"))]
 mod memory_tree;
 #[cfg(test)]
 pub(crate) mod tests;

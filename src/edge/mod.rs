@@ -16,6 +16,8 @@ mod counts;
 mod disk;
 mod forward;
 mod front;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guard;
 mod hand_over;
 mod head;

@@ -11,7 +11,7 @@ pub use ownership::SEALS_NOTHING;
 pub use ownership::{Labels, Ownership, Whose, volume_id};
 
 use crate::model::{
-    Ending, EnvironmentName, Holdings, Observed, ProjectName, Recorded, RegistryAccounts, RegistryCredentials,
+    Ending, EnvironmentName, Holdings, Mask, Observed, ProjectName, Recorded, RegistryAccounts, RegistryCredentials,
 };
 use crate::plan::{Action, ContainerSpec, VolumeContent};
 use async_trait::async_trait;
@@ -109,6 +109,8 @@ pub trait Supplies: Send + Sync {
     ) -> anyhow::Result<BoxStream<'static, Result<Bytes, std::io::Error>>>;
     /// A line for the deployment's log, about the step that runs.
     fn progress(&self, line: &str);
+    /// What hides secrets in such lines. A line without an end is cut into pieces so that no secret is in two of them.
+    fn mask(&self) -> Mask;
 }
 
 /// Why the engine did not do what was asked.

@@ -4,6 +4,7 @@ use super::body::{BodyLimits, BodyReader};
 use super::intake::{Answer, Expected, Intake, Outcome, Verified};
 use super::problem::Problem;
 use super::request_id::{self, RequestId};
+use super::said::Said;
 use crate::forge::{self, Proof, SignatureVerdict};
 use crate::model::{ForgeKind, ProjectName, Secret};
 use axum::body::Body;
@@ -12,7 +13,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Extension, Json, Router, middleware};
+use axum::{Extension, Router, middleware};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -170,7 +171,7 @@ impl Receiver {
             Outcome::Accepted => StatusCode::ACCEPTED,
             Outcome::Known | Outcome::Ignored | Outcome::Pong => StatusCode::OK,
         };
-        Ok((status, Json(Told { delivery: id.as_str(), answer: &answer })).into_response())
+        Ok((status, Said(Told { delivery: id.as_str(), answer: &answer })).into_response())
     }
 }
 

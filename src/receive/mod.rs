@@ -8,8 +8,10 @@ mod hooks;
 mod intake;
 mod problem;
 mod request_id;
+mod said;
 
 pub use body::BodyLimits;
 pub use hooks::{Limits, routes};
 pub use intake::{Answer, Expected, Intake, Outcome, Started, Verified};
 pub use problem::Problem;
+pub use said::Said;

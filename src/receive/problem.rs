@@ -1,5 +1,6 @@
 //! Errors as problem documents (RFC 9457).
 
+use super::said::Said;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
@@ -47,7 +48,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response<Body> {
         // Serialising strings and a number cannot fail; an empty body with the right status would still be an answer.
-        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let body = Said(&self).text().unwrap_or_default();
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();

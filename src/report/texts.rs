@@ -1,7 +1,7 @@
 //! The sentences that people read beside a commit. The most important words come first, because forges cut the end;
 //! each final says what is live now, and that end is kept whole.
 
-use crate::model::{CommitId, ComponentName, DeploymentId, ReleaseId, Stage, StatusState};
+use crate::model::{CommitId, ComponentName, DeploymentId, Mask, ReleaseId, Stage, StatusState, plain_line};
 use std::time::Duration;
 
 /// What GitHub shows of a description, the shortest of all forges.
@@ -182,45 +182,53 @@ impl Situation<'_> {
 
     /// One line of at most [`SHORTEST_LIMIT`] characters.
     pub fn sentence(&self) -> String {
+        self.sentence_masked(&Mask::default())
+    }
+
+    /// The same without secrets. They go before anything is cut: of half a secret nobody knows that it is one.
+    pub fn sentence_masked(&self, mask: &Mask) -> String {
         use Situation::*;
         match self {
             Waiting(WaitsFor::Resume { by, reason }) => {
                 let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-                fit("Paused by ", &format!("{by}{reason}"), "; `launchway resume` lets it go on")
+                fit(mask, "Paused by ", &format!("{by}{reason}"), "; `launchway resume` lets it go on")
             }
-            Waiting(why) => fit(&waits(why), "", ""),
+            Waiting(why) => fit(mask, &waits(why), "", ""),
             Preparing => "Preparing: reading the commit and planning".into(),
             Building { component, number, of, left } => {
-                fit("Building ", component.as_str(), &format!(" ({number} of {of}){}", about(*left)))
+                fit(mask, "Building ", component.as_str(), &format!(" ({number} of {of}){}", about(*left)))
             }
             Deploying { component, number, of, left } => {
-                fit("Deploying ", component.as_str(), &format!(" ({number} of {of}){}", about(*left)))
+                fit(mask, "Deploying ", component.as_str(), &format!(" ({number} of {of}){}", about(*left)))
             }
             Monitoring { left } if left.is_zero() => "Running; checking what the engine says of it".into(),
             Monitoring { left } => format!("Running; watched for {} more", duration(*left)),
             Holding { component, weight, waits_for: Some(what), .. } => {
-                fit("Canary: ", component.as_str(), &format!(" at {weight} % of the traffic, waiting for {what}"))
+                fit(mask, "Canary: ", component.as_str(), &format!(" at {weight} % of the traffic, waiting for {what}"))
             }
             Holding { component, weight, left, .. } => {
                 let left = duration(*left);
-                fit("Canary: ", component.as_str(), &format!(" at {weight} % of the traffic for {left} more"))
+                fit(mask, "Canary: ", component.as_str(), &format!(" at {weight} % of the traffic for {left} more"))
             }
-            PuttingBack { why, live } => fit("Putting back: ", why, &format!("; {}", was(*live))),
-            Succeeded(success) => succeeded(success),
-            Failed { what, last_line, live, .. } => ended(what, *last_line, &now(*live, "still")),
+            PuttingBack { why, live } => fit(mask, "Putting back: ", why, &format!("; {}", was(*live))),
+            Succeeded(success) => succeeded(mask, success),
+            Failed { what, last_line, live, .. } => ended(mask, what, *last_line, &now(*live, "still")),
             RolledBack { what, last_line, release_command_ran, live, .. } => {
-                ended(what, *last_line, &(now(*live, "again") + command_ran(*release_command_ran)))
+                ended(mask, what, *last_line, &(now(*live, "again") + command_ran(*release_command_ran)))
             }
             Cancelled { by, during, release_command_ran, live } => {
                 let during = during.map_or_else(|| " while it waited".to_string(), |s| format!(" during {}", stage(s)));
                 let ran = command_ran(*release_command_ran);
-                fit("Cancelled", &by_whom(*by), &format!("{during}; {}{ran}", now(*live, "")))
+                fit(mask, "Cancelled", &by_whom(*by), &format!("{during}; {}{ran}", now(*live, "")))
             }
             Superseded { by, live } => format!("Superseded by {}; {}", by.short(), now(*live, "")),
-            Skipped { mark, live } => fit("Skipped: the commit says ", mark, &format!("; {}", now(*live, ""))),
-            LeftByRollback { by, release_command_ran, live } => {
-                fit("Rolled back", &by_whom(*by), &format!("; {}{}", now(*live, ""), command_ran(*release_command_ran)))
-            }
+            Skipped { mark, live } => fit(mask, "Skipped: the commit says ", mark, &format!("; {}", now(*live, ""))),
+            LeftByRollback { by, release_command_ran, live } => fit(
+                mask,
+                "Rolled back",
+                &by_whom(*by),
+                &format!("; {}{}", now(*live, ""), command_ran(*release_command_ran)),
+            ),
         }
     }
 }
@@ -250,7 +258,7 @@ fn waits(why: &WaitsFor<'_>) -> String {
     }
 }
 
-fn succeeded(success: &Success<'_>) -> String {
+fn succeeded(mask: &Mask, success: &Success<'_>) -> String {
     let took = duration(success.took);
     let head = match success.put_back_by {
         Some(by) => format!("Release {} is live again, put back by {by}", success.release),
@@ -276,21 +284,21 @@ fn succeeded(success: &Success<'_>) -> String {
     if success.found_by_catching_up {
         tail.push_str("; found by catching up");
     }
-    fit(&format!("{head}: "), &parts.join("; "), &tail)
+    fit(mask, &format!("{head}: "), &parts.join("; "), &tail)
 }
 
 /// `what: last line; release 41 is still live`, the last line being what gives way.
-fn ended(what: &str, last_line: Option<&str>, live: &str) -> String {
+fn ended(mask: &Mask, what: &str, last_line: Option<&str>, live: &str) -> String {
     let tail = format!("; {live}");
     match last_line.map(str::trim).filter(|line| !line.is_empty()) {
         Some(line) => {
-            let head = fit(what, "", "");
-            let with_line = fit(&format!("{head}: "), line, &tail);
+            let head = fit(mask, what, "", "");
+            let with_line = fit(mask, &format!("{head}: "), line, &tail);
             // Too little of the line to mean anything.
             let room = SHORTEST_LIMIT.saturating_sub(head.chars().count() + 2 + tail.chars().count());
-            if room < 8 && line.chars().count() > room { fit("", what, &tail) } else { with_line }
+            if room < 8 && line.chars().count() > room { fit(mask, "", what, &tail) } else { with_line }
         }
-        None => fit("", what, &tail),
+        None => fit(mask, "", what, &tail),
     }
 }
 
@@ -369,8 +377,8 @@ fn about(left: Option<Duration>) -> String {
 }
 
 /// `head`, `middle` and `tail` in one line within the limit. Where it is too long, `middle` gives way first, then `head`.
-fn fit(head: &str, middle: &str, tail: &str) -> String {
-    let clean = |text: &str| -> String { text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect() };
+fn fit(mask: &Mask, head: &str, middle: &str, tail: &str) -> String {
+    let clean = |text: &str| plain_line(&mask.apply(text)).into_owned();
     let (head, middle, tail) = (clean(head), clean(middle), clean(tail));
     let room = SHORTEST_LIMIT.saturating_sub(tail.chars().count());
     let tail = cut(&tail, SHORTEST_LIMIT);

@@ -24,7 +24,7 @@ impl Deployer {
 
     /// The status for whatever deployment a transaction turns out to be about.
     pub fn says(&self, situation: &Situation) -> StatusFor {
-        let (state, sentence) = (situation.state(), self.mask().apply(&situation.sentence()));
+        let (state, sentence) = (situation.state(), situation.sentence_masked(&self.mask()));
         let (config, url) = (self.config(), self.config().public_url.clone());
         Box::new(move |deployment| {
             let project = config.projects.get(&deployment.project)?;
@@ -51,7 +51,7 @@ impl Deployer {
             }
             self.to_send.notify_one();
         }
-        let sentence = log.masked(&situation.sentence());
+        let sentence = situation.sentence_masked(&log.mask());
         if let Err(error) = self.store.describe(deployment.id, sentence).await {
             tracing::warn!(deployment.id = %deployment.id, error = %error, "A deployment could not be described");
         }

@@ -14,7 +14,7 @@ use super::setback::Setback;
 use crate::build::{BuildError, BuildLimits, BuildLine, BuildLineKind, BuildRequest, Limited, Sources};
 use crate::engine::{EngineError, Image};
 use crate::model::{
-    ComponentName, DeploymentId, ImageIdentity, Mask, Release, WorkKind, WorkOutcome, cache_source, label, lists_image,
+    ComponentName, DeploymentId, ImageIdentity, Release, WorkKind, WorkOutcome, cache_source, label, lists_image,
 };
 use crate::plan::estimate::BuildLeft;
 use crate::store::{Deployment, NotedImage, Trigger};
@@ -375,11 +375,6 @@ impl Job {
             hosts: allowed.build_remote.clone(),
             images: images.values().cloned().chain(allowed.images.clone()).collect(),
         });
-        let environment_secrets = deployer
-            .config()
-            .environment(&release.project, &release.environment)
-            .map(|(_, environment)| environment.secrets.values().cloned().collect::<Vec<_>>())
-            .unwrap_or_default();
         let output = {
             let (log, name) = (log.clone(), name.clone());
             Arc::new(move |line: BuildLine| log.line(Some(&name), &text_of(&line)))
@@ -397,7 +392,7 @@ impl Job {
                 project: release.project.clone(),
                 log: log.clone(),
             }),
-            mask: Mask::new(&environment_secrets),
+            mask: log.mask(),
             pull: anew,
             pulled: false,
             no_cache: anew,

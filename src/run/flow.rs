@@ -14,7 +14,7 @@ use super::outlook::Outlook;
 use super::prepare::{self, Prepared};
 use super::setback::{Limit, Setback, within, within_but_for};
 use crate::config::{Environment, Project};
-use crate::model::{ComponentName, DeploymentState, Mask, Stage, Transition};
+use crate::model::{ComponentName, DeploymentState, Stage, Transition};
 use crate::plan::Plan;
 use crate::plan::changes::ChangeKind;
 use crate::plan::converge::Wanted;
@@ -120,7 +120,7 @@ impl Flow {
     pub fn settings(&self) -> Option<(Project, Environment)> {
         let config = self.deployer.config();
         let (project, environment) = config.environment(&self.deployment.project, &self.deployment.environment)?;
-        self.log.set_mask(Mask::new(config.secrets().chain(environment.secrets.values())));
+        self.log.set_mask(self.deployer.mask());
         Some((project.clone(), environment.clone()))
     }
 
@@ -310,7 +310,7 @@ impl Flow {
     }
 
     async fn enter(&self, stage: Stage, transition: Transition, situation: &Situation<'_>) -> Result<(), Failure> {
-        self.begin(stage, transition, situation.sentence(), Some(situation)).await
+        self.begin(stage, transition, situation.sentence_masked(&self.log.mask()), Some(situation)).await
     }
 
     /// Enters a stage that says something of itself only when there is something to say.
@@ -390,10 +390,10 @@ impl Flow {
         if self.deployment.trigger == Trigger::Rollback {
             self.tell_the_commit_that_was_left(prepared, &by).await;
         }
-        self.log.line(None, &situation.sentence());
+        self.log.line(None, &situation.sentence_masked(&self.log.mask()));
         failpoint("end.before");
         tracing::info!(deployment.id = %self.deployment.id, release.id = %prepared.release.id, "A deployment succeeded");
-        self.advance(Transition::Succeed, situation.sentence(), Some(&situation)).await
+        self.advance(Transition::Succeed, situation.sentence_masked(&self.log.mask()), Some(&situation)).await
     }
 
     /// After a rollback the commit that it left shows that it is no longer live.
@@ -419,9 +419,9 @@ impl Flow {
         let live = self.deployer.live_in(&self.deployment).await;
         let last_line = last_line.as_deref();
         let situation = Situation::Failed { fault, what, last_line, live };
-        self.log.line(None, &situation.sentence());
+        self.log.line(None, &situation.sentence_masked(&self.log.mask()));
         tracing::warn!(deployment.id = %self.deployment.id, why = self.log.masked(what), "A deployment failed");
-        self.advance(Transition::Fail, situation.sentence(), Some(&situation)).await
+        self.advance(Transition::Fail, situation.sentence_masked(&self.log.mask()), Some(&situation)).await
     }
 
     /// Whether a release command has begun, which going back does not undo.
@@ -442,8 +442,8 @@ impl Flow {
         let by = self.deployment.cancelled_by.as_deref();
         let release_command_ran = self.release_command_ran().await;
         let situation = Situation::Cancelled { by, during, release_command_ran, live };
-        self.log.line(None, &situation.sentence());
-        self.advance(Transition::Cancel, situation.sentence(), Some(&situation)).await
+        self.log.line(None, &situation.sentence_masked(&self.log.mask()));
+        self.advance(Transition::Cancel, situation.sentence_masked(&self.log.mask()), Some(&situation)).await
     }
 }
 

@@ -77,15 +77,15 @@ impl Flow {
                 let last_line = last_line.as_deref();
                 let release_command_ran = self.release_command_ran().await;
                 let situation = Situation::RolledBack { fault, what: &what, last_line, release_command_ran, live };
-                self.log.line(None, &situation.sentence());
-                self.advance(Transition::RollBack, situation.sentence(), Some(&situation)).await
+                self.log.line(None, &situation.sentence_masked(&self.log.mask()));
+                self.advance(Transition::RollBack, situation.sentence_masked(&self.log.mask()), Some(&situation)).await
             }
             Err(_) if self.deployer.stop.is_cancelled() => Ok(()),
             Err(Setback::EngineAway { why }) => {
                 let live = Live::OnceTheEngineAnswers(previous.as_ref().map(|release| release.id));
                 let situation = Situation::Failed { fault: Fault::Host, what: &what, last_line: None, live };
-                self.log.line(None, &situation.sentence());
-                self.advance(Transition::Fail, situation.sentence(), Some(&situation)).await?;
+                self.log.line(None, &situation.sentence_masked(&self.log.mask()));
+                self.advance(Transition::Fail, situation.sentence_masked(&self.log.mask()), Some(&situation)).await?;
                 self.settle(project, environment, previous.as_ref(), &what, &why).await
             }
             Err(error) => {
@@ -98,12 +98,12 @@ impl Flow {
                     _ => live,
                 };
                 let situation = Situation::Failed { fault: Fault::Host, what: &what, last_line: None, live };
-                self.log.line(None, &situation.sentence());
+                self.log.line(None, &situation.sentence_masked(&self.log.mask()));
                 tracing::warn!(
                     deployment.id = %self.deployment.id, why = self.log.masked(&what),
                     "A deployment failed, and could not be put back"
                 );
-                self.advance(Transition::Fail, situation.sentence(), Some(&situation)).await
+                self.advance(Transition::Fail, situation.sentence_masked(&self.log.mask()), Some(&situation)).await
             }
         }
     }
@@ -121,11 +121,13 @@ impl Flow {
             }
             let release_command_ran = self.release_command_ran().await;
             let situation = Situation::RolledBack { fault, what, last_line: None, release_command_ran, live };
-            return self.advance(Transition::RollBack, situation.sentence(), Some(&situation)).await;
+            return self
+                .advance(Transition::RollBack, situation.sentence_masked(&self.log.mask()), Some(&situation))
+                .await;
         };
         let situation = Situation::Superseded { by: &newer.commit, live };
-        self.log.line(None, &situation.sentence());
-        self.advance(Transition::Supersede, situation.sentence(), Some(&situation)).await
+        self.log.line(None, &situation.sentence_masked(&self.log.mask()));
+        self.advance(Transition::Supersede, situation.sentence_masked(&self.log.mask()), Some(&situation)).await
     }
 
     /// Components of the old release of which not every replica runs; `None` where the engine does not answer.
@@ -239,8 +241,8 @@ impl Flow {
             release_command_ran: self.release_command_ran().await,
             live: live(previous),
         };
-        self.log.line(None, &situation.sentence());
-        self.deployer.store.note_settled(self.deployment.id, self.log.masked(&situation.sentence())).await?;
+        self.log.line(None, &situation.sentence_masked(&self.log.mask()));
+        self.deployer.store.note_settled(self.deployment.id, situation.sentence_masked(&self.log.mask())).await?;
         self.say(&situation).await;
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! One run of a hook: a process of its own group, with a time limit, whose output is told line by line.
 
+use crate::model::{Lines, Mask};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -77,7 +78,12 @@ pub enum HookEnd {
 
 impl HookRun {
     /// It is over when it has exited and nothing that it started holds its output any more.
-    pub async fn carry_out(self, stop: &CancellationToken, tell: &(dyn Fn(&str) + Send + Sync)) -> HookEnd {
+    pub async fn carry_out(
+        self,
+        stop: &CancellationToken,
+        mask: &Mask,
+        tell: &(dyn Fn(&str) + Send + Sync),
+    ) -> HookEnd {
         let mut command = tokio::process::Command::new(&self.path);
         command.env_clear().envs(self.variables).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.current_dir(self.path.parent().unwrap_or(Path::new("/"))).process_group(0).kill_on_drop(true);
@@ -96,8 +102,12 @@ impl HookRun {
                         let _ = stdin.write_all(&self.input).await;
                     }
                 };
-                let (_, _, _, status) =
-                    tokio::join!(give, tell_lines(stdout, &told, tell), tell_lines(stderr, &told, tell), child.wait());
+                let (_, _, _, status) = tokio::join!(
+                    give,
+                    tell_lines(stdout, &told, mask, tell),
+                    tell_lines(stderr, &told, mask, tell),
+                    child.wait()
+                );
                 match status {
                     Ok(status) => HookEnd::Exited(status),
                     Err(error) => HookEnd::CannotStart(error),
@@ -124,37 +134,28 @@ impl HookRun {
 }
 
 /// Tells what comes, line by line, until its end or an error.
-async fn tell_lines(from: Option<impl AsyncRead + Unpin>, told: &AtomicUsize, tell: &(dyn Fn(&str) + Send + Sync)) {
+async fn tell_lines(
+    from: Option<impl AsyncRead + Unpin>,
+    told: &AtomicUsize,
+    mask: &Mask,
+    tell: &(dyn Fn(&str) + Send + Sync),
+) {
     let Some(mut from) = from else { return };
-    let mut line: Vec<u8> = Vec::new();
+    let mut lines = Lines::new(LONGEST_LINE);
     let mut piece = [0u8; 8192];
-    let say = |line: &mut Vec<u8>| {
+    let mut say = |line: &str| {
         let before = told.fetch_add(line.len() + 1, Ordering::Relaxed);
         if before < MOST_OUTPUT {
-            tell(&String::from_utf8_lossy(line));
+            tell(line);
             if before + line.len() + 1 >= MOST_OUTPUT {
                 tell("(what it says from here on is not kept)");
             }
         }
-        line.clear();
     };
     loop {
-        let read = from.read(&mut piece).await.unwrap_or(0);
-        for byte in &piece[..read] {
-            if *byte == b'\n' {
-                say(&mut line);
-            } else {
-                line.push(*byte);
-                if line.len() >= LONGEST_LINE {
-                    say(&mut line);
-                }
-            }
-        }
-        if read == 0 {
-            if !line.is_empty() {
-                say(&mut line);
-            }
-            return;
+        match from.read(&mut piece).await.unwrap_or(0) {
+            0 => return lines.end(&mut say),
+            read => lines.push(&piece[..read], mask, &mut say),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::failpoint::failpoint;
 use super::hook_process::{Fitness, HookEnd, HookRun, fitness};
 use super::lanes::Lanes;
 use super::log::DeploymentLog;
-use crate::model::{DeploymentId, EnvironmentName, LifecycleEvent, Mask, ProjectName, Stage};
+use crate::model::{DeploymentId, EnvironmentName, LifecycleEvent, Mask, ProjectName, Stage, plain_json, plain_line};
 use crate::store::{Deployment, HookOutcome, StoreError, WaitingHook};
 use anyhow::Context;
 use jiff::Timestamp;
@@ -116,12 +116,18 @@ async fn tell(deployer: &Deployer, id: DeploymentId, event: LifecycleEvent) -> a
         return Ok(Some(HookOutcome::Refused));
     }
     let told = Told::new(deployer, &deployment, event);
-    let run =
-        HookRun { path, variables: told.variables(), input: serde_json::to_vec(&told)?, limit: config.limits.hook };
+    let run = HookRun {
+        path,
+        variables: told.variables(),
+        input: plain_json(&serde_json::to_string(&told)?).into_owned().into_bytes(),
+        limit: config.limits.hook,
+    };
     log.line(None, &format!("hook {event} runs"));
     failpoint("hook.begins");
     let begun = Instant::now();
-    let ended = run.carry_out(&deployer.stop, &|line: &str| log.line(None, &format!("hook {event} | {line}"))).await;
+    let ended = run
+        .carry_out(&deployer.stop, &log.mask(), &|line: &str| log.line(None, &format!("hook {event} | {line}")))
+        .await;
     let took = format!("{:.2} s", begun.elapsed().as_secs_f64());
     let (outcome, sentence) = match ended {
         HookEnd::Exited(status) if status.success() => (HookOutcome::Done, format!("done ({took})")),
@@ -217,7 +223,7 @@ impl Told {
     /// All of its environment. What a message needs is there too, so that a script needs no JSON parser.
     fn variables(&self) -> Vec<(&'static str, String)> {
         // A variable can hold no NUL, and a line break only surprises.
-        let plain = |text: &str| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+        let plain = |text: &str| plain_line(text).into_owned();
         let mut variables = vec![
             ("PATH", PATH.to_string()),
             ("LANG", "C.UTF-8".to_string()),

@@ -7,7 +7,7 @@ use crate::config::{Config, Project};
 use crate::forge::Proof;
 use crate::model::{
     DeliveryId, DeploymentState, EnvironmentName, Event, EventKind, ForgeKind, Mask, ProjectName, RefChange,
-    RepositoryRef,
+    RepositoryRef, plain_line,
 };
 use crate::receive::{Answer, Expected, Intake, Outcome, Started, Verified};
 use crate::store::{Arrival, Delivery, DeliveryOutcome, Deployment, NewDelivery};
@@ -123,7 +123,7 @@ fn answer(outcome: Outcome, message: String, url: Option<String>) -> Answer {
 
 /// An event without secrets: what people write and call themselves is theirs, and goes into the store and the log.
 fn masked(mut event: Event, mask: &Mask) -> Event {
-    event.sender = event.sender.map(|sender| mask.apply(&sender));
+    event.sender = event.sender.map(|sender| plain_line(&mask.apply(&sender)).into_owned());
     match &mut event.kind {
         EventKind::Push(change) | EventKind::Tag(change) => {
             change.message = change.message.take().map(|message| mask.apply(&message));

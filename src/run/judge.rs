@@ -187,15 +187,15 @@ async fn tell_commit(
             Told::NotYet(why) => (StatusState::Pending, format!("Cannot fetch yet: {why}")),
             Told::Never(why) => {
                 let situation = Situation::Failed { fault: Fault::Host, what: why, last_line: None, live };
-                (situation.state(), situation.sentence())
+                (situation.state(), situation.sentence_masked(&deployer.mask()))
             }
             Told::Superseded(by) => {
                 let situation = Situation::Superseded { by, live };
-                (situation.state(), situation.sentence())
+                (situation.state(), situation.sentence_masked(&deployer.mask()))
             }
             Told::Skipped(mark) => {
                 let situation = Situation::Skipped { mark, live };
-                (situation.state(), situation.sentence())
+                (situation.state(), situation.sentence_masked(&deployer.mask()))
             }
         };
         let status = CommitStatus {

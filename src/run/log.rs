@@ -111,12 +111,17 @@ impl DeploymentLog {
         *self.inner.mask.write().unwrap_or_else(PoisonError::into_inner) = mask;
     }
 
-    /// The text as it may leave the process.
-    pub fn masked(&self, text: &str) -> String {
-        self.inner.mask.read().unwrap_or_else(PoisonError::into_inner).apply(text)
+    /// What is masked now.
+    pub fn mask(&self) -> Mask {
+        self.inner.mask.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Writes one line for each line of the text.
+    /// The text as it may leave the process.
+    pub fn masked(&self, text: &str) -> String {
+        self.mask().apply(text)
+    }
+
+    /// Writes one line for each line of the text, without what a terminal would obey.
     pub fn line(&self, component: Option<&ComponentName>, text: &str) {
         let text = self.masked(text);
         let stage = *lock(&self.inner.stage);
@@ -124,7 +129,7 @@ impl DeploymentLog {
         let component = component.map_or("-", ComponentName::as_str);
         let mut lines = String::new();
         for line in text.lines() {
-            let line: String = line.chars().filter(|c| !c.is_control() || *c == '\t').take(LONGEST_LINE).collect();
+            let line: String = line.chars().take(LONGEST_LINE).collect();
             lines.push_str(&format!("{now} {:<7} {component} {line}\n", stage.word()));
         }
         // A full disk must not stop a deployment; the store still has its states.

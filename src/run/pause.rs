@@ -77,7 +77,7 @@ impl Deployer {
             if let Some(status) = self.status(&deployment, situation) {
                 self.store.queue_status(status, now_ms()).await?;
             }
-            self.store.describe(deployment.id, self.mask().apply(&situation.sentence())).await?;
+            self.store.describe(deployment.id, situation.sentence_masked(&self.mask())).await?;
         }
         self.to_send.notify_one();
         Ok(())

@@ -225,7 +225,7 @@ impl Deployer {
         let pause = self.store.pause(&new.project, &new.environment).await?;
         let pause = pause.filter(|_| new.trigger != crate::store::Trigger::Rollback);
         let held = self.held_at_first(&new).await?;
-        let told = |situation: &Situation<'_>| (self.says(situation), mask.apply(&situation.sentence()));
+        let told = |situation: &Situation<'_>| (self.says(situation), situation.sentence_masked(&mask));
         let (waiting, waits) = match (&running, &pause, held) {
             (Some(running), ..) => told(&Situation::Waiting(WaitsFor::Deployment { running: running.id, ahead: 1 })),
             (None, Some(pause), _) => {
@@ -239,7 +239,7 @@ impl Deployer {
             DeploymentState::Superseded => overtaken(deployment),
             _ => waiting(deployment),
         });
-        let sentences = Sentences { waits, superseded: superseded.sentence() };
+        let sentences = Sentences { waits, superseded: superseded.sentence_masked(&mask) };
         let (added, overtaken) = self.store.add_deployment(new, sentences, status, now_ms()).await?;
         self.deployed_commits.note([(added.project.clone(), added.commit.clone())]);
         for old in &overtaken {

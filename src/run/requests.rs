@@ -94,7 +94,7 @@ impl Deployer {
             project: project.name.clone(),
             environment: environment.name.clone(),
             commit,
-            subject: info.subject().chars().take(200).collect(),
+            subject: self.mask().apply(info.subject()).chars().take(200).collect(),
             reference: Some(reference),
             trigger: Trigger::Manual,
             asked_by: by.to_string(),
@@ -286,7 +286,7 @@ impl Deployer {
             None if deployment.state == DeploymentState::Waiting => {
                 let live = self.live_in(&deployment).await;
                 let situation = Situation::Cancelled { by: Some(by), during: None, release_command_ran: false, live };
-                let (sentence, status) = (situation.sentence(), self.says(&situation));
+                let (sentence, status) = (situation.sentence_masked(&self.mask()), self.says(&situation));
                 // Should it have begun just now, its own flow sees that it is cancelled.
                 let advanced = self.store.advance(id, Transition::Cancel, sentence, status, now_ms()).await?;
                 if let Err(illegal) = advanced {

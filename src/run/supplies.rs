@@ -3,7 +3,7 @@
 use super::log::DeploymentLog;
 use crate::build;
 use crate::engine::Supplies;
-use crate::model::Tree;
+use crate::model::{Mask, Tree};
 use crate::plan::{CONTENT_FILE, VolumeContent};
 use anyhow::Context;
 use bytes::Bytes;
@@ -41,5 +41,9 @@ impl Supplies for CommitFiles {
 
     fn progress(&self, line: &str) {
         self.log.line(None, line);
+    }
+
+    fn mask(&self) -> Mask {
+        self.log.mask()
     }
 }

@@ -134,13 +134,13 @@ impl Deployer {
 
     /// Says why a deployment waits, where that is not what was said last.
     pub async fn tell_wait(&self, deployment: &Deployment, situation: &Situation<'_>) -> Result<(), StoreError> {
-        let (sentence, status) = (self.mask().apply(&situation.sentence()), self.status(deployment, situation));
+        let (sentence, status) = (situation.sentence_masked(&self.mask()), self.status(deployment, situation));
         self.tell(deployment, sentence, status).await
     }
 
     /// The same of what is held; returns the sentence.
     pub async fn tell_held(&self, deployment: &Deployment, held: &Held) -> Result<String, StoreError> {
-        let (sentence, status) = held.situation(|s| (self.mask().apply(&s.sentence()), self.status(deployment, s)));
+        let (sentence, status) = held.situation(|s| (s.sentence_masked(&self.mask()), self.status(deployment, s)));
         self.tell(deployment, sentence.clone(), status).await?;
         Ok(sentence)
     }

@@ -9,8 +9,8 @@ use crate::config::{Environment, Project};
 use crate::edge::{EdgeClient, EdgeError, Health};
 use crate::engine::{Engine, EngineError, Outcome, Supplies};
 use crate::model::{
-    ComponentName, ComponentRoutes, ComponentTraffic, EdgeSettings, EnvironmentName, InFlight, Observed, ObservedEdge,
-    ProjectName, Replica, RouteKey, WeightedRelease,
+    ComponentName, ComponentRoutes, ComponentTraffic, EdgeSettings, EnvironmentName, InFlight, Mask, Observed,
+    ObservedEdge, ProjectName, Replica, RouteKey, WeightedRelease,
 };
 use crate::plan::{Action, RouteChange, Target, VolumeContent};
 use bytes::Bytes;
@@ -301,6 +301,9 @@ impl Supplies for NoFiles {
         anyhow::bail!("there are no files of a commit here")
     }
     fn progress(&self, _: &str) {}
+    fn mask(&self) -> Mask {
+        Mask::default()
+    }
 }
 
 /// As they are served. Every replica is there by now.

@@ -181,7 +181,7 @@ fn page(
         commit: deployment.commit.to_string(),
         short: deployment.commit.short().to_string(),
         subject: mask.apply(&deployment.subject),
-        reference: deployment.reference.as_ref().map(|reference| reference.short().to_string()),
+        reference: deployment.reference.as_ref().map(|reference| mask.apply(reference.short())),
         asked: asked(deployment, mask),
         release: deployment.release.map(|release| release.0),
         created: Moment::new(deployment.created_ms),

@@ -6,10 +6,12 @@ mod deployment_page;
 mod health;
 mod look;
 mod metrics;
+mod plain_html;
 mod plain_page;
 mod public;
 pub mod wire;
 
 pub use control::{control, plan_report};
 pub use metrics::metrics_routes;
+pub use plain_html::PlainHtml;
 pub use public::routes;

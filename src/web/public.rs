@@ -50,7 +50,10 @@ async fn approve(
         Ok(Some(_)) => Redirect::to(&format!("/deployments/{key}")).into_response(),
         Ok(None) => (StatusCode::NOT_FOUND, plain_page::not_found()).into_response(),
         Err(Refusal::Failed(error)) => page(&key, Err(error)),
-        Err(refusal) => (StatusCode::FORBIDDEN, plain_page::refused(&refusal.to_string(), &key)).into_response(),
+        Err(refusal) => {
+            (StatusCode::FORBIDDEN, plain_page::refused(&deployer.mask().apply(&refusal.to_string()), &key))
+                .into_response()
+        }
     }
 }
 

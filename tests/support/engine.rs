@@ -231,4 +231,8 @@ impl Supplies for Files {
     }
 
     fn progress(&self, _: &str) {}
+
+    fn mask(&self) -> launchway::model::Mask {
+        launchway::model::Mask::default()
+    }
 }

@@ -3,14 +3,15 @@
 use super::answer::in_path;
 use super::connect::DockerEngine;
 use crate::engine::EngineError;
+use crate::model::{Lines, Mask};
 use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptionsBuilder;
 use futures_util::TryStreamExt;
 
 /// A container may write one line of a gigabyte.
 const MOST_BYTES: usize = 1 << 20;
-/// A longer line is told in pieces.
-const LONGEST_LINE: usize = 4_000;
+/// A longer line is told in pieces, each of which has room in a line of the log behind the container's name.
+const LONGEST_LINE: usize = 3_800;
 
 impl DockerEngine {
     /// Oldest first, stdout and stderr as the engine kept them; an unfinished last line counts.
@@ -20,11 +21,17 @@ impl DockerEngine {
         let mut stream = Box::pin(self.client().logs(in_path(container)?, Some(options)));
         let read = async {
             let mut bytes = Vec::new();
+            let mut is_cut = false;
             while let Some(piece) = stream.try_next().await? {
                 bytes.extend_from_slice(&piece.into_bytes());
                 if bytes.len() > 2 * MOST_BYTES {
                     bytes.drain(..bytes.len() - MOST_BYTES);
+                    is_cut = true;
                 }
+            }
+            // The rest of a line that was cut may begin in the middle of a secret.
+            if is_cut && let Some(end) = bytes.iter().position(|byte| byte.is_ascii_whitespace()) {
+                bytes.drain(..=end);
             }
             Ok(bytes)
         };
@@ -38,11 +45,12 @@ impl DockerEngine {
     pub(super) async fn follow_lines(
         &self,
         container: &str,
+        mask: &Mask,
         tell: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<(), EngineError> {
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("all").follow(true).build();
         let mut stream = Box::pin(self.client().logs(in_path(container)?, Some(options)));
-        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let (mut out, mut err) = (Lines::new(LONGEST_LINE), Lines::new(LONGEST_LINE));
         loop {
             // It may be silent for as long as it runs: whoever waits for its end sets the deadline.
             let next = stream.try_next().await.map_err(|error| EngineError::Refused {
@@ -50,29 +58,11 @@ impl DockerEngine {
                 why: error.to_string(),
             });
             let Some(piece) = next? else { break };
-            let unfinished = if matches!(piece, LogOutput::StdErr { .. }) { &mut err } else { &mut out };
-            unfinished.extend_from_slice(&piece.into_bytes());
-            tell_whole_lines(unfinished, tell);
+            let lines = if matches!(piece, LogOutput::StdErr { .. }) { &mut err } else { &mut out };
+            lines.push(&piece.into_bytes(), mask, tell);
         }
-        for rest in [out, err].iter().filter(|rest| !rest.is_empty()) {
-            tell(&String::from_utf8_lossy(rest));
-        }
+        out.end(tell);
+        err.end(tell);
         Ok(())
     }
-}
-
-/// Leaves what has no line break yet.
-fn tell_whole_lines(bytes: &mut Vec<u8>, tell: &(dyn Fn(&str) + Send + Sync)) {
-    let mut told = 0;
-    loop {
-        let rest = &bytes[told..];
-        let (length, skip) = match rest.iter().position(|byte| *byte == b'\n') {
-            Some(length) => (length, 1),
-            None if rest.len() >= LONGEST_LINE => (LONGEST_LINE, 0),
-            None => break,
-        };
-        tell(String::from_utf8_lossy(&rest[..length]).trim_end_matches('\r'));
-        told += length + skip;
-    }
-    bytes.drain(..told);
 }

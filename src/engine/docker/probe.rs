@@ -50,6 +50,12 @@ impl DockerEngine {
                 let room = MOST_OUTPUT.saturating_sub(said.len());
                 said.extend_from_slice(&piece[..piece.len().min(room)]);
             }
+            // What was cut may be half of a secret, which nobody would recognise.
+            if said.len() == MOST_OUTPUT
+                && let Some(end) = said.iter().rposition(u8::is_ascii_whitespace)
+            {
+                said.truncate(end);
+            }
         }
         // The output can end a moment before the exit code is known.
         loop {

@@ -41,7 +41,7 @@ impl DockerEngine {
         let (id, name) = (target.id, target.name.clone());
         let tell = |line: &str| supplies.progress(&format!("{name} | {line}"));
         let following = async {
-            if let Err(error) = self.follow_lines(id, &tell).await {
+            if let Err(error) = self.follow_lines(id, &supplies.mask(), &tell).await {
                 supplies.progress(&format!("{name}: what it writes cannot be followed any further: {error}"));
             }
         };

@@ -109,7 +109,7 @@ mod tests {
             r#"Validation Failed; [{"field":"x"}]"#
         );
         assert_eq!(answer(400, r#"{"message":{"name":["taken"]}}"#).says(), r#"{"name":["taken"]}"#);
-        assert_eq!(answer(502, "<html>\nBad\x1b[31m Gateway").says(), "<html> Bad [31m Gateway");
+        assert_eq!(answer(502, "<html>\nBad\x1b[31m Gateway").says(), "<html> Bad Gateway");
         assert_eq!(answer(500, "").shown(), "500 Internal Server Error");
     }
 

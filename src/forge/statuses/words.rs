@@ -1,9 +1,11 @@
 //! Texts as the forges take them.
 
-/// One line without control characters, at most `limit` characters long, an ellipsis showing where it was cut.
-/// Control characters go because the text ends on terminals too (`git log --notes`).
+use crate::model::plain_line;
+
+/// One line, at most `limit` characters long, an ellipsis showing where it was cut.
+/// Made plain because the text ends on terminals too (`git log --notes`).
 pub(super) fn one_line(text: &str, limit: usize) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean = plain_line(text);
     let words: Vec<&str> = clean.split_whitespace().collect();
     let line = words.join(" ");
     if line.chars().count() <= limit {
@@ -49,8 +51,8 @@ mod tests {
     }
 
     #[test]
-    fn lines_and_terminal_escapes_become_blanks() {
-        assert_eq!(one_line("a\r\n\tb\x1b[31mc\n", 140), "a b [31mc");
+    fn lines_become_blanks_and_terminal_escapes_go() {
+        assert_eq!(one_line("a\r\n\tb\x1b[31mc\n", 140), "a bc");
     }
 
     #[test]

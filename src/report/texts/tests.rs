@@ -196,3 +196,22 @@ fn what_is_left_is_rounded_as_people_round() {
     let sentence = Situation::Deploying { component: &long, number: 1_000, of: 1_000, left }.sentence();
     assert!(sentence.chars().count() <= SHORTEST_LIMIT && sentence.ends_with("about 27 h 50 min left"), "{sentence}");
 }
+
+#[test]
+fn a_secret_at_the_place_where_the_sentence_is_cut_is_hidden_whole() {
+    let mask = Mask::new(&[crate::model::Secret::new("hunter2-hunter2-hunter2")]);
+    for before in 0..160 {
+        let line = format!("{} hunter2-hunter2-hunter2 and more", "x".repeat(before));
+        let live = Live::Release(ReleaseId(41));
+        let what = format!("web: {line}");
+        for situation in [
+            Situation::Failed { fault: Fault::Commit, what: "web exited", last_line: Some(&line), live },
+            Situation::Failed { fault: Fault::Commit, what: &what, last_line: None, live },
+            Situation::PuttingBack { why: &line, live },
+            Situation::Cancelled { by: Some(&line), during: None, release_command_ran: false, live },
+        ] {
+            let sentence = situation.sentence_masked(&mask);
+            assert!(!sentence.contains("hun"), "{sentence}");
+        }
+    }
+}

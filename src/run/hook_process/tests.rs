@@ -17,7 +17,7 @@ async fn run(text: &str, limit: Duration, stop: &CancellationToken) -> (HookEnd,
     let told: Mutex<Vec<String>> = Mutex::default();
     let variables = vec![("PATH", "/usr/bin:/bin".to_string()), ("LAUNCHWAY_STATE", "failed".to_string())];
     let run = HookRun { path, variables, input: b"{}".to_vec(), limit };
-    let ended = run.carry_out(stop, &|line: &str| told.lock().unwrap().push(line.to_string())).await;
+    let ended = run.carry_out(stop, &Mask::default(), &|line: &str| told.lock().unwrap().push(line.to_string())).await;
     (ended, told.into_inner().unwrap())
 }
 

@@ -1,11 +1,10 @@
 //! How a request is answered: JSON, or a problem document (RFC 9457) with secrets masked.
 
-use crate::receive::Problem;
+use crate::receive::{Problem, Said};
 use crate::run::{Deployer, Refusal};
-use axum::Json;
 use axum::http::{StatusCode, Uri};
 
-pub type Answer<T> = Result<Json<T>, Problem>;
+pub type Answer<T> = Result<Said<T>, Problem>;
 
 pub fn refused(deployer: &Deployer, refusal: impl Into<Refusal>) -> Problem {
     let refusal = refusal.into();
@@ -21,7 +20,7 @@ pub fn refused(deployer: &Deployer, refusal: impl Into<Refusal>) -> Problem {
 }
 
 pub fn answer<T>(deployer: &Deployer, result: Result<T, Refusal>) -> Answer<T> {
-    result.map(Json).map_err(|refusal| refused(deployer, refusal))
+    result.map(Said).map_err(|refusal| refused(deployer, refusal))
 }
 
 pub async fn unknown(uri: Uri) -> Problem {

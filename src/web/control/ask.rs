@@ -3,7 +3,7 @@
 use super::answer::{Answer, answer};
 use super::deployments;
 use super::reports::plan_report;
-use crate::model::DeploymentId;
+use crate::model::{DeploymentId, Mask, plain_line};
 use crate::run::{AskedAnew, Asks, Deployer, Preview, Refusal};
 use crate::web::wire::{
     AdoptReport, AdoptedThing, BackupRequest, CancelRequest, DeployRequest, DeploymentDetails, PlanReport, PlanRequest,
@@ -94,9 +94,11 @@ pub async fn plan(State(deployer): State<Arc<Deployer>>, Json(asked): Json<PlanR
         let Preview { commit, reference, against, comparison, plan, to_pull, notes } = preview;
         let of = (&project, &environment);
         let held = deployer.held(&project, &environment, Asks::of_push()).await?;
-        let waits = held.map(|held| held.situation(|situation| situation.sentence()));
+        let mask = deployer.mask();
+        let waits = held.map(|held| held.situation(|situation| situation.sentence_masked(&mask)));
         let mut report = plan_report(of, (&commit, Some(&reference)), against, &comparison, Some(&plan), to_pull);
         report.notes.extend(notes);
+        hide(&mut report, &mask);
         Ok(PlanReport { waits, ..report })
     })
     .await
@@ -114,6 +116,17 @@ pub async fn back_up(
         Ok(serde_json::json!({ "file": asked.file }))
     })
     .await
+}
+
+/// What comes from the commit's files and from the engine is told as it may leave.
+fn hide(report: &mut PlanReport, mask: &Mask) {
+    let components = report.components.iter_mut();
+    let of_components =
+        components.flat_map(|component| component.reasons.iter_mut().chain(&mut component.method_reason));
+    let of_plan = report.steps.iter_mut().flatten().chain(&mut report.to_pull).chain(&mut report.notes);
+    for text in of_components.chain(of_plan).chain([&mut report.subject]) {
+        *text = mask.apply(text);
+    }
 }
 
 /// Carries a request out to its end, also when whoever asked goes away in the middle.
@@ -140,12 +153,12 @@ pub async fn approve(
 
 /// Who asked, as text for statuses and pages.
 pub(super) fn name_of(by: &str) -> String {
-    let clean: String = by.chars().filter(|c| !c.is_control()).take(80).collect();
+    let clean: String = plain_line(by).chars().take(80).collect();
     if clean.trim().is_empty() { "somebody at the command line".into() } else { clean.trim().to_string() }
 }
 
 /// A reason that somebody gave, as one line.
 pub(super) fn clean(reason: &str) -> String {
-    let line: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    let line: String = plain_line(reason).chars().take(200).collect();
     line.trim().to_string()
 }

@@ -2,6 +2,7 @@
 
 use super::answer::answer;
 use super::ask::carried_out;
+use crate::receive::Said;
 use crate::run::{Collected, Deployer, Progress, Refusal, Room};
 use crate::web::wire::{CollectLine, CollectReport, CollectRequest, CollectedReport, DiskReport};
 use axum::Json;
@@ -30,14 +31,14 @@ fn followed(deployer: Arc<Deployer>, dry_run: bool) -> Response {
             let _ = tell.send(CollectLine::Doing(deployer.mask().apply(line)));
         };
         let last = match answer(&deployer, work(&deployer, dry_run, &doing).await) {
-            Ok(Json(report)) => CollectLine::Report(report),
+            Ok(Said(report)) => CollectLine::Report(report),
             Err(problem) => CollectLine::Failed(problem.detail),
         };
         let _ = tell.send(last);
     });
     let lines = UnboundedReceiverStream::new(told).map(|line| {
-        let mut text = serde_json::to_vec(&line)?;
-        text.push(b'\n');
+        let mut text = Said(line).text()?;
+        text.push('\n');
         Ok::<_, serde_json::Error>(text)
     });
     ([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
@@ -75,11 +76,19 @@ async fn work(deployer: &Deployer, dry_run: bool, doing: &Progress<'_>) -> Resul
         removed_bytes: gone.iter().filter_map(|gone| gone.size_bytes).sum(),
         removed: gone
             .into_iter()
-            .map(|gone| CollectedReport { what: gone.what, why: gone.why, size_bytes: gone.size_bytes })
+            .map(|gone| CollectedReport {
+                what: mask.apply(&gone.what),
+                why: mask.apply(&gone.why),
+                size_bytes: gone.size_bytes,
+            })
             .collect(),
         kept: stays
             .into_iter()
-            .map(|stays| CollectedReport { what: stays.what, why: stays.why, size_bytes: stays.size_bytes })
+            .map(|stays| CollectedReport {
+                what: mask.apply(&stays.what),
+                why: mask.apply(&stays.why),
+                size_bytes: stays.size_bytes,
+            })
             .collect(),
         problems: problems.iter().map(|why| mask.apply(why)).collect(),
         disks: rooms.into_iter().map(disk).collect(),

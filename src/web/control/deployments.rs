@@ -39,7 +39,7 @@ pub async fn read(deployer: &Deployer, id: DeploymentId) -> Result<DeploymentDet
     let deployment = find(deployer, id).await?;
     let stages = deployer.store.stages(id).await?;
     let images = match deployment.release {
-        Some(release) => images(deployer.store.images_of(release).await?),
+        Some(release) => images(&deployer.mask(), deployer.store.images_of(release).await?),
         None => Vec::new(),
     };
     Ok(details(deployer, &deployment, &stages, images))

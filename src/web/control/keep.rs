@@ -30,7 +30,7 @@ pub async fn pause(State(deployer): State<Arc<Deployer>>, Json(asked): Json<Paus
             deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
         let reason = asked.reason.as_deref().map(clean);
         let pause = deployer.ask_to_pause(&project, &environment, reason, &name_of(&asked.by)).await?;
-        Ok(PauseReport { project: project.name, environment: environment.name, paused: Some(paused(pause)) })
+        Ok(PauseReport { project: project.name, environment: environment.name, paused: Some(paused(&deployer, pause)) })
     })
     .await
 }
@@ -63,8 +63,10 @@ pub async fn resume(State(deployer): State<Arc<Deployer>>, Json(asked): Json<Sta
     .await
 }
 
-pub fn paused(pause: Pause) -> PausedReport {
-    PausedReport { by: pause.by, reason: pause.reason, since: time(pause.since_ms) }
+pub fn paused(deployer: &Deployer, pause: Pause) -> PausedReport {
+    let mask = deployer.mask();
+    let reason = pause.reason.map(|reason| mask.apply(&reason));
+    PausedReport { by: mask.apply(&pause.by), reason, since: time(pause.since_ms) }
 }
 
 pub fn degraded(deployer: &Deployer, record: DegradedRecord) -> DegradedReport {
@@ -79,7 +81,8 @@ pub fn degraded(deployer: &Deployer, record: DegradedRecord) -> DegradedReport {
     }
 }
 
-pub fn drift(drift: Drift) -> DriftReport {
+pub fn drift(deployer: &Deployer, drift: Drift) -> DriftReport {
     let Drift { component, subject, kind, how } = drift;
-    DriftReport { component, subject, kind: kind.word().to_string(), how }
+    let mask = deployer.mask();
+    DriftReport { component, subject: mask.apply(&subject), kind: kind.word().to_string(), how: mask.apply(&how) }
 }

@@ -26,14 +26,15 @@ pub async fn queue(State(deployer): State<Arc<Deployer>>) -> Answer<QueueReport>
 pub async fn audit(State(deployer): State<Arc<Deployer>>, Query(filter): Query<Filter>) -> Answer<Vec<AuditReport>> {
     let most = filter.limit.unwrap_or(50).min(1000);
     let found = deployer.store.audit(filter.project.as_ref(), filter.environment.as_ref(), most).await;
+    let mask = deployer.mask();
     let report = |entry: AuditEntry| AuditReport {
         at: time(entry.at_ms),
-        by: entry.by,
+        by: mask.apply(&entry.by),
         action: entry.action.word().to_string(),
         project: entry.project,
         environment: entry.environment,
         deployment: entry.deployment,
-        reason: entry.reason,
+        reason: entry.reason.map(|reason| mask.apply(&reason)),
     };
     answer(&deployer, found.map(|list| list.into_iter().map(report).collect()).map_err(Refusal::from))
 }

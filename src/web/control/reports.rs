@@ -1,7 +1,7 @@
 //! From what the store and the flow have to what the API says.
 
 use crate::config::{Environment, Project};
-use crate::model::{CommitId, ImageIdentity, RefName, ReleaseId};
+use crate::model::{CommitId, ImageIdentity, Mask, RefName, ReleaseId};
 use crate::plan::Plan;
 use crate::run::{Comparison, Deployer, now_ms};
 use crate::source::CommitInfo;
@@ -28,7 +28,7 @@ pub fn summary(deployer: &Deployer, deployment: &Deployment) -> DeploymentSummar
         subject: mask.apply(&deployment.subject),
         reference: deployment.reference.clone(),
         trigger: deployment.trigger.word().to_string(),
-        asked_by: deployment.asked_by.clone(),
+        asked_by: mask.apply(&deployment.asked_by),
         release: deployment.release,
         created_at: time(deployment.created_ms),
         started_at: deployment.started_ms.map(time),
@@ -46,9 +46,9 @@ pub fn details(
     DeploymentDetails {
         summary: summary(deployer, deployment),
         previous: deployment.previous,
-        cancelled_by: deployment.cancelled_by.clone(),
+        cancelled_by: deployment.cancelled_by.as_deref().map(|by| deployer.mask().apply(by)),
         now_reason: deployment.now_reason.as_deref().map(|reason| deployer.mask().apply(reason)),
-        approved_by: deployment.approved_by.clone(),
+        approved_by: deployment.approved_by.as_deref().map(|by| deployer.mask().apply(by)),
         rebuild: deployment.rebuild,
         pull: deployment.pull,
         delivery: deployment.delivery,
@@ -59,17 +59,22 @@ pub fn details(
 }
 
 /// The images of a release, in the order of its components' names.
-pub fn images(images: Vec<ReleaseImage>) -> Vec<ImageReport> {
+pub fn images(mask: &Mask, images: Vec<ReleaseImage>) -> Vec<ImageReport> {
     let report = |ReleaseImage { component, identity, noted }| ImageReport {
         component,
-        image: ImageIdentity::reference(&identity).to_string(),
+        image: mask.apply(ImageIdentity::reference(&identity)),
         reference: match identity {
-            ImageIdentity::Pulled { reference, .. } => Some(reference),
+            ImageIdentity::Pulled { reference, .. } => Some(mask.apply(&reference)),
             ImageIdentity::Built { .. } => None,
         },
         id: noted.as_ref().map(|noted| noted.image_id.clone()),
         made_at: noted.as_ref().map(|noted| time(noted.made_ms)),
-        bases: noted.map(|noted| noted.bases).unwrap_or_default(),
+        bases: noted
+            .map(|noted| noted.bases)
+            .unwrap_or_default()
+            .iter()
+            .map(|(base, digest)| (mask.apply(base), mask.apply(digest)))
+            .collect(),
     };
     images.into_iter().map(report).collect()
 }
@@ -90,11 +95,11 @@ pub fn delivery(deployer: &Deployer, delivery: &Delivery) -> DeliverySummary {
         project: delivery.project.clone(),
         id: delivery.id.to_string(),
         forge: delivery.forge,
-        event: delivery.event_name.clone(),
+        event: deployer.mask().apply(&delivery.event_name),
         kind: delivery.kind.clone(),
         reference: delivery.reference.clone(),
         commit: delivery.commit.clone(),
-        sender: delivery.sender.clone(),
+        sender: delivery.sender.as_deref().map(|sender| deployer.mask().apply(sender)),
         found: delivery.found,
         received_at: time(delivery.received_ms),
         outcome: delivery.outcome.word().to_string(),

@@ -3,7 +3,7 @@
 use super::answer::{Answer, answer};
 use super::reports::{images, summary, time};
 use crate::config::{Environment, Project};
-use crate::model::{DeploymentState, Health, Release};
+use crate::model::{DeploymentState, Health, Mask, Release};
 use crate::run::{ComponentStand, Deployer, Refusal, Stand, StandingReport};
 use crate::store::Deployment;
 use crate::web::wire::{
@@ -69,7 +69,10 @@ async fn environment_report(
         }
     };
     let (components, drift) = match stand {
-        Some(stand) => (Some(stand.components.into_iter().map(component).collect()), Some(stand.drift)),
+        Some(stand) => (
+            Some(stand.components.into_iter().map(|stand| component(&deployer.mask(), stand)).collect()),
+            Some(stand.drift),
+        ),
         None => (None, None),
     };
     let drift = drift.filter(|_| what == Stand::Drift);
@@ -83,12 +86,16 @@ async fn environment_report(
         last: recent.iter().find(|d| d.state.is_end()).map(|d| summary(deployer, d)),
         components,
         degraded: degraded(deployer, project, environment).await?,
-        paused: deployer.store.pause(&project.name, &environment.name).await?.map(super::keep::paused),
+        paused: deployer
+            .store
+            .pause(&project.name, &environment.name)
+            .await?
+            .map(|pause| super::keep::paused(deployer, pause)),
         beyond: deployer
             .beyonds
             .of(project, environment)
             .map(|found| BeyondReport { what: found.what, lines: found.lines }),
-        drift: drift.map(|all| all.into_iter().map(super::keep::drift).collect()),
+        drift: drift.map(|all| all.into_iter().map(|one| super::keep::drift(deployer, one)).collect()),
     })
 }
 
@@ -106,7 +113,7 @@ async fn live(
         subject: by.as_ref().map(|d| deployer.mask().apply(&d.subject)).unwrap_or_default(),
         deployment: live.deployment,
         since: by.and_then(|d| d.ended_ms).map(time),
-        images: images(deployer.store.images_of(live.release).await?),
+        images: images(&deployer.mask(), deployer.store.images_of(live.release).await?),
     };
     Ok((Some(report), Some(release)))
 }
@@ -120,7 +127,7 @@ async fn degraded(
     Ok(records.into_iter().map(|record| super::keep::degraded(deployer, record)).collect())
 }
 
-fn component(stand: ComponentStand) -> ComponentReport {
+fn component(mask: &Mask, stand: ComponentStand) -> ComponentReport {
     let ComponentStand { name, wanted, running, health, restarts, note } = stand;
     let health = health.and_then(|health| match health {
         Health::None => None,
@@ -128,6 +135,7 @@ fn component(stand: ComponentStand) -> ComponentReport {
         Health::Healthy => Some("healthy".to_string()),
         Health::Unhealthy => Some("unhealthy".to_string()),
     });
+    let note = note.map(|note| mask.apply(&note));
     ComponentReport { name, wanted, running, health, restarts, note }
 }
 

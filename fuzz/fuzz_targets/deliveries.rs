@@ -1,0 +1,26 @@
+//! A delivery of each forge: headers as lines, an empty line, the body. The first byte chooses the forge.
+#![no_main]
+use launchway::forge;
+use launchway::model::{EventKind, ForgeKind};
+
+mod request;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let Some((&first, rest)) = bytes.split_first() else { return };
+    let kind = ForgeKind::ALL[usize::from(first) % ForgeKind::ALL.len()];
+    let (headers, body) = request::parts(rest);
+    let id = forge::delivery_id(kind, &headers, body);
+    assert_eq!(id, forge::delivery_id(kind, &headers, body));
+    assert!(!id.to_string().contains(|c: char| c.is_control() || c == '/'));
+    let Ok(event) = forge::read(kind, &headers, body) else { return };
+    match event.kind {
+        EventKind::Push(change) | EventKind::Tag(change) => {
+            assert!(change.reference.branch().is_some() || change.reference.tag().is_some());
+            let message = change.message.map_or(0, |message| message.len());
+            assert!(message <= body.len() * 3 && change.reference.as_str().len() <= 1024);
+        }
+        EventKind::Delete { reference, .. } => assert!(reference.as_str().starts_with("refs/")),
+        EventKind::Ignored { reason } => assert!(!reason.is_empty()),
+        EventKind::Ping => {}
+    }
+});
