@@ -8,6 +8,7 @@ use super::load::{Loader, Origin, Variables};
 use super::networks;
 use super::problems::Problems;
 use super::service::Services;
+use super::sums;
 use super::view::View;
 use super::volumes;
 use super::yaml::Node;
@@ -121,6 +122,7 @@ fn read_model(
     }
     let services = Services::new(request, &file, profiles, loader, variables);
     let components = services.read();
+    sums::check(&file, &components);
     Stack {
         compose_project: request.compose_project.clone(),
         networks: networks::read(request, &file, &components),

@@ -5,6 +5,7 @@ use super::{ReadRequest, read};
 use crate::model::{Permissions, ProjectName, RepoPath, Severity};
 use std::collections::BTreeMap;
 
+mod budgets;
 mod fallback;
 mod launchway;
 mod messages;

@@ -1,5 +1,6 @@
 //! A tree of files as a commit (or a working copy) has it.
 
+use super::budgets::{self, Budget, TooMuch};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -130,6 +131,8 @@ pub enum TreeError {
     NotFound(RepoPath),
     #[error("{path} is {found:?}, not what was asked for")]
     WrongKind { path: RepoPath, found: EntryKind },
+    #[error("{path}: {why}")]
+    TooMuch { path: RepoPath, why: TooMuch },
     #[error("reading {path}: {message}")]
     Read { path: RepoPath, message: String },
 }
@@ -146,6 +149,20 @@ pub trait Tree: Send + Sync {
     /// How many bytes [`Tree::read`] would give; trees that know it without reading say so quicker.
     fn size(&self, path: &RepoPath) -> Result<u64, TreeError> {
         Ok(self.read(path)?.len() as u64)
+    }
+    /// As [`Tree::read`], for what is read as text or is a link: its size is looked at first.
+    ///
+    /// # Errors
+    /// Where it is larger than the budget.
+    fn read_small(&self, path: &RepoPath, budget: &Budget) -> Result<Vec<u8>, TreeError> {
+        let bytes = self.size(path)?;
+        let why = |why| TreeError::TooMuch { path: path.clone(), why };
+        budget.check(bytes, format_args!("{bytes} bytes")).map_err(why)?;
+        self.read(path)
+    }
+    /// The target of a symlink.
+    fn link(&self, path: &RepoPath) -> Result<String, TreeError> {
+        Ok(String::from_utf8_lossy(&self.read_small(path, &budgets::LINK_BYTES)?).into_owned())
     }
     /// The commit's time in seconds since 1970, given to every file that leaves the repository.
     fn time(&self) -> i64;

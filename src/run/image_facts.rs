@@ -3,6 +3,7 @@
 
 use super::images::Resolve;
 use crate::engine::{Engine, EngineError, Image};
+use crate::model::budgets;
 use crate::model::{
     BuildSpec, ComponentName, EntryKind, MountSource, Problem, Release, ReleasePart, RepoPath, Stack, Tree,
 };
@@ -13,6 +14,7 @@ use std::sync::Arc;
 /// More of a mounted file, or more files of a folder, is not searched for names.
 const MOST_TEXT: u64 = 256 * 1024;
 const MOST_FILES: usize = 200;
+const MOST_LOOKED: usize = 2_000;
 
 /// What comes of the images' facts.
 pub struct Given {
@@ -86,14 +88,16 @@ pub fn of_files(stack: &Stack, tree: &dyn Tree) -> BTreeMap<ComponentName, Image
 }
 
 fn files_below(tree: &dyn Tree, folder: &RepoPath) -> Vec<RepoPath> {
-    let (mut files, mut folders) = (Vec::new(), vec![folder.clone()]);
+    let (mut files, mut folders, mut looked) = (Vec::new(), vec![folder.clone()], 0);
     while let Some(folder) = folders.pop() {
         for entry in tree.list(&folder).unwrap_or_default() {
             match entry.kind {
                 EntryKind::Directory => folders.push(entry.path),
                 _ => files.push(entry.path),
             }
-            if files.len() >= MOST_FILES {
+            looked += 1;
+            // A tree of folders alone would be walked for ever.
+            if files.len() >= MOST_FILES || looked >= MOST_LOOKED {
                 return files;
             }
         }
@@ -110,7 +114,7 @@ fn dockerfile(tree: &dyn Tree, build: &BuildSpec) -> Option<String> {
     match &build.dockerfile_inline {
         Some(text) => Some(text.clone()),
         // What is wrong with it, the build will say.
-        None => String::from_utf8(tree.read(&build.dockerfile).ok()?).ok(),
+        None => String::from_utf8(tree.read_small(&build.dockerfile, &budgets::FILE_BYTES).ok()?).ok(),
     }
 }
 
