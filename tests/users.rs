@@ -55,6 +55,7 @@ mod users {
     mod reaching;
     mod reaching_by_ipv6;
     mod reading_back;
+    mod reading_commits;
     mod receiving;
     mod release_commands;
     mod restarting;

@@ -13,6 +13,7 @@ use super::view::View;
 use super::volumes;
 use super::yaml::Node;
 use crate::model::{EnvironmentName, Mask, Permissions, Place, Problem, ProjectName, RepoPath, Secret, Stack, Tree};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ pub struct ReadRequest<'a> {
     pub allowed: Permissions,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     pub stack: Stack,
     /// Notes and warnings.

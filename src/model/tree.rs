@@ -3,6 +3,7 @@
 use super::budgets::{self, Budget, TooMuch};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::path::PathBuf;
 
 /// A path inside a repository: relative, `/`-separated, without `.`, `..`, empty parts, NUL or a leading slash.
 /// The empty path is the root.
@@ -137,6 +138,16 @@ pub enum TreeError {
     Read { path: RepoPath, message: String },
 }
 
+/// Where another process finds the files of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeSource {
+    /// The bare repository.
+    pub repository: PathBuf,
+    pub commit: super::CommitId,
+    /// Submodules that were brought along, by where they lie.
+    pub modules: Vec<(RepoPath, TreeSource)>,
+}
+
 /// Read access to one commit's files. Implemented by `source` for git trees and for working copies; the rooms that
 /// think (`compose`, `plan`) and `build` see only this.
 pub trait Tree: Send + Sync {
@@ -163,6 +174,10 @@ pub trait Tree: Send + Sync {
     /// The target of a symlink.
     fn link(&self, path: &RepoPath) -> Result<String, TreeError> {
         Ok(String::from_utf8_lossy(&self.read_small(path, &budgets::LINK_BYTES)?).into_owned())
+    }
+    /// Where another process finds the same; `None`: only this one can read it.
+    fn source(&self) -> Option<TreeSource> {
+        None
     }
     /// The commit's time in seconds since 1970, given to every file that leaves the repository.
     fn time(&self) -> i64;

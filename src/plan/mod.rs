@@ -20,6 +20,7 @@ pub mod neighbours;
 pub mod order;
 pub mod paths;
 mod readiness;
+mod relations;
 pub mod retention;
 pub mod routing;
 #[cfg(test)]
@@ -27,6 +28,8 @@ mod sample;
 pub mod schedule;
 #[cfg(test)]
 pub(crate) mod simulation;
+#[cfg(test)]
+mod size;
 mod slots;
 pub mod standing;
 mod step;

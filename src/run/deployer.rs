@@ -9,6 +9,7 @@ use super::keep::Keeping;
 use super::log::Logs;
 use super::metrics::Metrics;
 use super::promised::Admissions;
+use super::reading::Readers;
 use super::traffic_past::TrafficPast;
 use super::works::Works;
 use crate::build::{Builder, ContentKeys};
@@ -19,6 +20,7 @@ use crate::model::{DeploymentId, EnvironmentName, Mask, ProjectName};
 use crate::source::Mirrors;
 use crate::store::Store;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -38,6 +40,8 @@ pub struct Deployer {
     pub builder: Builder,
     pub content_keys: ContentKeys,
     pub mirrors: Mirrors,
+    /// What reads commits.
+    pub readers: Readers,
     pub logs: Logs,
     pub status_clients: StatusClients,
     running: Mutex<HashMap<(ProjectName, EnvironmentName), Control>>,
@@ -111,16 +115,19 @@ pub struct Parts {
     pub engine: Arc<dyn Engine>,
     pub builder: Builder,
     pub status_clients: StatusClients,
+    /// This program: what reads commits is the same once more.
+    pub program: PathBuf,
 }
 
 impl Deployer {
     pub fn new(parts: Parts) -> std::io::Result<Arc<Self>> {
-        let Parts { config, store, engine, builder, status_clients } = parts;
+        let Parts { config, store, engine, builder, status_clients, program } = parts;
         engine.sign_in(config.registries.clone());
         let tasks = TaskTracker::new();
         let fronts = Arc::new(Fronts::new(engine.clone()));
         Ok(Arc::new(Self {
             mirrors: Mirrors::new(config.data.join("mirrors")),
+            readers: Readers::new(program, &config.data),
             logs: Logs::new(&config.data)?,
             build_slots: BuildSlots::new(config.limits.builds),
             building: HeldNames::default(),

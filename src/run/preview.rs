@@ -5,6 +5,7 @@ use super::checkout::{Checkout, checkout, read};
 use super::deployer::{Deployer, now_ms};
 use super::image_facts::Given;
 use super::images::{self, Anew, Resolve, Settling};
+use super::reading::{ReadError, Reader};
 use super::requests::Refusal;
 use super::setback::Setback;
 use super::traffic_past::TrafficPast;
@@ -24,6 +25,8 @@ use crate::source::CommitInfo;
 use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Which components would change from one commit to another, and in which order they would be put live.
 #[derive(Debug, Clone)]
@@ -76,6 +79,8 @@ pub async fn compare(
 ) -> Result<Comparison, Refusal> {
     // Both sides are of the same platform, whichever that is.
     let content_keys = ContentKeys::default();
+    // Whose command it is, is who waits for it.
+    let never = CancellationToken::new();
     let how = How {
         resolve: Resolve::Name,
         platform: "linux/amd64",
@@ -85,6 +90,7 @@ pub async fn compare(
         edge,
         traffic_past: None,
         known: None,
+        reader: Reader { readers: None, project: &project.name, cancel: &never, most: Duration::MAX },
     };
     let nothing = Answers::new();
     let old = match old {
@@ -125,6 +131,12 @@ impl Deployer {
             edge: config.edge.as_ref(),
             traffic_past: Some(&self.traffic_past),
             known: None,
+            reader: Reader {
+                readers: Some(&self.readers),
+                project: &project.name,
+                cancel: &self.stop,
+                most: config.limits.prepare,
+            },
         };
         let Checkout { tree, commit: commit_info } =
             self.told(checkout(self, project, &commit, Some(&reference), &self.stop).await)?;
@@ -218,6 +230,7 @@ struct How<'a> {
     traffic_past: Option<&'a TrafficPast>,
     /// Images that were settled a moment ago.
     known: Option<&'a BTreeMap<ComponentName, ReleasePart>>,
+    reader: Reader<'a>,
 }
 
 async fn side(
@@ -227,7 +240,9 @@ async fn side(
     tree: Arc<dyn Tree>,
     (how, answers): (&How<'_>, &Answers),
 ) -> Result<Side, Refusal> {
-    let mut reading = read(project, environment, how.edge, commit, tree.clone(), answers).await.map_err(refused)?;
+    let impossible = |error: ReadError| Refusal::Impossible(error.to_string());
+    let reading = read(project, environment, how.edge, commit, tree.clone(), answers, &how.reader).await;
+    let mut reading = reading.map_err(impossible)?.map_err(refused)?;
     if let Some(past) = how.traffic_past {
         past.tell(&mut reading.stack, &project.name, &environment.name);
     }
@@ -238,14 +253,15 @@ async fn side(
         live: how.live,
         platform: how.platform,
         content_keys: how.content_keys,
+        reader: how.reader,
         resolve: how.resolve,
         anew: Anew { build: false, pull: false, by: DeploymentId(0), store: how.store, now_ms: now_ms() },
         known: how.known,
     };
     let parts = images::settle(&settling).await.map_err(|setback| Refusal::Impossible(setback.to_string()))?;
     let has_edge = how.edge.is_some();
-    let given =
-        super::image_facts::give(&mut reading.stack, &parts, how.live, tree.as_ref(), &how.resolve, has_edge).await;
+    let facts = how.reader.facts(&tree, &reading.stack).await.map_err(impossible)?;
+    let given = super::image_facts::give(&mut reading.stack, &parts, how.live, facts, &how.resolve, has_edge).await;
     let Given { problems, undecided } = given.map_err(|error| Refusal::Impossible(error.to_string()))?;
     if problems.iter().any(Problem::is_error) {
         return Err(refused(problems));

@@ -1,11 +1,13 @@
 //! The files of one commit, read from its mirror.
 
 use super::MirrorError;
+use super::libgit2;
 use super::mirrors::Mirror;
 use crate::model::budgets;
-use crate::model::{CommitId, Entry, EntryKind, RepoPath, Tree, TreeError};
+use crate::model::{CommitId, Entry, EntryKind, RepoPath, Tree, TreeError, TreeSource};
 use git2::{ErrorCode, ObjectType, Oid, Repository};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A commit's files. Cheap to clone, and may be read from many threads at once.
@@ -131,6 +133,22 @@ impl GitTree {
     }
 }
 
+/// The files of a commit that another process named, by its own handles.
+///
+/// # Errors
+/// Where the repository cannot be read, or does not have the commit.
+pub fn open_tree(source: &TreeSource) -> Result<GitTree, MirrorError> {
+    let TreeSource { repository, commit, modules } = source;
+    // This process's own folder: it has nothing of the server's to write to.
+    libgit2::set_up(Path::new("."));
+    let name = repository.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let tree = GitTree::open(Mirror::at(name, repository.clone()), commit)?;
+    let modules: Result<BTreeMap<_, _>, MirrorError> =
+        modules.iter().map(|(path, module)| Ok((path.clone(), open_tree(module)?))).collect();
+    let modules = modules?;
+    Ok(if modules.is_empty() { tree } else { tree.with_modules(modules) })
+}
+
 /// What walks a tree goes as deep into its own stack as folders lie in one another; git itself has no limit.
 fn check_path(path: &RepoPath) -> Result<(), TreeError> {
     let text = path.as_str();
@@ -232,6 +250,13 @@ impl Tree for GitTree {
             Some((found, _)) => Err(TreeError::WrongKind { path: path.clone(), found }),
             None => Err(TreeError::NotFound(path.clone())),
         }
+    }
+
+    fn source(&self) -> Option<TreeSource> {
+        let modules = self.inner.modules.iter();
+        let modules: Option<Vec<_>> = modules.map(|(path, module)| Some((path.clone(), module.source()?))).collect();
+        let Inner { mirror, commit, .. } = &*self.inner;
+        Some(TreeSource { repository: mirror.path.clone(), commit: commit.clone(), modules: modules? })
     }
 
     fn time(&self) -> i64 {
