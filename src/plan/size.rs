@@ -160,7 +160,7 @@ fn a_chain_of_those_that_share_a_network_with_the_one_before() {
 fn services_that_wait_for_nobody_and_mount_files() {
     assert_in_proportion("files", |count, version| {
         let one = |number: usize| {
-            let mut sample = component(&name(number)).env("V", version).replicas(2);
+            let mut sample = component(&name(number)).env("V", version);
             let path = crate::model::RepoPath::new("conf").unwrap();
             let source = MountSource::Repository { path, folder: true, id: "1".into(), mount_points: Vec::new() };
             sample.0.container.mounts.push(Mount { target: "/conf".into(), source, read_only: true });
