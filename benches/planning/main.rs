@@ -27,7 +27,12 @@ fn main() {
         chain,
     ];
     if is_quick() {
-        shapes = vec![Shape { files: 10_000, components: 50, ..full }, Shape { files: 20_000, components: 50, ..full }];
+        shapes = vec![
+            Shape { files: 10_000, components: 50, ..full },
+            Shape { files: 20_000, components: 50, ..full },
+            Shape { components: 500, files: 2_000, ..chain },
+            chain,
+        ];
     }
     println!(
         "planning: {pushes} pushes in each repository, one file changed by each; every component has an ignore file"
