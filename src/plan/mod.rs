@@ -28,12 +28,12 @@ mod sample;
 pub mod schedule;
 #[cfg(test)]
 pub(crate) mod simulation;
-#[cfg(test)]
-mod size;
 mod slots;
 pub mod standing;
 mod step;
 pub mod taking_over;
+#[cfg(test)]
+mod tests;
 pub mod timing;
 pub mod turns;
 pub mod verdict;

@@ -64,7 +64,7 @@ pub async fn prepare(
     cancel: &CancellationToken,
 ) -> Result<Prepared, Setback> {
     let previous = previous_release(deployer, deployment).await?;
-    set_aside::refuse(deployer, deployment).await?;
+    set_aside::refuse(deployer, deployment, log).await?;
     let (release, tree) = match deployment.release {
         // A rollback, or a deployment that is taken up again after a restart: its release is made already.
         Some(id) => {

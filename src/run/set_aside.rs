@@ -18,10 +18,10 @@ pub fn can_be(deployment: &Deployment) -> bool {
 }
 
 /// Ends a deployment that is set aside, before anything of it is read again.
-pub async fn refuse(deployer: &Deployer, deployment: &Deployment) -> Result<(), Setback> {
+pub async fn refuse(deployer: &Deployer, deployment: &Deployment, log: &DeploymentLog) -> Result<(), Setback> {
     let now = deployer.store.deployment(deployment.id).await?;
     match now {
-        Some(now) if can_be(&now) && now.deaths >= MOST_DEATHS => Err(set_aside(now.deaths, "")),
+        Some(now) if can_be(&now) && now.deaths >= MOST_DEATHS => Err(set_aside(log)),
         _ => Ok(()),
     }
 }
@@ -40,16 +40,18 @@ pub async fn note_death(
     tracing::warn!(deployment.id = %deployment.id, deaths, why = log.masked(why), "What read a commit ended in the middle of it");
     log.line(None, why);
     match deaths >= MOST_DEATHS {
-        true => Err(set_aside(deaths, why)),
+        true => Err(set_aside(log)),
         false => Ok(()),
     }
 }
 
-fn set_aside(deaths: u32, why: &str) -> Setback {
-    let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
-    Setback::commit(format!(
-        "set aside, because whatever read this commit ended {deaths} times in the middle of it{why}. Other deployments go on; push a commit that can be read, or `launchway deploy` tries this one again"
-    ))
+/// The sentence is short: it is a commit's status as well.
+fn set_aside(log: &DeploymentLog) -> Setback {
+    log.line(
+        None,
+        "other deployments go on; push a commit that can be read, or try this one again by `launchway deploy` once the reason is gone",
+    );
+    Setback::commit("set aside: what read or planned this commit ended twice in the middle of it")
 }
 
 impl Deployer {

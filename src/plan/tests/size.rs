@@ -1,20 +1,20 @@
 //! Planning takes time in proportion to what is planned: a stranger's thousand services hold nobody else up.
 
-use super::changes::{Candidate, changes};
-use super::converge::{Goal, Wanted, converge};
-use super::durations::Durations;
-use super::estimate::{step_ranks, steps_left};
-use super::fingerprint::{accepted, fingerprint};
-use super::fronts::{give_fronts, undecided};
-use super::order::levels;
-use super::routing::give_to_edge;
-use super::sample::{Sample, component, stack_of};
-use super::simulation::Simulation;
-use super::standing::standings;
 use crate::model::{
     CommitId, DeploymentId, EdgeSettings, EnvironmentName, ImageIdentity, Mount, MountSource, Observed, ProjectName,
     Release, ReleaseId, ReleasePart, Stack,
 };
+use crate::plan::changes::{Candidate, changes};
+use crate::plan::converge::{Goal, Wanted, converge};
+use crate::plan::durations::Durations;
+use crate::plan::estimate::{step_ranks, steps_left};
+use crate::plan::fingerprint::{accepted, fingerprint};
+use crate::plan::fronts::{give_fronts, undecided};
+use crate::plan::order::levels;
+use crate::plan::routing::give_to_edge;
+use crate::plan::sample::{Sample, component, stack_of};
+use crate::plan::simulation::Simulation;
+use crate::plan::standing::standings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -84,7 +84,11 @@ fn plan_a_push(components: impl Fn(&str) -> Vec<Sample>) -> Timed {
     let second = made(&mut timed, "2", 2);
     let plan = timed.part("first steps", || converge(&wanted(None, &first), &Observed::default()).unwrap());
     let mut engine = Simulation::default();
-    engine.carry_out(&plan, &[super::Phase::Prepare, super::Phase::Deploy, super::Phase::Clean], usize::MAX);
+    engine.carry_out(
+        &plan,
+        &[crate::plan::Phase::Prepare, crate::plan::Phase::Deploy, crate::plan::Phase::Clean],
+        usize::MAX,
+    );
     timed.part("nothing", || assert!(converge(&wanted(None, &first), &engine.observed).unwrap().is_empty()));
     let candidate = Candidate { stack: &second.stack, parts: &second.parts, tree: None };
     timed.part("changes", || changes(Some((&first, None)), &candidate));
