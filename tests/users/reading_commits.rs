@@ -116,8 +116,9 @@ async fn sigterm_ends_a_server_that_reads_and_blames_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_stands_marked_at_two_deaths_of_the_server_is_set_aside_and_nothing_else() {
     let mut world = with_another_project("").await;
-    let other = push_other(&world, "two");
-    world.until_deployment(&other, &["succeeded"]).await;
+    write_quick(&world.repository, "zero");
+    let first = world.push("First");
+    world.until_deployment(&first, &["succeeded"]).await;
     let killer = push_what(&world, "forever");
     for _ in 0..2 {
         let reader = until_read(&world).await;
@@ -146,7 +147,9 @@ async fn a_reader_has_nothing_of_the_server_but_its_pipes() {
     let open = std::fs::read_dir(of("fd")).unwrap().flatten().filter_map(|fd| std::fs::read_link(fd.path()).ok());
     for target in open {
         let text = target.to_string_lossy().into_owned();
-        assert!(text.starts_with("pipe:") || target.starts_with(&mirror), "{text}");
+        // libgit2 looks at the certificates of the system when it is first used.
+        let known = text.starts_with("pipe:") || target.starts_with(&mirror) || text.starts_with("/etc/ssl/certs/");
+        assert!(known, "{text}");
     }
     let limits = std::fs::read_to_string(of("limits")).unwrap();
     let data = limits.lines().find(|line| line.starts_with("Max data size")).unwrap();

@@ -166,7 +166,8 @@ fn services_that_wait_for_nobody_and_mount_files() {
         let one = |number: usize| {
             let mut sample = component(&name(number)).env("V", version);
             let path = crate::model::RepoPath::new("conf").unwrap();
-            let source = MountSource::Repository { path, folder: true, id: "1".into(), mount_points: Vec::new() };
+            let source =
+                MountSource::Repository { path, folder: true, id: number.to_string(), mount_points: Vec::new() };
             sample.0.container.mounts.push(Mount { target: "/conf".into(), source, read_only: true });
             sample.0.container.expose.push("8080/tcp".into());
             sample
