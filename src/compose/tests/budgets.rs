@@ -321,3 +321,32 @@ fn thousands_of_mistakes_are_counted_and_the_first_are_told() {
     assert!(said.contains("more is wrong than is shown"), "{said:.200}");
     assert!(said.lines().count() <= budgets::MOST_PROBLEMS + 1);
 }
+
+/// Real files, each with what its reading comes to.
+#[test]
+fn real_files_stay_far_below() {
+    let all = truth::accepted(&"a".repeat(40), &[]);
+    assert!(all.len() > 20, "{} files", all.len());
+    for truth::Accepted { name, stack, .. } in all {
+        let components = stack.components.values();
+        let containers: u64 = components.clone().map(|component| u64::from(component.replicas)).sum();
+        let ports: usize = components.clone().map(|c| c.container.ports.len() + c.container.expose.len()).sum();
+        let mounts = components.clone().map(|component| component.container.mounts.len()).max().unwrap_or(0);
+        let waits: usize = components.map(|component| component.depends_on.len()).sum();
+        let sums = [
+            (&budgets::SERVICES, stack.components.len() as u64),
+            (&budgets::ALL_REPLICAS, containers),
+            (&budgets::PORTS, ports as u64),
+            (&budgets::MOUNTS, mounts as u64),
+            (&budgets::NETWORKS, stack.networks.len() as u64),
+            (&budgets::DEPENDENCIES, waits as u64),
+            (&budgets::EXPANDED_BYTES, serde_json::to_string(&stack).unwrap().len() as u64),
+        ];
+        for (budget, sum) in sums {
+            assert!(sum * 10 <= budget.most, "{name}: {sum} of {}", budget.name);
+        }
+        // And a reader's answer is what it has read.
+        let told: crate::model::Stack = serde_json::from_str(&serde_json::to_string(&stack).unwrap()).unwrap();
+        assert_eq!(told, stack, "{name}");
+    }
+}
