@@ -25,6 +25,8 @@ enum Command {
     Edge(cli::edge::Args),
     #[command(hide = true)]
     Front(cli::front::Args),
+    #[command(hide = true)]
+    ReadCommits(cli::read_commits::Args),
     Up(cli::up::Args),
     Plan(cli::plan::Args),
     Deploy(cli::deploy::Args),
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => cli::serve::run(&config, args),
         Command::Edge(args) => cli::edge::run(&config, args),
         Command::Front(args) => cli::front::run(args),
+        Command::ReadCommits(args) => cli::read_commits::run(args),
         Command::Up(args) => cli::up::run(&config, args),
         Command::Plan(args) => cli::plan::run(&config, args),
         Command::Deploy(args) => cli::deploy::run(&config, args),

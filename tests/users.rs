@@ -60,6 +60,7 @@ mod users {
     mod reaching_by_ipv6;
     mod reaching_out;
     mod reading_back;
+    mod reading_commits;
     mod receiving;
     mod release_commands;
     mod restarting;

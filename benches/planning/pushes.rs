@@ -3,14 +3,14 @@
 use super::repository::Sources;
 use async_trait::async_trait;
 use launchway::build::ContentKeys;
-use launchway::compose::{ReadRequest, read};
 use launchway::engine::{Engine, EngineError, EngineInfo, Image, Outcome, Scope, Supplies};
 use launchway::model::*;
 use launchway::plan::changes::{Candidate, ChangeKind, changes};
 use launchway::plan::converge::{Goal, Wanted, converge};
 use launchway::plan::fingerprint::accepted;
+use launchway::plan::fronts::{give_fronts, undecided};
 use launchway::plan::{Action, ContainerSpec, Phase, Plan};
-use launchway::run::{Anew, Logs, Resolve, Settling, settle};
+use launchway::run::{Anew, Logs, ReadOrder, Reader, Readers, Resolve, Settling, settle};
 use launchway::source::{GitTree, Mirrors};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub struct Planner<'a> {
     sources: &'a Sources,
     mirrors: Mirrors,
     content_keys: ContentKeys,
+    /// As a server has it: commits are read by a process of their own.
+    readers: Readers,
     engine: Arc<dyn Engine>,
     environment: EnvironmentName,
     live: Option<Release>,
@@ -45,6 +47,7 @@ impl<'a> Planner<'a> {
             sources,
             mirrors: sources.mirrors.clone(),
             content_keys: ContentKeys::default(),
+            readers: readers(sources),
             engine: Arc::new(SilentEngine),
             environment: EnvironmentName::new("production").unwrap(),
             live: None,
@@ -58,6 +61,7 @@ impl<'a> Planner<'a> {
         Self {
             mirrors: Mirrors::new(self.sources.mirrors_folder.clone()),
             content_keys: ContentKeys::default(),
+            readers: readers(self.sources),
             engine: self.engine.clone(),
             environment: self.environment.clone(),
             live: self.live.clone(),
@@ -78,9 +82,12 @@ impl<'a> Planner<'a> {
         let old_tree: Option<GitTree> =
             self.live.as_ref().map(|live| self.mirrors.tree(project, &live.commit).unwrap());
         let found = clock.lap();
-        let stack = self.read(tree.as_ref());
+        let mut stack = self.read(&tree).await;
         let read = clock.lap();
         let parts = self.settle(&stack, &tree).await;
+        let facts = self.reader(&CancellationToken::new()).facts(&tree, &stack).await.unwrap();
+        assert_eq!(give_fronts(&mut stack, &facts), vec![]);
+        undecided(&stack, &facts, true);
         let settled = clock.lap();
         let release = Release {
             id: ReleaseId(self.live.as_ref().map_or(1, |live| live.id.0 + 1)),
@@ -111,26 +118,36 @@ impl<'a> Planner<'a> {
         Timed { parts: [found, read, settled, compared, drawn_up], changed }
     }
 
-    fn read(&self, tree: &dyn Tree) -> Stack {
-        let request = ReadRequest {
-            tree,
+    fn reader<'r>(&'r self, never: &'r CancellationToken) -> Reader<'r> {
+        Reader {
+            readers: Some(&self.readers),
+            project: &self.sources.project,
+            cancel: never,
+            most: Duration::from_secs(600),
+        }
+    }
+
+    async fn read(&self, tree: &Arc<dyn Tree>) -> Stack {
+        let order = ReadOrder {
             root: RepoPath::root(),
             files: Vec::new(),
-            project: &self.sources.project,
+            project: self.sources.project.clone(),
             compose_project: "large-production".into(),
-            environment: Some(&self.environment),
+            environment: self.environment.clone(),
             profiles: Vec::new(),
             variables: BTreeMap::from([("LOG_LEVEL".to_string(), "warn".to_string())]),
             secret_values: Vec::new(),
             outside_files: BTreeMap::new(),
             allowed: Permissions::default(),
         };
-        read(&request).unwrap_or_else(|problems| panic!("{problems:?}")).stack
+        let read = self.reader(&CancellationToken::new()).stack(tree, order).await;
+        read.unwrap().unwrap_or_else(|problems| panic!("{problems:?}")).stack
     }
 
     async fn settle(&self, stack: &Stack, tree: &Arc<dyn Tree>) -> BTreeMap<ComponentName, ReleasePart> {
         let logs = Logs::new(&self.sources.mirrors_folder).unwrap();
         let log = logs.open(DeploymentId(1), Mask::new(&[])).unwrap();
+        let never = CancellationToken::new();
         let settling = Settling {
             project: &self.sources.project,
             stack,
@@ -138,6 +155,7 @@ impl<'a> Planner<'a> {
             live: self.live.as_ref(),
             platform: PLATFORM,
             content_keys: &self.content_keys,
+            reader: self.reader(&never),
             resolve: Resolve::Pull { engine: &self.engine, works: None, log: &log, cancel: &CancellationToken::new() },
             known: None,
             anew: Anew { build: false, pull: false, by: DeploymentId(1), store: None, now_ms: 0 },
@@ -167,6 +185,10 @@ impl<'a> Planner<'a> {
         }
         self.live = Some(release);
     }
+}
+
+fn readers(sources: &Sources) -> Readers {
+    Readers::new(env!("CARGO_BIN_EXE_launchway").into(), &sources.mirrors_folder)
 }
 
 fn container(release: &Release, component: ComponentName, name: String, image: &str) -> ObservedContainer {

@@ -18,6 +18,8 @@ pub struct Shape {
     pub pushes: usize,
     /// One more component is built from the whole repository, so that every push changes it.
     pub whole: bool,
+    /// Each component waits for the one before it, instead of for one at half its number.
+    pub chain: bool,
 }
 
 pub struct Sources {
@@ -130,7 +132,8 @@ fn compose_file(shape: Shape) -> String {
             component / 2,
         ));
         if component > 0 {
-            text.push_str(&format!("    depends_on: {{ c{}: {{ condition: service_healthy }} }}\n", component / 2));
+            let before = if shape.chain { component - 1 } else { component / 2 };
+            text.push_str(&format!("    depends_on: {{ c{before}: {{ condition: service_healthy }} }}\n"));
         }
     }
     if shape.whole {

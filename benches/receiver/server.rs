@@ -130,7 +130,15 @@ async fn deployer(config: Arc<Config>) -> Arc<Deployer> {
     let builder = Builder::new(engine.docker(), EngineAddress::parse(NO_ENGINE).unwrap());
     let status_clients = StatusClients::new().unwrap();
     // Not started: what is measured ends with the answer. Judging what was accepted comes after it.
-    Deployer::new(Parts { config, store, engine: Arc::new(engine), builder, status_clients }).unwrap()
+    Deployer::new(Parts {
+        config,
+        store,
+        engine: Arc::new(engine),
+        builder,
+        status_clients,
+        program: "/proc/self/exe".into(),
+    })
+    .unwrap()
 }
 
 /// Knows the project as the real intake does, and answers without storing.

@@ -1,7 +1,8 @@
 //! Files of a commit as a tar stream, for the volumes of what components mount: never whole in memory.
 
 use super::{BuildError, lfs};
-use crate::model::{Entry, EntryKind, MountPoint, RepoPath, Tree, TreeError};
+use crate::model::budgets;
+use crate::model::{Entry, EntryKind, MountPoint, RepoPath, Tree, TreeError, Walked};
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use std::io::{self, Write};
@@ -38,7 +39,7 @@ pub fn folder_archive(
         None => return Err(TreeError::NotFound(folder).into()),
     }
     Ok(write_on_thread(move |tar| {
-        write_folder(tar, &*tree, &folder, &folder)?;
+        write_folder(tar, &*tree, &folder, &folder, &mut Walked::default())?;
         mount_points.iter().try_for_each(|point| write_mount_point(tar, point, tree.time()))
     }))
 }
@@ -85,12 +86,23 @@ fn write_on_thread(work: impl FnOnce(&mut Tar) -> Result<(), BuildError> + Send 
     Archive { chunks }
 }
 
-fn write_folder(tar: &mut Tar, tree: &dyn Tree, root: &RepoPath, folder: &RepoPath) -> Result<(), BuildError> {
-    for entry in tree.list(folder)? {
+fn write_folder(
+    tar: &mut Tar,
+    tree: &dyn Tree,
+    root: &RepoPath,
+    folder: &RepoPath,
+    walked: &mut Walked,
+) -> Result<(), BuildError> {
+    let entries = tree.list(folder)?;
+    walked.more(folder, entries.len())?;
+    for entry in entries {
         let name = entry.path.relative_to(root).unwrap_or_default();
+        if matches!(entry.kind, EntryKind::File | EntryKind::Executable) {
+            walked.more_bytes(folder, tree.size(&entry.path)?)?;
+        }
         write_entry(tar, tree, &entry, name)?;
         if entry.kind == EntryKind::Directory {
-            write_folder(tar, tree, root, &entry.path)?;
+            write_folder(tar, tree, root, &entry.path, walked)?;
         }
     }
     Ok(())
@@ -104,7 +116,7 @@ fn write_entry(tar: &mut Tar, tree: &dyn Tree, entry: &Entry, name: &str) -> Res
             tar.append_data(&mut header, name, io::empty()).map_err(write_error)
         }
         EntryKind::Symlink => {
-            let target = tree.read(&entry.path)?;
+            let target = tree.read_small(&entry.path, &budgets::LINK_BYTES)?;
             let mut header = header(tar::EntryType::Symlink, 0o777, time);
             let target = std::os::unix::ffi::OsStringExt::from_vec(target);
             let target: std::ffi::OsString = target;

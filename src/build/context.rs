@@ -2,7 +2,8 @@
 
 use super::dockerignore::{Dockerignore, FolderMatch};
 use super::{BuildError, lfs};
-use crate::model::{BuildSpec, Entry, EntryKind, RepoPath, Tree, TreeError};
+use crate::model::budgets;
+use crate::model::{BuildSpec, Entry, EntryKind, RepoPath, Tree, TreeError, Walked};
 use sha2::{Digest, Sha256};
 
 /// One thing in a build context, in the order in which BuildKit wants them: by name, folders before what is in them.
@@ -57,7 +58,7 @@ impl Context {
         let own = root.join(".dockerignore").ok();
         for file in [ignore, own].into_iter().flatten() {
             if let Some(entry) = follow(tree, &file)?.filter(|entry| is_file(entry.kind)) {
-                let text = String::from_utf8_lossy(&tree.read(&entry.path)?).into_owned();
+                let text = String::from_utf8_lossy(&tree.read_small(&entry.path, &budgets::FILE_BYTES)?).into_owned();
                 let ignore = Dockerignore::parse(&text).map_err(|problem| BuildError::Ignore { file, problem })?;
                 let ignore_digest = Sha256::digest(text.as_bytes()).into();
                 return Ok(Self { root, tree_id, ignore, ignore_digest });
@@ -70,7 +71,7 @@ impl Context {
     /// not brought along is an empty folder, as git leaves it.
     pub fn listing(&self, tree: &dyn Tree) -> Result<Vec<ContextEntry>, BuildError> {
         let mut found = Vec::new();
-        self.walk(tree, &self.root, &FolderMatch::default(), &mut found)?;
+        self.walk(tree, &self.root, &FolderMatch::default(), &mut found, &mut Walked::default())?;
         Ok(found)
     }
 
@@ -80,8 +81,11 @@ impl Context {
         folder: &RepoPath,
         above: &FolderMatch,
         found: &mut Vec<ContextEntry>,
+        walked: &mut Walked,
     ) -> Result<(), BuildError> {
-        for Entry { path: source, kind, id } in tree.list(folder)? {
+        let entries = tree.list(folder)?;
+        walked.more(folder, entries.len())?;
+        for Entry { path: source, kind, id } in entries {
             let path = source.relative_to(&self.root).unwrap_or_default().to_string();
             let (ignored, matched) = self.ignore.is_ignored(&path, above);
             let is_folder = matches!(kind, EntryKind::Directory | EntryKind::Submodule);
@@ -98,7 +102,7 @@ impl Context {
             let entry = ContextEntry { path, source: source.clone(), kind: EntryKind::Directory, id: String::new() };
             found.push(entry);
             if kind == EntryKind::Directory {
-                self.walk(tree, &source, &matched, found)?;
+                self.walk(tree, &source, &matched, found, walked)?;
             }
             // An ignored folder is there only for the sake of what an exception brought back from it.
             if ignored && found.len() == before + 1 {
@@ -116,7 +120,10 @@ impl Dockerfile {
         }
         let entry = Self::entry(tree, spec)?;
         lfs::refuse_pointer(tree, &entry.path, tree.size(&entry.path)?)?;
-        Ok(Self { name: spec.dockerfile.file_name().to_string(), text: tree.read(&entry.path)? })
+        Ok(Self {
+            name: spec.dockerfile.file_name().to_string(),
+            text: tree.read_small(&entry.path, &budgets::FILE_BYTES)?,
+        })
     }
 
     /// Where the Dockerfile lies, symlinks followed.
@@ -164,9 +171,8 @@ pub fn follow(tree: &dyn Tree, path: &RepoPath) -> Result<Option<Entry>, TreeErr
             let Ok(next) = at.join(part) else { return Ok(None) };
             match tree.entry(&next)? {
                 Some(Entry { kind: EntryKind::Symlink, .. }) => {
-                    let target = tree.read(&next)?;
+                    let target = tree.link(&next)?;
                     let rest: Vec<&str> = parts.collect();
-                    let target = String::from_utf8_lossy(&target).into_owned();
                     let Ok(target) = at.join(&target).and_then(|target| target.join(&rest.join("/"))) else {
                         return Ok(None);
                     };

@@ -3,6 +3,7 @@
 //! (https://github.com/moby/patternmatcher, https://docs.docker.com/build/concepts/context/#dockerignore-files).
 
 use super::pattern::Pattern;
+use crate::model::budgets;
 
 /// The patterns of one ignore file, in its order.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +49,12 @@ impl Dockerignore {
                 return Err(invalid("an exception cannot be for the context itself"));
             }
             let cleaned = if cleaned.len() > 1 { cleaned.strip_prefix('/').unwrap_or(&cleaned) } else { &cleaned };
+            if patterns.len() as u64 >= budgets::PATTERNS.most {
+                return Err(invalid("an ignore file may have 1000 patterns (the limit `patterns`)"));
+            }
+            if line.len() as u64 > budgets::KEY_BYTES.most {
+                return Err(invalid("a pattern may have 1024 bytes (the limit `key-bytes`)"));
+            }
             patterns.push(Pattern::new(cleaned, is_exception).map_err(invalid)?);
         }
         Ok(Self { patterns })

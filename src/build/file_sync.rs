@@ -6,7 +6,7 @@
 
 use super::context::{ContextEntry, Dockerfile};
 use super::{BuildError, lfs};
-use crate::model::{EntryKind, Tree};
+use crate::model::{EntryKind, Tree, Walked};
 use bollard::grpc::export::fsutil::types::packet::PacketType;
 use bollard::grpc::export::fsutil::types::{Packet, Stat};
 use bollard::grpc::export::moby::filesync::packet::file_sync_server::FileSync;
@@ -114,8 +114,11 @@ impl Folders {
             }
             Folder::Context { tree, entries } => {
                 let numbered = wanted_of(entries, wanted);
+                let mut walked = Walked::default();
                 for entry in &numbered {
-                    if !sent(stat_packet(Some(entry_stat(&**tree, entry)?))) {
+                    let stat = entry_stat(&**tree, entry)?;
+                    walked.more_bytes(&entry.source.parent(), u64::try_from(stat.size).unwrap_or(u64::MAX))?;
+                    if !sent(stat_packet(Some(stat))) {
                         return Ok(());
                     }
                 }
@@ -185,7 +188,7 @@ fn entry_stat(tree: &dyn Tree, entry: &ContextEntry) -> Result<Stat, BuildError>
     Ok(match entry.kind {
         EntryKind::Directory | EntryKind::Submodule => stat(&entry.path, GO_FOLDER | 0o755, 0, time),
         EntryKind::Symlink => {
-            let target = String::from_utf8_lossy(&tree.read(&entry.source)?).into_owned();
+            let target = tree.link(&entry.source)?;
             Stat { linkname: target, ..stat(&entry.path, GO_SYMLINK | 0o777, 0, time) }
         }
         EntryKind::File | EntryKind::Executable => {

@@ -26,6 +26,7 @@ pub mod plan;
 mod plan_repository;
 pub mod promote;
 pub mod queue;
+pub mod read_commits;
 pub mod rollback;
 pub mod serve;
 pub mod settings_file;

@@ -11,7 +11,7 @@ use crate::{receive, web};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -72,6 +72,7 @@ async fn serve(config_path: &Path) -> Result<ExitCode> {
     let public = receive::routes(intake, receive::Limits::default())?.merge(web::routes(deployer.clone()));
     let control = web::control(deployer.clone());
     deployer.tasks.spawn(clear_unfinished(engine, deployer.stop.clone()));
+    deployer.count_what_it_died_of().await?;
     deployer.start();
     let stop = deployer.stop.clone();
     let mut servers = vec![
@@ -116,7 +117,9 @@ async fn deployer(config: Arc<Config>, store: Store, engine: Arc<DockerEngine>) 
         ),
         Err(error) => tracing::warn!(error = %error, "The engine does not answer yet; deployments wait for it"),
     }
-    let parts = Parts { config, store, engine, builder, status_clients: StatusClients::new()? };
+    // What this process runs, also where the file has been replaced since.
+    let program = PathBuf::from("/proc/self/exe");
+    let parts = Parts { config, store, engine, builder, status_clients: StatusClients::new()?, program };
     Ok(Deployer::new(parts)?)
 }
 

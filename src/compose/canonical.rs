@@ -4,14 +4,16 @@
 use super::port_spec;
 use super::problems::Problems;
 use super::scalar::{Kind, Scalar};
+use super::spent::Spent;
 use super::volume_spec;
 use super::yaml::{Entry, Node, Value};
+use std::collections::HashMap;
 
 /// Brings a whole Compose file into its long form.
-pub fn canonicalise(file: &mut Node, problems: &Problems) {
+pub fn canonicalise(file: &mut Node, problems: &Problems, spent: &Spent) {
     if let Some(Value::Map(services)) = file.get_mut("services").map(|node| &mut node.value) {
         for Entry { key, node, .. } in services {
-            service(node, &format!("services.{key}"), problems);
+            service(node, &format!("services.{key}"), problems, spent);
         }
     }
     for section in ["networks", "volumes"] {
@@ -24,7 +26,7 @@ pub fn canonicalise(file: &mut Node, problems: &Problems) {
     });
 }
 
-fn service(service: &mut Node, path: &str, problems: &Problems) {
+fn service(service: &mut Node, path: &str, problems: &Problems, spent: &Spent) {
     for key in ["environment", "labels", "annotations", "sysctls"] {
         change(service, key, |node| if key == "environment" { environment(node) } else { key_values(node) });
     }
@@ -55,7 +57,9 @@ fn service(service: &mut Node, path: &str, problems: &Problems) {
     }
     each_item(service.get_mut("secrets"), |item| named(item, "source"));
     each_item(service.get_mut("configs"), |item| named(item, "source"));
-    items(service.get_mut("ports"), |index, item| port_spec::long(item, &format!("{path}.ports[{index}]"), problems));
+    items(service.get_mut("ports"), |index, item| {
+        port_spec::long(item, &format!("{path}.ports[{index}]"), problems, spent)
+    });
     items(service.get_mut("volumes"), |index, item| {
         vec![volume_spec::long(item, &format!("{path}.volumes[{index}]"), problems)]
     });
@@ -106,7 +110,7 @@ fn items(list: Option<&mut Node>, mut to: impl FnMut(usize, Node) -> Vec<Node>) 
 /// `[A=1, B]` becomes `{A: "1", B: null}`; later ones win.
 fn key_values(node: &Node) -> Option<Node> {
     let Value::List(items) = &node.value else { return None };
-    let mut map = node.beside(Value::Map(Vec::new()));
+    let mut map = Keys::default();
     for item in items {
         let text = item.text()?;
         match text.split_once('=') {
@@ -114,7 +118,27 @@ fn key_values(node: &Node) -> Option<Node> {
             None => map.set(text, item.null_beside()),
         }
     }
-    Some(map)
+    Some(node.beside(Value::Map(map.entries)))
+}
+
+/// A mapping in the making: a list may name thousands of keys.
+#[derive(Default)]
+struct Keys {
+    entries: Vec<Entry>,
+    places: HashMap<String, usize>,
+}
+
+impl Keys {
+    /// Puts `node` under `key`, in place of what was there.
+    fn set(&mut self, key: &str, node: Node) {
+        match self.places.get(key) {
+            Some(index) => self.entries[*index].node = node,
+            None => {
+                self.places.insert(key.to_string(), self.entries.len());
+                self.entries.push(Entry { key: key.to_string(), line: node.line, node });
+            }
+        }
+    }
 }
 
 /// A bare name in a list takes its value from the variables of its own file; in a mapping, from those of the project.
@@ -143,11 +167,11 @@ fn named(node: &Node, key: &str) -> Option<Node> {
 /// `[a, b]` becomes `{a: ..., b: ...}`.
 fn keys(node: &Node, value: impl Fn(&Node) -> Node) -> Option<Node> {
     let Value::List(items) = &node.value else { return None };
-    let mut map = node.beside(Value::Map(Vec::new()));
+    let mut map = Keys::default();
     for item in items {
         map.set(item.text()?, value(item));
     }
-    Some(map)
+    Some(node.beside(Value::Map(map.entries)))
 }
 
 fn env_files(node: &Node) -> Option<Node> {

@@ -2,6 +2,8 @@
 //! lines, variables within).
 
 use super::interpolate::{InterpolationError, Lookup, interpolate};
+use super::spent::Spent;
+use crate::model::budgets::TooMuch;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -27,12 +29,17 @@ pub enum Format {
 }
 
 /// Reads a file; `outer` knows the variables that win over those which the file itself sets.
-pub fn parse(text: &str, format: Format, outer: &BTreeMap<String, String>) -> Result<Dotenv, DotenvError> {
+pub fn parse(
+    text: &str,
+    format: Format,
+    outer: &BTreeMap<String, String>,
+    spent: &Spent,
+) -> Result<Dotenv, DotenvError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match format {
         Format::Raw => raw(text, outer),
         Format::Compose => {
-            let mut parser = Parser { rest: text, line: 1, outer, dotenv: Dotenv::default() };
+            let mut parser = Parser { rest: text, line: 1, outer, dotenv: Dotenv::default(), spent };
             while parser.statement()? {}
             Ok(parser.dotenv)
         }
@@ -70,17 +77,22 @@ struct Parser<'t> {
     line: u32,
     outer: &'t BTreeMap<String, String>,
     dotenv: Dotenv,
+    spent: &'t Spent,
 }
 
 struct FileLookup<'t> {
     outer: &'t BTreeMap<String, String>,
     values: &'t BTreeMap<String, String>,
     missing: RefCell<Vec<String>>,
+    spent: &'t Spent,
 }
 
 impl Lookup for FileLookup<'_> {
-    fn get(&self, name: &str) -> Option<String> {
-        self.outer.get(name).or_else(|| self.values.get(name)).cloned()
+    fn get(&self, name: &str) -> Option<&str> {
+        self.outer.get(name).or_else(|| self.values.get(name)).map(String::as_str)
+    }
+    fn spend(&self, bytes: usize) -> Result<(), TooMuch> {
+        self.spent.expanded(bytes)
     }
     fn missing(&self, name: &str) {
         self.missing.borrow_mut().push(name.to_string());
@@ -191,7 +203,12 @@ impl<'t> Parser<'t> {
     }
 
     fn expand(&mut self, value: &str) -> Result<String, DotenvError> {
-        let lookup = FileLookup { outer: self.outer, values: &self.dotenv.values, missing: RefCell::new(Vec::new()) };
+        let lookup = FileLookup {
+            outer: self.outer,
+            values: &self.dotenv.values,
+            missing: RefCell::new(Vec::new()),
+            spent: self.spent,
+        };
         let expanded = interpolate(value, &lookup);
         let missing = lookup.missing.into_inner();
         self.dotenv.missing.extend(missing.into_iter().map(|name| (name, self.line)));
@@ -256,7 +273,7 @@ mod tests {
 
     fn read(text: &str) -> BTreeMap<String, String> {
         let outer = BTreeMap::from([("OUTER".to_string(), "out".to_string())]);
-        parse(text, Format::Compose, &outer).unwrap().values
+        parse(text, Format::Compose, &outer, &Spent::default()).unwrap().values
     }
 
     #[test]
@@ -287,7 +304,7 @@ mod tests {
     fn mistakes_name_their_line_and_never_the_value() {
         let outer = BTreeMap::new();
         let error = |text| {
-            let error = parse(text, Format::Compose, &outer).unwrap_err();
+            let error = parse(text, Format::Compose, &outer, &Spent::default()).unwrap_err();
             format!("{}: {}", error.line, error.message)
         };
         assert_eq!(error("A=1\n\nB C=hunter2\n"), "3: a variable name cannot hold a space; write NAME=value");
@@ -301,7 +318,7 @@ mod tests {
 
     #[test]
     fn raw_takes_everything_after_the_equals_sign() {
-        let dotenv = parse("A='x' # y\n#c\nB=$A\n", Format::Raw, &BTreeMap::new()).unwrap();
+        let dotenv = parse("A='x' # y\n#c\nB=$A\n", Format::Raw, &BTreeMap::new(), &Spent::default()).unwrap();
         assert_eq!(dotenv.values["A"], "'x' # y");
         assert_eq!(dotenv.values["B"], "$A");
     }
@@ -309,8 +326,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "[A-C=:'\"\\\\$\\{\\}#\n 0-9é]{0,80}") {
-            let _ = parse(&text, Format::Compose, &BTreeMap::new());
-            let _ = parse(&text, Format::Raw, &BTreeMap::new());
+            let _ = parse(&text, Format::Compose, &BTreeMap::new(), &Spent::default());
+            let _ = parse(&text, Format::Raw, &BTreeMap::new(), &Spent::default());
         }
     }
 }

@@ -4,8 +4,10 @@ use super::load::Loader;
 use super::merge;
 use super::suggest;
 use super::yaml::{Node, Value};
+use crate::model::budgets;
 use crate::model::{Place, RepoPath};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// The file with every `extends` replaced by what it stands for.
 pub fn apply(loader: &Loader<'_>, mut file: Node) -> Option<Node> {
@@ -29,7 +31,7 @@ pub fn apply(loader: &Loader<'_>, mut file: Node) -> Option<Node> {
 struct Resolver<'l> {
     loader: &'l Loader<'l>,
     /// Services of other files, by path.
-    others: HashMap<RepoPath, Node>,
+    others: HashMap<RepoPath, Rc<Node>>,
 }
 
 impl Resolver<'_> {
@@ -51,6 +53,14 @@ impl Resolver<'_> {
             problems.error(Some(extends.place()), key, "needs `service:`, the name of the service to extend");
             return None;
         };
+        let depth = chain.len() + 1;
+        let small = self.loader.spent().extend().and_then(|()| {
+            budgets::EXTENDS_DEPTH.check(depth as u64, format_args!("{depth} services that extend one another"))
+        });
+        if let Err(error) = small {
+            problems.error(Some(extends.place()), key, error.to_string());
+            return None;
+        }
         chain.push(me);
         let base = match extends.get("file").filter(|file| !file.is_null()) {
             None => self.base(services, &base_name, extends, &key, chain)?,
@@ -60,6 +70,12 @@ impl Resolver<'_> {
             }
         };
         chain.pop();
+        let copied =
+            self.loader.spent().copy(&base.measure()).and_then(|()| self.loader.spent().copy(&service.measure()));
+        if let Err(error) = copied {
+            problems.error(Some(extends.place()), key, error.to_string());
+            return None;
+        }
         let mut own = service.clone();
         own.remove("extends");
         self.loader.merged(merge::merge_service(base, own))
@@ -84,7 +100,7 @@ impl Resolver<'_> {
     }
 
     /// The services of another file. Its relative paths start in its own folder; what it includes does not count.
-    fn other_file(&mut self, file: &Node, key: &str) -> Option<Node> {
+    fn other_file(&mut self, file: &Node, key: &str) -> Option<Rc<Node>> {
         let problems = self.loader.problems;
         let place = Some(file.place());
         let Some(text) = file.text() else {
@@ -99,7 +115,7 @@ impl Resolver<'_> {
             }
         };
         if let Some(services) = self.others.get(&path) {
-            return Some(services.clone());
+            return Some(Rc::clone(services));
         }
         if !self.loader.files.is_file(&path).unwrap_or(true) {
             problems.error(place, key, format!("there is no file {path} in the commit"));
@@ -108,8 +124,9 @@ impl Resolver<'_> {
         let model = self.loader.file(&path, &path.parent(), &file.source.variables)?;
         match model.get("services") {
             Some(services) if services.entries().is_some() => {
-                self.others.insert(path, services.clone());
-                Some(services.clone())
+                let services = Rc::new(services.clone());
+                self.others.insert(path, Rc::clone(&services));
+                Some(services)
             }
             _ => {
                 let place = Some(Place { file: path.to_string(), line: 1 });

@@ -1,11 +1,11 @@
 //! The files of the commit as Compose files name them: relative paths, symlinks followed, nothing outside.
 
+use super::spent::Spent;
+use crate::model::budgets::{self, TooMuch};
 use crate::model::{Entry, EntryKind, RepoPath, Tree, TreeError};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Larger files are no Compose or env files.
-const MAX_BYTES: usize = 1 << 20;
 const MAX_LINKS: usize = 40;
 
 #[derive(Debug, thiserror::Error)]
@@ -22,8 +22,8 @@ pub enum FileError {
     Submodule { path: RepoPath },
     #[error("{0} is not text in UTF-8")]
     NotText(RepoPath),
-    #[error("{path} has {bytes} bytes; {MAX_BYTES} at most are read")]
-    TooLarge { path: RepoPath, bytes: usize },
+    #[error("{path}: {why}")]
+    TooMuch { path: RepoPath, why: TooMuch },
     #[error(transparent)]
     Tree(#[from] TreeError),
 }
@@ -33,11 +33,13 @@ pub struct Files<'a> {
     root: &'a RepoPath,
     outside: &'a BTreeMap<String, Vec<u8>>,
     read: RefCell<BTreeSet<RepoPath>>,
+    /// Of the budgets of the reading.
+    pub spent: Spent,
 }
 
 impl<'a> Files<'a> {
     pub fn new(tree: &'a dyn Tree, root: &'a RepoPath, outside: &'a BTreeMap<String, Vec<u8>>) -> Self {
-        Self { tree, root, outside, read: RefCell::default() }
+        Self { tree, root, outside, read: RefCell::default(), spent: Spent::default() }
     }
 
     /// What stands at a path once symbolic links are followed; its `path` is then the real one. `None` where nothing
@@ -68,7 +70,7 @@ impl<'a> Files<'a> {
                 if links > MAX_LINKS {
                     return Err(FileError::Circle(path.clone()));
                 }
-                let target = String::from_utf8_lossy(&self.tree.read(&next)?).into_owned();
+                let target = self.tree.link(&next)?;
                 let Ok(to) = at.join(&target) else {
                     return Err(FileError::LeadsOutside { path: path.clone(), link: next, target });
                 };
@@ -101,7 +103,8 @@ impl<'a> Files<'a> {
             EntryKind::Submodule => return Err(FileError::Submodule { path: entry.path }),
             _ => return Err(FileError::NoFile { path: path.clone(), what: "a folder" }),
         }
-        let bytes = self.tree.read(&entry.path)?;
+        let bytes = self.tree.read_small(&entry.path, &budgets::FILE_BYTES)?;
+        self.spend(path, bytes.len())?;
         let text = decode(path, bytes)?;
         self.read.borrow_mut().insert(entry.path);
         Ok(Some(text))
@@ -117,8 +120,19 @@ impl<'a> Files<'a> {
     pub fn text_or_outside(&self, path: &RepoPath) -> Result<Option<String>, FileError> {
         match self.text(path)? {
             Some(text) => Ok(Some(text)),
-            None => self.outside_bytes(path).map(|bytes| decode(path, bytes.to_vec())).transpose(),
+            None => {
+                let Some(bytes) = self.outside_bytes(path) else { return Ok(None) };
+                self.spend(path, bytes.len())?;
+                decode(path, bytes.to_vec()).map(Some)
+            }
         }
+    }
+
+    /// Counts bytes that are read, each time.
+    fn spend(&self, path: &RepoPath, bytes: usize) -> Result<(), FileError> {
+        let bytes = bytes as u64;
+        let small = budgets::FILE_BYTES.check(bytes, format_args!("{bytes} bytes"));
+        small.and_then(|()| self.spent.read(bytes)).map_err(|why| FileError::TooMuch { path: path.clone(), why })
     }
 
     /// The path as seen from the project's folder, as `files` in launchway.toml names it.
@@ -133,9 +147,6 @@ impl<'a> Files<'a> {
 }
 
 fn decode(path: &RepoPath, bytes: Vec<u8>) -> Result<String, FileError> {
-    if bytes.len() > MAX_BYTES {
-        return Err(FileError::TooLarge { path: path.clone(), bytes: bytes.len() });
-    }
     String::from_utf8(bytes).map_err(|_| FileError::NotText(path.clone()))
 }
 

@@ -5,6 +5,8 @@ use super::problems::Problems;
 use super::view::View;
 use super::yaml::{Node, Value};
 use crate::model::RepoPath;
+use crate::model::budgets;
+use std::collections::HashMap;
 
 const SECTIONS: [&str; 6] = ["services", "volumes", "networks", "secrets", "configs", "models"];
 
@@ -22,8 +24,17 @@ pub fn apply(loader: &Loader<'_>, mut file: Node, chain: &[RepoPath]) -> Option<
             item.error(format!("these files include one another in a circle: {}", names.join(" -> ")));
             return None;
         }
+        let depth = chain.len();
+        let small = loader.spent().include();
+        let small = small.and_then(|()| {
+            budgets::INCLUDE_DEPTH.check(depth as u64, format_args!("{depth} files that include one another"))
+        });
+        if let Err(error) = small {
+            item.error(error.to_string());
+            return None;
+        }
         let included = loader.model(&origin, chain)?;
-        import(&mut file, included, &item, loader.problems);
+        import(&mut file, included, &item, loader.problems)?;
     }
     Some(file)
 }
@@ -89,21 +100,28 @@ fn inside(view: &View<'_>, base: &RepoPath, text: &str) -> Option<RepoPath> {
 }
 
 /// Takes over what the included model defines. The same thing twice is fine, two different ones are an error.
-fn import(file: &mut Node, included: Node, item: &View<'_>, problems: &Problems) {
+fn import(file: &mut Node, included: Node, item: &View<'_>, problems: &Problems) -> Option<()> {
     if let Some(own) = included.get("x-launchway") {
         let message = "`x-launchway` of an included file does not count; write it in the file that includes";
         problems.warning(Some(own.place()), "x-launchway", message);
     }
-    let Value::Map(sections) = included.value else { return };
+    let Value::Map(sections) = included.value else { return Some(()) };
     for section in sections.into_iter().filter(|section| SECTIONS.contains(&section.key.as_str())) {
         let Value::Map(entries) = section.node.value else { continue };
         if file.get(&section.key).is_none_or(Node::is_null) {
             let empty = item.node.beside(Value::Map(Vec::new()));
             file.set(&section.key, empty);
         }
-        let Some(target) = file.get_mut(&section.key) else { continue };
+        let Some(Value::Map(target)) = file.get_mut(&section.key).map(|node| &mut node.value) else { continue };
+        let mut places: HashMap<String, usize> =
+            target.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
+        let all = places.len() + entries.len();
+        if let Err(error) = budgets::KEYS.check(all as u64, format_args!("{all} entries of `{}`", section.key)) {
+            item.error(error.to_string());
+            return None;
+        }
         for entry in entries {
-            match target.get(&entry.key) {
+            match places.get(&entry.key).map(|index| &target[*index].node) {
                 Some(existing) if *existing == entry.node => {}
                 Some(existing) => {
                     let message = format!(
@@ -115,11 +133,11 @@ fn import(file: &mut Node, included: Node, item: &View<'_>, problems: &Problems)
                     problems.error(Some(place), format!("{}.{}", section.key, entry.key), message);
                 }
                 None => {
-                    if let Value::Map(existing) = &mut target.value {
-                        existing.push(entry);
-                    }
+                    places.insert(entry.key.clone(), target.len());
+                    target.push(entry);
                 }
             }
         }
     }
+    Some(())
 }

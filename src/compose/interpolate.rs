@@ -1,8 +1,13 @@
 //! `$NAME`, `${NAME}`, `${NAME:-default}` and their relatives, as Compose substitutes them in values.
 
+use crate::model::budgets::{self, TooMuch};
+use std::borrow::Cow;
+
 /// The variables that a text may name.
 pub trait Lookup {
-    fn get(&self, name: &str) -> Option<String>;
+    fn get(&self, name: &str) -> Option<&str>;
+    /// Called before a value of so many bytes is put in.
+    fn spend(&self, bytes: usize) -> Result<(), TooMuch>;
     /// Called for a variable that has no value and no default: it becomes empty.
     fn missing(&self, name: &str);
 }
@@ -15,6 +20,8 @@ pub enum InterpolationError {
     Required { name: String, why: String },
     #[error("the defaults of its variables nest deeper than {MAX_DEPTH} levels")]
     TooDeep,
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
 }
 
 const MAX_DEPTH: usize = 32;
@@ -25,6 +32,15 @@ const MAX_DEPTH: usize = 32;
 /// For what is no variable after a `$`, and for `${NAME:?why}` without a value.
 pub fn interpolate(text: &str, lookup: &dyn Lookup) -> Result<String, InterpolationError> {
     substitute(text, lookup, 0)
+}
+
+/// Puts a value in, which may be the thousandth of a text that names it thousands of times.
+fn put(out: &mut String, value: &str, lookup: &dyn Lookup) -> Result<(), InterpolationError> {
+    lookup.spend(value.len())?;
+    let bytes = out.len() + value.len();
+    budgets::VALUE_BYTES.check(bytes as u64, format_args!("a value of {bytes} bytes with its variables put in"))?;
+    out.push_str(value);
+    Ok(())
 }
 
 fn substitute(text: &str, lookup: &dyn Lookup, depth: usize) -> Result<String, InterpolationError> {
@@ -41,7 +57,7 @@ fn substitute(text: &str, lookup: &dyn Lookup, depth: usize) -> Result<String, I
             rest = after;
         } else if let Some(after) = rest.strip_prefix('{') {
             let end = closing_brace(after).ok_or_else(|| InterpolationError::Invalid(format!("${rest}")))?;
-            out.push_str(&braced(&after[..end], lookup, depth)?);
+            put(&mut out, &braced(&after[..end], lookup, depth)?, lookup)?;
             rest = &after[end + 1..];
         } else {
             let name = &rest[..name_length(rest)];
@@ -50,7 +66,7 @@ fn substitute(text: &str, lookup: &dyn Lookup, depth: usize) -> Result<String, I
                 out.push('$');
                 continue;
             }
-            out.push_str(&value_or_empty(name, lookup));
+            put(&mut out, value_or_empty(name, lookup), lookup)?;
             rest = &rest[name.len()..];
         }
     }
@@ -59,7 +75,7 @@ fn substitute(text: &str, lookup: &dyn Lookup, depth: usize) -> Result<String, I
 }
 
 /// What stands between the braces: a name, and perhaps an operator with its word.
-fn braced(inside: &str, lookup: &dyn Lookup, depth: usize) -> Result<String, InterpolationError> {
+fn braced<'l>(inside: &str, lookup: &'l dyn Lookup, depth: usize) -> Result<Cow<'l, str>, InterpolationError> {
     let name = &inside[..name_length(inside)];
     let tail = &inside[name.len()..];
     let invalid = || InterpolationError::Invalid(format!("${{{inside}}}"));
@@ -67,7 +83,7 @@ fn braced(inside: &str, lookup: &dyn Lookup, depth: usize) -> Result<String, Int
         return Err(invalid());
     }
     if tail.is_empty() {
-        return Ok(value_or_empty(name, lookup));
+        return Ok(value_or_empty(name, lookup).into());
     }
     let (empty_counts_as_missing, tail) = match tail.strip_prefix(':') {
         Some(tail) => (true, tail),
@@ -78,10 +94,10 @@ fn braced(inside: &str, lookup: &dyn Lookup, depth: usize) -> Result<String, Int
     let operator = chars.next();
     let word = substitute_if(chars.as_str(), operator.is_some(), lookup, depth)?;
     match (operator, value) {
-        (Some('-'), Some(value)) | (Some('?'), Some(value)) => Ok(value),
-        (Some('-'), None) => Ok(word),
-        (Some('+'), Some(_)) => Ok(word),
-        (Some('+'), None) => Ok(String::new()),
+        (Some('-'), Some(value)) | (Some('?'), Some(value)) => Ok(value.into()),
+        (Some('-'), None) => Ok(word.into()),
+        (Some('+'), Some(_)) => Ok(word.into()),
+        (Some('+'), None) => Ok("".into()),
         (Some('?'), None) => Err(InterpolationError::Required { name: name.to_string(), why: word }),
         _ => Err(invalid()),
     }
@@ -91,10 +107,10 @@ fn substitute_if(word: &str, wanted: bool, lookup: &dyn Lookup, depth: usize) ->
     if wanted { substitute(word, lookup, depth + 1) } else { Ok(String::new()) }
 }
 
-fn value_or_empty(name: &str, lookup: &dyn Lookup) -> String {
+fn value_or_empty<'l>(name: &str, lookup: &'l dyn Lookup) -> &'l str {
     lookup.get(name).unwrap_or_else(|| {
         lookup.missing(name);
-        String::new()
+        ""
     })
 }
 
@@ -132,13 +148,16 @@ mod tests {
     struct Vars(RefCell<Vec<String>>);
 
     impl Lookup for Vars {
-        fn get(&self, name: &str) -> Option<String> {
+        fn get(&self, name: &str) -> Option<&str> {
             match name {
-                "SET" => Some("value".into()),
-                "EMPTY" => Some(String::new()),
-                "DOLLAR" => Some("$SET".into()),
+                "SET" => Some("value"),
+                "EMPTY" => Some(""),
+                "DOLLAR" => Some("$SET"),
                 _ => None,
             }
+        }
+        fn spend(&self, _bytes: usize) -> Result<(), TooMuch> {
+            Ok(())
         }
         fn missing(&self, name: &str) {
             self.0.borrow_mut().push(name.to_string());

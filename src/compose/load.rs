@@ -3,11 +3,13 @@
 use super::canonical::canonicalise;
 use super::dotenv::{self, Format};
 use super::files::Files;
-use super::interpolate::{Lookup, interpolate};
+use super::interpolate::{InterpolationError, Lookup, interpolate};
 use super::merge::{self, Conflict};
 use super::problems::Problems;
 use super::scalar::Kind;
+use super::spent::Spent;
 use super::yaml::{self, Node, Source, Value};
+use crate::model::budgets::TooMuch;
 use crate::model::{EntryKind, Place, RepoPath};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +34,10 @@ pub struct Origin {
 }
 
 impl<'a> Loader<'a> {
+    pub fn spent(&self) -> &'a Spent {
+        &self.files.spent
+    }
+
     pub fn new(files: &'a Files<'a>, problems: &'a Problems) -> Self {
         Self { files, problems, unset: RefCell::default() }
     }
@@ -51,6 +57,8 @@ impl<'a> Loader<'a> {
             });
         }
         let mut model = model?;
+        // Files that are put over one another may be too much together.
+        self.spent().check(&model, usize::MAX, self.problems)?;
         merge::apply_tags(&mut model);
         merge::deduplicate(&mut model);
         Some(model)
@@ -72,7 +80,7 @@ impl<'a> Loader<'a> {
             }
         };
         let source = Arc::new(Source { file: name.clone(), folder: folder.clone(), variables: variables.clone() });
-        let documents = match yaml::parse(&text, &source) {
+        let documents = match yaml::parse(&text, &source, self.spent()) {
             Ok(documents) => documents,
             Err(error) => {
                 self.problems.error(Some(Place { file: name, line: error.line }), "", error.message);
@@ -86,8 +94,10 @@ impl<'a> Loader<'a> {
                 self.problems.error(Some(document.place()), "", message);
                 return None;
             }
-            self.interpolate_all(&mut document, &mut String::new());
-            canonicalise(&mut document, self.problems);
+            self.interpolate_all(&mut document, &mut String::new())?;
+            let before = document.measure();
+            canonicalise(&mut document, self.problems, self.spent());
+            self.spent().check(&document, before.nodes, self.problems)?;
             merged = Some(match merged {
                 None => document,
                 Some(earlier) => self.merged(merge::merge(earlier, document))?,
@@ -112,8 +122,8 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Replaces the variables of every value; keys stay as they are.
-    fn interpolate_all(&self, node: &mut Node, path: &mut String) {
+    /// Replaces the variables of every value; keys stay as they are. `None` where the values have grown too large.
+    fn interpolate_all(&self, node: &mut Node, path: &mut String) -> Option<()> {
         let length = path.len();
         let (source, line) = (node.source.clone(), node.line);
         match &mut node.value {
@@ -122,6 +132,10 @@ impl<'a> Loader<'a> {
                 let lookup = Named { loader: self, place: &place, path, variables: &source.variables };
                 match interpolate(&scalar.text, &lookup) {
                     Ok(text) => scalar.text = text,
+                    Err(InterpolationError::TooMuch(error)) => {
+                        self.problems.error(Some(place.clone()), path.as_str(), error.to_string());
+                        return None;
+                    }
                     Err(error) => self.problems.error(Some(place.clone()), path.as_str(), error.to_string()),
                 }
             }
@@ -129,7 +143,7 @@ impl<'a> Loader<'a> {
             Value::List(items) => {
                 for (index, item) in items.iter_mut().enumerate() {
                     path.push_str(&format!("[{index}]"));
-                    self.interpolate_all(item, path);
+                    self.interpolate_all(item, path)?;
                     path.truncate(length);
                 }
             }
@@ -139,11 +153,12 @@ impl<'a> Loader<'a> {
                         path.push('.');
                     }
                     path.push_str(&entry.key);
-                    self.interpolate_all(&mut entry.node, path);
+                    self.interpolate_all(&mut entry.node, path)?;
                     path.truncate(length);
                 }
             }
         }
+        Some(())
     }
 
     /// `outer` and, where `outer` does not have them, the values of `.env` in a folder.
@@ -167,7 +182,13 @@ impl<'a> Loader<'a> {
                 return Some(outer.clone());
             }
         };
-        match dotenv::parse(&text, Format::Compose, outer) {
+        // Each file's variables are a copy of those around it.
+        let bytes = outer.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if let Err(error) = self.spent().expanded(bytes) {
+            self.problems.error(place(1), "", error.to_string());
+            return Some(outer.clone());
+        }
+        match dotenv::parse(&text, Format::Compose, outer, self.spent()) {
             Ok(read) => {
                 for (name, line) in read.missing {
                     self.missing(&name, place(line), "");
@@ -203,8 +224,11 @@ struct Named<'l> {
 }
 
 impl Lookup for Named<'_> {
-    fn get(&self, name: &str) -> Option<String> {
-        self.variables.get(name).cloned()
+    fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+    fn spend(&self, bytes: usize) -> Result<(), TooMuch> {
+        self.loader.spent().expanded(bytes)
     }
     fn missing(&self, name: &str) {
         self.loader.missing(name, Some(self.place.clone()), self.path);

@@ -76,21 +76,28 @@ fn merge_deep(earlier: Node, later: Node, path: &mut Vec<String>, nulls_count: b
     let at = later.null_beside();
     match (earlier.value, later.value) {
         (Value::Map(earlier_entries), Value::Map(later_entries)) => {
-            let mut merged = at.with(Value::Map(earlier_entries));
+            let mut merged = earlier_entries;
+            let mut places: HashMap<String, usize> =
+                merged.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
             for entry in later_entries {
-                let before = merged.remove_in_place(&entry.key);
-                let node = match before {
-                    Some(before) if !(nulls_count && entry.node.is_null()) => {
-                        path.push(entry.key.clone());
-                        let node = merge_at(before, entry.node, path)?;
-                        path.pop();
-                        node
-                    }
-                    _ => entry.node,
+                let Some(slot) = places.get(&entry.key).map(|index| &mut merged[*index]) else {
+                    places.insert(entry.key.clone(), merged.len());
+                    merged.push(entry);
+                    continue;
                 };
-                merged.put_back(&entry.key, entry.line, node);
+                slot.line = entry.line;
+                if nulls_count && entry.node.is_null() {
+                    slot.node = entry.node;
+                    continue;
+                }
+                // The order of keys stays.
+                let null = slot.node.null_beside();
+                let before = std::mem::replace(&mut slot.node, null);
+                path.push(entry.key);
+                slot.node = merge_at(before, entry.node, path)?;
+                path.pop();
             }
-            Ok(merged)
+            Ok(at.with(Value::Map(merged)))
         }
         (Value::List(mut items), Value::List(more)) => {
             items.extend(more);
@@ -103,23 +110,6 @@ fn merge_deep(earlier: Node, later: Node, path: &mut Vec<String>, nulls_count: b
         (before, value) => {
             let earlier = at.with(before).what();
             Err(Conflict { node: at.with(value), path: path.join("."), earlier })
-        }
-    }
-}
-
-impl Node {
-    /// Takes the value of a key out and leaves null there, so that the order of keys stays.
-    fn remove_in_place(&mut self, key: &str) -> Option<Node> {
-        let node = self.get_mut(key)?;
-        let null = node.null_beside();
-        Some(std::mem::replace(node, null))
-    }
-    fn put_back(&mut self, key: &str, line: u32, node: Node) {
-        self.set(key, node);
-        if let Value::Map(entries) = &mut self.value
-            && let Some(entry) = entries.iter_mut().find(|entry| entry.key == key)
-        {
-            entry.line = line;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::problems::Problems;
 use super::scalar::{Kind, Scalar};
+use super::spent::Spent;
 use super::yaml::{Node, Value};
 use std::net::IpAddr;
 
@@ -9,13 +10,23 @@ const FORM: &str = "[[address:]published:]target[/protocol], such as \"8080:80\"
 
 /// The long forms of one item; a range becomes one for each port. What is no text or number stays as it is; what is
 /// wrong becomes null, so that the others keep their index, and readers pass over it.
-pub fn long(item: Node, path: &str, problems: &Problems) -> Vec<Node> {
+pub fn long(item: Node, path: &str, problems: &Problems, spent: &Spent) -> Vec<Node> {
     let text = match &item.value {
         Value::Scalar(Scalar { kind: Kind::Text | Kind::Int, text }) => text.clone(),
         _ => return vec![item],
     };
+    if spent.ports(0).is_err() {
+        // It was said at the first port that was one too many.
+        return vec![item.null_beside()];
+    }
     match parse(&text) {
-        Ok(ports) => ports.into_iter().map(|port| node(&item, port)).collect(),
+        Ok(ports) => match spent.ports(ports.len()) {
+            Ok(()) => ports.into_iter().map(|port| node(&item, port)).collect(),
+            Err(error) => {
+                problems.error(Some(item.place()), path, error.to_string());
+                vec![item.null_beside()]
+            }
+        },
         Err(why) => {
             problems.error(Some(item.place()), path, format!("{text:?} is not a port: {why}; accepted: {FORM}"));
             vec![item.null_beside()]

@@ -1,10 +1,16 @@
 //! Where a reading collects what it finds wrong, so that a person sees all of it at once.
 
+use crate::model::budgets::{MOST_MESSAGE, MOST_PROBLEMS};
 use crate::model::{Mask, Place, Problem, Severity};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 #[derive(Debug, Default)]
-pub struct Problems(RefCell<Vec<Problem>>);
+pub struct Problems {
+    kept: RefCell<Vec<Problem>>,
+    /// How many more there were than anybody reads.
+    left_out: Cell<usize>,
+    left_out_an_error: Cell<bool>,
+}
 
 impl Problems {
     pub fn error(&self, place: Option<Place>, key: impl Into<String>, message: impl Into<String>) {
@@ -28,24 +34,52 @@ impl Problems {
         self.push(Problem { severity, place, key, message, allow: None });
     }
 
-    pub fn push(&self, problem: Problem) {
-        let mut problems = self.0.borrow_mut();
-        if !problems.contains(&problem) {
+    pub fn push(&self, mut problem: Problem) {
+        // Its secrets are masked later: what is cut here, in the middle of one perhaps, is cut once more after that.
+        shorten(&mut problem.message, 4 * MOST_MESSAGE);
+        if let Some(key) = &mut problem.key {
+            shorten(key, MOST_MESSAGE);
+        }
+        let mut problems = self.kept.borrow_mut();
+        if problems.len() >= MOST_PROBLEMS {
+            self.left_out.set(self.left_out.get() + 1);
+            self.left_out_an_error.set(self.left_out_an_error.get() || problem.is_error());
+        } else if !problems.contains(&problem) {
             problems.push(problem);
         }
     }
 
+    /// Whether what is found from now on is only counted.
+    pub fn is_full(&self) -> bool {
+        self.kept.borrow().len() >= MOST_PROBLEMS
+    }
+
     pub fn has_errors(&self) -> bool {
-        self.0.borrow().iter().any(Problem::is_error)
+        self.left_out_an_error.get() || self.kept.borrow().iter().any(Problem::is_error)
     }
 
     /// Everything that was found, by file and line, without the secrets that a message may quote.
     pub fn into_sorted(self, mask: &Mask) -> Vec<Problem> {
-        let mut problems = self.0.into_inner();
+        let mut problems = self.kept.into_inner();
+        let left_out = self.left_out.get();
+        if left_out > 0 {
+            let message = format!("more is wrong than is shown: {left_out} further problems");
+            let severity = if self.left_out_an_error.get() { Severity::Error } else { Severity::Warning };
+            problems.push(Problem { severity, place: None, key: None, message, allow: None });
+        }
         for problem in &mut problems {
             problem.message = mask.apply(&problem.message);
+            shorten(&mut problem.message, MOST_MESSAGE);
         }
         problems.sort_by(|a, b| a.place.cmp(&b.place));
         problems
+    }
+}
+
+/// A message may quote what a stranger wrote, whatever its length.
+fn shorten(text: &mut String, most: usize) {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push_str("...");
     }
 }

@@ -10,10 +10,12 @@ use super::networks;
 use super::origins;
 use super::problems::Problems;
 use super::service::Services;
+use super::sums;
 use super::view::View;
 use super::volumes;
 use super::yaml::Node;
 use crate::model::{EnvironmentName, Mask, Permissions, Place, Problem, ProjectName, RepoPath, Secret, Stack, Tree};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -40,7 +42,7 @@ pub struct ReadRequest<'a> {
     pub allowed: Permissions,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     pub stack: Stack,
     /// Notes and warnings.
@@ -127,6 +129,7 @@ fn read_model(
     }
     let services = Services::new(request, &file, profiles, loader, variables);
     let components = services.read();
+    sums::check(&file, &components);
     Stack {
         compose_project: request.compose_project.clone(),
         networks: networks::read(request, &file, &components),

@@ -6,6 +6,7 @@ use crate::model::{Permissions, ProjectName, RepoPath, Severity};
 use std::collections::BTreeMap;
 
 mod around;
+mod budgets;
 mod fallback;
 mod host_paths;
 mod launchway;

@@ -113,6 +113,11 @@ fn source(context: &Context<'_>, section: &str, key: &str, entry: &View<'_>) -> 
     let way = way(section, entry)?;
     let text = way.text()?;
     let as_text = |text: String| {
+        // Each component that mounts it has a copy.
+        if let Err(error) = context.loader.spent().expanded(text.len()) {
+            way.error(error.to_string());
+            return None;
+        }
         Some(MountSource::Text { key: key.to_string(), text: Secret::new(text), uid: None, gid: None, mode: None })
     };
     if way.path.ends_with(".content") {

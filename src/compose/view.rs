@@ -84,6 +84,11 @@ impl<'n> View<'n> {
         }
     }
 
+    /// How many items a list has.
+    pub fn length(&self) -> usize {
+        if let Value::List(items) = &self.node.value { items.len() } else { 0 }
+    }
+
     /// The items of a list; an error for anything else.
     pub fn items(&self) -> Vec<View<'n>> {
         match &self.node.value {
@@ -114,6 +119,10 @@ impl<'n> View<'n> {
         }
         for (key, view) in self.entries() {
             if !known.contains(&key) && !key.starts_with("x-") {
+                if self.problems.is_full() {
+                    view.error("is not a key here");
+                    continue;
+                }
                 let hint = suggest::hint(key, known.iter().copied());
                 let accepted = if hint.is_empty() { format!("; accepted: {}", known.join(", ")) } else { hint };
                 view.error(format!("{key:?} is not a key here{accepted}"));

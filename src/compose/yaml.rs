@@ -5,14 +5,12 @@
 //! strict YAML 1.2 parser refuses what people write (`command: [` closed by a `]` below the `c`).
 
 use super::scalar::{Kind, Scalar};
+use super::spent::Spent;
+use crate::model::budgets::{self, TooMuch};
 use crate::model::{Place, RepoPath};
 use libyaml_safer::{Event, EventData, Parser, ScalarStyle};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-
-/// Nodes that one file may have after its aliases are expanded: thousands of services fit, a "billion laughs" does not.
-const MAX_NODES: usize = 200_000;
-const MAX_DEPTH: usize = 64;
 
 /// What the nodes of one read of a file have in common.
 #[derive(Debug)]
@@ -135,21 +133,56 @@ impl Node {
             Value::Map(_) => "a mapping",
         }
     }
-    fn count(&self) -> usize {
-        1 + match &self.value {
-            Value::Scalar(_) => 0,
-            Value::List(items) => items.iter().map(Node::count).sum(),
-            Value::Map(entries) => entries.iter().map(|entry| entry.node.count()).sum(),
+    /// How large it is with all that is in it.
+    pub fn measure(&self) -> Measure {
+        match &self.value {
+            Value::Scalar(scalar) => Measure { nodes: 1, bytes: scalar.text.len(), depth: 0, widest: 0 },
+            Value::List(items) => items.iter().fold(Measure::EMPTY, |all, item| all.and(&item.measure())),
+            Value::Map(entries) => {
+                let empty = Measure { widest: entries.len(), ..Measure::EMPTY };
+                entries.iter().fold(empty, |all, entry| all.and(&entry.node.measure()).and_bytes(entry.key.len()))
+            }
         }
+    }
+}
+
+/// The size of a node with all that is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measure {
+    pub nodes: usize,
+    /// Of keys and values.
+    pub bytes: usize,
+    /// Lists and mappings in one another.
+    pub depth: usize,
+    /// Keys of the mapping that has the most.
+    pub widest: usize,
+}
+
+impl Measure {
+    /// Of a list or mapping with nothing in it.
+    const EMPTY: Self = Self { nodes: 1, bytes: 0, depth: 1, widest: 0 };
+
+    /// Of what holds `inner` as well.
+    fn and(self, inner: &Measure) -> Self {
+        Self {
+            nodes: self.nodes + inner.nodes,
+            bytes: self.bytes + inner.bytes,
+            depth: self.depth.max(inner.depth + 1),
+            widest: self.widest.max(inner.widest),
+        }
+    }
+    fn and_bytes(self, bytes: usize) -> Self {
+        Self { bytes: self.bytes + bytes, ..self }
     }
 }
 
 /// The documents of a YAML text, empty ones left out.
 ///
 /// # Errors
-/// Where it is no YAML, names a key twice, nests deeper than 64, or grows too large by its aliases.
-pub fn parse(text: &str, source: &Arc<Source>) -> Result<Vec<Node>, YamlError> {
-    let mut builder = Builder { source, anchors: HashMap::new(), stack: Vec::new(), documents: Vec::new(), nodes: 0 };
+/// Where it is no YAML, names a key twice, or is too large, too wide or too deep, by its aliases too. What it has used of
+/// the budgets stands in `spent`.
+pub fn parse(text: &str, source: &Arc<Source>, spent: &Spent) -> Result<Vec<Node>, YamlError> {
+    let mut builder = Builder { source, anchors: HashMap::new(), stack: Vec::new(), documents: Vec::new(), spent };
     let mut input = text.as_bytes();
     let mut parser = Parser::new();
     parser.set_input_string(&mut input);
@@ -187,15 +220,27 @@ struct Open {
     /// Values of `<<`, to be merged in at the end: keys of the mapping itself win wherever they stand.
     merges: Vec<Node>,
     seen: HashSet<String>,
+    /// Of its keys and values so far.
+    measure: Measure,
 }
 
 struct Builder<'s> {
     source: &'s Arc<Source>,
-    /// With the number of nodes that each counts.
-    anchors: HashMap<String, (Node, usize)>,
+    /// With the size of each.
+    anchors: HashMap<String, (Node, Measure)>,
     stack: Vec<Open>,
     documents: Vec<Node>,
-    nodes: usize,
+    spent: &'s Spent,
+}
+
+fn too_much(line: u32) -> impl Fn(TooMuch) -> YamlError {
+    move |error| YamlError { line, message: error.to_string() }
+}
+
+/// Names that are written once and copied often must be short.
+fn check_name(what: &str, name: Option<&str>, line: u32) -> Result<(), YamlError> {
+    let bytes = name.map_or(0, str::len);
+    budgets::KEY_BYTES.check(bytes as u64, format_args!("{what} of {bytes} bytes")).map_err(too_much(line))
 }
 
 impl Builder<'_> {
@@ -203,27 +248,34 @@ impl Builder<'_> {
         let line = line_number(event.start_mark.line);
         match event.data {
             EventData::Scalar { value, style, anchor, tag, .. } => {
+                check_name("a tag", tag.as_deref(), line)?;
+                check_name("an anchor", anchor.as_deref(), line)?;
                 let (tag, kind) = read_tag(tag.as_deref(), line)?;
                 let scalar = match kind {
                     None if style == ScalarStyle::Plain => Scalar::plain(&value),
                     _ => Scalar::text(value),
                 };
                 let node = Node { value: Value::Scalar(scalar), tag, source: self.source.clone(), line };
-                self.finish(node, anchor, 1)
+                self.spent.nodes(1).map_err(too_much(line))?;
+                let measure = node.measure();
+                self.finish(node, anchor, measure)
             }
             EventData::SequenceStart { anchor, tag, .. } => self.open(Value::List(Vec::new()), anchor, tag, line),
             EventData::MappingStart { anchor, tag, .. } => self.open(Value::Map(Vec::new()), anchor, tag, line),
             EventData::SequenceEnd | EventData::MappingEnd => {
                 let Some(open) = self.stack.pop() else { return Ok(()) };
-                let Open { mut node, anchor, merges, .. } = open;
+                let Open { mut node, anchor, merges, mut seen, measure, .. } = open;
                 for merged in merges {
-                    merge_in(&mut node, merged)?;
+                    merge_in(&mut node, merged, &mut seen)?;
                 }
-                self.finish(node, anchor, 1)
+                self.finish(node, anchor, measure)
             }
             EventData::Alias { anchor } => {
-                if let Some((node, nodes)) = self.anchors.get(&anchor).cloned() {
-                    return self.finish(node, None, nodes);
+                if let Some((node, measure)) = self.anchors.get(&anchor) {
+                    let measure = *measure;
+                    self.spent.copy(&measure).map_err(too_much(line))?;
+                    let node = node.clone();
+                    return self.finish(node, None, measure);
                 }
                 let is_open = self.stack.iter().any(|open| open.anchor.as_deref() == Some(&anchor));
                 let why = if is_open { "stands inside what it names" } else { "names an anchor that is not above it" };
@@ -238,30 +290,39 @@ impl Builder<'_> {
     }
 
     fn open(&mut self, value: Value, anchor: Option<String>, tag: Option<String>, line: u32) -> Result<(), YamlError> {
-        if self.stack.len() >= MAX_DEPTH {
-            return Err(YamlError { line, message: format!("this nests deeper than {MAX_DEPTH} levels") });
-        }
+        let depth = self.stack.len() + 1;
+        budgets::DEPTH.check(depth as u64, format_args!("{depth} levels")).map_err(too_much(line))?;
+        check_name("a tag", tag.as_deref(), line)?;
+        check_name("an anchor", anchor.as_deref(), line)?;
+        self.spent.nodes(1).map_err(too_much(line))?;
         let (tag, _) = read_tag(tag.as_deref(), line)?;
         let node = Node { value, tag, source: self.source.clone(), line };
-        self.stack.push(Open { node, anchor, key: None, merges: Vec::new(), seen: HashSet::new() });
+        self.stack.push(Open {
+            node,
+            anchor,
+            key: None,
+            merges: Vec::new(),
+            seen: HashSet::new(),
+            measure: Measure::EMPTY,
+        });
         Ok(())
     }
 
-    /// Hands a whole node to what holds it. `nodes` is how many it counts.
-    fn finish(&mut self, node: Node, anchor: Option<String>, nodes: usize) -> Result<(), YamlError> {
-        self.nodes += nodes;
-        if self.nodes > MAX_NODES {
-            let message = format!("this has more than {MAX_NODES} nodes once its aliases are expanded");
-            return Err(YamlError { line: node.line, message });
-        }
+    /// Hands a whole node to what holds it.
+    fn finish(&mut self, node: Node, anchor: Option<String>, measure: Measure) -> Result<(), YamlError> {
+        let depth = self.stack.len() + measure.depth;
+        let deep = budgets::DEPTH.check(depth as u64, format_args!("{depth} levels, by its aliases"));
+        deep.map_err(too_much(node.line))?;
         if let Some(anchor) = anchor {
-            let nodes = node.count();
-            self.anchors.insert(anchor, (node.clone(), nodes));
+            // What is kept for its aliases is a copy as well: anchors in one another would hold many of the innermost.
+            self.spent.copy(&measure).map_err(too_much(node.line))?;
+            self.anchors.insert(anchor, (node.clone(), measure));
         }
         let Some(open) = self.stack.last_mut() else {
             self.documents.push(node);
             return Ok(());
         };
+        open.measure = open.measure.and(&measure);
         match &mut open.node.value {
             Value::List(items) => items.push(node),
             Value::Map(entries) => match open.key.take() {
@@ -273,6 +334,9 @@ impl Builder<'_> {
                         let message = format!("key {key:?} is already defined at line {first}");
                         return Err(YamlError { line, message });
                     }
+                    let count = entries.len() + 1;
+                    let wide = budgets::KEYS.check(count as u64, format_args!("a mapping with {count} keys"));
+                    wide.map_err(too_much(line))?;
                     entries.push(Entry { key, line, node });
                 }
             },
@@ -284,7 +348,10 @@ impl Builder<'_> {
 
 fn key_text(node: &Node) -> Result<String, YamlError> {
     match &node.value {
-        Value::Scalar(scalar) => Ok(scalar.text.clone()),
+        Value::Scalar(scalar) => {
+            check_name("a key", Some(&scalar.text), node.line)?;
+            Ok(scalar.text.clone())
+        }
         _ => Err(YamlError { line: node.line, message: format!("{} cannot be a key", node.what()) }),
     }
 }
@@ -306,16 +373,16 @@ fn read_tag(tag: Option<&str>, line: u32) -> Result<(Tag, Option<Kind>), YamlErr
 }
 
 /// `<<: *base` or `<<: [*a, *b]`: adds what the mapping does not have itself; earlier ones win.
-fn merge_in(node: &mut Node, merged: Node) -> Result<(), YamlError> {
+/// `known` are the keys that it has.
+fn merge_in(node: &mut Node, merged: Node, known: &mut HashSet<String>) -> Result<(), YamlError> {
     match merged.value {
         Value::Map(additions) => {
             let Value::Map(entries) = &mut node.value else { return Ok(()) };
-            let known: HashSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
-            entries.extend(additions.into_iter().filter(|entry| !known.contains(&entry.key)));
+            entries.extend(additions.into_iter().filter(|entry| known.insert(entry.key.clone())));
             Ok(())
         }
         Value::List(items) => items.into_iter().try_for_each(|item| match item.value {
-            Value::Map(_) => merge_in(node, item),
+            Value::Map(_) => merge_in(node, item, known),
             _ => Err(YamlError { line: item.line, message: "<< takes a mapping or a list of mappings".into() }),
         }),
         Value::Scalar(_) => {

@@ -1,5 +1,6 @@
 //! What things are. Pure: no I/O, no clock, and no import of another room.
 
+pub mod budgets;
 mod cause;
 mod component;
 mod credentials;
@@ -30,6 +31,7 @@ mod stack;
 mod status;
 mod timing;
 mod tree;
+mod walk;
 mod work;
 
 pub use cause::*;
@@ -61,4 +63,5 @@ pub use stack::*;
 pub use status::*;
 pub use timing::*;
 pub use tree::*;
+pub use walk::*;
 pub use work::*;

@@ -1,7 +1,9 @@
 //! A tree of files as a commit (or a working copy) has it.
 
+use super::budgets::{self, Budget, TooMuch};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::path::PathBuf;
 
 /// A path inside a repository: relative, `/`-separated, without `.`, `..`, empty parts, NUL or a leading slash.
 /// The empty path is the root.
@@ -130,8 +132,20 @@ pub enum TreeError {
     NotFound(RepoPath),
     #[error("{path} is {found:?}, not what was asked for")]
     WrongKind { path: RepoPath, found: EntryKind },
+    #[error("{path}: {why}")]
+    TooMuch { path: RepoPath, why: TooMuch },
     #[error("reading {path}: {message}")]
     Read { path: RepoPath, message: String },
+}
+
+/// Where another process finds the files of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeSource {
+    /// The bare repository.
+    pub repository: PathBuf,
+    pub commit: super::CommitId,
+    /// Submodules that were brought along, by where they lie.
+    pub modules: Vec<(RepoPath, TreeSource)>,
 }
 
 /// Read access to one commit's files. Implemented by `source` for git trees and for working copies; the rooms that
@@ -146,6 +160,24 @@ pub trait Tree: Send + Sync {
     /// How many bytes [`Tree::read`] would give; trees that know it without reading say so quicker.
     fn size(&self, path: &RepoPath) -> Result<u64, TreeError> {
         Ok(self.read(path)?.len() as u64)
+    }
+    /// As [`Tree::read`], for what is read as text or is a link: its size is looked at first.
+    ///
+    /// # Errors
+    /// Where it is larger than the budget.
+    fn read_small(&self, path: &RepoPath, budget: &Budget) -> Result<Vec<u8>, TreeError> {
+        let bytes = self.size(path)?;
+        let why = |why| TreeError::TooMuch { path: path.clone(), why };
+        budget.check(bytes, format_args!("{bytes} bytes")).map_err(why)?;
+        self.read(path)
+    }
+    /// The target of a symlink.
+    fn link(&self, path: &RepoPath) -> Result<String, TreeError> {
+        Ok(String::from_utf8_lossy(&self.read_small(path, &budgets::LINK_BYTES)?).into_owned())
+    }
+    /// Where another process finds the same; `None`: only this one can read it.
+    fn source(&self) -> Option<TreeSource> {
+        None
     }
     /// The commit's time in seconds since 1970, given to every file that leaves the repository.
     fn time(&self) -> i64;

@@ -2,6 +2,7 @@
 
 use super::fingerprint::same;
 use super::method::{self, MethodChoice};
+use super::relations::Relations;
 use crate::model::{
     Component, ComponentName, ContainerSettings, ImageIdentity, MountSource, Release, ReleasePart, RepoPath, Stack,
     Tree,
@@ -51,8 +52,9 @@ pub struct Candidate<'a> {
 pub fn changes(live: Option<(&Release, Option<&dyn Tree>)>, new: &Candidate) -> Vec<ComponentChange> {
     let same = live.map(|(release, _)| same(release, new.stack, new.parts)).unwrap_or_default();
     let mut found: Vec<ComponentChange> = Vec::new();
+    let relations = Relations::of(new.stack);
     for (name, component) in &new.stack.components {
-        let method = Some(method::choose(new.stack, name));
+        let method = Some(method::choose_in(&relations, component));
         let before = live.and_then(|(release, tree)| {
             Some((release.stack.components.get(name)?, release.parts.get(name)?, &release.stack, tree))
         });

@@ -6,6 +6,7 @@ use super::container::container_name;
 use super::draft::Draft;
 use super::order::{dependencies, levels};
 use super::readiness::readiness;
+use super::relations::Relations;
 use super::slots::{Matching, Slot, match_containers};
 use super::{Action, Phase, Plan, RouteChange, Target, method};
 use crate::model::{
@@ -94,9 +95,11 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
 
     let mut fronts = fronts::Fronts::new();
     let mut matchings: BTreeMap<&ComponentName, Matching> = BTreeMap::new();
+    let relations = Relations::of(&release.stack);
     for component in &order {
-        let mut matching = match_containers(wanted, release, component, observed);
-        let front = fronts::Front::decide(wanted, &mut adjusted, &component.name, &mut matching, observed);
+        let mut matching = match_containers(wanted, &relations, release, component, observed);
+        let front =
+            fronts::Front::decide(wanted, (&mut adjusted, &relations), &component.name, &mut matching, observed);
         fronts.extend(front.map(|front| (component.name.clone(), front)));
         if let NetworkMode::Component(other) = &component.container.network_mode
             && matchings.get(other).is_some_and(|other| other.has_missing())
@@ -106,8 +109,9 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
         }
         matchings.insert(&component.name, matching);
     }
-    let again = fronts::who_looks_again(&mut adjusted, &fronts, &matchings, observed);
+    let again = fronts::who_looks_again((&mut adjusted, &relations), &fronts, &matchings, observed);
     let release = &adjusted;
+    let relations = Relations::of(&release.stack);
     let order = levels(&release.stack)
         .map_err(|cycle| vec![Problem::error(None, "depends_on", cycle.to_string())])?
         .into_iter()
@@ -118,7 +122,7 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
         let replaced = |name: &ComponentName| matchings.get(name).is_some_and(|m| m.is_replaced());
         matching.restart =
             component.depends_on.iter().any(|(name, d)| d.restart && replaced(name)) || again.contains(&component.name);
-        if matching.restart && method::choose(&release.stack, &component.name).method != Method::Recreate {
+        if matching.restart && method::choose_in(&relations, component).method != Method::Recreate {
             // A restart would interrupt it: others take over instead.
             matching.replace_all();
         }
@@ -129,9 +133,17 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
     let (addresses, led, let_go) = Default::default();
     let (served, fronts_started) = (fronts::served(observed), Vec::new());
     let looks_again = again;
+    let mut held_by: BTreeMap<String, Vec<&ObservedContainer>> = BTreeMap::new();
+    for container in &observed.containers {
+        for held in holds(container) {
+            held_by.entry(held).or_default().push(container);
+        }
+    }
     let mut planner = Planner {
+        held_by,
         wanted,
         release,
+        relations,
         observed,
         draft,
         ends,
@@ -182,9 +194,12 @@ struct Ends {
 struct Planner<'a> {
     wanted: &'a Wanted<'a>,
     release: &'a Release,
+    relations: Relations<'a>,
     observed: &'a Observed,
     draft: Draft,
     ends: BTreeMap<ComponentName, Ends>,
+    /// Who has a port or a volume as long as it runs.
+    held_by: BTreeMap<String, Vec<&'a ObservedContainer>>,
     /// The step that stops a container, by its id.
     stops: BTreeMap<String, u32>,
     commands: release_commands::Commands,
@@ -214,10 +229,17 @@ impl Planner<'_> {
             Some(matching) => matching.obsolete().any(|old| old.id == container.id),
             None => true,
         });
+        let mut needed_by: BTreeMap<String, Vec<&Component>> = BTreeMap::new();
+        for component in components {
+            for needed in self.needs_at_most(component) {
+                needed_by.entry(needed).or_default().push(component);
+            }
+        }
         for container in leaving {
-            let wanted_by_another = components.iter().any(|component| {
+            let holds = holds(container);
+            let wanted_by_another = holds.iter().filter_map(|held| needed_by.get(held)).flatten().any(|component| {
                 component.name != container.component
-                    && !self.needs(component, &container.component).is_disjoint(&holds(container))
+                    && !self.needs(component, &container.component).is_disjoint(&holds)
             });
             let mut waits = self.commands.ended.clone();
             waits.extend(&self.fronts_started);
@@ -242,6 +264,13 @@ impl Planner<'_> {
         let opened = component.entries.iter().filter_map(|entry| entry.listen.address()).map(|address| address.port);
         let ports = component.container.ports.iter().filter_map(|port| port.published).chain(opened);
         ports.map(|port| format!("port {port}")).chain(volumes(stack, component).difference(&shared).cloned()).collect()
+    }
+
+    /// The same, whoever holds it.
+    fn needs_at_most(&self, component: &Component) -> BTreeSet<String> {
+        let opened = component.entries.iter().filter_map(|entry| entry.listen.address()).map(|address| address.port);
+        let ports = component.container.ports.iter().filter_map(|port| port.published).chain(opened);
+        ports.map(|port| format!("port {port}")).chain(volumes(&self.release.stack, component)).collect()
     }
 
     fn deploy(&mut self, component: &Component, matching: &Matching, created: &Created) {
@@ -296,7 +325,7 @@ impl Planner<'_> {
                 let action = Action::StartContainer(target.clone());
                 before = vec![self.draft.add(Some(&component.name), &subject, action, cause, Phase::Deploy, before)];
             }
-            let action = Action::WaitReady { target, readiness: readiness(&self.release.stack, component) };
+            let action = Action::WaitReady { target, readiness: readiness(&self.relations, component) };
             let cause = if must_start { "" } else { "it runs, but is not ready" };
             let ready = self.draft.add(Some(&component.name), &subject, action, cause, Phase::Deploy, before.clone());
             ends.started.extend(before);
@@ -385,7 +414,9 @@ impl Planner<'_> {
 
     /// Stops of other components' containers that hold what this one needs.
     fn stops_in_the_way(&mut self, component: &Component, waits: &[u32]) -> Vec<u32> {
-        let stopped = self.observed.containers.iter().filter(|c| c.component != component.name);
+        let needs = self.needs_at_most(component);
+        let stopped = needs.iter().filter_map(|needed| self.held_by.get(needed)).flatten();
+        let stopped = stopped.filter(|c| c.component != component.name);
         let stops = stopped
             .filter(|c| !self.needs(component, &c.component).is_disjoint(&holds(c)))
             .filter_map(|c| self.stops.get(&c.id).copied());

@@ -34,16 +34,27 @@ impl Draft {
 
     /// The plan, with the waits left out that follow from others.
     pub fn finish(mut self) -> Plan {
-        // reach[i]: all steps that step i + 1 waits for, directly or through others.
-        let mut reach: Vec<std::collections::BTreeSet<u32>> = Vec::with_capacity(self.steps.len());
-        for step in &mut self.steps {
-            let mut all = std::collections::BTreeSet::new();
-            for wait in &step.waits_for {
-                all.extend(reach[*wait as usize - 1].iter().copied());
+        let words = self.steps.len().div_ceil(64);
+        // A bit for each step that a step waits for, directly or through others.
+        let mut reach: Vec<u64> = vec![0; words * self.steps.len()];
+        for (place, step) in self.steps.iter_mut().enumerate() {
+            // Only steps before it are waited for, so what it reaches ends before its own word.
+            let (before, own) = reach.split_at_mut(words * place);
+            // The latest first: what another of the waits reaches is reached when its turn comes.
+            step.waits_for.sort_unstable();
+            let mut kept = Vec::new();
+            for wait in step.waits_for.iter().rev() {
+                let index = *wait as usize - 1;
+                if own[index / 64] >> (index % 64) & 1 == 1 {
+                    continue;
+                }
+                let theirs = &before[words * index..words * index + index / 64 + 1];
+                own.iter_mut().zip(theirs).for_each(|(own, theirs)| *own |= theirs);
+                own[index / 64] |= 1 << (index % 64);
+                kept.push(*wait);
             }
-            step.waits_for.retain(|wait| !all.contains(wait));
-            all.extend(step.waits_for.iter().copied());
-            reach.push(all);
+            kept.reverse();
+            step.waits_for = kept;
         }
         Plan { steps: self.steps }
     }

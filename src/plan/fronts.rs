@@ -1,19 +1,22 @@
 //! Which components get a front: a container of Launchway's own that owns the component's name on its networks, never moves,
 //! and leads whoever calls it there to the replicas that are ready.
 
-use super::container::link_aliases;
-use super::method::{caller, texts, two_are_impossible};
+use super::method::two_are_impossible;
 use super::readiness::tcp_ports;
+use super::relations::{Ports, Relations};
 use super::routing::{EDGE_NETWORK, is_checked_by_http, speaks_http};
 use crate::model::{
-    Component, ComponentName, EntryProtocol, Listen, Method, MountSource, NetworkAttachment, NetworkMode, Problem,
-    Protocol, RouteEntry, Stack,
+    Component, ComponentName, EntryProtocol, Listen, Method, NetworkAttachment, NetworkMode, Problem, Protocol,
+    RouteEntry, Stack,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an image says of itself, as far as it is known before it is built or pulled.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ImageFacts {
+    /// Images that the stage which is built begins from, and only an engine knows.
+    pub bases: Vec<String>,
     /// TCP ports of `EXPOSE`.
     pub ports: BTreeSet<u16>,
     /// Paths of `VOLUME`.
@@ -35,9 +38,10 @@ pub fn give_fronts(stack: &mut Stack, facts: &BTreeMap<ComponentName, ImageFacts
         }
     }
     // What was answered at a port that nobody names any more says nothing.
+    let (relations, said) = (Relations::of(stack), said_in_files(facts));
     let answered = stack.components.values().filter(|component| !component.answers_http.is_empty());
     let still = answered.map(|component| {
-        let named = all_ports(stack, component, facts);
+        let named = all_ports(&relations, component, facts, &said);
         (component.name.clone(), component.answers_http.intersection(&named).copied().collect::<BTreeSet<u16>>())
     });
     for (name, ports) in still.collect::<Vec<_>>() {
@@ -47,13 +51,14 @@ pub fn give_fronts(stack: &mut Stack, facts: &BTreeMap<ComponentName, ImageFacts
     }
     let mut problems = Vec::new();
     let mut given: BTreeMap<ComponentName, BTreeSet<u16>> = BTreeMap::new();
+    let relations = Relations::of(stack);
     for component in stack.components.values() {
         let asked = component.settings.front;
-        let ports = all_ports(stack, component, facts);
-        if asked != Some(true) && !is_worth_it(stack, component) {
+        if asked != Some(true) && !is_worth_it(&relations, component) {
             continue;
         }
-        match obstacle_with(stack, component, &ports) {
+        let ports = all_ports(&relations, component, facts, &said);
+        match obstacle_with(&relations, component, &ports) {
             None => drop(given.insert(component.name.clone(), ports)),
             Some(obstacle) if asked == Some(true) => {
                 let key = format!("services.{}.x-launchway.front", component.name);
@@ -82,8 +87,8 @@ fn entry(component: &Component, port: u16) -> RouteEntry {
 }
 
 /// What a front of the component would serve, as far as the Compose file tells.
-pub fn named_entries(stack: &Stack, component: &Component) -> Vec<RouteEntry> {
-    named_ports(stack, component).into_iter().map(|port| entry(component, port)).collect()
+pub(super) fn named_entries(relations: &Relations<'_>, component: &Component) -> Vec<RouteEntry> {
+    named_ports(relations, component).into_iter().map(|port| entry(component, port)).collect()
 }
 
 /// Ports of which no file says whether they speak HTTP, where that decides whether requests can wait while the component is
@@ -94,19 +99,20 @@ pub fn undecided(
     facts: &BTreeMap<ComponentName, ImageFacts>,
     has_edge: bool,
 ) -> BTreeMap<ComponentName, BTreeSet<u16>> {
+    let (relations, said) = (&Relations::of(stack), said_in_files(facts));
     let ports = |component: &Component| {
-        let is_one = !stack.is_job(&component.name) && !component.settings.job && component.replicas > 0;
-        if !is_one || two_are_impossible(stack, component).is_none() {
+        let is_one = !relations.is_job(&component.name) && !component.settings.job && component.replicas > 0;
+        if !is_one || two_are_impossible(relations, component).is_none() {
             return BTreeSet::new();
         }
         let mut ports = match has_edge {
             true => published_unsaid(component),
             false => BTreeSet::new(),
         };
-        let is_called = caller(stack, component).is_some() && !is_worth_it(stack, component);
+        let is_called = relations.caller(component).is_some() && !is_worth_it(relations, component);
         if is_called && component.settings.front.is_none() {
-            let named = all_ports(stack, component, facts);
-            if obstacle_with(stack, component, &named).is_none() {
+            let named = all_ports(relations, component, facts, &said);
+            if obstacle_with(relations, component, &named).is_none() {
                 ports.extend(named);
             }
         }
@@ -144,25 +150,25 @@ fn canary_without_traffic(component: &Component) -> Option<Problem> {
 }
 
 /// Others reach it by its name, and there can be two of it, or they can wait while it is recreated.
-fn is_worth_it(stack: &Stack, component: &Component) -> bool {
-    let is_job = stack.is_job(&component.name) || component.settings.job;
-    if is_job || component.replicas == 0 || caller(stack, component).is_none() {
+fn is_worth_it(relations: &Relations<'_>, component: &Component) -> bool {
+    let is_job = relations.is_job(&component.name) || component.settings.job;
+    if is_job || component.replicas == 0 || relations.caller(component).is_none() {
         return false;
     }
     let is_led_to = component.settings.route.is_some() || !component.answers_http.is_empty();
-    two_are_impossible(stack, component).is_none() || is_led_to || {
+    two_are_impossible(relations, component).is_none() || is_led_to || {
         let ports = component.container.ports.iter();
         let is_said = ports.filter_map(|port| port.app_protocol.as_deref()).any(|word| word.starts_with("http"));
-        is_said || named_ports(stack, component).iter().any(|port| speaks_http(component, *port))
+        is_said || named_ports(relations, component).iter().any(|port| speaks_http(component, *port))
     }
 }
 
 /// Why no front can own the component's name, as far as the Compose file tells.
-pub fn obstacle(stack: &Stack, component: &Component) -> Option<String> {
-    obstacle_with(stack, component, &named_ports(stack, component))
+pub(super) fn obstacle(relations: &Relations<'_>, component: &Component) -> Option<String> {
+    obstacle_with(relations, component, &named_ports(relations, component))
 }
 
-fn obstacle_with(stack: &Stack, component: &Component, ports: &BTreeSet<u16>) -> Option<String> {
+fn obstacle_with(relations: &Relations<'_>, component: &Component, ports: &BTreeSet<u16>) -> Option<String> {
     let container = &component.container;
     if component.settings.front == Some(false) {
         return Some("its x-launchway says `front: false`".into());
@@ -174,7 +180,7 @@ fn obstacle_with(stack: &Stack, component: &Component, ports: &BTreeSet<u16>) ->
     if let Some(address) = container.networks.values().find_map(fixed) {
         return Some(format!("its address {address} is the container's own"));
     }
-    let names = names_of(stack, component);
+    let names = relations.names_of(component);
     if let Some(name) = container.container_name.as_ref().filter(|name| names.contains(*name)) {
         return Some(format!("its container_name {name} leads to the container itself"));
     }
@@ -186,9 +192,9 @@ fn obstacle_with(stack: &Stack, component: &Component, ports: &BTreeSet<u16>) ->
     if let Some((port, protocol)) = others.next() {
         return Some(format!("a front passes on TCP, and its port {port} is {protocol}"));
     }
-    for other in stack.components.values().filter(|other| other.name != component.name) {
+    for other in relations.in_the_way(component, &names) {
         let mut keys = other.container.networks.keys().filter(|key| *key != EDGE_NETWORK);
-        let theirs = names_of(stack, other);
+        let theirs = relations.names_of(other);
         if let Some(key) = keys.find(|key| container.networks.contains_key(*key))
             && let Some(name) = theirs.iter().find(|name| names.contains(*name))
         {
@@ -204,16 +210,9 @@ fn obstacle_with(stack: &Stack, component: &Component, ports: &BTreeSet<u16>) ->
     })
 }
 
-/// All names by which a component is reached: its own, and aliases.
-fn names_of(stack: &Stack, component: &Component) -> BTreeSet<String> {
-    let aliases = component.container.networks.values().flat_map(|network| network.aliases.iter().cloned());
-    let links = link_aliases(&stack.components, &component.name);
-    std::iter::once(component.name.to_string()).chain(aliases).chain(links).collect()
-}
-
 /// Ports at which it is called, as far as the file names them: its own keys, and `name:8080` in values and commands of
 /// others.
-fn named_ports(stack: &Stack, component: &Component) -> BTreeSet<u16> {
+fn named_ports(relations: &Relations<'_>, component: &Component) -> BTreeSet<u16> {
     let route = component.settings.route.as_ref().and_then(|route| route.port);
     let mut ports: BTreeSet<u16> = tcp_ports(component).into_iter().chain(route).collect();
     ports.extend(component.edge_entries().map(|entry| entry.target));
@@ -221,49 +220,30 @@ fn named_ports(stack: &Stack, component: &Component) -> BTreeSet<u16> {
     let is_port = |key: &str| key.to_ascii_uppercase().ends_with("PORT");
     let own = component.container.environment.iter().filter(|(key, _)| is_port(key));
     ports.extend(own.filter_map(|(_, value)| value.parse::<u16>().ok()).filter(|port| *port != 0));
-    let names = names_of(stack, component);
-    let others = stack.components.values().filter(|other| other.name != component.name);
-    let said = others.clone().flat_map(texts).map(String::as_str);
-    ports.extend(ports_named_in(said, &names));
-    for other in others {
-        let texts = other.container.mounts.iter().filter_map(|mount| match &mount.source {
-            MountSource::Text { text, .. } => Some(text.expose()),
-            _ => None,
-        });
-        ports.extend(ports_named_in(texts, &names));
-        // `API_PORT: "3000"` says it of `api`.
-        let prefixes: Vec<String> =
-            names.iter().map(|name| format!("{}_PORT", name.to_ascii_uppercase().replace('-', "_"))).collect();
-        let told = other.container.environment.iter().filter(|(key, _)| prefixes.contains(&key.to_ascii_uppercase()));
-        ports.extend(told.filter_map(|(_, value)| value.parse::<u16>().ok()).filter(|port| *port != 0));
-    }
+    ports.extend(relations.ports_named_by_others(component, &relations.names_of(component)));
     ports
+}
+
+/// Ports that files say of anybody which components mount.
+fn said_in_files(facts: &BTreeMap<ComponentName, ImageFacts>) -> Ports<'_> {
+    let mut said = Ports::default();
+    for (name, facts) in facts {
+        facts.mounted.iter().for_each(|text| said.add(name, text));
+    }
+    said
 }
 
 /// The same with what the images and mounted files say.
-fn all_ports(stack: &Stack, component: &Component, facts: &BTreeMap<ComponentName, ImageFacts>) -> BTreeSet<u16> {
-    let mut ports = named_ports(stack, component);
+fn all_ports(
+    relations: &Relations<'_>,
+    component: &Component,
+    facts: &BTreeMap<ComponentName, ImageFacts>,
+    said: &Ports<'_>,
+) -> BTreeSet<u16> {
+    let mut ports = named_ports(relations, component);
     ports.extend(facts.get(&component.name).iter().flat_map(|facts| &facts.ports));
-    let files = facts.iter().filter(|(name, _)| **name != component.name);
-    let files = files.flat_map(|(_, facts)| facts.mounted.iter().map(String::as_str));
-    ports.extend(ports_named_in(files, &names_of(stack, component)));
+    ports.extend(said.of(&component.name, &relations.names_of(component)));
     ports
-}
-
-fn ports_named_in<'t>(texts: impl Iterator<Item = &'t str>, names: &BTreeSet<String>) -> BTreeSet<u16> {
-    texts.flat_map(|text| names.iter().flat_map(move |name| ports_after(text, name))).collect()
-}
-
-/// `http://api:8080/` says 8080 of `api`.
-fn ports_after(text: &str, name: &str) -> Vec<u16> {
-    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let found = text.match_indices(name).filter_map(|(at, _)| {
-        let is_whole = !text[..at].chars().next_back().is_some_and(is_part);
-        let rest = text[at + name.len()..].strip_prefix(':').filter(|_| is_whole)?;
-        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        digits.parse().ok().filter(|port| *port != 0)
-    });
-    found.collect()
 }
 
 fn is_http(component: &Component, port: u16) -> bool {

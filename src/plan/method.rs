@@ -1,6 +1,7 @@
 //! Which method fits a component, and why, as a sentence.
 
 use super::fronts;
+use super::relations::Relations;
 use crate::model::{CanarySettings, Component, ComponentName, Method, MountSource, NetworkMode, Stack};
 
 /// The method that will be used.
@@ -13,18 +14,23 @@ pub struct MethodChoice {
 
 /// Settles the method of a component: what its settings ask for where two of it can run at once, else by its features.
 pub fn choose(stack: &Stack, name: &ComponentName) -> MethodChoice {
+    match stack.components.get(name) {
+        Some(component) => choose_in(&Relations::of(stack), component),
+        None => MethodChoice { method: Method::Recreate, reason: "it is not in the Compose file".into() },
+    }
+}
+
+/// As [`choose`], for whoever asks for many components of a stack.
+pub(super) fn choose_in(relations: &Relations<'_>, component: &Component) -> MethodChoice {
     let choice = |method: Method, reason: String| MethodChoice { method, reason };
-    let Some(component) = stack.components.get(name) else {
-        return choice(Method::Recreate, "it is not in the Compose file".into());
-    };
     let asked = component.settings.method;
     let has_entries = !component.entries.is_empty();
     if let Some(port) = component.container.ports.iter().find_map(|port| port.published)
-        && two_are_impossible(stack, component).is_none()
+        && two_are_impossible(relations, component).is_none()
     {
         return choice(Method::Recreate, format!("it publishes port {port}, which only one container can hold"));
     }
-    if let Some(reason) = two_are_impossible(stack, component) {
+    if let Some(reason) = two_are_impossible(relations, component) {
         let reason = match asked {
             Method::Auto | Method::Recreate => reason,
             asked => format!("its x-launchway asks for {asked}, but {reason}"),
@@ -41,15 +47,15 @@ pub fn choose(stack: &Stack, name: &ComponentName) -> MethodChoice {
             );
             choice(if component.replicas > 1 { Method::Rolling } else { Method::Recreate }, reason)
         }
-        Method::Auto => by_features(stack, component),
+        Method::Auto => by_features(relations, component),
     }
 }
 
-fn by_features(stack: &Stack, component: &Component) -> MethodChoice {
+fn by_features(relations: &Relations<'_>, component: &Component) -> MethodChoice {
     let choice = |method: Method, reason: String| MethodChoice { method, reason };
     let has_entries = !component.entries.is_empty();
-    if let Some(caller) = caller(stack, component).filter(|_| !component.is_fronted()) {
-        let why = match fronts::obstacle(stack, component) {
+    if let Some(caller) = relations.caller(component).filter(|_| !component.is_fronted()) {
+        let why = match fronts::obstacle(relations, component) {
             Some(obstacle) => format!(" (no front can own its name: {obstacle})"),
             None => String::new(),
         };
@@ -121,11 +127,6 @@ fn waiting(has_entries: bool, reason: String) -> String {
     }
 }
 
-/// Why others may reach the component by its name, as far as the file tells; in doubt they do.
-pub(super) fn caller(stack: &Stack, component: &Component) -> Option<String> {
-    stack.components.values().find_map(|other| calls(other, component))
-}
-
 /// Why `other` may reach the component by its name.
 pub(super) fn calls(other: &Component, component: &Component) -> Option<String> {
     let (name, container) = (component.name.as_str(), &other.container);
@@ -168,9 +169,9 @@ fn has_word(text: &str, word: &str) -> bool {
 }
 
 /// Why two containers of the component cannot run at once, if so; the ports that it publishes apart.
-pub(super) fn two_are_impossible(stack: &Stack, component: &Component) -> Option<String> {
+pub(super) fn two_are_impossible(relations: &Relations<'_>, component: &Component) -> Option<String> {
     let container = &component.container;
-    if stack.is_job(&component.name) || component.settings.job {
+    if relations.is_job(&component.name) || component.settings.job {
         return Some("it is a job that runs once and ends".into());
     }
     if component.replicas == 0 {

@@ -25,6 +25,7 @@ pub mod neighbours;
 pub mod order;
 pub mod paths;
 mod readiness;
+mod relations;
 pub mod retention;
 pub mod routing;
 #[cfg(test)]
@@ -36,6 +37,8 @@ mod slots;
 pub mod standing;
 mod step;
 pub mod taking_over;
+#[cfg(test)]
+mod tests;
 pub mod timing;
 pub mod turns;
 pub mod verdict;

@@ -1,7 +1,8 @@
 //! Which component waits for which: the topological order of `depends_on`.
 
 use crate::model::{ComponentName, NetworkMode, Stack};
-use petgraph::algo::tarjan_scc;
+// Not Tarjan's: petgraph's goes as deep into the stack as the longest chain.
+use petgraph::algo::kosaraju_scc;
 use petgraph::graphmap::DiGraphMap;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,20 +47,29 @@ pub fn levels(stack: &Stack) -> Result<Vec<Vec<ComponentName>>, Cycle> {
     let waits: BTreeMap<&ComponentName, BTreeSet<ComponentName>> =
         stack.components.keys().map(|name| (name, dependencies(stack, name))).collect();
     find_cycle(&waits)?;
-    let mut level_of: BTreeMap<ComponentName, usize> = BTreeMap::new();
-    let mut levels: Vec<Vec<ComponentName>> = Vec::new();
-    let mut left: Vec<&ComponentName> = waits.keys().copied().collect();
-    while !left.is_empty() {
-        let ready: Vec<ComponentName> = left
-            .iter()
-            .filter(|name| waits[**name].iter().all(|dependency| level_of.contains_key(dependency)))
-            .map(|name| (*name).clone())
-            .collect();
-        left.retain(|name| !ready.contains(name));
-        for name in &ready {
-            level_of.insert(name.clone(), levels.len());
+    let mut open: BTreeMap<&ComponentName, usize> = BTreeMap::new();
+    let mut dependants: BTreeMap<&ComponentName, Vec<&ComponentName>> = BTreeMap::new();
+    for (name, dependencies) in &waits {
+        open.insert(name, dependencies.len());
+        for dependency in dependencies {
+            dependants.entry(dependency).or_default().push(name);
         }
-        levels.push(ready);
+    }
+    let mut levels: Vec<Vec<ComponentName>> = Vec::new();
+    let mut ready: BTreeSet<&ComponentName> =
+        open.iter().filter(|(_, waits)| **waits == 0).map(|(name, _)| *name).collect();
+    while !ready.is_empty() {
+        let mut next = BTreeSet::new();
+        for dependant in ready.iter().filter_map(|name| dependants.get(name)).flatten() {
+            if let Some(waits) = open.get_mut(dependant) {
+                *waits -= 1;
+                if *waits == 0 {
+                    next.insert(*dependant);
+                }
+            }
+        }
+        levels.push(ready.into_iter().cloned().collect());
+        ready = next;
     }
     Ok(levels)
 }
@@ -85,7 +95,7 @@ fn find_cycle(waits: &BTreeMap<&ComponentName, BTreeSet<ComponentName>>) -> Resu
         }
     }
     let circular = |group: &Vec<&str>| group.len() > 1 || graph.contains_edge(group[0], group[0]);
-    let Some(group) = tarjan_scc(&graph).into_iter().filter(circular).min_by_key(Vec::len) else { return Ok(()) };
+    let Some(group) = kosaraju_scc(&graph).into_iter().filter(circular).min_by_key(Vec::len) else { return Ok(()) };
     // Walk inside the group until a member comes again: that part of the walk is one ring.
     let mut walk: Vec<&str> = vec![group.iter().copied().min().unwrap_or(group[0])];
     loop {

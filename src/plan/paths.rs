@@ -1,6 +1,7 @@
 //! What `x-launchway.paths` matches, as one hash.
 
-use crate::model::{EntryKind, RepoPath, Tree, TreeError};
+use crate::model::budgets;
+use crate::model::{EntryKind, RepoPath, Tree, TreeError, Walked};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use sha2::{Digest, Sha256};
 
@@ -14,6 +15,9 @@ pub fn paths_hash(tree: &dyn Tree, patterns: &[String]) -> Result<Option<String>
         path: RepoPath::root(),
         message: format!("the pattern {pattern:?}: {why}"),
     };
+    let count = patterns.len();
+    let small = budgets::PATTERNS.check(count as u64, format_args!("{count} patterns of `x-launchway.paths`"));
+    small.map_err(|why| TreeError::TooMuch { path: RepoPath::root(), why })?;
     let mut set = GlobSetBuilder::new();
     let mut starts: Vec<RepoPath> = Vec::new();
     for pattern in patterns {
@@ -26,10 +30,10 @@ pub fn paths_hash(tree: &dyn Tree, patterns: &[String]) -> Result<Option<String>
     starts.dedup();
     let all = starts.clone();
     starts.retain(|start| !all.iter().any(|other| other != start && start.relative_to(other).is_some()));
-    let mut hash = Sha256::new();
+    let (mut hash, mut walked) = (Sha256::new(), Walked::default());
     for start in starts {
         match tree.entry(&start)? {
-            Some(entry) if entry.kind == EntryKind::Directory => walk(tree, &start, &set, &mut hash)?,
+            Some(entry) if entry.kind == EntryKind::Directory => walk(tree, &start, &set, &mut hash, &mut walked)?,
             Some(entry) => add(&entry.path, &entry.id, entry.kind, &set, &mut hash),
             None => {}
         }
@@ -43,10 +47,18 @@ fn literal_start(pattern: &str) -> String {
     pattern.split('/').take_while(literal).collect::<Vec<_>>().join("/")
 }
 
-fn walk(tree: &dyn Tree, folder: &RepoPath, set: &GlobSet, hash: &mut Sha256) -> Result<(), TreeError> {
-    for entry in tree.list(folder)? {
+fn walk(
+    tree: &dyn Tree,
+    folder: &RepoPath,
+    set: &GlobSet,
+    hash: &mut Sha256,
+    walked: &mut Walked,
+) -> Result<(), TreeError> {
+    let entries = tree.list(folder)?;
+    walked.more(folder, entries.len())?;
+    for entry in entries {
         match entry.kind {
-            EntryKind::Directory => walk(tree, &entry.path, set, hash)?,
+            EntryKind::Directory => walk(tree, &entry.path, set, hash, walked)?,
             kind => add(&entry.path, &entry.id, kind, set, hash),
         }
     }

@@ -1,7 +1,8 @@
 //! When a component's container counts as ready, and how long that may take.
 
+use super::relations::Relations;
 use super::{Readiness, ReadyGoal};
-use crate::model::{Component, HealthCheck, HealthTest, Protocol, Stack};
+use crate::model::{Component, HealthCheck, HealthTest, Protocol};
 use std::time::Duration;
 
 /// How long a container must stay up where neither a health check nor a port tells.
@@ -11,8 +12,8 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 /// Jobs (migrations, seeds) may take long.
 const JOB_WITHIN: Duration = Duration::from_secs(30 * 60);
 
-pub fn readiness(stack: &Stack, component: &Component) -> Readiness {
-    let is_job = stack.is_job(&component.name) || component.settings.job;
+pub(super) fn readiness(relations: &Relations<'_>, component: &Component) -> Readiness {
+    let is_job = relations.is_job(&component.name) || component.settings.job;
     let usual = match (&component.container.healthcheck, is_job) {
         (_, true) => JOB_WITHIN,
         (Some(check), _) if check.test != HealthTest::Disabled => patience(check).max(Duration::from_secs(60)),
@@ -84,6 +85,6 @@ mod tests {
         sample.0.container.healthcheck = Some(check);
         let name = sample.name();
         let stack = stack([sample]);
-        assert_eq!(readiness(&stack, &stack.components[&name]).deadline, Duration::from_secs(340));
+        assert_eq!(readiness(&Relations::of(&stack), &stack.components[&name]).deadline, Duration::from_secs(340));
     }
 }

@@ -3,6 +3,7 @@
 
 use super::method::two_are_impossible;
 use super::readiness::tcp_ports;
+use super::relations::Relations;
 use crate::model::{
     Component, ComponentName, EdgeAddress, EdgeSettings, EntryProtocol, HealthTest, Listen, Network, NetworkAttachment,
     NetworkMode, Port, Problem, Protocol, RouteEntry, Stack, host_name, own_names,
@@ -25,8 +26,9 @@ pub fn edge_network(compose_project: &str) -> String {
 pub fn give_to_edge(stack: &mut Stack, edge: &EdgeSettings) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut given: BTreeMap<ComponentName, Vec<RouteEntry>> = BTreeMap::new();
+    let relations = Relations::of(stack);
     for component in stack.components.values() {
-        match entries(stack, component) {
+        match entries(&relations, component) {
             Ok(entries) if entries.is_empty() => {}
             Ok(entries) => drop(given.insert(component.name.clone(), entries)),
             Err(problem) => problems.push(problem),
@@ -45,9 +47,10 @@ pub fn give_to_edge(stack: &mut Stack, edge: &EdgeSettings) -> Vec<Problem> {
         let container = &mut component.container;
         container.ports.retain(|port| !(is_tcp(port) && port.published.is_some_and(|port| taken.contains(&port))));
         // Where there is no health check, one of them has to answer before it counts as ready.
+        let mut known: BTreeSet<String> = container.expose.iter().cloned().collect();
         for entry in &entries {
             let exposed = format!("{}/tcp", entry.target);
-            if !container.expose.contains(&exposed) {
+            if known.insert(exposed.clone()) {
                 container.expose.push(exposed);
             }
         }
@@ -91,9 +94,9 @@ fn network(name: String) -> Network {
     }
 }
 
-fn entries(stack: &Stack, component: &Component) -> Result<Vec<RouteEntry>, Problem> {
+fn entries(relations: &Relations<'_>, component: &Component) -> Result<Vec<RouteEntry>, Problem> {
     let on_networks = component.container.network_mode == NetworkMode::Networks;
-    if stack.is_job(&component.name) || component.settings.job {
+    if relations.is_job(&component.name) || component.settings.job {
         return Ok(Vec::new());
     }
     let wrong = |key: &str, message: String| {
@@ -128,7 +131,8 @@ fn entries(stack: &Stack, component: &Component) -> Result<Vec<RouteEntry>, Prob
     if component.settings.edge == Some(false) || !on_networks {
         return Ok(entries);
     }
-    let twice = two_are_impossible(stack, component).is_none();
+    let mut seen = BTreeSet::new();
+    let twice = two_are_impossible(relations, component).is_none();
     for port in &component.container.ports {
         let Some(published) = port.published.filter(|_| is_tcp(port)) else { continue };
         let Ok(host_ip) = port.host_ip.as_deref().map(str::parse::<IpAddr>).transpose() else { continue };
@@ -151,7 +155,7 @@ fn entries(stack: &Stack, component: &Component) -> Result<Vec<RouteEntry>, Prob
         let host_ip = host_ip.filter(|ip| !ip.is_unspecified());
         let entry = RouteEntry { listen: Listen::Port { host_ip, port: published, protocol }, target: port.target };
         // `0.0.0.0:80:80` and `[::]:80:80` are every address, twice.
-        if !entries.contains(&entry) {
+        if seen.insert((published, host_ip, port.target, protocol == EntryProtocol::Http)) {
             entries.push(entry);
         }
     }
@@ -206,10 +210,13 @@ fn claimed_twice(stack: &Stack, given: &BTreeMap<ComponentName, Vec<RouteEntry>>
     let all: Vec<(&ComponentName, &RouteEntry)> =
         given.iter().flat_map(|(name, entries)| entries.iter().map(move |entry| (name, entry))).collect();
     let mut problems = Vec::new();
+    // Only ways in at the same port can be the same: there may be thousands.
+    let mut before: BTreeMap<Option<u16>, Vec<usize>> = BTreeMap::new();
     for (index, (name, entry)) in all.iter().enumerate() {
-        let Some((other, _)) = all[..index].iter().find(|(_, other)| entry.listen.collides(&other.listen)) else {
-            continue;
-        };
+        let before = before.entry(port_of(&entry.listen)).or_default();
+        let same = before.iter().map(|index| &all[*index]).find(|(_, other)| entry.listen.collides(&other.listen));
+        before.push(index);
+        let Some((other, _)) = same else { continue };
         let place = stack.components.get(*name).map(|component| component.place.clone());
         let what = named(&entry.listen);
         let message = match name == other {

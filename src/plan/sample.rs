@@ -4,7 +4,7 @@ use crate::model::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A component under construction.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Sample(pub Component);
 
 pub fn component(name: &str) -> Sample {
@@ -67,6 +67,10 @@ impl Sample {
 }
 
 pub fn stack<const N: usize>(components: [Sample; N]) -> Stack {
+    stack_of(components)
+}
+
+pub fn stack_of(components: impl IntoIterator<Item = Sample>) -> Stack {
     let components: BTreeMap<_, _> = components.into_iter().map(|c| (c.name(), c.0)).collect();
     let keys = components.values().flat_map(|c| c.container.mounts.iter()).filter_map(|m| match &m.source {
         MountSource::Volume { key, .. } => Some(key.clone()),

@@ -3,6 +3,7 @@
 use super::container::container_name;
 use super::converge::{Goal, Wanted};
 use super::drift::detached;
+use super::relations::Relations;
 use crate::model::{Component, ContainerState, Fingerprint, Health, Observed, ObservedContainer, Release};
 use std::collections::BTreeMap;
 
@@ -78,13 +79,14 @@ impl<'a> Matching<'a> {
 }
 
 /// Matches the containers of one component with its replicas.
-pub fn match_containers<'a>(
+pub(super) fn match_containers<'a>(
     wanted: &Wanted,
+    relations: &Relations<'_>,
     release: &Release,
     component: &Component,
     observed: &'a Observed,
 ) -> Matching<'a> {
-    let is_job = release.stack.is_job(&component.name) || component.settings.job;
+    let is_job = relations.is_job(&component.name) || component.settings.job;
     let mut all: Vec<&ObservedContainer> =
         observed.containers.iter().filter(|container| container.component == component.name).collect();
     // The best first: what serves, then what runs, then the rest; among equals the newest.

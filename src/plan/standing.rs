@@ -1,6 +1,7 @@
 //! How it stands with each component of the live release while nothing is deployed.
 
 use super::converge::{Goal, Wanted};
+use super::relations::Relations;
 use super::slots::{is_accepted, match_containers};
 use crate::model::{
     Component, ComponentName, ContainerState, Ending, Health, Observed, ObservedContainer, RestartPolicy,
@@ -81,9 +82,10 @@ pub fn standings<'a>(
 ) -> Vec<ComponentStanding<'a>> {
     let Some(release) = wanted.release else { return Vec::new() };
     let backwards = Wanted { goal: Goal::PutBack, ..wanted.clone() };
+    let relations = Relations::of(&release.stack);
     let components = release.stack.components.values().map(|component| {
-        let is_job = release.stack.is_job(&component.name) || component.settings.job;
-        let matching = match_containers(&backwards, release, component, observed);
+        let is_job = relations.is_job(&component.name) || component.settings.job;
+        let matching = match_containers(&backwards, &relations, release, component, observed);
         // What is of no use to a deployment as it is, may be what somebody wants here: paused, or taken off a network.
         let is_its =
             |c: &ObservedContainer| c.fingerprint.as_ref().is_some_and(|f| is_accepted(wanted, release, component, f));

@@ -4,9 +4,11 @@
 use super::asking::known;
 use super::checkout;
 use super::deployer::{Deployer, Place};
+use super::reading::{ReadError, Reader};
 use crate::config::{Environment, Project, allow_lines};
 use crate::model::{Problem, Release};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -27,11 +29,25 @@ pub struct Beyond {
 #[derive(Default)]
 pub struct Beyonds {
     found: Mutex<BTreeMap<Place, Beyond>>,
-    /// Something has changed: what is live, or the settings.
-    pub changed: Notify,
+    /// Environments in which something new is live since the last comparison.
+    changed: Mutex<BTreeSet<Place>>,
+    wake: Notify,
+    /// The settings have changed, or everything is to be compared again.
+    all: AtomicBool,
 }
 
 impl Beyonds {
+    /// Something else may be live there.
+    pub fn live_changed(&self, place: &Place) {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone());
+        self.wake.notify_one();
+    }
+
+    pub fn settings_changed(&self) {
+        self.all.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
     pub fn of(&self, project: &Project, environment: &Environment) -> Option<Beyond> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.get(&(project.name.clone(), environment.name.clone())).cloned()
@@ -40,32 +56,38 @@ impl Beyonds {
 
 /// Looks after the start, and whenever what is live or the settings have changed, until the process ends.
 pub async fn compare_with_settings(deployer: Arc<Deployer>) {
+    deployer.beyonds.settings_changed();
     while !deployer.stop.is_cancelled() {
         let is_whole = tokio::select! {
             () = deployer.stop.cancelled() => return,
-            is_whole = deployer.compare_all() => is_whole,
+            is_whole = deployer.compare_changed() => is_whole,
         };
         tokio::select! {
             () = deployer.stop.cancelled() => return,
-            () = deployer.beyonds.changed.notified() => {}
+            () = deployer.beyonds.wake.notified() => {}
             () = tokio::time::sleep(AGAIN), if !is_whole => {}
         }
     }
 }
 
 impl Deployer {
-    /// Whether everything could be looked at.
-    async fn compare_all(&self) -> bool {
+    /// Whether everything that changed could be looked at; what could not is to be looked at again.
+    async fn compare_changed(&self) -> bool {
         let config = self.config();
+        let all = self.beyonds.all.swap(false, Ordering::Relaxed);
+        let changed = std::mem::take(&mut *self.beyonds.changed.lock().unwrap_or_else(PoisonError::into_inner));
         let mut is_whole = true;
-        let mut all = BTreeMap::new();
         for project in config.projects.values() {
             for environment in project.environments.values() {
+                let place = (project.name.clone(), environment.name.clone());
+                if !all && !changed.contains(&place) {
+                    continue;
+                }
                 match self.compared(project, environment).await {
-                    Ok(None) => {}
-                    Ok(Some(beyond)) => drop(all.insert((project.name.clone(), environment.name.clone()), beyond)),
+                    Ok(found) => self.note_beyond(place, found),
                     Err(error) => {
                         is_whole = false;
+                        self.beyonds.changed.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
                         tracing::debug!(
                             project = %project.name, environment = %environment.name, error = format!("{error:#}"),
                             "What is live could not be compared with launchway.toml; it is tried again"
@@ -74,17 +96,23 @@ impl Deployer {
                 }
             }
         }
-        let before =
-            std::mem::replace(&mut *self.beyonds.found.lock().unwrap_or_else(PoisonError::into_inner), all.clone());
-        for ((project, environment), beyond) in all.iter().filter(|(place, beyond)| before.get(*place) != Some(*beyond))
-        {
+        is_whole
+    }
+
+    fn note_beyond(&self, place: Place, found: Option<Beyond>) {
+        let mut all = self.beyonds.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match &found {
+            Some(beyond) => all.insert(place.clone(), beyond.clone()),
+            None => all.remove(&place),
+        };
+        if let Some(beyond) = found.filter(|beyond| before.as_ref() != Some(beyond)) {
+            let (project, environment) = place;
             tracing::warn!(
                 project = %project, environment = %environment,
-                what = self.mask().apply(&beyond.what.join("; ")), lines = beyond.lines.join(" | "),
+                what = beyond.what.join("; "), lines = beyond.lines.join(" | "),
                 "{project}/{environment} uses more than launchway.toml allows: its next deployment is refused. `launchway status` has the lines to add"
             );
         }
-        is_whole
     }
 
     async fn compared(&self, project: &Project, environment: &Environment) -> anyhow::Result<Option<Beyond>> {
@@ -117,7 +145,18 @@ impl Deployer {
         let config = self.config();
         let answers = known(Some(release));
         let tree = Arc::new(tree);
-        let read = checkout::read(project, environment, config.edge.as_ref(), &release.commit, tree, &answers).await;
-        Ok(read.err().unwrap_or_default())
+        let reader = Reader {
+            readers: Some(&self.readers),
+            project: &project.name,
+            cancel: &self.stop,
+            most: config.limits.prepare,
+        };
+        let edge = config.edge.as_ref();
+        match checkout::read(project, environment, edge, &release.commit, tree, &answers, &reader).await {
+            Ok(read) => Ok(read.err().unwrap_or_default()),
+            // It would not be read for a deployment either.
+            Err(ReadError::Died(why)) => Ok(vec![Problem::error(None, "", why)]),
+            Err(error) => Err(error.into()),
+        }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::asking::Answers;
 use super::deployer::Deployer;
+use super::reading::{ReadError, ReadOrder, Reader};
 use super::setback::Setback;
-use crate::compose::{self, ReadRequest, Reading};
+use crate::compose::Reading;
 use crate::config::{Environment, Project};
 use crate::model::{CommitId, EdgeSettings, Permissions, Place, Problem, RefName, Tree};
 use crate::plan::routing::give_to_edge;
@@ -80,7 +81,7 @@ pub async fn checkout(
     Ok(Checkout { tree: Arc::new(tree), commit: commit_info })
 }
 
-/// Reads the Compose file of a commit as the environment's settings have it. `answers`: ports that are known to speak HTTP.
+/// Reads the Compose file of a commit as the environment's settings have it, by the project's reader. `answers`: ports that are known to speak HTTP.
 pub async fn read(
     project: &Project,
     environment: &Environment,
@@ -88,54 +89,54 @@ pub async fn read(
     commit: &CommitId,
     tree: Arc<dyn Tree>,
     answers: &Answers,
-) -> Result<Reading, Vec<Problem>> {
-    let (project, environment, edge) = (project.clone(), environment.clone(), edge.cloned());
-    let answers = answers.clone();
-    let commit = commit.to_string();
-    let reading = tokio::task::spawn_blocking(move || {
-        let outside_files = outside_files(&environment)?;
-        let mut files = Vec::new();
-        for file in &environment.compose {
-            files.push(project.path.join(file.as_str()).map_err(|error| {
-                let place = Place { file: "launchway.toml".into(), line: project.line };
-                vec![Problem::error(Some(place), "compose", error.to_string())]
-            })?);
+    reader: &Reader<'_>,
+) -> Result<Result<Reading, Vec<Problem>>, ReadError> {
+    let order = match order(project, environment, commit) {
+        Ok(order) => order,
+        Err(problems) => return Ok(Err(problems)),
+    };
+    let mut reading = match reader.stack(&tree, order).await? {
+        Ok(reading) => reading,
+        Err(problems) => return Ok(Err(problems)),
+    };
+    for (name, ports) in answers {
+        if let Some(component) = reading.stack.components.get_mut(name) {
+            component.answers_http = ports.clone();
         }
-        let mut variables = environment.values();
-        variables.entry("LAUNCHWAY_COMMIT".into()).or_insert(commit);
-        let request = ReadRequest {
-            tree: tree.as_ref(),
-            root: project.path.clone(),
-            files,
-            project: &project.name,
-            compose_project: environment.compose_project.clone(),
-            environment: Some(&environment.name),
-            profiles: environment.profiles.clone(),
-            variables,
-            secret_values: environment.secrets.values().cloned().collect(),
-            outside_files,
-            allowed: Permissions { binds: environment.binds.clone(), ..project.allow.clone() },
-        };
-        let mut reading = compose::read(&request)?;
-        for (name, ports) in answers {
-            if let Some(component) = reading.stack.components.get_mut(&name) {
-                component.answers_http = ports;
-            }
-        }
-        if let Some(edge) = &edge {
-            let problems = give_to_edge(&mut reading.stack, edge);
-            if problems.iter().any(Problem::is_error) {
-                return Err(problems);
-            }
-            reading.problems.extend(problems);
-        }
-        Ok(reading)
-    })
-    .await;
-    match reading {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
+    if let Some(edge) = edge {
+        let problems = give_to_edge(&mut reading.stack, edge);
+        if problems.iter().any(Problem::is_error) {
+            return Ok(Err(problems));
+        }
+        reading.problems.extend(problems);
+    }
+    Ok(Ok(reading))
+}
+
+/// What is to be read of a commit for an environment.
+fn order(project: &Project, environment: &Environment, commit: &CommitId) -> Result<ReadOrder, Vec<Problem>> {
+    let mut files = Vec::new();
+    for file in &environment.compose {
+        files.push(project.path.join(file.as_str()).map_err(|error| {
+            let place = Place { file: "launchway.toml".into(), line: project.line };
+            vec![Problem::error(Some(place), "compose", error.to_string())]
+        })?);
+    }
+    let mut variables = environment.values();
+    variables.entry("LAUNCHWAY_COMMIT".into()).or_insert(commit.to_string());
+    Ok(ReadOrder {
+        root: project.path.clone(),
+        files,
+        project: project.name.clone(),
+        compose_project: environment.compose_project.clone(),
+        environment: environment.name.clone(),
+        profiles: environment.profiles.clone(),
+        variables,
+        secret_values: environment.secrets.values().cloned().collect(),
+        outside_files: outside_files(environment)?,
+        allowed: Permissions { binds: environment.binds.clone(), ..project.allow.clone() },
+    })
 }
 
 fn outside_files(environment: &Environment) -> Result<BTreeMap<String, Vec<u8>>, Vec<Problem>> {

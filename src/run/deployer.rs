@@ -11,6 +11,7 @@ use super::keep::Keeping;
 use super::log::Logs;
 use super::metrics::Metrics;
 use super::promised::Admissions;
+use super::reading::Readers;
 use super::traffic_past::TrafficPast;
 use super::works::Works;
 use crate::build::{Builder, ContentKeys};
@@ -21,6 +22,7 @@ use crate::model::{DeploymentId, EnvironmentName, Mask, ProjectName};
 use crate::source::Mirrors;
 use crate::store::Store;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -40,6 +42,8 @@ pub struct Deployer {
     pub builder: Builder,
     pub content_keys: ContentKeys,
     pub mirrors: Mirrors,
+    /// What reads commits.
+    pub readers: Readers,
     pub logs: Logs,
     pub status_clients: StatusClients,
     running: Mutex<HashMap<(ProjectName, EnvironmentName), Control>>,
@@ -118,16 +122,19 @@ pub struct Parts {
     pub engine: Arc<dyn Engine>,
     pub builder: Builder,
     pub status_clients: StatusClients,
+    /// This program: what reads commits is the same once more.
+    pub program: PathBuf,
 }
 
 impl Deployer {
     pub fn new(parts: Parts) -> std::io::Result<Arc<Self>> {
-        let Parts { config, store, engine, builder, status_clients } = parts;
+        let Parts { config, store, engine, builder, status_clients, program } = parts;
         engine.sign_in(config.registries.clone());
         let tasks = TaskTracker::new();
         let fronts = Arc::new(Fronts::new(engine.clone()));
         Ok(Arc::new(Self {
             mirrors: Mirrors::new(config.data.join("mirrors")),
+            readers: Readers::new(program, &config.data),
             logs: Logs::new(&config.data)?,
             build_slots: BuildSlots::new(config.limits.builds),
             building: HeldNames::default(),
@@ -176,7 +183,7 @@ impl Deployer {
         self.to_begin.notify_one();
         self.to_judge.notify_one();
         self.to_send.notify_one();
-        self.beyonds.changed.notify_one();
+        self.beyonds.settings_changed();
     }
 
     /// Somebody has put something right: what failed for a reason that others must remove is not put off any longer.

@@ -24,6 +24,37 @@ pub fn failpoint(name: &str) {
     let _ = fail::eval(name, |_| std::process::abort());
 }
 
+/// What a repository of a test makes its reader do, by its file `test-reader`: no input is known that does.
+#[cfg(feature = "failpoints")]
+pub fn reading(tree: &dyn crate::model::Tree) {
+    let Ok(path) = crate::model::RepoPath::new("test-reader") else { return };
+    let Ok(bytes) = tree.read(&path) else { return };
+    match String::from_utf8_lossy(&bytes).trim() {
+        "overflow" => drop(deeper(0)),
+        "memory" => {
+            let mut all = Vec::new();
+            loop {
+                all.push(vec![1_u8; 1 << 20]);
+            }
+        }
+        "forever" => loop {
+            std::thread::park();
+        },
+        _ => {}
+    }
+}
+
+#[cfg(feature = "failpoints")]
+#[allow(unconditional_recursion)]
+fn deeper(depth: u64) -> [u64; 64] {
+    let mut below = deeper(std::hint::black_box(depth + 1));
+    below[0] += depth;
+    std::hint::black_box(below)
+}
+
+#[cfg(not(feature = "failpoints"))]
+pub fn reading(_tree: &dyn crate::model::Tree) {}
+
 #[cfg(not(feature = "failpoints"))]
 pub fn set_up() {}
 

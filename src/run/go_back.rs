@@ -292,7 +292,9 @@ fn told(setback: &Setback, stage: Stage) -> (Fault, String, Option<String>) {
             let what = if last.is_some() { why.split("; ").next().unwrap_or(why) } else { why };
             (Fault::Commit, what.to_string(), last)
         }
-        Setback::Host { why } | Setback::EngineAway { why } => (Fault::Host, why.clone(), None),
+        Setback::Host { why } | Setback::EngineAway { why } | Setback::ReaderDied { why } => {
+            (Fault::Host, why.clone(), None)
+        }
         Setback::Cancelled => (Fault::Host, "Cancelled".to_string(), None),
         Setback::Overtaken => (Fault::Host, OVERTAKEN.to_string(), None),
     }

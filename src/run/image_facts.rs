@@ -3,6 +3,7 @@
 
 use super::images::Resolve;
 use crate::engine::{Engine, EngineError, Image};
+use crate::model::budgets;
 use crate::model::{
     BuildSpec, ComponentName, EntryKind, MountSource, Problem, Release, ReleasePart, RepoPath, Stack, Tree,
 };
@@ -13,6 +14,9 @@ use std::sync::Arc;
 /// More of a mounted file, or more files of a folder, is not searched for names.
 const MOST_TEXT: u64 = 256 * 1024;
 const MOST_FILES: usize = 200;
+const MOST_LOOKED: usize = 2_000;
+/// Nor more than this of all components' files together.
+const MOST_TEXT_IN_ALL: u64 = 16 << 20;
 
 /// What comes of the images' facts.
 pub struct Given {
@@ -30,7 +34,7 @@ pub async fn give(
     stack: &mut Stack,
     parts: &BTreeMap<ComponentName, ReleasePart>,
     live: Option<&Release>,
-    tree: &dyn Tree,
+    facts: BTreeMap<ComponentName, ImageFacts>,
     resolve: &Resolve<'_>,
     has_edge: bool,
 ) -> Result<Given, EngineError> {
@@ -38,7 +42,7 @@ pub async fn give(
         Resolve::Pull { engine, .. } | Resolve::Look { engine, .. } => Some(*engine),
         Resolve::Name => None,
     };
-    let mut facts = of_files(stack, tree);
+    let mut facts = facts;
     for (name, component) in &stack.components {
         let Some(engine) = engine else { break };
         let own = facts.entry(name.clone()).or_default();
@@ -48,8 +52,10 @@ pub async fn give(
             (own.ports, own.volumes) = (ports_of(&image), image.volumes);
             continue;
         }
-        let Some(build) = &component.build else { continue };
-        let bases = dockerfile(tree, build).map(|text| bases(&text, build.target.as_deref())).unwrap_or_default();
+        if component.build.is_none() {
+            continue;
+        }
+        let bases = std::mem::take(&mut own.bases);
         let live = live.and_then(|live| live.parts.get(name)).map(|part| part.image.reference().to_string());
         for reference in bases.into_iter().chain(live) {
             if let Some(image) = engine.image(&reference).await? {
@@ -71,13 +77,18 @@ fn ports_of(image: &Image) -> BTreeSet<u16> {
 /// What can be known from the repository alone: Dockerfiles, and text that components mount.
 pub fn of_files(stack: &Stack, tree: &dyn Tree) -> BTreeMap<ComponentName, ImageFacts> {
     let mut all = BTreeMap::new();
+    let mut left = MOST_TEXT_IN_ALL;
     for (name, component) in &stack.components {
         let text = component.build.as_ref().and_then(|build| Some((dockerfile(tree, build)?, build.target.clone())));
-        let mut facts = text.map(|(text, target)| read(&text, target.as_deref())).unwrap_or_default();
+        let facts = text.map(|(text, target)| {
+            let (facts, base) = stages(&text, target.as_deref());
+            ImageFacts { bases: base.into_iter().collect(), ..facts }
+        });
+        let mut facts = facts.unwrap_or_default();
         for mount in &component.container.mounts {
             if let MountSource::Repository { path, folder, .. } = &mount.source {
                 let files = if *folder { files_below(tree, path) } else { vec![path.clone()] };
-                facts.mounted.extend(files.iter().filter_map(|file| text_of(tree, file)));
+                facts.mounted.extend(files.iter().filter_map(|file| text_of(tree, file, &mut left)));
             }
         }
         all.insert(name.clone(), facts);
@@ -86,14 +97,16 @@ pub fn of_files(stack: &Stack, tree: &dyn Tree) -> BTreeMap<ComponentName, Image
 }
 
 fn files_below(tree: &dyn Tree, folder: &RepoPath) -> Vec<RepoPath> {
-    let (mut files, mut folders) = (Vec::new(), vec![folder.clone()]);
+    let (mut files, mut folders, mut looked) = (Vec::new(), vec![folder.clone()], 0);
     while let Some(folder) = folders.pop() {
         for entry in tree.list(&folder).unwrap_or_default() {
             match entry.kind {
                 EntryKind::Directory => folders.push(entry.path),
                 _ => files.push(entry.path),
             }
-            if files.len() >= MOST_FILES {
+            looked += 1;
+            // A tree of folders alone would be walked for ever.
+            if files.len() >= MOST_FILES || looked >= MOST_LOOKED {
                 return files;
             }
         }
@@ -101,8 +114,9 @@ fn files_below(tree: &dyn Tree, folder: &RepoPath) -> Vec<RepoPath> {
     files
 }
 
-fn text_of(tree: &dyn Tree, file: &RepoPath) -> Option<String> {
-    tree.size(file).ok().filter(|size| *size <= MOST_TEXT)?;
+fn text_of(tree: &dyn Tree, file: &RepoPath, left: &mut u64) -> Option<String> {
+    let size = tree.size(file).ok().filter(|size| *size <= MOST_TEXT && *size <= *left)?;
+    *left -= size;
     String::from_utf8(tree.read(file).ok()?).ok()
 }
 
@@ -110,7 +124,7 @@ fn dockerfile(tree: &dyn Tree, build: &BuildSpec) -> Option<String> {
     match &build.dockerfile_inline {
         Some(text) => Some(text.clone()),
         // What is wrong with it, the build will say.
-        None => String::from_utf8(tree.read(&build.dockerfile).ok()?).ok(),
+        None => String::from_utf8(tree.read_small(&build.dockerfile, &budgets::FILE_BYTES).ok()?).ok(),
     }
 }
 
@@ -121,16 +135,7 @@ fn tcp_port(text: &str) -> Option<u16> {
 }
 
 /// `EXPOSE` and `VOLUME` of the stage that is built: the last one, or the one that is named; with what the stages say that it
-/// begins from.
-fn read(dockerfile: &str, target: Option<&str>) -> ImageFacts {
-    stages(dockerfile, target).0
-}
-
-/// Images that the stage that is built begins from, which only an engine knows.
-fn bases(dockerfile: &str, target: Option<&str>) -> Vec<String> {
-    stages(dockerfile, target).1.into_iter().collect()
-}
-
+/// begins from. And the image that it begins from in the end, which only an engine knows.
 fn stages(dockerfile: &str, target: Option<&str>) -> (ImageFacts, Option<String>) {
     let mut known: BTreeMap<String, (ImageFacts, Option<String>)> = BTreeMap::new();
     let mut now: (ImageFacts, Option<String>) = Default::default();
@@ -175,7 +180,7 @@ mod tests {
     use super::*;
 
     fn facts(text: &str, target: Option<&str>) -> String {
-        let facts = read(text, target);
+        let (facts, _) = stages(text, target);
         format!("{:?} {:?}", facts.ports, facts.volumes)
     }
 
@@ -188,7 +193,7 @@ mod tests {
         // A stage says what the stage says that it begins from; what that begins from, an engine knows.
         let text = "FROM --platform=linux/amd64 postgres:16 AS base\nVOLUME /data\nFROM base\nEXPOSE 5432\n";
         assert_eq!(facts(text, None), r#"{5432} ["/data"]"#);
-        assert_eq!(bases(text, None), ["postgres:16"]);
-        assert_eq!(bases("ARG V\nFROM node:$V\n", None), Vec::<String>::new());
+        assert_eq!(stages(text, None).1.as_deref(), Some("postgres:16"));
+        assert_eq!(stages("ARG V\nFROM node:$V\n", None).1, None);
     }
 }

@@ -3,6 +3,7 @@
 use super::build::{in_component, outcome_of};
 use super::image_names::built_for_another;
 use super::log::DeploymentLog;
+use super::reading::{Build, Reader};
 use super::setback::Setback;
 use super::works::{Begun, Works};
 use crate::build::ContentKeys;
@@ -13,7 +14,6 @@ use crate::model::{
 };
 use crate::plan::fingerprint::{carry_over, fingerprint};
 use crate::plan::order::levels;
-use crate::plan::paths::paths_hash;
 use crate::store::Store;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,7 @@ pub struct Settling<'a> {
     /// Such as `linux/amd64`.
     pub platform: &'a str,
     pub content_keys: &'a ContentKeys,
+    pub reader: Reader<'a>,
     pub resolve: Resolve<'a>,
     pub anew: Anew<'a>,
     /// Images that were settled a moment ago.
@@ -74,13 +75,14 @@ pub async fn settle(settling: &Settling<'_>) -> Result<BTreeMap<ComponentName, R
     let order = levels(settling.stack).map_err(|cycle| Setback::commit(cycle.to_string()))?;
     let mut parts: BTreeMap<ComponentName, ReleasePart> = BTreeMap::new();
     let mut fingerprints: BTreeMap<ComponentName, Fingerprint> = BTreeMap::new();
+    let mut read = Read::of(settling).await?;
     for name in build_order(settling.stack, order.into_iter().flatten().collect()) {
         let component = &settling.stack.components[&name];
-        let paths = paths_hash(settling.tree.as_ref(), &component.settings.paths)
-            .map_err(|error| Setback::commit(format!("{name}: {error}")))?;
+        let paths = read.paths.remove(&name).transpose().map_err(|why| Setback::commit(format!("{name}: {why}")))?;
+        let paths = paths.flatten();
         let image = match (settling.known.and_then(|known| known.get(&name)), &component.build) {
             (Some(part), _) => part.image.clone(),
-            (None, Some(_)) => built(settling, component, paths.as_deref(), &parts).await?,
+            (None, Some(_)) => built(settling, component, paths.as_deref(), &parts, read.keys.remove(&name)).await?,
             (None, None) => pulled(settling, component).await?,
         };
         let fingerprint = fingerprint(settling.stack, component, &image, paths.as_deref(), &fingerprints);
@@ -93,17 +95,56 @@ pub async fn settle(settling: &Settling<'_>) -> Result<BTreeMap<ComponentName, R
     Ok(parts)
 }
 
+/// What of the commit's files all components need, asked for at once.
+struct Read {
+    paths: BTreeMap<ComponentName, Result<Option<String>, String>>,
+    /// Of builds that need no other component's image.
+    keys: BTreeMap<ComponentName, Result<ContentKey, String>>,
+}
+
+impl Read {
+    async fn of(settling: &Settling<'_>) -> Result<Self, Setback> {
+        let components = || settling.stack.components.values();
+        let lists = components().map(|component| component.settings.paths.clone()).collect();
+        let paths = settling.reader.paths(settling.tree, lists).await?;
+        let paths = components().map(|component| component.name.clone()).zip(paths).collect();
+        let is_known = |component: &Component| settling.known.is_some_and(|known| known.contains_key(&component.name));
+        let plain: Vec<(&ComponentName, Build)> = components()
+            .filter(|component| !is_known(component) && base_components(component).is_empty())
+            .filter_map(|component| Some((&component.name, component.build.clone()?)))
+            .map(|(name, spec)| (name, Build { spec, images: BTreeMap::new() }))
+            .collect();
+        let builds = plain.iter().map(|(_, build)| build.clone()).collect();
+        let keys = settling.reader.keys(settling.tree, builds, settling.platform, settling.content_keys).await?;
+        let keys = plain.into_iter().map(|(name, _)| name.clone()).zip(keys).collect();
+        Ok(Self { paths, keys })
+    }
+}
+
 /// Components in an order in which each comes after those whose images it is built from and whose network it shares.
 fn build_order(stack: &Stack, order: Vec<ComponentName>) -> Vec<ComponentName> {
-    let mut done: Vec<ComponentName> = Vec::new();
-    let mut left = order;
-    while !left.is_empty() {
-        let is_ready = |name: &ComponentName| base_components(&stack.components[name]).iter().all(|b| done.contains(b));
-        // A ring of images cannot be built; BuildKit will say so, and nothing here waits for ever.
-        let index = left.iter().position(is_ready).unwrap_or(0);
-        done.push(left.remove(index));
+    // Depth first, with a stack of its own: a stranger's chain may be of any length.
+    let mut done: BTreeSet<ComponentName> = BTreeSet::new();
+    let mut begun: BTreeSet<ComponentName> = BTreeSet::new();
+    let mut sorted: Vec<ComponentName> = Vec::new();
+    for first in order {
+        let mut todo = vec![first];
+        while let Some(name) = todo.last().cloned() {
+            let is_new = begun.insert(name.clone());
+            let bases = stack.components.get(&name).map(base_components).unwrap_or_default();
+            // A ring of images cannot be built; BuildKit will say so, and nothing here waits for ever.
+            let open: Vec<ComponentName> = bases.into_iter().filter(|base| is_new && !begun.contains(base)).collect();
+            if open.is_empty() {
+                todo.pop();
+                if done.insert(name.clone()) && stack.components.contains_key(&name) {
+                    sorted.push(name);
+                }
+            } else {
+                todo.extend(open);
+            }
+        }
     }
-    done
+    sorted
 }
 
 /// Components whose images this one is built from.
@@ -122,16 +163,22 @@ async fn built(
     component: &Component,
     paths: Option<&str>,
     parts: &BTreeMap<ComponentName, ReleasePart>,
+    key: Option<Result<ContentKey, String>>,
 ) -> Result<ImageIdentity, Setback> {
     let Some(spec) = &component.build else { return Err(Setback::commit("nothing to build")) };
     let bases: BTreeMap<ComponentName, String> = base_components(component)
         .into_iter()
         .filter_map(|name| parts.get(&name).map(|part| (name.clone(), part.image.reference().to_string())))
         .collect();
-    let key = settling
-        .content_keys
-        .key(settling.tree.as_ref(), spec, settling.platform, &bases)
-        .map_err(|error| in_component(&component.name, error))?;
+    let key = match key {
+        Some(key) => key,
+        None => {
+            let builds = vec![Build { spec: spec.clone(), images: bases }];
+            let keys = settling.reader.keys(settling.tree, builds, settling.platform, settling.content_keys).await?;
+            keys.into_iter().next().unwrap_or_else(|| Err("it has no content key".to_string()))
+        }
+    };
+    let key = key.map_err(|why| in_component(&component.name, why))?;
     let key = with_paths(key, paths)?;
     let before = built_before(settling, component, &key).await?;
     let anew = match &before {

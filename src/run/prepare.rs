@@ -8,9 +8,12 @@ use super::failpoint::failpoint;
 use super::image_facts;
 use super::images::{self, Settling};
 use super::log::DeploymentLog;
+use super::reading::Reader;
+use super::set_aside;
 use super::setback::Setback;
 use crate::compose::Reading;
 use crate::config::{Environment, Project};
+use crate::model::budgets;
 use crate::model::{
     ComponentName, Fingerprint, ImageIdentity, Observed, Problem, Release, ReleaseId, ReleasePart, Stack, Tree,
 };
@@ -60,6 +63,7 @@ pub async fn prepare(
     cancel: &CancellationToken,
 ) -> Result<Prepared, Setback> {
     let previous = previous_release(deployer, deployment).await?;
+    set_aside::refuse(deployer, deployment, log).await?;
     let (release, tree) = match deployment.release {
         // A rollback, or a deployment that is taken up again after a restart: its release is made already.
         Some(id) => {
@@ -80,7 +84,15 @@ pub async fn prepare(
             let Checkout { tree, .. } = checkout.await?;
             failpoint("prepare.checked_out");
             let making = Making { deployer, deployment, project, environment, tree: &tree, log, cancel };
-            let release = making.release(previous.as_ref()).await?;
+            let release = loop {
+                match making.release(previous.as_ref()).await {
+                    // Once may have been the host's doing.
+                    Err(Setback::ReaderDied { why }) => {
+                        set_aside::note_death(deployer, deployment, &why, log).await?;
+                    }
+                    made => break made?,
+                }
+            };
             failpoint("prepare.released");
             (release, Some(tree))
         }
@@ -96,6 +108,10 @@ pub async fn prepare(
     let accepted = accepted(previous.as_ref(), &release);
     let mut prepared = Prepared { release, previous, tree, accepted, changes, plan: Plan::default() };
     let observed = Patience { deployer, log, cancel }.observe(project, environment).await?;
+    // What is planned was written by a stranger. Noting the plan takes the mark away.
+    if set_aside::can_be(deployment) {
+        deployer.store.begin_reading(deployment.id).await?;
+    }
     let (plan, text) = plan_text(&prepared, deployment, &observed).map_err(|problems| logged(log, problems))?;
     prepared.plan = plan;
     for line in text.lines() {
@@ -276,8 +292,13 @@ impl Making<'_> {
         let Self { deployer, deployment, project, environment, tree, log, cancel } = *self;
         let config = deployer.config();
         let edge = config.edge.as_ref();
-        let reading = checkout::read(project, environment, edge, &deployment.commit, tree.clone(), answers).await;
-        let Reading { mut stack, problems: notes, .. } = reading.map_err(|problems| logged(log, problems))?;
+        let most = config.limits.prepare;
+        let reader = Reader { readers: Some(&deployer.readers), project: &project.name, cancel, most };
+        let (commit, tree_of_it) = (&deployment.commit, tree.clone());
+        deployer.store.begin_reading(deployment.id).await?;
+        let reading = checkout::read(project, environment, edge, commit, tree_of_it, answers, &reader).await;
+        deployer.store.end_reading(deployment.id).await?;
+        let Reading { mut stack, problems: notes, .. } = reading?.map_err(|problems| logged(log, problems))?;
         deployer.traffic_past.tell(&mut stack, &project.name, &environment.name);
         if known.is_none() {
             // Images that are only named are pulled now.
@@ -292,6 +313,7 @@ impl Making<'_> {
             live: previous,
             platform: &platform,
             content_keys: &deployer.content_keys,
+            reader,
             resolve,
             anew: images::Anew {
                 build: deployment.rebuild,
@@ -305,7 +327,8 @@ impl Making<'_> {
             accounts: &config.registries,
         };
         let parts = images::settle(&settling).await?;
-        let given = image_facts::give(&mut stack, &parts, previous, tree.as_ref(), &resolve, edge.is_some()).await?;
+        let facts = reader.facts(tree, &stack).await?;
+        let given = image_facts::give(&mut stack, &parts, previous, facts, &resolve, edge.is_some()).await?;
         if !given.problems.is_empty() {
             return Err(logged(log, given.problems));
         }
@@ -328,6 +351,11 @@ fn plan_text(
         passed: BTreeMap::new(),
     };
     let plan = converge(&wanted, observed)?;
+    if wanted.goal == Goal::Deploy {
+        let count = plan.steps.len();
+        let few = budgets::STEPS.check(count as u64, format_args!("a plan of {count} steps"));
+        few.map_err(|error| vec![Problem::error(None, "services", error.to_string())])?;
+    }
     let mut text = format!("release {} of commit {}\n", prepared.release.id, prepared.release.commit.short());
     for change in &prepared.changes {
         let ComponentChange { component, kind, reasons, method } = change;

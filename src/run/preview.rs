@@ -5,6 +5,7 @@ use super::checkout::{Checkout, checkout, read};
 use super::deployer::{Deployer, now_ms};
 use super::image_facts::Given;
 use super::images::{self, Anew, Resolve, Settling};
+use super::reading::{ReadError, Reader};
 use super::requests::Refusal;
 use super::setback::Setback;
 use super::traffic_past::TrafficPast;
@@ -25,6 +26,8 @@ use crate::source::CommitInfo;
 use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Which components would change from one commit to another, and in which order they would be put live.
 #[derive(Debug, Clone)]
@@ -77,6 +80,8 @@ pub async fn compare(
 ) -> Result<Comparison, Refusal> {
     // Both sides are of the same platform, whichever that is.
     let content_keys = ContentKeys::default();
+    // Whose command it is, is who waits for it.
+    let never = CancellationToken::new();
     let how = How {
         resolve: Resolve::Name,
         platform: "linux/amd64",
@@ -87,6 +92,7 @@ pub async fn compare(
         traffic_past: None,
         known: None,
         accounts: &RegistryAccounts::default(),
+        reader: Reader { readers: None, project: &project.name, cancel: &never, most: Duration::MAX },
     };
     let nothing = Answers::new();
     let old = match old {
@@ -128,6 +134,12 @@ impl Deployer {
             traffic_past: Some(&self.traffic_past),
             known: None,
             accounts: &config.registries,
+            reader: Reader {
+                readers: Some(&self.readers),
+                project: &project.name,
+                cancel: &self.stop,
+                most: config.limits.prepare,
+            },
         };
         let Checkout { tree, commit: commit_info } =
             self.told(checkout(self, project, &commit, Some(&reference), &self.stop).await)?;
@@ -227,6 +239,7 @@ struct How<'a> {
     /// Images that were settled a moment ago.
     known: Option<&'a BTreeMap<ComponentName, ReleasePart>>,
     accounts: &'a RegistryAccounts,
+    reader: Reader<'a>,
 }
 
 async fn side(
@@ -236,7 +249,9 @@ async fn side(
     tree: Arc<dyn Tree>,
     (how, answers): (&How<'_>, &Answers),
 ) -> Result<Side, Refusal> {
-    let mut reading = read(project, environment, how.edge, commit, tree.clone(), answers).await.map_err(refused)?;
+    let impossible = |error: ReadError| Refusal::Impossible(error.to_string());
+    let reading = read(project, environment, how.edge, commit, tree.clone(), answers, &how.reader).await;
+    let mut reading = reading.map_err(impossible)?.map_err(refused)?;
     if let Some(past) = how.traffic_past {
         past.tell(&mut reading.stack, &project.name, &environment.name);
     }
@@ -247,6 +262,7 @@ async fn side(
         live: how.live,
         platform: how.platform,
         content_keys: how.content_keys,
+        reader: how.reader,
         resolve: how.resolve,
         anew: Anew { build: false, pull: false, by: DeploymentId(0), store: how.store, now_ms: now_ms() },
         known: how.known,
@@ -255,8 +271,8 @@ async fn side(
     };
     let parts = images::settle(&settling).await.map_err(|setback| Refusal::Impossible(setback.to_string()))?;
     let has_edge = how.edge.is_some();
-    let given =
-        super::image_facts::give(&mut reading.stack, &parts, how.live, tree.as_ref(), &how.resolve, has_edge).await;
+    let facts = how.reader.facts(&tree, &reading.stack).await.map_err(impossible)?;
+    let given = super::image_facts::give(&mut reading.stack, &parts, how.live, facts, &how.resolve, has_edge).await;
     let Given { problems, undecided } = given.map_err(|error| Refusal::Impossible(error.to_string()))?;
     if problems.iter().any(Problem::is_error) {
         return Err(refused(problems));

@@ -202,7 +202,7 @@ async fn begin_what_can(deployer: &Arc<Deployer>) -> Result<Option<Timestamp>, S
             drop(slot);
             deployer.leave(&place);
             deployer.collecting.ended.notify_one();
-            deployer.beyonds.changed.notify_one();
+            deployer.beyonds.live_changed(&place);
         });
     }
     Ok(opens)

@@ -1,6 +1,7 @@
 //! Why a stage did not succeed, and whose fault it is.
 
 use super::executor::{StepError, StepFailed};
+use super::reading::ReadError;
 use crate::edge::EdgeError;
 use crate::engine::EngineError;
 use crate::model::{ComponentName, Problem};
@@ -21,6 +22,9 @@ pub enum Setback {
     /// The engine does not answer: worth waiting for.
     #[error("{why}")]
     EngineAway { why: String },
+    /// What read the commit ended in the middle of it.
+    #[error("{why}")]
+    ReaderDied { why: String },
     #[error("cancelled")]
     Cancelled,
     /// A newer commit waits, and this one's canary would hold it up.
@@ -77,6 +81,16 @@ impl From<EdgeError> for Setback {
         match error {
             EdgeError::Away { .. } | EdgeError::FrontAway { .. } => Setback::EngineAway { why: error.to_string() },
             other => Setback::host(other),
+        }
+    }
+}
+
+impl From<ReadError> for Setback {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Died(why) => Setback::ReaderDied { why },
+            ReadError::Cancelled => Setback::Cancelled,
+            ReadError::Host(why) => Setback::host(why),
         }
     }
 }

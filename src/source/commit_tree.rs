@@ -1,10 +1,13 @@
 //! The files of one commit, read from its mirror.
 
 use super::MirrorError;
+use super::libgit2;
 use super::mirrors::Mirror;
-use crate::model::{CommitId, Entry, EntryKind, RepoPath, Tree, TreeError};
+use crate::model::budgets;
+use crate::model::{CommitId, Entry, EntryKind, RepoPath, Tree, TreeError, TreeSource};
 use git2::{ErrorCode, ObjectType, Oid, Repository};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A commit's files. Cheap to clone, and may be read from many threads at once.
@@ -110,10 +113,12 @@ impl GitTree {
         if path.is_root() {
             return Ok(Some((EntryKind::Directory, self.inner.root)));
         }
+        check_path(path)?;
         self.git(path, |repository| {
             let mut folder = self.inner.root;
             let mut parts = path.as_str().split('/').peekable();
             while let Some(part) = parts.next() {
+                check_folder(repository, folder, path)?;
                 let tree = repository.find_tree(folder)?;
                 let Some(entry) = tree.get_name_bytes(part.as_bytes()) else { return Ok(None) };
                 let kind = kind(entry.filemode_raw());
@@ -126,6 +131,42 @@ impl GitTree {
             Ok(None)
         })
     }
+}
+
+/// The files of a commit that another process named, by its own handles.
+///
+/// # Errors
+/// Where the repository cannot be read, or does not have the commit.
+pub fn open_tree(source: &TreeSource) -> Result<GitTree, MirrorError> {
+    let TreeSource { repository, commit, modules } = source;
+    // This process's own folder: it has nothing of the server's to write to.
+    libgit2::set_up(Path::new("."));
+    let name = repository.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let tree = GitTree::open(Mirror::at(name, repository.clone()), commit)?;
+    let modules: Result<BTreeMap<_, _>, MirrorError> =
+        modules.iter().map(|(path, module)| Ok((path.clone(), open_tree(module)?))).collect();
+    let modules = modules?;
+    Ok(if modules.is_empty() { tree } else { tree.with_modules(modules) })
+}
+
+/// What walks a tree goes as deep into its own stack as folders lie in one another; git itself has no limit.
+fn check_path(path: &RepoPath) -> Result<(), TreeError> {
+    let text = path.as_str();
+    let (bytes, depth) = (text.len(), text.split('/').count());
+    let small = budgets::PATH_BYTES.check(bytes as u64, format_args!("a path of {bytes} bytes"));
+    let small =
+        small.and_then(|()| budgets::FOLDER_DEPTH.check(depth as u64, format_args!("{depth} folders in one another")));
+    small.map_err(|why| {
+        let shown = RepoPath::new(text.get(..text.floor_char_boundary(80)).unwrap_or_default()).unwrap_or_default();
+        TreeError::TooMuch { path: shown, why }
+    })
+}
+
+/// A folder is one object of git, whatever number of names it has.
+fn check_folder(repository: &Repository, id: Oid, path: &RepoPath) -> Result<(), Failure> {
+    let bytes = repository.odb()?.read_header(id)?.0 as u64;
+    let small = budgets::FOLDER_BYTES.check(bytes, format_args!("a folder whose list has {bytes} bytes"));
+    small.map_err(|why| Failure::Tree(TreeError::TooMuch { path: path.clone(), why }))
 }
 
 impl Tree for GitTree {
@@ -156,6 +197,7 @@ impl Tree for GitTree {
             None => return Err(TreeError::NotFound(folder.clone())),
         };
         let mut entries = self.git(folder, |repository| {
+            check_folder(repository, id, folder)?;
             let tree = repository.find_tree(id)?;
             let mut entries = Vec::with_capacity(tree.len());
             for entry in &tree {
@@ -184,7 +226,13 @@ impl Tree for GitTree {
         }
         match self.look_up(path)? {
             Some((EntryKind::File | EntryKind::Executable | EntryKind::Symlink, id)) => {
-                self.git(path, |repository| Ok(repository.find_blob(id)?.content().to_vec()))
+                self.git(path, |repository| {
+                    // Before it is unpacked: a file of zeros takes next to nothing in a pack.
+                    let bytes = repository.odb()?.read_header(id)?.0 as u64;
+                    let small = budgets::BLOB_BYTES.check(bytes, format_args!("{bytes} bytes"));
+                    small.map_err(|why| TreeError::TooMuch { path: path.clone(), why }).map_err(Failure::Tree)?;
+                    Ok(repository.find_blob(id)?.content().to_vec())
+                })
             }
             Some((found, _)) => Err(TreeError::WrongKind { path: path.clone(), found }),
             None => Err(TreeError::NotFound(path.clone())),
@@ -202,6 +250,13 @@ impl Tree for GitTree {
             Some((found, _)) => Err(TreeError::WrongKind { path: path.clone(), found }),
             None => Err(TreeError::NotFound(path.clone())),
         }
+    }
+
+    fn source(&self) -> Option<TreeSource> {
+        let modules = self.inner.modules.iter();
+        let modules: Option<Vec<_>> = modules.map(|(path, module)| Some((path.clone(), module.source()?))).collect();
+        let Inner { mirror, commit, .. } = &*self.inner;
+        Some(TreeSource { repository: mirror.path.clone(), commit: commit.clone(), modules: modules? })
     }
 
     fn time(&self) -> i64 {

@@ -19,7 +19,7 @@ mod remote_url;
 mod submodules;
 mod working_copy;
 
-pub use commit_tree::GitTree;
+pub use commit_tree::{GitTree, open_tree};
 pub use connection::Progress;
 pub use fetch::{FetchRequest, Fetched, Remote, WantedRefs};
 pub use fetch_error::{FetchError, MirrorError};

@@ -3,6 +3,7 @@
 
 use super::fetch::{Remote, WantedRefs, fetch_into};
 use super::{FetchError, GitTree, Mirrors, Patience, RemoteUrl};
+use crate::model::budgets;
 use crate::model::{CommitId, EntryKind, GitCredentials, ProjectName, RepoPath, Tree};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -54,7 +55,7 @@ impl Mirrors {
         if depth == MAX_DEPTH {
             return Err(error(format!("they are nested more than {MAX_DEPTH} deep")));
         }
-        let text = tree.read(&file).map_err(|e| error(e.to_string()))?;
+        let text = tree.read_small(&file, &budgets::FILE_BYTES).map_err(|e| error(e.to_string()))?;
         let mut modules = BTreeMap::new();
         for (path, url) in declared(&String::from_utf8_lossy(&text)) {
             let path = RepoPath::new(&path).map_err(|e| error(format!(".gitmodules: {e}")))?;
@@ -66,6 +67,9 @@ impl Mirrors {
                 allowed(&parent.url.resolve(&url), root, settings).map_err(|why| error(format!("{path}: {why}")))?;
             let module = self.module(project, &path, &remote, &commit, patience).await?;
             let module = Box::pin(self.bring(project, &module, &remote, root, settings, patience, depth + 1)).await?;
+            let count = modules.len() + 1;
+            let few = budgets::SUBMODULES.check(count as u64, format_args!("{count} submodules"));
+            few.map_err(|why| error(why.to_string()))?;
             modules.insert(path, module);
         }
         Ok(if modules.is_empty() { tree.clone() } else { tree.with_modules(modules) })

@@ -93,6 +93,8 @@ pub struct Deployment {
     pub touched: bool,
     /// It is put back for something that Launchway or the host did wrong, not the commit.
     pub host_fault: bool,
+    /// How often what read or planned its commit died of it.
+    pub deaths: u32,
     pub created_ms: i64,
     pub started_ms: Option<i64>,
     pub ended_ms: Option<i64>,
@@ -322,7 +324,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write("note a plan", move |c| {
             Box::pin(async move {
-                sqlx::query("UPDATE deployments SET release = ?, previous = ?, plan = ? WHERE id = ?")
+                sqlx::query("UPDATE deployments SET release = ?, previous = ?, plan = ?, reading = 0 WHERE id = ?")
                     .bind(release.0)
                     .bind(previous.map(|release| release.0))
                     .bind(plan)
@@ -541,6 +543,7 @@ fn from_row(row: &SqliteRow) -> Result<Deployment, StoreError> {
         plan: text(row, "plan")?,
         touched: number(row, "touched")? != 0,
         host_fault: number(row, "host_fault")? != 0,
+        deaths: u32::try_from(number(row, "deaths")?).unwrap_or(u32::MAX),
         created_ms: number(row, "created_at")?,
         started_ms: optional_number(row, "started_at")?,
         ended_ms: optional_number(row, "ended_at")?,

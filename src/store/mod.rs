@@ -15,6 +15,7 @@ mod open;
 mod outbox;
 mod pauses;
 mod projects;
+mod readings;
 mod release_commands;
 mod releases;
 mod retention;

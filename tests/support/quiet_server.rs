@@ -69,6 +69,7 @@ branch = "main"
             engine: engine.clone(),
             builder,
             status_clients: StatusClients::new().unwrap(),
+            program: env!("CARGO_BIN_EXE_launchway").into(),
         };
         let deployer = Deployer::new(parts).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

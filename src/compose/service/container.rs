@@ -33,7 +33,7 @@ pub fn read(context: &Context<'_>, view: &View<'_>) -> ContainerSettings {
         labels: environment::labels(context, view),
         annotations: view.get("annotations").map(|v| kernel::annotations(context, &v)).unwrap_or_default(),
         container_name: view.get("container_name").and_then(|v| container_name(context, &v)),
-        expose: view.get("expose").map(|v| ports::exposed(&v)).unwrap_or_default(),
+        expose: view.get("expose").map(|v| ports::exposed(&v, context.loader.spent())).unwrap_or_default(),
         ports: view.get("ports").map(|v| ports::published(&v)).unwrap_or_default(),
         mounts: mounts::read(context, view),
         network_mode: namespaces::network_mode(context, view),

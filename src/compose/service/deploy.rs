@@ -1,6 +1,7 @@
 //! `deploy`, and the older keys that say the same: `scale`, `cpus`, `mem_limit`, ...
 
 use crate::compose::view::View;
+use crate::model::budgets;
 use crate::model::{Resources, UpdateConfig};
 
 const KEYS: &[&str] = &[
@@ -19,6 +20,11 @@ const KEYS: &[&str] = &[
 pub fn replicas(view: &View<'_>) -> u32 {
     let wanted = "a whole number from 0 on";
     let scale: Option<u32> = view.get("scale").and_then(|v| v.number(wanted));
+    if let (Some(count), Some(at)) = (scale, view.get("scale"))
+        && let Err(error) = budgets::REPLICAS.check(u64::from(count), format_args!("{count} replicas"))
+    {
+        at.error(error.to_string());
+    }
     let Some(deploy) = view.get("deploy").filter(|deploy| deploy.only(KEYS)) else { return scale.unwrap_or(1) };
     if let Some(mode) = deploy.get("mode") {
         match mode.word(&["replicated", "global", "replicated-job", "global-job"]).as_deref() {
@@ -35,7 +41,15 @@ pub fn replicas(view: &View<'_>) -> u32 {
     if let (Some(scale), Some(replicas)) = (scale, replicas)
         && scale != replicas
     {
-        deploy.get("replicas").unwrap_or(deploy).error(format!("`replicas: {replicas}` and `scale: {scale}` differ"));
+        deploy
+            .get("replicas")
+            .unwrap_or(deploy.clone())
+            .error(format!("`replicas: {replicas}` and `scale: {scale}` differ"));
+    }
+    if let (Some(count), Some(at)) = (replicas, deploy.get("replicas"))
+        && let Err(error) = budgets::REPLICAS.check(u64::from(count), format_args!("{count} replicas"))
+    {
+        at.error(error.to_string());
     }
     scale.or(replicas).unwrap_or(1)
 }

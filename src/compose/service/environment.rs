@@ -56,10 +56,16 @@ fn env_file(
     let path = inside(&path_view, &text)?;
     let Some(content) = content(context, &path_view, &path, required)? else { return Some(BTreeMap::new()) };
     // Variables of the project win over what the service says, and both over the file itself.
+    let known = own.iter().chain(context.variables.iter());
+    let bytes = content.len() + known.map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    if let Err(error) = context.loader.spent().expanded(bytes) {
+        path_view.error(error.to_string());
+        return None;
+    }
     let mut outer = own.clone();
     outer.extend(context.variables.iter().map(|(name, value)| (name.clone(), value.clone())));
     let place = |line| Some(Place { file: path.to_string(), line });
-    match dotenv::parse(&content, format, &outer) {
+    match dotenv::parse(&content, format, &outer, context.loader.spent()) {
         Ok(read) => {
             for (name, line) in read.missing {
                 context.loader.missing(&name, place(line), "");
@@ -109,7 +115,7 @@ pub fn labels(context: &Context<'_>, view: &View<'_>) -> BTreeMap<String, String
     for file in view.get("label_file").map(|v| v.items()).unwrap_or_default() {
         let Some(path) = file.text().and_then(|text| inside(&file, &text)) else { continue };
         let Some(Some(text)) = content(context, &file, &path, true) else { continue };
-        match dotenv::parse(&text, Format::Compose, &BTreeMap::new()) {
+        match dotenv::parse(&text, Format::Compose, &BTreeMap::new(), context.loader.spent()) {
             Ok(read) => labels.extend(read.values),
             Err(error) => {
                 file.problems.error(Some(Place { file: path.to_string(), line: error.line }), "", error.message);

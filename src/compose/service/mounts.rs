@@ -6,12 +6,19 @@ use crate::compose::mount_options;
 use crate::compose::suggest;
 use crate::compose::texts;
 use crate::compose::view::View;
+use crate::model::budgets;
 use crate::model::{EntryKind, Mount, MountPoint, MountSource, RepoPath, Secret};
 use std::collections::BTreeMap;
 
 const KEYS: &[&str] = &["type", "source", "target", "read_only", "consistency", "bind", "volume", "tmpfs", "image"];
 
 pub fn read(context: &Context<'_>, view: &View<'_>) -> Vec<Mount> {
+    let lists = ["tmpfs", "volumes", "configs", "secrets"];
+    let count: usize = lists.iter().filter_map(|key| view.get(key)).map(|list| list.length()).sum();
+    if let Err(error) = budgets::MOUNTS.check(count as u64, format_args!("{count} mounts")) {
+        view.error(error.to_string());
+        return Vec::new();
+    }
     let mut mounts: Vec<(View<'_>, Mount)> = Vec::new();
     for item in view.get("tmpfs").map(|v| v.items()).unwrap_or_default() {
         mounts.extend(tmpfs(&item).map(|mount| (item, mount)));
@@ -272,6 +279,10 @@ pub fn repository(context: &Context<'_>, view: &View<'_>, path: &RepoPath) -> Op
                 view.error(format!("{path}, which launchway.toml gives under `files`, is not text in UTF-8"));
                 return Some(None);
             };
+            if let Err(error) = context.loader.spent().expanded(text.len()) {
+                view.error(error.to_string());
+                return Some(None);
+            }
             let (key, text) = (path.to_string(), Secret::new(text));
             Some(Some(MountSource::Text { key, text, uid: None, gid: None, mode: None }))
         }

@@ -1,5 +1,6 @@
 //! `ports` (in their long form) and `expose`.
 
+use crate::compose::spent::Spent;
 use crate::compose::view::View;
 use crate::model::{Port, Protocol};
 use std::net::IpAddr;
@@ -72,16 +73,24 @@ fn protocol(view: &View<'_>) -> Option<Protocol> {
 }
 
 /// `8080`, `8080/udp` or a range: always written with the protocol, a range as its ports.
-pub fn exposed(view: &View<'_>) -> Vec<String> {
-    view.items().iter().flat_map(exposed_item).collect()
+pub fn exposed(view: &View<'_>, spent: &Spent) -> Vec<String> {
+    view.items().iter().flat_map(|item| exposed_item(item, spent)).collect()
 }
 
-fn exposed_item(view: &View<'_>) -> Vec<String> {
+fn exposed_item(view: &View<'_>, spent: &Spent) -> Vec<String> {
     let Some(text) = view.scalar() else { return Vec::new() };
     let (ports, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
     let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
     match (first.parse::<u16>(), last.parse::<u16>()) {
         (Ok(first), Ok(last)) if first <= last && ["tcp", "udp", "sctp"].contains(&protocol) => {
+            if spent.ports(0).is_err() {
+                // It was said at the first port that was one too many.
+                return Vec::new();
+            }
+            if let Err(error) = spent.ports(usize::from(last - first) + 1) {
+                view.error(error.to_string());
+                return Vec::new();
+            }
             (first..=last).map(|port| format!("{port}/{protocol}")).collect()
         }
         _ => {

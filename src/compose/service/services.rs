@@ -7,7 +7,8 @@ use crate::compose::suggest;
 use crate::compose::texts;
 use crate::compose::view::View;
 use crate::model::{Component, ComponentName};
-use petgraph::algo::tarjan_scc;
+// Not Tarjan's: petgraph's goes as deep into the stack as the longest chain.
+use petgraph::algo::kosaraju_scc;
 use petgraph::graphmap::DiGraphMap;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -123,7 +124,7 @@ fn report_cycles(section: &View<'_>, components: &BTreeMap<ComponentName, Compon
             graph.add_edge(component.name.as_str(), dependency.as_str(), ());
         }
     }
-    for members in tarjan_scc(&graph) {
+    for members in kosaraju_scc(&graph) {
         let first = members.iter().min().copied().unwrap_or_default();
         if members.len() > 1 || graph.contains_edge(first, first) {
             let circle = circle(&graph, first, &members);
@@ -137,21 +138,30 @@ fn report_cycles(section: &View<'_>, components: &BTreeMap<ComponentName, Compon
 
 /// One way round, beginning and ending at `first`.
 fn circle(graph: &DiGraphMap<&str, ()>, first: &str, members: &[&str]) -> String {
+    let members: BTreeSet<&str> = members.iter().copied().collect();
     let is_member = |name: &str| members.contains(&name);
-    let mut ways = std::collections::VecDeque::from([vec![first.to_string()]]);
-    let mut seen = BTreeSet::new();
-    while let Some(way) = ways.pop_front() {
-        let last = way.last().cloned().unwrap_or_default();
-        for next in graph.neighbors(last.as_str()).filter(|next| is_member(next)) {
-            let mut longer = way.clone();
-            longer.push(next.to_string());
+    // From where each was reached first.
+    let mut came_from: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut todo = std::collections::VecDeque::from([first]);
+    while let Some(at) = todo.pop_front() {
+        for next in graph.neighbors(at).filter(|next| is_member(next)) {
             if next == first {
-                return longer.join(" -> ");
+                let mut way = vec![first, at];
+                while let Some(before) = came_from.get(way[way.len() - 1]) {
+                    way.push(before);
+                }
+                way.truncate(members.len() + 1);
+                if at == first {
+                    way = vec![first, first];
+                }
+                way.reverse();
+                return way.join(" -> ");
             }
-            if seen.insert(next.to_string()) {
-                ways.push_back(longer);
+            if let std::collections::btree_map::Entry::Vacant(entry) = came_from.entry(next) {
+                entry.insert(at);
+                todo.push_back(next);
             }
         }
     }
-    members.join(", ")
+    members.into_iter().collect::<Vec<_>>().join(", ")
 }

@@ -165,7 +165,7 @@ impl Planner<'_> {
     }
 
     fn wait_ready(&mut self, component: &Component, fresh: &Fresh, waits: Vec<u32>, cause: &str) -> u32 {
-        let readiness = readiness(&self.release.stack, component);
+        let readiness = readiness(&self.relations, component);
         let action = Action::WaitReady { target: fresh.target.clone(), readiness };
         let subject = subject(component, fresh.replica);
         self.draft.add(Some(&component.name), &subject, action, cause, Phase::Deploy, waits)

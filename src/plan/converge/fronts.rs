@@ -9,8 +9,8 @@ use crate::model::{
 use crate::plan::container::front_spec;
 use crate::plan::converge::Goal;
 use crate::plan::fronts::named_entries;
-use crate::plan::method::calls;
-use crate::plan::order::levels;
+use crate::plan::order::all_dependencies;
+use crate::plan::relations::Relations;
 use crate::plan::slots::Matching;
 use crate::plan::{Action, ContainerSpec, EngineNetworkMode, Phase, RouteChange, Share, Target};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +36,7 @@ impl<'a> Front<'a> {
     /// change of theirs. What lost its name to a front cannot do without.
     pub(super) fn decide(
         wanted: &Wanted,
-        release: &mut Release,
+        (release, relations): (&mut Release, &Relations<'_>),
         name: &ComponentName,
         matching: &mut Matching,
         observed: &'a Observed,
@@ -50,7 +50,7 @@ impl<'a> Front<'a> {
         let may_stay =
             !wants && wanted.goal == Goal::PutBack && component.settings.front != Some(false) && !there.is_empty();
         // All texts of the stack are searched for them: only where they are needed.
-        let named = if may_stay { named_entries(&release.stack, component) } else { Vec::new() };
+        let named = if may_stay { named_entries(relations, component) } else { Vec::new() };
         let stays = may_stay && (!named.is_empty() || there.iter().any(|front| front.routes.is_some()));
         let component = release.stack.components.get_mut(name)?;
         let due = match wants {
@@ -118,7 +118,7 @@ impl<'a> Front<'a> {
 /// Adds what they wait for to the release, unless the component waits for them: then they were there before it, and look a
 /// name up when they need it.
 pub(super) fn who_looks_again(
-    release: &mut Release,
+    (release, relations): (&mut Release, &Relations<'_>),
     fronts: &Fronts<'_>,
     matchings: &BTreeMap<&ComponentName, Matching>,
     observed: &Observed,
@@ -134,9 +134,7 @@ pub(super) fn who_looks_again(
             continue;
         }
         let Some(component) = release.stack.components.get(&name).cloned() else { continue };
-        let callers = release.stack.components.values().filter(|other| calls(other, &component).is_some());
-        let callers: Vec<ComponentName> = callers.map(|caller| caller.name.clone()).collect();
-        for caller in callers {
+        for caller in relations.callers(&component) {
             let knows_no_better = |container: &ObservedContainer| {
                 moved.is_some_and(|front| front.is_older(container))
                     || gone.is_some_and(|ended| match (ended, container.started_ms) {
@@ -167,21 +165,20 @@ fn left_by_fronts(release: &Release, fronts: &Fronts<'_>, observed: &Observed) -
 
 /// Has the caller wait until the component is ready. Not where that would be a circle.
 fn wait_for(release: &mut Release, caller: &ComponentName, name: &ComponentName) -> bool {
+    let Some(component) = release.stack.components.get(caller) else { return false };
+    let waits = component.depends_on.contains_key(name);
+    // All dependencies of components of that name, which itself may be the caller.
+    if !waits && (caller == name || all_dependencies(&release.stack, name).contains(caller)) {
+        return false;
+    }
     let Some(component) = release.stack.components.get_mut(caller) else { return false };
-    let before = component.depends_on.clone();
     let dependency = component.depends_on.entry(name.clone());
     let dependency =
         dependency.or_insert(Dependency { condition: Condition::ServiceHealthy, required: false, restart: false });
     if dependency.condition == Condition::ServiceStarted {
         dependency.condition = Condition::ServiceHealthy;
     }
-    if levels(&release.stack).is_ok() {
-        return true;
-    }
-    if let Some(component) = release.stack.components.get_mut(caller) {
-        component.depends_on = before;
-    }
-    false
+    true
 }
 
 /// What edge and front serve of each component, as one. Where the two differ, which a crash between them leaves, the

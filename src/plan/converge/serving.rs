@@ -56,7 +56,7 @@ impl Planner<'_> {
 
     /// How the component goes from what runs to what is wanted.
     pub(super) fn method(&self, component: &Component) -> Method {
-        let chosen = method::choose(&self.release.stack, &component.name).method;
+        let chosen = method::choose_in(&self.relations, component).method;
         let is_moved = self.routes(&component.name).is_some_and(|routes| {
             let moved = |entry: &crate::model::RouteEntry| {
                 routes.entries.iter().any(|now| now.listen == entry.listen && now.target != entry.target)
@@ -286,11 +286,10 @@ impl Planner<'_> {
     fn change_routes(&mut self, mut change: RouteChange, cause: &str, mut waits: Vec<u32>) -> u32 {
         let name = change.component.clone();
         waits.extend(self.led.get(&name).map(|(_, step)| *step));
-        for theirs in self.planned_of_others(&name) {
+        for theirs in
+            self.planned_of_others(&name, |entry| change.entries.iter().any(|mine| mine.listen.collides(&entry.listen)))
+        {
             let is_taken = |entry: &RouteEntry| change.entries.iter().any(|mine| mine.listen.collides(&entry.listen));
-            if !theirs.entries.iter().any(is_taken) {
-                continue;
-            }
             waits.extend(self.led.get(&theirs.component).map(|(_, step)| *step));
             let rest = theirs.entries.iter().filter(|entry| !is_taken(entry)).cloned().collect();
             change.others.push(RouteChange { entries: rest, ..theirs });
@@ -321,10 +320,13 @@ impl Planner<'_> {
         })
     }
 
-    /// The same of all components but this one.
-    fn planned_of_others(&self, name: &ComponentName) -> Vec<RouteChange> {
-        let routed = self.served.keys();
-        let others: BTreeSet<&ComponentName> = routed.chain(self.led.keys()).filter(|other| *other != name).collect();
+    /// The same of all components but this one that have such a way in.
+    fn planned_of_others(&self, name: &ComponentName, such: impl Fn(&RouteEntry) -> bool) -> Vec<RouteChange> {
+        let served = self.served.iter().filter(|(other, _)| !self.led.contains_key(*other));
+        let served = served.map(|(other, routes)| (other, &routes.entries));
+        let led = self.led.iter().map(|(other, (led, _))| (other, &led.entries));
+        let others = served.chain(led).filter(|(other, entries)| *other != name && entries.iter().any(&such));
+        let others: BTreeSet<&ComponentName> = others.map(|(other, _)| other).collect();
         others.into_iter().filter_map(|other| self.planned(other)).collect()
     }
 
@@ -333,9 +335,11 @@ impl Planner<'_> {
     fn kept_for_others(&self, component: &Component, planned: &RouteChange) -> Vec<RouteEntry> {
         let others = self.release.stack.components.values();
         let others = others.filter(|other| other.name != component.name && other.replicas > 0);
-        let wanted: Vec<&RouteEntry> = others.flat_map(|other| &other.entries).collect();
         let own = |entry: &RouteEntry| component.entries.iter().any(|mine| mine.listen.collides(&entry.listen));
-        let is_wanted = |entry: &RouteEntry| wanted.iter().any(|other| other.listen.collides(&entry.listen));
+        let is_wanted = |entry: &RouteEntry| {
+            let mut wanted = others.clone().flat_map(|other| &other.entries);
+            wanted.any(|other| other.listen.collides(&entry.listen))
+        };
         planned.entries.iter().filter(|entry| !own(entry) && is_wanted(entry)).cloned().collect()
     }
 
@@ -374,12 +378,8 @@ impl Planner<'_> {
     pub(super) fn let_ports_go(&mut self, component: &Component, waits: &[u32]) -> Vec<u32> {
         let published = engine_ports(component);
         let mut steps = Vec::new();
-        for mut planned in self.planned_of_others(&component.name) {
-            let before = planned.entries.len();
+        for mut planned in self.planned_of_others(&component.name, |entry| opens_one_of(entry, &published)) {
             planned.entries.retain(|entry| !opens_one_of(entry, &published));
-            if planned.entries.len() == before {
-                continue;
-            }
             let cause = format!("the engine publishes its port for {} from now on", component.name);
             steps.push(match planned.entries.is_empty() {
                 true => self.unroute(planned, &cause, waits.to_vec()),

@@ -33,6 +33,12 @@ async fn released(id: i64, commit: char, read: Accepted, live: Option<&Release>)
         live,
         platform: "linux/amd64",
         content_keys: &ContentKeys::default(),
+        reader: Reader {
+            readers: None,
+            project: &project,
+            cancel: &CancellationToken::new(),
+            most: std::time::Duration::MAX,
+        },
         resolve: Resolve::Name,
         known: None,
         anew,

@@ -266,6 +266,7 @@ mod tests {
             plan: String::new(),
             touched: false,
             host_fault: false,
+            deaths: 0,
             created_ms: 1_000,
             started_ms: Some(2_000),
             ended_ms: Some(9_000),

@@ -25,6 +25,7 @@ fn deployment(state: DeploymentState) -> Deployment {
         plan: String::new(),
         touched: false,
         host_fault: false,
+        deaths: 0,
         created_ms: 0,
         started_ms: Some(1_000),
         ended_ms: None,

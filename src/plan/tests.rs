@@ -1,0 +1,3 @@
+//! What holds for all that is planned of a push.
+
+mod size;

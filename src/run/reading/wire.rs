@@ -1,0 +1,105 @@
+//! What server and reader say to each other: one question, one answer, each a length (4 bytes, the least significant first)
+//! and JSON.
+
+use crate::compose::Reading;
+use crate::model::{
+    BuildSpec, ComponentName, ContentKey, EnvironmentName, Permissions, Problem, ProjectName, RepoPath, Secret, Stack,
+    TreeSource,
+};
+use crate::plan::fronts::ImageFacts;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+
+/// A longer message is none of ours: budgets keep all that is read far below it.
+pub(super) const MOST_BYTES: usize = 128 << 20;
+
+/// What is read of a commit, and all that is to be known for it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReadOrder {
+    pub root: RepoPath,
+    pub files: Vec<RepoPath>,
+    pub project: ProjectName,
+    pub compose_project: String,
+    pub environment: EnvironmentName,
+    pub profiles: Vec<String>,
+    pub variables: BTreeMap<String, String>,
+    pub secret_values: Vec<Secret>,
+    pub outside_files: BTreeMap<String, Vec<u8>>,
+    pub allowed: Permissions,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Question {
+    pub tree: TreeSource,
+    pub what: What,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum What {
+    /// The Compose file.
+    Stack(Box<ReadOrder>),
+    /// What Dockerfiles and mounted files say.
+    Facts(Box<Stack>),
+    /// The content keys of builds.
+    Keys { builds: Vec<Build>, platform: String },
+    /// The hashes of what each list of patterns matches (`x-launchway.paths`).
+    Paths(Vec<Vec<String>>),
+}
+
+/// A build whose content key is wanted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Build {
+    pub spec: BuildSpec,
+    /// What other components are that it is built from.
+    pub images: BTreeMap<ComponentName, String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Answer {
+    Stack(Result<Box<Reading>, Vec<Problem>>),
+    Facts(BTreeMap<ComponentName, ImageFacts>),
+    Keys(Vec<Result<ContentKey, String>>),
+    Paths(Vec<Result<Option<String>, String>>),
+    /// The mirror could not be read.
+    Unreadable(String),
+}
+
+pub(super) fn encode(message: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; 4];
+    serde_json::to_writer(&mut bytes, message)?;
+    let length = bytes.len() - 4;
+    match u32::try_from(length) {
+        Ok(prefix) if length <= MOST_BYTES => bytes[..4].copy_from_slice(&prefix.to_le_bytes()),
+        _ => return Err(io::Error::other(format!("a message of {length} bytes"))),
+    }
+    Ok(bytes)
+}
+
+/// The length that a message says it has.
+pub(super) fn length(prefix: [u8; 4]) -> io::Result<usize> {
+    let length = u32::from_le_bytes(prefix) as usize;
+    match length <= MOST_BYTES {
+        true => Ok(length),
+        false => Err(io::Error::other(format!("a message of {length} bytes"))),
+    }
+}
+
+/// The next message; `None` where the other side has ended.
+pub(super) fn read_message<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
+    let mut prefix = [0; 4];
+    match from.read_exact(&mut prefix) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let mut bytes = vec![0; length(prefix)?];
+    from.read_exact(&mut bytes)?;
+    Ok(Some(serde_json::from_slice(&bytes)?))
+}
+
+pub(super) fn write_message(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    to.write_all(&encode(message)?)?;
+    to.flush()
+}
