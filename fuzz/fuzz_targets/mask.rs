@@ -37,7 +37,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         assert!(shown.contains("***"), "{text:?} -> {shown:?}");
         assert!(!shown.contains(&secret), "{text:?} -> {shown:?}");
         assert!(!shown.contains(&hex::encode(&secret)));
-        assert!(!shown.contains(&base64[..base64.len() / 4 * 3]));
+        // Surroundings that hold most of the secret may spell most of its base64.
+        assert!(around.contains(&secret[..4]) || !shown.contains(&base64[..base64.len() / 4 * 3]));
     }
     // Two secrets beside each other in a stream, cut anywhere.
     let line = whole.replace(['\n', '\r'], "");
