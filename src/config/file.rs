@@ -11,6 +11,7 @@ use toml::Spanned;
 pub struct File {
     pub listen: Option<Spanned<String>>,
     pub public_url: Option<Spanned<String>>,
+    pub trusted_proxies: Option<Spanned<OneOrMore>>,
     pub data: Option<String>,
     pub engine: Option<String>,
     pub hooks: Option<String>,

@@ -18,6 +18,7 @@ use crate::model::{
     RegistryCredentials, Repair, RepoPath, Retention, Secret, Window,
 };
 use globset::GlobMatcher;
+use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where people and forges reach it; without a trailing slash.
     pub public_url: String,
+    /// Proxies whose word on who asks is believed, by the receiver and the pages. The edge has its own.
+    pub trusted_proxies: Vec<IpNet>,
     /// Absolute.
     pub data: PathBuf,
     /// `unix:///...` or `tcp://...`; absent: `DOCKER_HOST`, else the usual socket.

@@ -40,7 +40,6 @@ mod upgrade;
 mod upstream;
 mod visit;
 mod websocket;
-mod wire;
 mod wire_format;
 mod worker;
 

@@ -2,7 +2,7 @@
 
 use super::body::RequestBody;
 use super::resolver::{Addresses, Whereabouts};
-use super::wire::Watch;
+use crate::connections::Watch;
 use crate::model::{InFlight, Replica};
 use hyper::client::conn::{http1, http2};
 use std::net::{IpAddr, Ipv6Addr};

@@ -2,7 +2,7 @@
 
 use super::forward;
 use super::visit::Visit;
-use super::wire::Wire;
+use crate::connections::Wire;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;

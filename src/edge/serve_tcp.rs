@@ -7,7 +7,7 @@ use super::live::Target;
 use super::replica::LiveReplica;
 use super::upstream::connect;
 use super::visit::Visit;
-use super::wire::Wire;
+use crate::connections::Wire;
 use http::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;

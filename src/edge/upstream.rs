@@ -4,7 +4,7 @@ use super::admit::Reach;
 use super::body::RequestBody;
 use super::head::Speaks;
 use super::replica::{Http1Connection, LiveReplica};
-use super::wire::{Watch, Wire};
+use crate::connections::{Watch, Wire};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};

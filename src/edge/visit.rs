@@ -1,7 +1,7 @@
 //! A client's connection: who it is, where it came in, and how it ends.
 
 use super::state::Edge;
-use super::wire::Watch;
+use crate::connections::Watch;
 use super::worker::Worker;
 use crate::model::EdgeAddress;
 use http::Version;

@@ -4,7 +4,7 @@
 use super::listening::{Accepts, Listening};
 use super::state::Edge;
 use super::visit::{Entrance, Visit};
-use super::wire::Wire;
+use crate::connections::Wire;
 use super::{serve_http, serve_tcp};
 use crate::model::EntryProtocol;
 use futures_util::FutureExt;

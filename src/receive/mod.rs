@@ -8,6 +8,7 @@ mod hooks;
 mod intake;
 mod problem;
 mod request_id;
+mod room;
 
 pub use body::BodyLimits;
 pub use hooks::{Limits, routes};

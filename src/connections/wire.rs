@@ -1,13 +1,22 @@
-//! A connection's socket, and a way to ask whether its other end has gone while hyper owns it.
+//! A connection's socket, and a way to ask, while hyper owns it, whether its other end has gone, and for how long what is
+//! written to it has waited.
+
+use super::moments::{now_ms, since};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io::{IoSlice, Result};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+/// The kernel keeps no more of what is still to be sent to a client than this, beside what is on its way: without a bound
+/// it is some megabytes for each that does not read.
+const MOST_UNSENT: u32 = 128 * 1024;
 
 pub struct Wire {
     stream: TcpStream,
@@ -15,14 +24,37 @@ pub struct Wire {
 }
 
 /// Asks the socket of a `Wire`, which may already be closed.
-pub struct Watch(Mutex<Option<RawFd>>);
+pub struct Watch {
+    socket: Mutex<Option<RawFd>>,
+    /// Since when a write has waited, as [`now_ms`]; 0: none does.
+    waits_since: AtomicU64,
+}
 
 impl Wire {
     pub fn new(stream: TcpStream) -> (Self, Arc<Watch>) {
         // Small answers wait for nobody. Where it fails the connection is broken, which the first read says.
         let _ = stream.set_nodelay(true);
-        let watch = Arc::new(Watch(Mutex::new(Some(stream.as_raw_fd()))));
+        let watch = Arc::new(Watch { socket: Mutex::new(Some(stream.as_raw_fd())), waits_since: AtomicU64::new(0) });
         (Self { stream, watch: watch.clone() }, watch)
+    }
+
+    /// That of somebody who may not read what it asks for.
+    pub fn of_stranger(stream: TcpStream) -> (Self, Arc<Watch>) {
+        // A kernel that cannot do it keeps more.
+        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(MOST_UNSENT);
+        Self::new(stream)
+    }
+
+    fn written(&self, written: Poll<Result<usize>>) -> Poll<Result<usize>> {
+        match &written {
+            Poll::Pending => self.watch.write_waits(),
+            Poll::Ready(_) => self.watch.write_went_on(),
+        }
+        written
+    }
+
+    pub fn watch(&self) -> Arc<Watch> {
+        self.watch.clone()
     }
 
     pub fn stream(&self) -> &TcpStream {
@@ -46,8 +78,29 @@ impl Watch {
         !self.asks(PollFlags::RDHUP | PollFlags::IN)
     }
 
+    /// What is to be written is not taken just now.
+    pub fn write_waits(&self) {
+        if self.waits_since.load(Ordering::Relaxed) == 0 {
+            self.waits_since.store(now_ms(), Ordering::Relaxed);
+        }
+    }
+
+    pub fn write_went_on(&self) {
+        if self.waits_since.load(Ordering::Relaxed) != 0 {
+            self.waits_since.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// For how long what is to be written has waited without any of it being taken.
+    pub fn waited(&self) -> Option<Duration> {
+        match self.waits_since.load(Ordering::Relaxed) {
+            0 => None,
+            moment => Some(since(moment)),
+        }
+    }
+
     fn asks(&self, flags: PollFlags) -> bool {
-        let socket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(raw) = *socket else { return true };
         // SAFETY: the descriptor is open: `Wire::drop` takes it out under this lock before the stream is closed.
         let borrowed = unsafe { BorrowedFd::borrow_raw(raw) };
@@ -59,7 +112,7 @@ impl Watch {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        self.watch.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.watch.socket.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
@@ -71,7 +124,8 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.written(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -87,7 +141,8 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.written(written)
     }
 
     fn is_write_vectored(&self) -> bool {
