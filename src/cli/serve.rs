@@ -30,11 +30,8 @@ const LOOK_AT_SETTINGS: Duration = Duration::from_secs(2);
 const ENGINE_AGAIN: Duration = Duration::from_secs(10);
 
 /// Forges and browsers ask as soon as they have connected. Proxies keep connections for a minute.
-const PATIENCE: Patience = Patience {
-    first: Duration::from_secs(10),
-    idle: Duration::from_secs(75),
-    unread: Duration::from_secs(30),
-};
+const PATIENCE: Patience =
+    Patience { first: Duration::from_secs(10), idle: Duration::from_secs(75), unread: Duration::from_secs(30) };
 /// Slower than any line that a page or a delivery is worth waiting for.
 const PACE: Pace = Pace { grace: Duration::from_secs(10), bytes_per_second: 16 << 10 };
 /// Connections of those that collect measures.

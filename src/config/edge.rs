@@ -29,6 +29,8 @@ impl Check<'_> {
         let hold = time(&file.hold, "edge.hold", usual.hold);
         let answer_timeout = time(&file.answer_timeout, "edge.answer-timeout", usual.answer_timeout);
         let connect_timeout = time(&file.connect_timeout, "edge.connect-timeout", usual.connect_timeout);
+        let head_timeout = time(&file.head_timeout, "edge.head-timeout", usual.head_timeout);
+        let unread_timeout = time(&file.unread_timeout, "edge.unread-timeout", usual.unread_timeout);
         let drain = self.parsed(file.drain.as_ref(), "edge.drain", duration).unwrap_or(usual.drain);
         let addresses =
             self.parsed(file.addresses.as_ref(), "edge.addresses", address_range).unwrap_or(usual.addresses);
@@ -41,6 +43,8 @@ impl Check<'_> {
             drain,
             answer_timeout,
             connect_timeout,
+            head_timeout,
+            unread_timeout,
             addresses,
             inside: false,
         }

@@ -89,6 +89,8 @@ pub struct FileEdge {
     pub drain: Option<Spanned<String>>,
     pub answer_timeout: Option<Spanned<String>>,
     pub connect_timeout: Option<Spanned<String>>,
+    pub head_timeout: Option<Spanned<String>>,
+    pub unread_timeout: Option<Spanned<String>>,
     pub addresses: Option<Spanned<String>>,
 }
 

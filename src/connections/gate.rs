@@ -173,6 +173,24 @@ impl Gate {
     }
 }
 
+impl Place {
+    /// Its silence says nothing from now on.
+    pub fn stays_open(&self) -> Result<(), NoPlace> {
+        let mut guests = self.gate.lock();
+        let is_full = guests.open >= self.gate.room.scarce_from;
+        let Some(present) = guests.present.get_mut(&self.number) else { return Err(NoPlace) };
+        if present.kind == Kind::Open {
+            return Ok(());
+        }
+        if is_full {
+            return Err(NoPlace);
+        }
+        present.kind = Kind::Open;
+        guests.open += 1;
+        Ok(())
+    }
+}
+
 impl Guests {
     /// Shows out some of those that have waited longest, of those that `may` leave; a part of `of` at once, as it takes a
     /// look at everybody. Whether there was anybody.

@@ -36,6 +36,7 @@ mod serve_tcp;
 mod standing;
 mod state;
 mod succession;
+mod tls;
 mod upgrade;
 mod upstream;
 mod visit;

@@ -72,7 +72,7 @@ pub(super) async fn serve(settings: EdgeSettings, data: &Path, workers: usize, f
     let disk = Disk::new(folder.clone());
     let (table, probed) = kept(&disk)?;
 
-    let edge = Arc::new(Edge::new(settings, workers));
+    let edge = Arc::new(Edge::new(settings, workers, files));
     let running = (0..workers).map(|index| worker::start(edge.clone(), index)).collect::<std::io::Result<Vec<_>>>()?;
     let (tells, threads): (Vec<_>, Vec<_>) = running.into_iter().map(|one| (one.listens, one.thread)).unzip();
     let listeners = Listeners::new(tells, edge.ending.clone());

@@ -13,6 +13,22 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
+/// So much is read from a replica at once, and written to it. A head of an answer has at most as many bytes.
+const PIECE: usize = 16 * 1024;
+/// HTTP/2: of an answer that its client does not read, so much comes; and of all answers of a connection so much, that a few
+/// of those do not hold up the others.
+const STREAM_BYTES: u32 = 32 * 1024;
+const CONNECTION_BYTES: u32 = 16 * 1024 * 1024;
+
+fn http2_builder() -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .initial_stream_window_size(STREAM_BYTES)
+        .initial_connection_window_size(CONNECTION_BYTES)
+        .max_send_buf_size(PIECE);
+    builder
+}
+
 pub struct HttpReach {
     pub worker: usize,
     pub speaks: Speaks,
@@ -47,7 +63,11 @@ impl Reach for HttpReach {
                     return Ok(Connection::Idle(idle));
                 }
                 let (wire, watch) = self.connect(replica, port).await?;
-                let (sender, connection) = http1::handshake(TokioIo::new(wire)).await.map_err(Error::other)?;
+                let (sender, connection) = http1::Builder::new()
+                    .max_buf_size(PIECE)
+                    .handshake(TokioIo::new(wire))
+                    .await
+                    .map_err(Error::other)?;
                 // Ends with the sender, or when the replica closes; what went wrong the sender is told.
                 tokio::spawn(connection.with_upgrades());
                 Ok(Connection::New(Http1Connection { sender, watch }))
@@ -57,8 +77,7 @@ impl Reach for HttpReach {
                     return Ok(Connection::Http2(shared));
                 }
                 let (wire, _) = self.connect(replica, port).await?;
-                let (sender, connection) =
-                    http2::handshake(TokioExecutor::new(), TokioIo::new(wire)).await.map_err(Error::other)?;
+                let (sender, connection) = http2_builder().handshake(TokioIo::new(wire)).await.map_err(Error::other)?;
                 tokio::spawn(connection);
                 replica.share(self.worker, port, sender.clone());
                 Ok(Connection::Http2(sender))

@@ -51,12 +51,7 @@ impl BodyReader {
     }
 
     /// The body, or the problem to answer with: 408, 413, 400 where the connection broke, 503 where there is no room.
-    pub(super) async fn read(
-        &self,
-        headers: &HeaderMap,
-        body: Body,
-        caller: Option<Caller>,
-    ) -> Result<Held, Problem> {
+    pub(super) async fn read(&self, headers: &HeaderMap, body: Body, caller: Option<Caller>) -> Result<Held, Problem> {
         let pace = Pace { grace: self.limits.within, bytes_per_second: self.limits.bytes_per_second };
         let began = Instant::now();
         let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
@@ -90,9 +85,7 @@ impl BodyReader {
             // A sender that is still writing reads our answer only when it is done, or never if we hang up on it.
             let most = self.limits.bytes.saturating_mul(2);
             let mut thrown_away = 0;
-            while let Ok(Some(Ok(chunk))) =
-                timeout_at(pace.deadline(began, thrown_away as u64), stream.next()).await
-            {
+            while let Ok(Some(Ok(chunk))) = timeout_at(pace.deadline(began, thrown_away as u64), stream.next()).await {
                 thrown_away += chunk.len();
                 if thrown_away > most {
                     break;

@@ -107,7 +107,11 @@ async fn receive(
     let name = name.map(|Path(name)| name).unwrap_or_default();
     let span = tracing::info_span!("delivery", request.id = %request_id, project = name.get(..63).unwrap_or(&name));
     let caller = caller.map(|Extension(caller)| caller);
-    receiver.answer(&name, headers, (body, caller), request_id).instrument(span).await.unwrap_or_else(Problem::into_response)
+    receiver
+        .answer(&name, headers, (body, caller), request_id)
+        .instrument(span)
+        .await
+        .unwrap_or_else(Problem::into_response)
 }
 
 impl Receiver {
