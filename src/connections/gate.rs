@@ -217,6 +217,9 @@ impl Guests {
         for (_, number) in &waiting[..leave] {
             if let Some(present) = self.present.get_mut(number) {
                 present.leaves = true;
+                if waited(&present.guest, &present.watch).is_some() {
+                    present.watch.cut_off();
+                }
                 present.guest.show_out();
             }
         }

@@ -42,6 +42,12 @@ impl Guest {
         Serving(self.clone())
     }
 
+    /// It waits for something of ours, before it could ask.
+    pub fn waiting(self: &Arc<Self>) -> Serving {
+        self.serving.fetch_add(1, Ordering::Relaxed);
+        Serving(self.clone())
+    }
+
     pub fn has_asked(&self) -> bool {
         self.has_asked.load(Ordering::Relaxed)
     }

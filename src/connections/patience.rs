@@ -36,6 +36,7 @@ impl Patience {
         loop {
             let waited = waited(guest, watch);
             if waited.is_some_and(|waited| waited >= self.unread) {
+                watch.cut_off();
                 return Overdue::DoesNotRead;
             }
             let silence = if guest.has_asked() { self.idle } else { self.first };

@@ -99,6 +99,17 @@ impl Watch {
         }
     }
 
+    /// Closing it will throw away what it has not sent. Otherwise the kernel keeps that for a client that does not read, for as
+    /// long as it answers at all.
+    pub fn cut_off(&self) {
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(raw) = *socket {
+            // SAFETY: as in `asks`.
+            let borrowed = unsafe { BorrowedFd::borrow_raw(raw) };
+            let _ = socket2::SockRef::from(&borrowed).set_linger(Some(Duration::ZERO));
+        }
+    }
+
     fn asks(&self, flags: PollFlags) -> bool {
         let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(raw) = *socket else { return true };

@@ -147,7 +147,7 @@ async fn welcome(
     let Entrance::Port(address) = entrance else { return serve_http::serve(visit, wire).await };
     let known = {
         // Who waits for a replica waits rightly.
-        let _serving = visit.serving();
+        let _waiting = visit.place.guest.waiting();
         known_protocol(&visit, &address).await
     };
     match known {
@@ -163,7 +163,7 @@ async fn welcome(
                 Begins::Http => serve_http::serve(visit, wire).await,
                 Begins::Tls => {
                     let leads_there = {
-                        let _serving = visit.serving();
+                        let _waiting = visit.place.guest.waiting();
                         tls::leads_there(&visit, &address).await
                     };
                     match leads_there {

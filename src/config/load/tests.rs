@@ -93,7 +93,7 @@ bake = "soon"
 
 #[test]
 fn an_unknown_key_is_named_with_its_line() {
-    insta::assert_snapshot!(problems("listen = \"127.0.0.1:1\"\nlissten = 1\n"), @"launchway.toml:2: unknown field `lissten`, expected one of `listen`, `public-url`, `data`, `engine`, `hooks`, `limits`, `keep`, `edge`, `metrics`, `telemetry`, `registries`, `projects`");
+    insta::assert_snapshot!(problems("listen = \"127.0.0.1:1\"\nlissten = 1\n"), @"launchway.toml:2: unknown field `lissten`, expected one of `listen`, `public-url`, `trusted-proxies`, `data`, `engine`, `hooks`, `limits`, `keep`, `edge`, `metrics`, `telemetry`, `registries`, `projects`");
 }
 
 #[test]

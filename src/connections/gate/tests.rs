@@ -80,9 +80,9 @@ async fn who_is_served_stays_and_an_address_with_enough_of_those_gets_no_more() 
 
 #[tokio::test]
 async fn all_forges_behind_one_proxy_have_more_than_one_address_share() {
-    let world = World::new(ROOM, &["192.0.2.1"]).await;
+    let world = World::new(ROOM, &["192.0.2.1/32"]).await;
     let mut here = Vec::new();
-    for _ in 0..7 {
+    for _ in 0..8 {
         let one = world.enter(1).await.unwrap();
         let serving = one.served();
         here.push((one, serving));
