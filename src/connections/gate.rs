@@ -17,7 +17,7 @@ use std::time::Duration;
 const BYTES_EACH: u64 = 64 * 1024;
 /// The guests of a process take at most this part of the memory that there is.
 const PART_OF_MEMORY: u64 = 4;
-/// Files that are nobody's connection: the control socket, the engine's, the store's and the logs'.
+/// Files that are nobody's connection, at least: the control socket, the engine's, the store's, the logs', and what lies idle.
 const FILES_KEPT_BACK: usize = 512;
 const FEWEST: usize = 64;
 const MOST: usize = 1 << 16;
@@ -46,7 +46,7 @@ impl Room {
     /// What fits into this many files, `files_each` for each guest, and into a part of the memory. Half of the files stay
     /// for other things where there are only a few.
     pub fn within(files: usize, files_each: usize, memory_bytes: Option<u64>) -> Self {
-        let kept_back = FILES_KEPT_BACK.min(files / 2);
+        let kept_back = FILES_KEPT_BACK.max(files / 8).min(files / 2);
         let by_files = (files - kept_back) / files_each.max(1);
         let by_memory = memory_bytes.map_or(MOST as u64, |bytes| bytes / PART_OF_MEMORY / BYTES_EACH);
         Self::of(by_files.min(usize::try_from(by_memory).unwrap_or(MOST)))

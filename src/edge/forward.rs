@@ -139,6 +139,8 @@ impl Exchange<'_> {
                     counts.answered(worker, answer.status(), sent_at.elapsed());
                     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
                         let upgrading = self.upgrading.ok_or(NoAnswer::BrokeOff)?;
+                        // From now on its silence says nothing.
+                        self.visit.place.stays_open().map_err(|NoPlace| NoAnswer::TooMany)?;
                         return Ok(upgrade::join(self.visit, answer, upgrading, busy));
                     }
                     let (mut parts, body) = answer.into_parts();

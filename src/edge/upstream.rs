@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 /// So much is read from a replica at once, and written to it. A head of an answer has at most as many bytes.
-const PIECE: usize = 16 * 1024;
+const PIECE: usize = 12 * 1024;
 /// HTTP/2: of an answer that its client does not read, so much comes; and of all answers of a connection so much, that a few
 /// of those do not hold up the others.
 const STREAM_BYTES: u32 = 32 * 1024;

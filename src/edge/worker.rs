@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 const REST: Duration = Duration::from_millis(50);
 /// Less than any time that a request may take.
 const TICK: Duration = Duration::from_millis(100);
+const GIVES_BACK_EVERY: Duration = Duration::from_secs(1);
 /// What a client of a front has begun to say is told apart within this time.
 const BEGINS_WITHIN: Duration = Duration::from_secs(1);
 /// After the drain, WebSockets that are told to close may take so long.
@@ -53,6 +54,7 @@ async fn work(edge: Arc<Edge>, index: usize, mut told: UnboundedReceiver<Accepts
     let worker = Arc::new(Worker { index, connections: TaskTracker::new(), http: serve_http::builder() });
     let accepting = TaskTracker::new();
     tokio::spawn(tick());
+    tokio::spawn(give_memory_back(worker.clone()));
     loop {
         tokio::select! {
             () = edge.ending.cancelled() => break,
@@ -83,6 +85,20 @@ async fn tick() {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
+    }
+}
+
+/// What a crowd took goes back to the machine when it has left: the allocator keeps what is free for this thread's next need.
+async fn give_memory_back(worker: Arc<Worker>) {
+    let mut most = 0;
+    loop {
+        tokio::time::sleep(GIVES_BACK_EVERY).await;
+        let now = worker.connections.len();
+        most = most.max(now);
+        if now < most / 2 {
+            crate::process::give_memory_back();
+            most = now;
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! How much memory there is for this process: the machine's, or less where its control group has a limit.
+//! How much memory there is for this process, the machine's or less where its control group has a limit; and what it gives
+//! back.
 
 /// In bytes; `None`: not known.
 pub fn memory_bytes() -> Option<u64> {
@@ -11,6 +12,12 @@ pub fn memory_bytes() -> Option<u64> {
         (Some(machine), Some(group)) => Some(machine.min(group)),
         (machine, group) => machine.or(group),
     }
+}
+
+/// Returns what this thread has freed to the kernel. It takes as long as there is to return.
+pub fn give_memory_back() {
+    // SAFETY: it may be called at any time, by any thread, and does nothing where another allocator is used.
+    unsafe { libmimalloc_sys::mi_collect(true) }
 }
 
 fn total(meminfo: &str) -> Option<u64> {

@@ -7,5 +7,5 @@ mod private_files;
 
 pub use children::{as_it_was, note_start};
 pub use file_limit::raise_file_limit;
-pub use memory::memory_bytes;
+pub use memory::{give_memory_back, memory_bytes};
 pub use private_files::{PutRight, put_right};

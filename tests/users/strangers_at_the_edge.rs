@@ -4,6 +4,9 @@ use crate::support::crowd::Crowd;
 use crate::support::edge_app::App;
 use crate::support::edge_world::{EdgeWorld, client, free_port, key, on_port, until};
 use futures_util::{SinkExt, StreamExt};
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use launchway::model::EntryProtocol;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -125,6 +128,18 @@ async fn who_does_not_read_what_it_asked_for_costs_little_and_not_for_long() {
         );
         assert!(each <= 64, "{what}: {each} kB for each");
     }
+    // Several answers over one connection, whose socket takes what there is for others.
+    let stream = TokioIo::new(TcpStream::connect(world.address).await.unwrap());
+    let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    tokio::spawn(connection);
+    let mut answers = Vec::new();
+    for _ in 0..50 {
+        let request = hyper::Request::get(world.url("/large")).body(Empty::<Bytes>::new()).unwrap();
+        answers.push(sender.clone().send_request(request).await.unwrap());
+    }
+    world.until_in_flight(&app, 50, 0).await;
+    world.until_in_flight(&app, 0, 0).await;
+    drop(answers);
 }
 
 #[tokio::test]
