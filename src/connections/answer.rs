@@ -1,13 +1,16 @@
 //! An answer's body on its way to a guest, which is served until it has ended.
 
 use super::guest::Serving;
+use super::wire::Watch;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 pub struct Answer<B> {
     body: B,
     serving: Serving,
+    watch: Arc<Watch>,
     /// Over HTTP/2, where a socket that takes everything says nothing of the single answer.
     is_one_of_several: bool,
     /// A piece of it was given, and the next one has not been asked for.
@@ -15,8 +18,8 @@ pub struct Answer<B> {
 }
 
 impl<B> Answer<B> {
-    pub fn new(body: B, serving: Serving, is_one_of_several: bool) -> Self {
-        Self { body, serving, is_one_of_several, is_given: false }
+    pub fn new(body: B, serving: Serving, watch: Arc<Watch>, is_one_of_several: bool) -> Self {
+        Self { body, serving, watch, is_one_of_several, is_given: false }
     }
 }
 
@@ -28,6 +31,10 @@ impl<B: Body + Unpin> Body for Answer<B> {
         if self.is_given {
             self.serving.guest().took();
             self.is_given = false;
+        }
+        if !self.is_one_of_several {
+            // hyper would take more of it than the client has taken, and keep that.
+            ready!(self.watch.poll_taken(cx));
         }
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if self.is_one_of_several && matches!(frame, Poll::Ready(Some(Ok(_)))) {

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// What a guest may cost: what waits for one that does not read, and what is kept of one that says nothing, less.
 const BYTES_EACH: u64 = 64 * 1024;
 /// The guests of a process take at most this part of the memory that there is.
-const PART_OF_MEMORY: u64 = 4;
+const PART_OF_MEMORY: u64 = 2;
 /// Files that are nobody's connection, at least: the control socket, the engine's, the store's, the logs', and what lies idle.
 const FILES_KEPT_BACK: usize = 512;
 const FEWEST: usize = 64;
@@ -40,7 +40,7 @@ pub struct Room {
 impl Room {
     pub fn of(most: usize) -> Self {
         let most = most.clamp(FEWEST, MOST);
-        Self { most, scarce_from: most / 2, each: (most / 16).max(8) }
+        Self { most, scarce_from: most / 2, each: (most / 8).max(8) }
     }
 
     /// What fits into this many files, `files_each` for each guest, and into a part of the memory. Half of the files stay
@@ -52,6 +52,9 @@ impl Room {
         Self::of(by_files.min(usize::try_from(by_memory).unwrap_or(MOST)))
     }
 }
+
+/// The log says at most this often that there is no place.
+const TELL_EVERY_MS: u64 = 60_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -82,6 +85,7 @@ struct Guests {
     /// Until then nobody is shown out: the last look found nobody.
     no_look_until_ms: u64,
     refused: u64,
+    told_refused_ms: u64,
 }
 
 struct Present {
@@ -146,6 +150,7 @@ impl Gate {
         };
         if !there_is_room {
             guests.refused += 1;
+            guests.tell_refused(count);
             return Err(NoPlace);
         }
         let number = guests.next;
@@ -192,6 +197,18 @@ impl Place {
 }
 
 impl Guests {
+    fn tell_refused(&mut self, connections: usize) {
+        let now = now_ms();
+        if self.told_refused_ms == 0 || now >= self.told_refused_ms + TELL_EVERY_MS {
+            self.told_refused_ms = now;
+            tracing::warn!(
+                connections,
+                refused = self.refused,
+                "Connections are refused: as many as may be open are being served, or as many as one address may have while they are scarce"
+            );
+        }
+    }
+
     /// Shows out some of those that have waited longest, of those that `may` leave; a part of `of` at once, as it takes a
     /// look at everybody. Whether there was anybody.
     fn show_out(&mut self, may: impl Fn(&Present) -> bool, of: usize) -> bool {

@@ -25,7 +25,7 @@ use tower::ServiceExt as _;
 
 /// When accepting fails (mostly: no file descriptors left), it rests so long.
 const REST: Duration = Duration::from_millis(50);
-/// The log says at most this often that connections are refused or cannot be accepted.
+/// The log says at most this often that connections cannot be accepted.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 /// A head may have so many bytes.
 const LONGEST_HEAD: usize = 64 * 1024;
@@ -57,23 +57,15 @@ pub async fn serve(listener: TcpListener, routes: Router, public: Public, stop: 
         match accepted {
             Ok((stream, peer)) => {
                 let (wire, watch) = Wire::of_stranger(stream);
-                match public.gate.enter(peer.ip(), Kind::Asks, watch) {
-                    Ok(place) => drop(connections.spawn(connection(
-                        (wire, peer),
-                        place,
-                        routes.clone(),
-                        public.clone(),
-                        http.clone(),
-                        stop.clone(),
-                    ))),
-                    Err(_) => told.once(|| {
-                        tracing::warn!(
-                            connections = public.gate.count(),
-                            refused = public.gate.refused(),
-                            "Connections are refused: as many as may be open are being served"
-                        );
-                    }),
-                }
+                let Ok(place) = public.gate.enter(peer.ip(), Kind::Asks, watch) else { continue };
+                connections.spawn(connection(
+                    (wire, peer),
+                    place,
+                    routes.clone(),
+                    public.clone(),
+                    http.clone(),
+                    stop.clone(),
+                ));
             }
             Err(error) if is_of_the_client(&error) => {}
             Err(error) => {
@@ -126,7 +118,7 @@ async fn connection(
         let caller = gate.trusted().caller(peer.ip(), request.headers());
         request.extensions_mut().insert(caller);
         let request = request.map(|body| Body::new(pace.of_body(body)));
-        let routes = routes.clone();
+        let (routes, watch) = (routes.clone(), watch.clone());
         async move {
             let Ok(_more) = more else {
                 return Ok(axum::response::IntoResponse::into_response((
@@ -136,7 +128,7 @@ async fn connection(
                 )));
             };
             let answer = routes.oneshot(request).await;
-            answer.map(|answer| answer.map(|body| Body::new(Answer::new(body, serving, is_one_of_several))))
+            answer.map(|answer| answer.map(|body| Body::new(Answer::new(body, serving, watch, is_one_of_several))))
                 as Result<_, Infallible>
         }
     });

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -21,6 +21,8 @@ const MOST_UNSENT: u32 = 128 * 1024;
 pub struct Wire {
     stream: TcpStream,
     watch: Arc<Watch>,
+    /// So much is read at once.
+    most: usize,
 }
 
 /// Asks the socket of a `Wire`, which may already be closed.
@@ -28,14 +30,26 @@ pub struct Watch {
     socket: Mutex<Option<RawFd>>,
     /// Since when a write has waited, as [`now_ms`]; 0: none does.
     waits_since: AtomicU64,
+    /// Who has more to write, once it is taken.
+    has_more: Mutex<Option<Waker>>,
 }
 
 impl Wire {
     pub fn new(stream: TcpStream) -> (Self, Arc<Watch>) {
         // Small answers wait for nobody. Where it fails the connection is broken, which the first read says.
         let _ = stream.set_nodelay(true);
-        let watch = Arc::new(Watch { socket: Mutex::new(Some(stream.as_raw_fd())), waits_since: AtomicU64::new(0) });
-        (Self { stream, watch: watch.clone() }, watch)
+        let watch = Arc::new(Watch {
+            socket: Mutex::new(Some(stream.as_raw_fd())),
+            waits_since: AtomicU64::new(0),
+            has_more: Mutex::new(None),
+        });
+        (Self { stream, watch: watch.clone(), most: usize::MAX }, watch)
+    }
+
+    /// Reads at most so many bytes at once, which then are what waits at each place on the way to a client that does not read.
+    pub fn in_pieces(mut self, bytes: usize) -> Self {
+        self.most = bytes;
+        self
     }
 
     /// That of somebody who may not read what it asks for.
@@ -88,7 +102,18 @@ impl Watch {
     pub fn write_went_on(&self) {
         if self.waits_since.load(Ordering::Relaxed) != 0 {
             self.waits_since.store(0, Ordering::Relaxed);
+            let waiting = self.has_more.lock().unwrap_or_else(PoisonError::into_inner).take();
+            waiting.inspect(Waker::wake_by_ref);
         }
+    }
+
+    /// Ready while what was written last was taken. Whoever writes only then piles up nothing.
+    pub fn poll_taken(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.waits_since.load(Ordering::Relaxed) == 0 {
+            return Poll::Ready(());
+        }
+        *self.has_more.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     /// For how long what is to be written has waited without any of it being taken.
@@ -129,7 +154,15 @@ impl Drop for Wire {
 
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        if buf.remaining() <= self.most {
+            return Pin::new(&mut self.stream).poll_read(cx, buf);
+        }
+        let most = self.most;
+        let mut piece = ReadBuf::new(buf.initialize_unfilled_to(most));
+        let read = Pin::new(&mut self.stream).poll_read(cx, &mut piece);
+        let length = piece.filled().len();
+        buf.advance(length);
+        read
     }
 }
 

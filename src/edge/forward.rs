@@ -38,7 +38,7 @@ pub async fn answer(visit: Arc<Visit>, request: Request<Incoming>) -> Result<Res
     if closes && (visit.ending.is_cancelled() || answer.status() == StatusCode::BAD_REQUEST) {
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(answer.map(|body| Answer::new(body, serving, version == Version::HTTP_2)))
+    Ok(answer.map(|body| Answer::new(body, serving, visit.watch.clone(), version == Version::HTTP_2)))
 }
 
 /// The first request of a connection has the connection's own place; each other one at the same time takes as much.

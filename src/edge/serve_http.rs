@@ -10,9 +10,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A request's head may have so many bytes, and so many of an answer wait here for a client. With what is on its way from the
-/// replica, one that does not read costs less than 64 kB.
-const LONGEST_HEAD: usize = 24 * 1024;
+/// A request's head may have so many bytes.
+const LONGEST_HEAD: usize = 32 * 1024;
 /// HTTP/2: requests of one connection at once, how much of each body waits for its replica, and of each answer for its client.
 const STREAMS: u32 = 100;
 const STREAM_BYTES: u32 = 64 * 1024;
@@ -44,7 +43,8 @@ pub fn builder() -> auto::Builder<TokioExecutor> {
 pub async fn serve(visit: Arc<Visit>, wire: Wire) {
     let service = {
         let visit = visit.clone();
-        service_fn(move |request| forward::answer(visit.clone(), request))
+        // In a box, which is empty again once the answer has begun: what is under way is large, and connections are many.
+        service_fn(move |request| Box::pin(forward::answer(visit.clone(), request)))
     };
     let patience = visit.patience();
     let mut connection = pin!(visit.worker.http.serve_connection_with_upgrades(TokioIo::new(wire), service));

@@ -13,8 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// So much is read from a replica at once, and written to it. A head of an answer has at most as many bytes.
-const PIECE: usize = 12 * 1024;
+/// So much is read from a replica at once: just less than hyper's smallest buffer, so that it makes no larger ones. That and
+/// little more is what waits for a client that does not read, at each of three places.
+const PIECE: usize = 8191;
+/// An answer's head has at most so many bytes, and so many of a request's body wait for a replica.
+const LONGEST_HEAD: usize = 32 * 1024;
 /// HTTP/2: of an answer that its client does not read, so much comes; and of all answers of a connection so much, that a few
 /// of those do not hold up the others.
 const STREAM_BYTES: u32 = 32 * 1024;

@@ -157,7 +157,7 @@ async fn welcome(
     };
     let kind = if is_open { Kind::Open } else { Kind::Asks };
     let Ok(place) = edge.gate.enter(peer.ip(), kind, watch.clone()) else {
-        return tracing::debug!(peer = %peer, "A connection is refused: as many as may be open are being served");
+        return;
     };
     let visit = Arc::new(Visit::new((edge, worker), entrance, peer.ip(), (place, watch), listening.closed.clone()));
     let Entrance::Port(address) = entrance else { return serve_http::serve(visit, wire).await };

@@ -3,8 +3,8 @@
 use crate::support::crowd::Crowd;
 use crate::support::edge_app::App;
 use crate::support::edge_world::{EdgeWorld, client, free_port, key, on_port, until};
-use futures_util::{SinkExt, StreamExt};
 use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
 use http_body_util::Empty;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use launchway::model::EntryProtocol;

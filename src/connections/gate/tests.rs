@@ -137,7 +137,7 @@ fn a_network_of_ipv6_is_one_address() {
 fn there_are_as_many_places_as_files_and_memory_allow() {
     assert_eq!(Room::within(20_000, 2, None).most, 8750);
     assert_eq!(Room::within(1024, 2, None).most, 256);
-    assert_eq!(Room::within(1 << 20, 1, Some(1 << 30)).most, 4096);
+    assert_eq!(Room::within(1 << 20, 1, Some(1 << 30)).most, 8192);
     assert_eq!(Room::within(1 << 20, 1, None).most, MOST);
     assert_eq!(Room::within(100, 2, None).most, FEWEST);
 }
