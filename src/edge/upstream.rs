@@ -28,7 +28,7 @@ fn http2_builder() -> http2::Builder<TokioExecutor> {
     builder
         .initial_stream_window_size(STREAM_BYTES)
         .initial_connection_window_size(CONNECTION_BYTES)
-        .max_send_buf_size(PIECE);
+        .max_send_buf_size(LONGEST_HEAD);
     builder
 }
 
@@ -67,8 +67,8 @@ impl Reach for HttpReach {
                 }
                 let (wire, watch) = self.connect(replica, port).await?;
                 let (sender, connection) = http1::Builder::new()
-                    .max_buf_size(PIECE)
-                    .handshake(TokioIo::new(wire))
+                    .max_buf_size(LONGEST_HEAD)
+                    .handshake(TokioIo::new(wire.in_pieces(PIECE)))
                     .await
                     .map_err(Error::other)?;
                 // Ends with the sender, or when the replica closes; what went wrong the sender is told.
