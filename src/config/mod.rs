@@ -31,7 +31,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where people and forges reach it; without a trailing slash.
     pub public_url: String,
-    /// Proxies whose word on who asks is believed, by the receiver and the pages. The edge has its own.
+    /// Proxies whose word on who asks is believed, by the receiver and the pages as by the edge.
     pub trusted_proxies: Vec<IpNet>,
     /// Absolute.
     pub data: PathBuf,
