@@ -23,6 +23,8 @@ const REST: Duration = Duration::from_millis(50);
 /// Less than any time that a request may take.
 const TICK: Duration = Duration::from_millis(100);
 const GIVES_BACK_EVERY: Duration = Duration::from_secs(1);
+/// So many connections more or fewer take or leave enough to look for it.
+const MANY: usize = 64;
 /// What a client of a front has begun to say is told apart within this time.
 const BEGINS_WITHIN: Duration = Duration::from_secs(1);
 /// After the drain, WebSockets that are told to close may take so long.
@@ -88,16 +90,16 @@ async fn tick() {
     }
 }
 
-/// What a crowd took goes back to the machine when it has left: the allocator keeps what is free for this thread's next need.
+/// What a crowd took in coming, and what it had when it has left, goes back to the machine: the allocator keeps what is free for
+/// this thread's next need.
 async fn give_memory_back(worker: Arc<Worker>) {
-    let mut most = 0;
+    let mut before = 0usize;
     loop {
         tokio::time::sleep(GIVES_BACK_EVERY).await;
         let now = worker.connections.len();
-        most = most.max(now);
-        if now < most / 2 {
+        if now.abs_diff(before) > MANY.max(before / 4) {
             crate::process::give_memory_back();
-            most = now;
+            before = now;
         }
     }
 }
