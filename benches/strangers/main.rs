@@ -38,7 +38,7 @@ fn main() {
         _ => {}
     }
     launchway::process::raise_file_limit();
-    let (count, seconds) = if is_quick() { (1_000, 3) } else { (10_000, 20) };
+    let (count, seconds) = if is_quick() { (1_000, 3) } else { (10_000, 10) };
     println!("strangers: {count} of each kind beside {} requests/s, {seconds} s without and with them", load::A_SECOND);
     let folder = figures::folder();
     let upstream = upstream::start("0,1");
