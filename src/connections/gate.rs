@@ -22,7 +22,7 @@ const FILES_KEPT_BACK: usize = 512;
 const FEWEST: usize = 64;
 const MOST: usize = 1 << 16;
 /// Whoever has left bytes unread for so long may have to leave when places are scarce.
-const UNREAD: Duration = Duration::from_secs(2);
+const UNREAD: Duration = Duration::from_millis(500);
 /// When nobody could be shown out, it is not tried again so soon: it takes a look at everybody.
 const LOOK_AGAIN_MS: u64 = 50;
 
@@ -134,8 +134,10 @@ impl Gate {
         let of_address = address.and_then(|address| guests.by_address.get(&address).copied()).unwrap_or_default();
         let too_many_open = kind == Kind::Open && guests.open >= self.room.scarce_from;
         let is_scarce = count >= self.room.scarce_from;
-        // Those that were shown out have a moment to leave, and not more of them than this.
+        // Beyond `most` are those that were shown out and have not left yet, and who has next to no other connection: a crowd that
+        // comes faster than it can be told from others does not keep these out.
         let is_overfull = count >= self.room.most + self.room.most / 8;
+        let has_few = address.is_some() && of_address < (self.room.each / 8).max(1);
         let there_is_room = if is_overfull {
             false
         } else if too_many_open {
@@ -144,7 +146,7 @@ impl Gate {
         } else if is_scarce && of_address >= self.room.each {
             guests.show_out(|present| present.counts_for(address), of_address)
         } else if count >= self.room.most {
-            guests.show_out(|_| true, count)
+            guests.show_out(|_| true, count) || has_few
         } else {
             true
         };

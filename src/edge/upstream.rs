@@ -9,9 +9,10 @@ use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::io::{Error, ErrorKind, Result};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// So much is read from a replica at once: just less than hyper's smallest buffer, so that it makes no larger ones. That and
 /// little more is what waits for a client that does not read, at each of three places.
@@ -22,6 +23,10 @@ const LONGEST_HEAD: usize = 32 * 1024;
 /// of those do not hold up the others.
 const STREAM_BYTES: u32 = 32 * 1024;
 const CONNECTION_BYTES: u32 = 16 * 1024 * 1024;
+
+/// So much of what a replica sends the kernel keeps until it is read. Replicas are near, so more would not be quicker; and what
+/// waits for thousands of clients that do not read would use up the memory that all TCP of the machine shares.
+const RECEIVED: u32 = 32 * 1024;
 
 fn http2_builder() -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -95,13 +100,20 @@ impl HttpReach {
     }
 }
 
+async fn connect_to(address: SocketAddr) -> Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A kernel that refuses it keeps more.
+    let _ = socket.set_recv_buffer_size(RECEIVED);
+    socket.connect(address).await
+}
+
 pub async fn connect(replica: &LiveReplica, port: u16, within: Duration) -> Result<TcpStream> {
     let connecting = async {
         let at = replica.addresses().await?;
-        match (TcpStream::connect((at.first, port)).await, at.also) {
+        match (connect_to(SocketAddr::new(at.first, port)).await, at.also) {
             // An app may listen on IPv6 alone.
             (Err(refused), Some(also)) if refused.kind() == ErrorKind::ConnectionRefused => {
-                TcpStream::connect((also, port)).await
+                connect_to(SocketAddr::new(also, port)).await
             }
             (connected, _) => connected,
         }
