@@ -218,13 +218,14 @@ impl Guests {
         if now < self.no_look_until_ms {
             return false;
         }
-        let mut waiting: Vec<(u64, u64)> = Vec::new();
+        // Who has asked before goes after those that never have.
+        let mut waiting: Vec<(bool, u64, u64)> = Vec::new();
         for (number, present) in &self.present {
             if !present.leaves
                 && may(present)
                 && let Some(since) = present.waits_since(now)
             {
-                waiting.push((since, *number));
+                waiting.push((present.guest.has_asked(), since, *number));
             }
         }
         if waiting.is_empty() {
@@ -233,8 +234,12 @@ impl Guests {
         }
         let leave = (of / 16).clamp(1, waiting.len());
         waiting.select_nth_unstable(leave - 1);
-        for (_, number) in &waiting[..leave] {
+        for (has_asked, _, number) in &waiting[..leave] {
             if let Some(present) = self.present.get_mut(number) {
+                // Its next request has come, and we have not got to it yet.
+                if *has_asked && present.guest.silent().is_some() && !present.watch.is_quiet() {
+                    continue;
+                }
                 present.leaves = true;
                 if waited(&present.guest, &present.watch).is_some() {
                     present.watch.cut_off();

@@ -15,8 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// The kernel keeps no more of what is still to be sent to a client than this, beside what is on its way: without a bound
-/// it is some megabytes for each that does not read.
-const MOST_UNSENT: u32 = 128 * 1024;
+/// it is some megabytes for each that does not read, of a memory that all TCP of the machine shares.
+const MOST_UNSENT: u32 = 32 * 1024;
 
 pub struct Wire {
     stream: TcpStream,
