@@ -234,10 +234,10 @@ impl Guests {
         }
         let leave = (of / 16).clamp(1, waiting.len());
         waiting.select_nth_unstable(leave - 1);
-        for (has_asked, _, number) in &waiting[..leave] {
+        for (_, _, number) in &waiting[..leave] {
             if let Some(present) = self.present.get_mut(number) {
-                // Its next request has come, and we have not got to it yet.
-                if *has_asked && present.guest.silent().is_some() && !present.watch.is_quiet() {
+                // Its request has come, and we have not got to it yet.
+                if present.guest.silent().is_some() && !present.watch.is_quiet() {
                     continue;
                 }
                 present.leaves = true;
