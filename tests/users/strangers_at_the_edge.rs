@@ -126,7 +126,9 @@ async fn who_does_not_read_what_it_asked_for_costs_little_and_not_for_long() {
             "{what}: {each} kB for each of {CLIENTS} that do not read; before {before} kB, afterwards {} kB",
             memory_kb(pid)
         );
-        assert!(each <= 64, "{what}: {each} kB for each");
+        // Without optimising, what is under way takes more room.
+        let most = if cfg!(debug_assertions) { 80 } else { 64 };
+        assert!(each <= most, "{what}: {each} kB for each");
     }
     // Several answers over one connection, whose socket takes what there is for others.
     let stream = TokioIo::new(TcpStream::connect(world.address).await.unwrap());
