@@ -6,6 +6,12 @@ pub mod model;
 /// `launchway.toml`: parsed and validated, every error with its line.
 pub mod config;
 
+/// What this process asks of the kernel for itself: who may read its files, and how many it may have open.
+pub mod process;
+
+/// Connections from outside: how many at once and whose, and how long each may be silent.
+pub mod connections;
+
 /// The `/hooks` routes: verify, dedupe, store, answer.
 pub mod receive;
 

@@ -60,6 +60,8 @@ enum Webhook {
 }
 
 fn main() -> ExitCode {
+    // Before anything is made, and before there is a second thread.
+    launchway::process::note_start();
     // bollard and reqwest bring two providers of cryptography; rustls wants to be told which.
     let _ = rustls::crypto::ring::default_provider().install_default();
     cli::log::set_up_panics();

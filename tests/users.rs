@@ -53,6 +53,7 @@ mod users {
     mod moving_traffic;
     mod ownership;
     mod planning;
+    mod private_files;
     mod pushing;
     mod pushing_to_plain_git;
     mod queueing;
@@ -77,6 +78,8 @@ mod users {
     mod statuses_on_gitlab;
     mod statuses_through_trouble;
     mod store_rules;
+    mod strangers_at_the_edge;
+    mod strangers_at_the_receiver;
     mod taking_over;
     mod timing;
     mod trouble;

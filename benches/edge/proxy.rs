@@ -74,7 +74,7 @@ impl Proxy {
     }
 
     /// As it runs in its container, but for the address of its upstream, which is given.
-    fn front(folder: &Path, upstream: &str, core: &str, protocol: EntryProtocol, name: &str) -> Self {
+    pub fn front(folder: &Path, upstream: &str, core: &str, protocol: EntryProtocol, name: &str) -> Self {
         let address = free_address();
         let upstream: SocketAddr = upstream.parse().expect("the upstream's address");
         let at: SocketAddr = address.parse().expect("its address");
@@ -153,7 +153,7 @@ impl Proxy {
         Self::started("Caddy", command, address)
     }
 
-    fn edge(folder: &Path, upstream: &str, core: &str) -> Self {
+    pub fn edge(folder: &Path, upstream: &str, core: &str) -> Self {
         let address = free_address();
         let file = folder.join("launchway.toml");
         let text = format!(

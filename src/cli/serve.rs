@@ -3,8 +3,10 @@
 use super::log;
 use crate::build::{Builder, EngineAddress};
 use crate::config::{self, Config};
+use crate::connections::{Gate, Pace, Patience, Public, Room, Trusted, serve as serve_public};
 use crate::engine::{DockerEngine, Engine, EngineError, Ownership};
 use crate::forge::statuses::StatusClients;
+use crate::process::{memory_bytes, put_right, raise_file_limit};
 use crate::run::{Deliveries, Deployer, Parts};
 use crate::store::Store;
 use crate::{receive, web};
@@ -27,6 +29,14 @@ const LOOK_AT_SETTINGS: Duration = Duration::from_secs(2);
 /// An engine that is away at the start is asked again this often.
 const ENGINE_AGAIN: Duration = Duration::from_secs(10);
 
+/// Forges and browsers ask as soon as they have connected. Proxies keep connections for a minute.
+const PATIENCE: Patience =
+    Patience { first: Duration::from_secs(10), idle: Duration::from_secs(75), unread: Duration::from_secs(30) };
+/// Slower than any line that a page or a delivery is worth waiting for.
+const PACE: Pace = Pace { grace: Duration::from_secs(10), bytes_per_second: 16 << 10 };
+/// Connections of those that collect measures.
+const FEW: usize = 128;
+
 #[derive(clap::Args)]
 pub struct Args {
     /// Write the log as JSON, one object a line.
@@ -43,10 +53,12 @@ pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
 async fn serve(config_path: &Path) -> Result<ExitCode> {
     // First of all: a SIGHUP while it starts would end it.
     let signals = Signals::listen()?;
+    let files = raise_file_limit();
     let config = Arc::new(config::load(config_path)?);
     log::hide(config.secrets());
     make_data_folder(&config.data)?;
     let _lock = lock(&config.data)?;
+    close_to_others(&config.data).await?;
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!(
             "cannot listen on {} (`listen` in {}): another process may have the port",
@@ -75,16 +87,15 @@ async fn serve(config_path: &Path) -> Result<ExitCode> {
     deployer.count_what_it_died_of().await?;
     deployer.start();
     let stop = deployer.stop.clone();
+    let control = axum::serve(socket, control).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future();
     let mut servers = vec![
-        tokio::spawn(
-            axum::serve(listener, public).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future(),
-        ),
-        tokio::spawn(axum::serve(socket, control).with_graceful_shutdown(stop.clone().cancelled_owned()).into_future()),
+        tokio::spawn(serve_public(listener, public, public_limits(&config, files), stop.clone())),
+        tokio::spawn(async { drop(control.await) }),
     ];
     if let Some(listener) = metrics_listener {
         let metrics = web::metrics_routes(deployer.clone());
-        let serving = axum::serve(listener, metrics).with_graceful_shutdown(stop.clone().cancelled_owned());
-        servers.push(tokio::spawn(serving.into_future()));
+        let limits = Public { gate: Gate::new(Room::of(FEW), Trusted::default()), ..public_limits(&config, files) };
+        servers.push(tokio::spawn(serve_public(listener, metrics, limits, stop.clone())));
     }
     tracing::info!(
         listen = %config.listen, public_url = config.public_url, data = %config.data.display(),
@@ -99,6 +110,15 @@ async fn serve(config_path: &Path) -> Result<ExitCode> {
     }
     let _ = std::fs::remove_file(config.data.join(SOCKET));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What strangers may cost the receiver and the pages. A guest takes one file; as many again stay for deployments.
+fn public_limits(config: &Config, files: usize) -> Public {
+    Public {
+        gate: Gate::new(Room::within(files, 2, memory_bytes()), Trusted::new(&config.trusted_proxies)),
+        patience: PATIENCE,
+        pace: PACE,
+    }
 }
 
 async fn deployer(config: Arc<Config>, store: Store, engine: Arc<DockerEngine>) -> Result<Arc<Deployer>> {
@@ -150,6 +170,19 @@ fn make_data_folder(data: &Path) -> Result<()> {
         .mode(0o700)
         .create(data)
         .with_context(|| format!("cannot create the data directory {} (`data` in launchway.toml)", data.display()))
+}
+
+/// What an earlier version made, or somebody put there, may be open to other users of this machine.
+async fn close_to_others(data: &Path) -> Result<()> {
+    let folder = data.to_path_buf();
+    let done = tokio::task::spawn_blocking(move || put_right(&folder)).await?;
+    if done.changed > 0 {
+        tracing::info!(files = done.changed, data = %data.display(), "Files that others could read are closed to them");
+    }
+    for (path, error) in done.failed {
+        tracing::warn!(path = %path.display(), error = %error, "A file in the data directory cannot be closed to others");
+    }
+    Ok(())
 }
 
 /// Two servers on one data directory would deploy everything twice.

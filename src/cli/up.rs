@@ -82,7 +82,7 @@ impl Part {
             command.arg("--log-json");
         }
         // A Ctrl-C in the terminal comes to this process, which passes it on, and not twice.
-        command.process_group(0).spawn()
+        crate::process::as_it_was(&mut command).process_group(0).spawn()
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 impl Check<'_> {
-    pub(super) fn edge(&mut self, file: &FileEdge) -> EdgeSettings {
+    pub(super) fn edge(&mut self, file: &FileEdge, everywhere: &[IpNet]) -> EdgeSettings {
         let usual = EdgeSettings::default();
         let listen = self.each(file.listen.as_ref(), "edge.listen", str::parse::<EdgeAddress>);
         if let Some(first) = &file.listen {
@@ -21,13 +21,16 @@ impl Check<'_> {
                 self.wrong(first.span().start, "edge.listen", format!("{one} and {other} are one port"));
             }
         }
-        let trusted_proxies = self.each(file.trusted_proxies.as_ref(), "edge.trusted-proxies", network);
+        let mut trusted_proxies = self.each(file.trusted_proxies.as_ref(), "edge.trusted-proxies", network);
+        trusted_proxies.extend(everywhere);
         let mut time = |value: &Option<Spanned<String>>, key: &str, usual: Duration| {
             self.parsed(value.as_ref(), key, more_than_nothing).unwrap_or(usual)
         };
         let hold = time(&file.hold, "edge.hold", usual.hold);
         let answer_timeout = time(&file.answer_timeout, "edge.answer-timeout", usual.answer_timeout);
         let connect_timeout = time(&file.connect_timeout, "edge.connect-timeout", usual.connect_timeout);
+        let head_timeout = time(&file.head_timeout, "edge.head-timeout", usual.head_timeout);
+        let unread_timeout = time(&file.unread_timeout, "edge.unread-timeout", usual.unread_timeout);
         let drain = self.parsed(file.drain.as_ref(), "edge.drain", duration).unwrap_or(usual.drain);
         let addresses =
             self.parsed(file.addresses.as_ref(), "edge.addresses", address_range).unwrap_or(usual.addresses);
@@ -40,12 +43,14 @@ impl Check<'_> {
             drain,
             answer_timeout,
             connect_timeout,
+            head_timeout,
+            unread_timeout,
             addresses,
             inside: false,
         }
     }
 
-    fn each<T>(
+    pub(super) fn each<T>(
         &mut self,
         list: Option<&Spanned<OneOrMore>>,
         key: &str,
@@ -71,7 +76,7 @@ fn more_than_nothing(text: &str) -> Result<Duration, String> {
 }
 
 /// One address is a range of one.
-fn network(text: &str) -> Result<IpNet, String> {
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
     let wrong = || format!("{text:?} is not an address or range, such as 192.0.2.7 or 10.0.0.0/8");
     match text.parse::<IpAddr>() {
         Ok(address) => Ok(address.into()),

@@ -11,6 +11,7 @@ use toml::Spanned;
 pub struct File {
     pub listen: Option<Spanned<String>>,
     pub public_url: Option<Spanned<String>>,
+    pub trusted_proxies: Option<Spanned<OneOrMore>>,
     pub data: Option<String>,
     pub engine: Option<String>,
     pub hooks: Option<String>,
@@ -88,6 +89,8 @@ pub struct FileEdge {
     pub drain: Option<Spanned<String>>,
     pub answer_timeout: Option<Spanned<String>>,
     pub connect_timeout: Option<Spanned<String>>,
+    pub head_timeout: Option<Spanned<String>>,
+    pub unread_timeout: Option<Spanned<String>>,
     pub addresses: Option<Spanned<String>>,
 }
 

@@ -1,5 +1,6 @@
 //! From the file's text to checked settings.
 
+use super::edge::network;
 use super::file::{File, FileEnvironment, FileProject, FileRegistry, OneOrMore};
 use super::value::{Source, duration, size, variable_lines};
 use super::{Config, Environment, Limits, Pattern, Project};
@@ -138,7 +139,12 @@ impl Check<'_> {
         let hooks = file.hooks.as_ref().map_or_else(|| data.join("hooks"), |folder| self.folder.join(folder));
         let limits = self.limits(&file.limits);
         let keep = self.keep(&file.keep);
-        let edge = file.edge.as_ref().map(|edge| self.edge(edge));
+        let mut trusted_proxies = self.each(file.trusted_proxies.as_ref(), "trusted-proxies", network);
+        let edge = file.edge.as_ref().map(|edge| self.edge(edge, &trusted_proxies));
+        // One machine's proxies are one list, wherever it stands.
+        if let Some(edge) = &edge {
+            trusted_proxies = edge.trusted_proxies.clone();
+        }
         let metrics = self.parsed(file.metrics.listen.as_ref(), "metrics.listen", address);
         if let (Some(written), Some(metrics)) = (&file.metrics.listen, metrics)
             && metrics == listen
@@ -190,6 +196,7 @@ impl Check<'_> {
         Config {
             listen,
             public_url,
+            trusted_proxies,
             data,
             engine: file.engine,
             hooks,

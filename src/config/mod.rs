@@ -20,6 +20,7 @@ use crate::model::{
     RegistryAccounts, Repair, RepoPath, Retention, Secret, Window,
 };
 use globset::GlobMatcher;
+use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -32,6 +33,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where people and forges reach it; without a trailing slash.
     pub public_url: String,
+    /// Proxies whose word on who asks is believed, by the receiver and the pages as by the edge.
+    pub trusted_proxies: Vec<IpNet>,
     /// Absolute.
     pub data: PathBuf,
     /// `unix:///...` or `tcp://...`; absent: `DOCKER_HOST`, else the usual socket.

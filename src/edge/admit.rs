@@ -5,7 +5,7 @@ use super::counts::ReleaseCounts;
 use super::live::Target;
 use super::replica::{Busy, LiveReplica};
 use super::state::Edge;
-use super::wire::Watch;
+use crate::connections::Watch;
 use crate::model::ReleaseId;
 use std::future::Future;
 use std::sync::Arc;

@@ -12,6 +12,8 @@ pub enum NoAnswer {
     HeldTooLong,
     /// As many as may wait do already.
     TooManyHeld,
+    /// As many as may be served at once are.
+    TooMany,
     /// The connection to the replica broke before an answer came, and part of the request may have been sent.
     BrokeOff,
     /// No answer in time.
@@ -26,7 +28,7 @@ impl NoAnswer {
         match self {
             Self::NotUnderstood(_) => StatusCode::BAD_REQUEST,
             Self::NoRoute => StatusCode::NOT_FOUND,
-            Self::HeldTooLong | Self::TooManyHeld => StatusCode::SERVICE_UNAVAILABLE,
+            Self::HeldTooLong | Self::TooManyHeld | Self::TooMany => StatusCode::SERVICE_UNAVAILABLE,
             Self::BrokeOff => StatusCode::BAD_GATEWAY,
             Self::TooLate => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -38,6 +40,7 @@ impl NoAnswer {
             Self::NoRoute => "Nothing is served at this address.",
             Self::HeldTooLong => "The application is not there at the moment.",
             Self::TooManyHeld => "The application is not there at the moment, and too many requests wait for it.",
+            Self::TooMany => "Too many requests at once.",
             Self::BrokeOff => "The application broke off before it answered.",
             Self::TooLate => "The application did not answer in time.",
         }

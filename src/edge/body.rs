@@ -2,6 +2,7 @@
 
 use super::counts::ReleaseCounts;
 use super::replica::{Busy, Http1Connection};
+use crate::connections::More;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
@@ -40,6 +41,7 @@ pub struct Passing {
     counts: Arc<ReleaseCounts>,
     worker: usize,
     busy: Busy,
+    _more: Option<More>,
 }
 
 impl RequestBody {
@@ -89,6 +91,14 @@ impl AnswerBody {
     pub fn empty() -> Self {
         Self::Own(Full::default())
     }
+
+    /// What its request counts beside its connection goes with it.
+    pub fn counted(mut self, more: Option<More>) -> Self {
+        if let Self::Passing(passing) = &mut self {
+            passing._more = more;
+        }
+        self
+    }
 }
 
 impl Passing {
@@ -98,7 +108,7 @@ impl Passing {
         (counts, worker): (Arc<ReleaseCounts>, usize),
         busy: Busy,
     ) -> Self {
-        Self { incoming, ended: false, broke_off: false, connection, counts, worker, busy }
+        Self { incoming, ended: false, broke_off: false, connection, counts, worker, busy, _more: None }
     }
 }
 

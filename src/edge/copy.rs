@@ -3,12 +3,13 @@
 //! A connection that lies idle takes no memory for it: all of a worker's connections read into one buffer, and only what
 //! the other side does not take at once is kept.
 
+use crate::connections::{Watch, Wire};
 use std::cell::RefCell;
 use std::io::{Error, ErrorKind, Result};
 use tokio::net::TcpStream;
 
-/// As much as the kernel keeps of a connection that is read slowly.
-const MOST: usize = 256 * 1024;
+/// At most so much is kept of a connection that is not read.
+const MOST: usize = 48 * 1024;
 
 thread_local! {
     /// Never used over an `await`.
@@ -25,18 +26,21 @@ enum Moved {
 }
 
 /// Ends when both sides have ended, or one breaks off.
-pub async fn both_ways(one: &TcpStream, other: &TcpStream) -> Result<()> {
-    tokio::try_join!(one_way(one, other), one_way(other, one)).map(drop)
+pub async fn both_ways(client: &Wire, replica: &TcpStream) -> Result<()> {
+    let watch = client.watch();
+    let (up, down) = (one_way(client.stream(), replica, None), one_way(replica, client.stream(), Some(&watch)));
+    tokio::try_join!(up, down).map(drop)
 }
 
-async fn one_way(from: &TcpStream, to: &TcpStream) -> Result<()> {
+/// `watch`: of the reader, where it matters for how long it takes nothing.
+async fn one_way(from: &TcpStream, to: &TcpStream, watch: Option<&Watch>) -> Result<()> {
     loop {
         // A connection that always has something to read lets others come, too.
         tokio::task::coop::consume_budget().await;
         from.readable().await?;
         match move_some(from, to) {
             Ok(Moved::All) => {}
-            Ok(Moved::Rest(rest)) => write_all(to, &rest).await?,
+            Ok(Moved::Rest(rest)) => write_all(to, &rest, watch).await?,
             Ok(Moved::End) => return shut_down(to),
             // Readiness was wrong, which only the next time tells.
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -67,12 +71,16 @@ fn move_some(from: &TcpStream, to: &TcpStream) -> Result<Moved> {
     })
 }
 
-async fn write_all(to: &TcpStream, mut rest: &[u8]) -> Result<()> {
+async fn write_all(to: &TcpStream, mut rest: &[u8], watch: Option<&Watch>) -> Result<()> {
     while !rest.is_empty() {
+        watch.inspect(|watch| watch.write_waits());
         to.writable().await?;
         match to.try_write(rest) {
             Ok(0) => return Err(Error::from(ErrorKind::WriteZero)),
-            Ok(count) => rest = &rest[count..],
+            Ok(count) => {
+                watch.inspect(|watch| watch.write_went_on());
+                rest = &rest[count..];
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
@@ -105,7 +113,7 @@ mod tests {
     #[tokio::test]
     async fn everything_arrives_and_each_end_is_passed_on() {
         let ((mut client, near), (far, mut replica)) = (pair().await, pair().await);
-        let copying = tokio::spawn(async move { both_ways(&near, &far).await });
+        let copying = tokio::spawn(async move { both_ways(&Wire::new(near).0, &far).await });
         let sent: Vec<u8> = (0..20_000_000u32).map(|number| (number % 251) as u8).collect();
         let expected = sent.clone();
         let writing = tokio::spawn(async move {
@@ -127,7 +135,7 @@ mod tests {
     #[tokio::test]
     async fn a_side_that_breaks_off_ends_it() {
         let ((client, near), (far, mut replica)) = (pair().await, pair().await);
-        let copying = tokio::spawn(async move { both_ways(&near, &far).await });
+        let copying = tokio::spawn(async move { both_ways(&Wire::new(near).0, &far).await });
         socket2::SockRef::from(&client).set_linger(Some(std::time::Duration::ZERO)).unwrap();
         drop(client);
         assert!(copying.await.unwrap().is_err());

@@ -8,6 +8,7 @@ use super::live::Target;
 use super::upstream::{HttpReach, Sent};
 use super::visit::{Entrance, Visit};
 use super::{head, upgrade};
+use crate::connections::{Answer, More, NoPlace};
 use crate::model::{ReleaseId, Sticky};
 use http::header::{CONNECTION, HeaderValue, SET_COOKIE};
 use http::{Request, Response, StatusCode, Version};
@@ -22,18 +23,33 @@ use tokio::time::timeout_at;
 /// connection is used up.
 const MOST_ATTEMPTS: usize = 1000;
 
-pub async fn answer(visit: Arc<Visit>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
+pub async fn answer(visit: Arc<Visit>, request: Request<Incoming>) -> Result<Response<Answer<AnswerBody>>, Infallible> {
     let version = request.version();
     visit.note(version);
-    let mut answer = forward(&visit, request).await;
+    let serving = visit.serving();
+    let mut answer = match more(&visit) {
+        Ok(more) => {
+            let answer = forward(&visit, request).await;
+            answer.map(|body| AnswerBody::counted(body, more))
+        }
+        Err(NoPlace) => NoAnswer::TooMany.response(None),
+    };
     let closes = version != Version::HTTP_2 && answer.status() != StatusCode::SWITCHING_PROTOCOLS;
     if closes && (visit.ending.is_cancelled() || answer.status() == StatusCode::BAD_REQUEST) {
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(answer)
+    Ok(answer.map(|body| Answer::new(body, serving, visit.watch.clone(), version == Version::HTTP_2)))
 }
 
-async fn forward(visit: &Visit, mut request: Request<Incoming>) -> Response<AnswerBody> {
+/// The first request of a connection has the connection's own place; each other one at the same time takes as much.
+fn more(visit: &Visit) -> Result<Option<More>, NoPlace> {
+    match visit.is_http2() && visit.place.guest.served_at_once() > 1 {
+        true => visit.edge.gate.more().map(Some),
+        false => Ok(None),
+    }
+}
+
+async fn forward(visit: &Arc<Visit>, mut request: Request<Incoming>) -> Response<AnswerBody> {
     let upgrading = request.headers().contains_key(CONNECTION).then(|| hyper::upgrade::on(&mut request));
     let (mut parts, body) = request.into_parts();
     if let Some(objection) = head::objection(&parts) {
@@ -66,7 +82,7 @@ fn find(visit: &Visit, parts: &http::request::Parts) -> Option<Target> {
 }
 
 struct Exchange<'a> {
-    visit: &'a Visit,
+    visit: &'a Arc<Visit>,
     target: &'a Target,
     wish: Wish,
     progress: Option<Arc<Progress>>,
@@ -123,6 +139,8 @@ impl Exchange<'_> {
                     counts.answered(worker, answer.status(), sent_at.elapsed());
                     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
                         let upgrading = self.upgrading.ok_or(NoAnswer::BrokeOff)?;
+                        // From now on its silence says nothing.
+                        self.visit.place.stays_open().map_err(|NoPlace| NoAnswer::TooMany)?;
                         return Ok(upgrade::join(self.visit, answer, upgrading, busy));
                     }
                     let (mut parts, body) = answer.into_parts();

@@ -24,6 +24,9 @@ const MOST_WORKERS: usize = 2;
 /// Longer than anything waits, and short enough for every clock.
 const NEVER: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// A caller inside may open connections before it needs them, and read slowly what it asked for.
+const SILENT_INSIDE: Duration = Duration::from_secs(300);
+
 /// How a front is set up, as a file in its folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrontSettings {
@@ -52,6 +55,8 @@ impl FrontSettings {
             // How long an answer may take is between a component and its caller.
             answer_timeout: NEVER,
             connect_timeout: Duration::from_millis(self.connect_timeout_ms),
+            head_timeout: SILENT_INSIDE,
+            unread_timeout: SILENT_INSIDE,
             inside: true,
             ..EdgeSettings::default()
         }

@@ -95,6 +95,7 @@ pub fn for_replica(
     speaks: Speaks,
     upgrade: Option<HeaderValue>,
 ) {
+    drop_other_spellings(&mut parts.headers, settings.inside);
     let takes_trailers = has_word(&parts.headers, &TE, "trailers");
     take_hop_by_hop(&mut parts.headers);
     parts.headers.remove(EXPECT);
@@ -165,6 +166,57 @@ fn say_who_asks(headers: &mut HeaderMap, peer: IpAddr, host: Option<&HeaderValue
     }
 }
 
+/// Programs behind CGI, WSGI and their like see a header's name with `_` for whatever is no letter and no digit:
+/// `X_Forwarded_For` there is `X-Forwarded-For`, and `Content_Length` the length. So what is spelled otherwise than a header
+/// that decides something is dropped, whoever sends it: a proxy that is believed for its own headers passes these on unseen. And
+/// `Proxy` is there the variable that says where requests of the program's own go.
+fn drop_other_spellings(headers: &mut HeaderMap, inside: bool) {
+    let is_other = |name: &HeaderName| {
+        let name = name.as_str();
+        // The usual request has neither.
+        if name == "proxy" {
+            return true;
+        }
+        if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            return false;
+        }
+        let folded = folded(name);
+        decides_framing(&folded) || (!inside && says_who_asks(&folded))
+    };
+    let others: Vec<HeaderName> = headers.keys().filter(|name| is_other(name)).cloned().collect();
+    for name in others {
+        headers.remove(name);
+    }
+}
+
+fn folded(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
+}
+
+/// What the edge says of a request, in any of the usual words.
+fn says_who_asks(name: &str) -> bool {
+    name.starts_with("x-forwarded-") || matches!(name, "forwarded" | "x-real-ip" | "x-request-id")
+}
+
+/// Where a request ends, whom it is for, and who may ask it.
+fn decides_framing(name: &str) -> bool {
+    matches!(
+        name,
+        "host"
+            | "content-length"
+            | "content-type"
+            | "transfer-encoding"
+            | "connection"
+            | "upgrade"
+            | "te"
+            | "trailer"
+            | "expect"
+            | "cookie"
+            | "authorization"
+            | "proxy"
+    )
+}
+
 /// RFC 9110, 7.6.1: what concerns one connection, and what `Connection` names. `Trailer` stays: it says what follows
 /// the body, and trailers are passed on.
 fn take_hop_by_hop(headers: &mut HeaderMap) {
@@ -175,8 +227,8 @@ fn take_hop_by_hop(headers: &mut HeaderMap) {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .filter_map(|name| name.trim().parse().ok())
-            // A client must not take these off: one without them means another request.
-            .filter(|name| *name != HOST && *name != http::header::CONTENT_LENGTH && *name != COOKIE)
+            // A client must not take these off: one without them means another request, or hides who asks.
+            .filter(|name: &HeaderName| !decides_framing(name.as_str()) && !says_who_asks(name.as_str()))
             .collect();
         for name in named {
             headers.remove(name);

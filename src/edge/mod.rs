@@ -38,11 +38,11 @@ mod serve_tcp;
 mod standing;
 mod state;
 mod succession;
+mod tls;
 mod upgrade;
 mod upstream;
 mod visit;
 mod websocket;
-mod wire;
 mod wire_format;
 mod worker;
 

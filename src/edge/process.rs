@@ -12,8 +12,8 @@ use super::state::Edge;
 use super::succession::Succession;
 use super::{probe, worker};
 use crate::model::EdgeSettings;
+use crate::process::{put_right, raise_file_limit};
 use anyhow::{Context, Result, bail};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::{DirBuilder, File, Permissions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
@@ -66,11 +66,13 @@ pub(super) async fn serve(settings: EdgeSettings, data: &Path, workers: usize, f
         Some(_) => None,
         None => Some(take_over(data, &folder).await?),
     };
-    raise_file_limit();
+    let files = raise_file_limit();
+    let closing = folder.clone();
+    tokio::task::spawn_blocking(move || put_right(&closing)).await?;
     let disk = Disk::new(folder.clone());
     let (table, probed) = kept(&disk)?;
 
-    let edge = Arc::new(Edge::new(settings, workers));
+    let edge = Arc::new(Edge::new(settings, workers, files));
     let running = (0..workers).map(|index| worker::start(edge.clone(), index)).collect::<std::io::Result<Vec<_>>>()?;
     let (tells, threads): (Vec<_>, Vec<_>) = running.into_iter().map(|one| (one.listens, one.thread)).unzip();
     let listeners = Listeners::new(tells, edge.ending.clone());
@@ -223,14 +225,6 @@ fn control_socket(data: &Path) -> Result<UnixListener> {
     let listener = UnixListener::bind(&path).with_context(|| format!("cannot listen on {}", path.display()))?;
     std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
     Ok(listener)
-}
-
-/// A connection takes a file, and so does its counterpart to a replica: as many as this process may have.
-fn raise_file_limit() {
-    let now = getrlimit(Resource::Nofile);
-    if now.current != now.maximum {
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum });
-    }
 }
 
 struct Signals {

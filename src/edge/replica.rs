@@ -2,7 +2,8 @@
 
 use super::body::RequestBody;
 use super::resolver::{Addresses, Whereabouts};
-use super::wire::Watch;
+use super::tls::KnownTls;
+use crate::connections::Watch;
 use crate::model::{InFlight, Replica};
 use hyper::client::conn::{http1, http2};
 use std::net::{IpAddr, Ipv6Addr};
@@ -33,6 +34,8 @@ pub struct LiveReplica {
     /// It is about to stop: connections that can be closed in good order are.
     goodbye: Mutex<CancellationToken>,
     trouble: Mutex<Option<Trouble>>,
+    /// Whether its ports speak TLS, as far as it was asked.
+    pub tls: KnownTls,
     /// By worker, so that no two wait for each other.
     kept: Box<[Mutex<Kept>]>,
 }
@@ -74,6 +77,7 @@ impl LiveReplica {
             gone: AtomicBool::new(false),
             goodbye: Mutex::default(),
             trouble: Mutex::new(None),
+            tls: KnownTls::default(),
             kept: (0..workers).map(|_| Mutex::default()).collect(),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::forward;
 use super::visit::Visit;
-use super::wire::Wire;
+use crate::connections::Wire;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -10,36 +10,53 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a head may take, and how long a connection may lie idle.
-pub const HEAD_WITHIN: Duration = Duration::from_secs(75);
+/// A request's head may have so many bytes.
+const LONGEST_HEAD: usize = 32 * 1024;
+/// HTTP/2: requests of one connection at once, how much of each body waits for its replica, and of each answer for its client.
+const STREAMS: u32 = 100;
+const STREAM_BYTES: u32 = 64 * 1024;
+const ANSWER_BYTES: usize = 16 * 1024;
+/// One whose time is over still hears of its end.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// How often an HTTP/2 connection is asked whether it still lives, and how long it may take to answer.
 const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 /// When the edge ends, a connection that lies idle waits so long for one more request, whose answer then says
 /// `Connection: close`. Closed at once, it would meet the requests that are on their way.
 const LAST_REQUEST: Duration = Duration::from_secs(2);
 
-/// `inside`: for callers that are components themselves, which keep connections as long as they like.
-pub fn builder(inside: bool) -> auto::Builder<TokioExecutor> {
+pub fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    let head_within = if inside { None } else { Some(HEAD_WITHIN) };
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(head_within);
+    // How long a head may take is the patience's to say, which also sees what comes before it is known to be HTTP.
+    builder.http1().max_buf_size(LONGEST_HEAD);
     builder
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(PING.0)
         .keep_alive_timeout(PING.1)
-        .max_concurrent_streams(250);
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_BYTES)
+        .initial_connection_window_size(STREAM_BYTES * 2)
+        .max_send_buf_size(ANSWER_BYTES);
     builder
 }
 
 pub async fn serve(visit: Arc<Visit>, wire: Wire) {
     let service = {
         let visit = visit.clone();
-        service_fn(move |request| forward::answer(visit.clone(), request))
+        // In a box, which is empty again once the answer has begun: what is under way is large, and connections are many.
+        service_fn(move |request| Box::pin(forward::answer(visit.clone(), request)))
     };
+    let patience = visit.patience();
     let mut connection = pin!(visit.worker.http.serve_connection_with_upgrades(TokioIo::new(wire), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = visit.is_over(patience) => {
+            if visit.is_http2() {
+                connection.as_mut().graceful_shutdown();
+                let _ = tokio::time::timeout(LAST_WORD, connection).await;
+            }
+            return;
+        }
         () = visit.ending.cancelled() => {
             let linger = LAST_REQUEST.min(visit.edge.settings.drain / 2);
             let last = async {
@@ -52,7 +69,10 @@ pub async fn serve(visit: Arc<Visit>, wire: Wire) {
                 ended = connection.as_mut() => ended,
                 () = last => {
                     connection.as_mut().graceful_shutdown();
-                    connection.await
+                    tokio::select! {
+                        ended = connection => ended,
+                        () = visit.is_over(patience) => return,
+                    }
                 }
             }
         }

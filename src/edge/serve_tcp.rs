@@ -5,29 +5,53 @@ use super::choice::Wish;
 use super::copy;
 use super::live::Target;
 use super::replica::LiveReplica;
+use super::tls;
 use super::upstream::connect;
 use super::visit::Visit;
-use super::wire::Wire;
+use crate::connections::Wire;
 use http::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
+/// What the client speaks, as far as it matters who gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wants {
+    Anything,
+    /// Only who speaks it.
+    Tls,
+}
+
 struct TcpReach {
     connect_timeout: Duration,
+    wants: Wants,
 }
 
 impl Reach for TcpReach {
     type Connection = TcpStream;
 
     async fn reach(&self, replica: &Arc<LiveReplica>, port: u16) -> std::io::Result<TcpStream> {
+        if self.wants == Wants::Tls && tls::speaks(replica, port, self.connect_timeout).await != Some(true) {
+            return Err(std::io::Error::other("it does not speak TLS"));
+        }
         connect(replica, port, self.connect_timeout).await
     }
 }
 
 /// A client for which no replica comes is closed: plain TCP has no way to say why.
-pub async fn serve(visit: Arc<Visit>, client: Wire, target: Target) {
-    let reach = TcpReach { connect_timeout: visit.edge.settings.connect_timeout };
+pub async fn serve(visit: Arc<Visit>, client: Wire, target: Target, wants: Wants) {
+    if visit.place.stays_open().is_err() {
+        return tracing::debug!(peer = %visit.peer, "A connection is refused: as many as may be open are being served");
+    }
+    let _serving = visit.serving();
+    tokio::select! {
+        () = pass_on(&visit, client, target, wants) => {}
+        () = visit.is_over(visit.patience_with_bytes()) => {}
+    }
+}
+
+async fn pass_on(visit: &Visit, client: Wire, target: Target, wants: Wants) {
+    let reach = TcpReach { connect_timeout: visit.edge.settings.connect_timeout, wants };
     let asks = Asks { edge: &visit.edge, target: &target, wish: Wish::default(), client: Some(&visit.watch) };
     let began = std::time::Instant::now();
     let admitted = match asks.admit(&reach, &mut Vec::new()).await {
@@ -43,5 +67,5 @@ pub async fn serve(visit: Arc<Visit>, client: Wire, target: Target) {
     // So that a release of plain TCP shows something too: how many connections, and how long each took to be made.
     admitted.counts.answered(visit.worker.index, StatusCode::OK, began.elapsed());
     // A side that breaks off is an end like another.
-    let _ = copy::both_ways(client.stream(), &replica).await;
+    let _ = copy::both_ways(&client, &replica).await;
 }

@@ -2,7 +2,9 @@
 
 use super::live::{Live, Probed};
 use super::standing::Standing;
+use crate::connections::{Gate, Room, Trusted};
 use crate::model::{ComponentRoutes, EdgeSettings, RouteKey, Traffic};
+use crate::process::memory_bytes;
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Edge {
     pub settings: EdgeSettings,
     pub workers: usize,
+    /// Every client has a place here.
+    pub gate: Arc<Gate>,
     /// Told to end: nothing new comes in, what is there goes on for the drain.
     pub ending: CancellationToken,
     live: ArcSwap<Live>,
@@ -21,11 +25,21 @@ pub struct Edge {
 }
 
 impl Edge {
-    pub fn new(settings: EdgeSettings, workers: usize) -> Self {
+    /// `files`: so many this process may have open.
+    pub fn new(settings: EdgeSettings, workers: usize, files: usize) -> Self {
+        // A client's connection takes one, and its counterpart to a replica another.
+        let room = Room::within(files, 2, memory_bytes());
+        let trusted = match settings.inside {
+            // A component may have as many connections as it likes to another one of its environment.
+            true => Trusted::everybody(),
+            false => Trusted::new(&settings.trusted_proxies),
+        };
+        let gate = Gate::new(room, trusted);
         let nothing = Live::new([], &Probed::new(), |_| Arc::new(Standing::new(workers)));
         Self {
             settings,
             workers,
+            gate,
             ending: CancellationToken::new(),
             live: ArcSwap::from_pointee(nothing),
             version: watch::Sender::new(0),

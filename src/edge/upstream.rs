@@ -4,14 +4,38 @@ use super::admit::Reach;
 use super::body::RequestBody;
 use super::head::Speaks;
 use super::replica::{Http1Connection, LiveReplica};
-use super::wire::{Watch, Wire};
+use crate::connections::{Watch, Wire};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::io::{Error, ErrorKind, Result};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
+
+/// So much is read from a replica at once: just less than hyper's smallest buffer, so that it makes no larger ones. That and
+/// little more is what waits for a client that does not read, at each of three places.
+const PIECE: usize = 8191;
+/// An answer's head has at most so many bytes, and so many of a request's body wait for a replica.
+const LONGEST_HEAD: usize = 32 * 1024;
+/// HTTP/2: of an answer that its client does not read, so much comes; and of all answers of a connection so much, that a few
+/// of those do not hold up the others.
+const STREAM_BYTES: u32 = 32 * 1024;
+const CONNECTION_BYTES: u32 = 16 * 1024 * 1024;
+
+/// So much of what a replica sends the kernel keeps until it is read. Replicas are near, so more would not be quicker; and what
+/// waits for thousands of clients that do not read would use up the memory that all TCP of the machine shares.
+const RECEIVED: u32 = 32 * 1024;
+
+fn http2_builder() -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .initial_stream_window_size(STREAM_BYTES)
+        .initial_connection_window_size(CONNECTION_BYTES)
+        .max_send_buf_size(LONGEST_HEAD);
+    builder
+}
 
 pub struct HttpReach {
     pub worker: usize,
@@ -47,7 +71,11 @@ impl Reach for HttpReach {
                     return Ok(Connection::Idle(idle));
                 }
                 let (wire, watch) = self.connect(replica, port).await?;
-                let (sender, connection) = http1::handshake(TokioIo::new(wire)).await.map_err(Error::other)?;
+                let (sender, connection) = http1::Builder::new()
+                    .max_buf_size(LONGEST_HEAD)
+                    .handshake(TokioIo::new(wire.in_pieces(PIECE)))
+                    .await
+                    .map_err(Error::other)?;
                 // Ends with the sender, or when the replica closes; what went wrong the sender is told.
                 tokio::spawn(connection.with_upgrades());
                 Ok(Connection::New(Http1Connection { sender, watch }))
@@ -57,8 +85,7 @@ impl Reach for HttpReach {
                     return Ok(Connection::Http2(shared));
                 }
                 let (wire, _) = self.connect(replica, port).await?;
-                let (sender, connection) =
-                    http2::handshake(TokioExecutor::new(), TokioIo::new(wire)).await.map_err(Error::other)?;
+                let (sender, connection) = http2_builder().handshake(TokioIo::new(wire)).await.map_err(Error::other)?;
                 tokio::spawn(connection);
                 replica.share(self.worker, port, sender.clone());
                 Ok(Connection::Http2(sender))
@@ -73,13 +100,20 @@ impl HttpReach {
     }
 }
 
+async fn connect_to(address: SocketAddr) -> Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A kernel that refuses it keeps more.
+    let _ = socket.set_recv_buffer_size(RECEIVED);
+    socket.connect(address).await
+}
+
 pub async fn connect(replica: &LiveReplica, port: u16, within: Duration) -> Result<TcpStream> {
     let connecting = async {
         let at = replica.addresses().await?;
-        match (TcpStream::connect((at.first, port)).await, at.also) {
+        match (connect_to(SocketAddr::new(at.first, port)).await, at.also) {
             // An app may listen on IPv6 alone.
             (Err(refused), Some(also)) if refused.kind() == ErrorKind::ConnectionRefused => {
-                TcpStream::connect((also, port)).await
+                connect_to(SocketAddr::new(also, port)).await
             }
             (connected, _) => connected,
         }

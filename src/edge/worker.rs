@@ -2,10 +2,11 @@
 //! the one that accepted it, and so do its connections to replicas.
 
 use super::listening::{Accepts, Listening};
+use super::serve_tcp::Wants;
 use super::state::Edge;
 use super::visit::{Entrance, Visit};
-use super::wire::Wire;
-use super::{serve_http, serve_tcp};
+use super::{serve_http, serve_tcp, tls};
+use crate::connections::{Kind, Wire};
 use crate::model::EntryProtocol;
 use futures_util::FutureExt;
 use hyper_util::rt::TokioExecutor;
@@ -21,9 +22,10 @@ use tokio_util::task::TaskTracker;
 const REST: Duration = Duration::from_millis(50);
 /// Less than any time that a request may take.
 const TICK: Duration = Duration::from_millis(100);
-/// What a client has begun to say is told apart within this time.
-/// The first byte of a record with a handshake (RFC 8446, 5.1); no request of HTTP begins so.
-const TLS_HANDSHAKE: u8 = 22;
+const GIVES_BACK_EVERY: Duration = Duration::from_secs(1);
+/// So many connections more or fewer take or leave enough to look for it.
+const MANY: usize = 64;
+/// What a client of a front has begun to say is told apart within this time.
 const BEGINS_WITHIN: Duration = Duration::from_secs(1);
 /// After the drain, WebSockets that are told to close may take so long.
 const LAST_WORDS: Duration = Duration::from_millis(1200);
@@ -51,10 +53,10 @@ pub fn start(edge: Arc<Edge>, index: usize) -> std::io::Result<Running> {
 }
 
 async fn work(edge: Arc<Edge>, index: usize, mut told: UnboundedReceiver<Accepts>) {
-    let worker =
-        Arc::new(Worker { index, connections: TaskTracker::new(), http: serve_http::builder(edge.settings.inside) });
+    let worker = Arc::new(Worker { index, connections: TaskTracker::new(), http: serve_http::builder() });
     let accepting = TaskTracker::new();
     tokio::spawn(tick());
+    tokio::spawn(give_memory_back(worker.clone()));
     loop {
         tokio::select! {
             () = edge.ending.cancelled() => break,
@@ -85,6 +87,20 @@ async fn tick() {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
+    }
+}
+
+/// What a crowd took in coming, and what it had when it has left, goes back to the machine: the allocator keeps what is free for
+/// this thread's next need.
+async fn give_memory_back(worker: Arc<Worker>) {
+    let mut before = 0usize;
+    loop {
+        tokio::time::sleep(GIVES_BACK_EVERY).await;
+        let now = worker.connections.len();
+        if now.abs_diff(before) > MANY.max(before / 4) {
+            crate::process::give_memory_back();
+            before = now;
+        }
     }
 }
 
@@ -135,41 +151,78 @@ async fn welcome(
     stream: TcpStream,
     peer: SocketAddr,
 ) {
-    let (wire, watch) = Wire::new(stream);
+    let (wire, watch) = Wire::of_stranger(stream);
     let entrance = listening.entrance;
-    let visit = Arc::new(Visit::new((edge, worker), entrance, peer.ip(), watch, listening.closed.clone()));
+    let is_open = match &entrance {
+        Entrance::Port(address) => edge.live().port(address).is_some_and(|to| to.protocol == EntryProtocol::Tcp),
+        Entrance::Shared => false,
+    };
+    let kind = if is_open { Kind::Open } else { Kind::Asks };
+    let Ok(place) = edge.gate.enter(peer.ip(), kind, watch.clone()) else {
+        return;
+    };
+    let visit = Arc::new(Visit::new((edge, worker), entrance, peer.ip(), (place, watch), listening.closed.clone()));
     let Entrance::Port(address) = entrance else { return serve_http::serve(visit, wire).await };
-    match known_protocol(&visit, &address).await {
-        Some((EntryProtocol::Tcp, target)) => serve_tcp::serve(visit, wire, target).await,
-        Some((_, target)) if is_passed_on(&visit, &wire).await => {
+    let known = {
+        // Who waits for a replica waits rightly.
+        let _waiting = visit.place.guest.waiting();
+        known_protocol(&visit, &address).await
+    };
+    match known {
+        Some((EntryProtocol::Tcp, target)) => serve_tcp::serve(visit, wire, target, Wants::Anything).await,
+        Some((_, target)) => {
+            let began = tokio::select! {
+                began = begins(&visit, &wire) => began,
+                () = visit.is_over(visit.patience()) => return,
+            };
             // Where it leads may have changed while the client said nothing.
             let target = visit.edge.live().port(&address).cloned().unwrap_or(target);
-            serve_tcp::serve(visit, wire, target).await;
+            match began {
+                Begins::Http => serve_http::serve(visit, wire).await,
+                Begins::Tls => {
+                    let leads_there = {
+                        let _waiting = visit.place.guest.waiting();
+                        tls::leads_there(&visit, &address).await
+                    };
+                    match leads_there {
+                        Some(target) => serve_tcp::serve(visit, wire, target, Wants::Tls).await,
+                        // Nobody here could read it.
+                        None => {
+                            tracing::debug!(listen = %address, peer = %visit.peer, "TLS is asked for, and no replica speaks it")
+                        }
+                    }
+                }
+                Begins::Other => serve_tcp::serve(visit, wire, target, Wants::Anything).await,
+            }
         }
-        Some(_) => serve_http::serve(visit, wire).await,
         None => {}
     }
 }
 
-/// Whether the connection is none that is served request by request, by what the client says first.
-async fn is_passed_on(visit: &Visit, wire: &Wire) -> bool {
-    match visit.edge.settings.inside {
-        true => !speaks_http1(visit, wire).await,
-        false => begins_with_tls(visit, wire).await,
-    }
+/// What a client at a port of HTTP says first.
+enum Begins {
+    Http,
+    /// To which only the replica has the key. It may answer plain HTTP there too, were it only to say that this is not what it
+    /// expects.
+    Tls,
+    /// What a front passes on as it is.
+    Other,
 }
 
-/// Whether the client wants TLS, to which only the replica has the key. It may answer plain HTTP there too, were it only to
-/// say that this is not what it expects.
-async fn begins_with_tls(visit: &Visit, wire: &Wire) -> bool {
+async fn begins(visit: &Visit, wire: &Wire) -> Begins {
     let mut first = [0; 1];
-    tokio::select! {
+    let peeked = tokio::select! {
         // What is there already counts, also when the edge ends.
         biased;
-        peeked = tokio::time::timeout(serve_http::HEAD_WITHIN, wire.peek(&mut first)) => {
-            matches!(peeked, Ok(Ok(1))) && first[0] == TLS_HANDSHAKE
-        }
-        () = visit.ending.cancelled() => false,
+        peeked = wire.peek(&mut first) => peeked,
+        () = visit.ending.cancelled() => return Begins::Http,
+    };
+    if matches!(peeked, Ok(1)) && first[0] == tls::HANDSHAKE {
+        return Begins::Tls;
+    }
+    match visit.edge.settings.inside && !speaks_http1(visit, wire).await {
+        true => Begins::Other,
+        false => Begins::Http,
     }
 }
 

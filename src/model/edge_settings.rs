@@ -22,6 +22,11 @@ pub struct EdgeSettings {
     /// Until the answer's head, counted from the last sign of life of the request's body.
     pub answer_timeout: Duration,
     pub connect_timeout: Duration,
+    /// From a connection of HTTP to the end of its first request's head.
+    pub head_timeout: Duration,
+    /// How long bytes may wait for a client that takes none of them. Where the edge passes on bytes (plain TCP, WebSocket), it
+    /// is [`EdgeSettings::UNREAD_OPEN`] times as long: who reads a database's answer row by row may take its time.
+    pub unread_timeout: Duration,
     /// What the environments' edge networks are cut from.
     pub addresses: Ipv4Net,
     /// It is a front: its clients are components, and nothing is added to what they send.
@@ -47,10 +52,16 @@ impl Default for EdgeSettings {
             drain: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(2),
+            head_timeout: Duration::from_secs(30),
+            unread_timeout: Duration::from_secs(60),
             addresses: Ipv4Net::new_assert([10, 213, 0, 0].into(), 16),
             inside: false,
         }
     }
+}
+
+impl EdgeSettings {
+    pub const UNREAD_OPEN: u32 = 5;
 }
 
 impl EdgeAddress {

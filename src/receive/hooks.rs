@@ -5,6 +5,7 @@ use super::intake::{Answer, Expected, Intake, Outcome, Verified};
 use super::problem::Problem;
 use super::request_id::{self, RequestId};
 use super::said::Said;
+use crate::connections::Caller;
 use crate::forge::{self, Proof, SignatureVerdict};
 use crate::model::{ForgeKind, ProjectName, Secret};
 use axum::body::Body;
@@ -98,6 +99,7 @@ fn not_proven() -> Problem {
 async fn receive(
     State(receiver): State<Arc<Receiver>>,
     Extension(request_id): Extension<RequestId>,
+    caller: Option<Extension<Caller>>,
     name: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     body: Body,
@@ -105,7 +107,12 @@ async fn receive(
     // A name that cannot be read is a name that no project has.
     let name = name.map(|Path(name)| name).unwrap_or_default();
     let span = tracing::info_span!("delivery", request.id = %request_id, project = name.get(..63).unwrap_or(&name));
-    receiver.answer(&name, headers, body, request_id).instrument(span).await.unwrap_or_else(Problem::into_response)
+    let caller = caller.map(|Extension(caller)| caller);
+    receiver
+        .answer(&name, headers, (body, caller), request_id)
+        .instrument(span)
+        .await
+        .unwrap_or_else(Problem::into_response)
 }
 
 impl Receiver {
@@ -113,7 +120,7 @@ impl Receiver {
         self: Arc<Self>,
         name: &str,
         headers: HeaderMap,
-        body: Body,
+        (body, caller): (Body, Option<Caller>),
         request_id: RequestId,
     ) -> Result<Response, Problem> {
         let encoded = headers.get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
@@ -123,7 +130,7 @@ impl Receiver {
                 "set the webhook's content type to application/json (or application/x-www-form-urlencoded), uncompressed",
             ));
         }
-        let mut body = self.bodies.read(&headers, body).await?;
+        let mut body = self.bodies.read(&headers, body, caller).await?;
         let busy = || Problem::try_again("Launchway is busy: try again in a moment");
         let _turn = timeout(self.stored_within, self.turns.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())?;
         let expected = self.intake.expected(name);

@@ -8,6 +8,7 @@ mod hooks;
 mod intake;
 mod problem;
 mod request_id;
+mod room;
 mod said;
 
 pub use body::BodyLimits;

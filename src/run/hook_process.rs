@@ -87,7 +87,7 @@ impl HookRun {
         let mut command = tokio::process::Command::new(&self.path);
         command.env_clear().envs(self.variables).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.current_dir(self.path.parent().unwrap_or(Path::new("/"))).process_group(0).kill_on_drop(true);
-        let mut child = match command.spawn() {
+        let mut child = match crate::process::as_it_was(&mut command).spawn() {
             Ok(child) => child,
             Err(error) => return HookEnd::CannotStart(error),
         };

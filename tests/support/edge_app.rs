@@ -171,6 +171,18 @@ async fn answer(
             });
             return Ok(streamed(&seen, receiver));
         }
+        "/large" => {
+            let body = Bytes::from_static(&[b'x'; 64 * 1024]);
+            tokio::spawn(async move {
+                // More than everybody on the way keeps for a client that does not read.
+                for _ in 0..1024 {
+                    if sender.send(Ok(Frame::data(body.clone()))).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            return Ok(streamed(&seen, receiver));
+        }
         "/trailers" => {
             let asked = request.headers().clone();
             let body = request.into_body().collect().await.map_err(std::io::Error::other)?;

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod base_image;
 pub mod build_world;
+pub mod crowd;
 pub mod delivery;
 pub mod edge_app;
 pub mod edge_world;

@@ -1,6 +1,7 @@
 //! The real receiver on a real port, with an intake that keeps in memory what it was given.
 
 use async_trait::async_trait;
+use launchway::connections::{Gate, Pace, Patience, Public, Room, Trusted, serve};
 use launchway::forge::Proof;
 use launchway::model::{DeploymentId, EnvironmentName, EventKind, ForgeKind, ProjectName, Secret};
 use launchway::receive::{Answer, Expected, Intake, Limits, Outcome, Started, Verified, routes};
@@ -8,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 pub const SECRET: &str = "It's a Secret to Everybody";
 
@@ -93,7 +95,12 @@ impl Receiver {
         let router = routes(intake.clone(), limits).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        // As the server does, with less patience.
+        let patience =
+            Patience { first: Duration::from_secs(1), idle: Duration::from_secs(30), unread: Duration::from_secs(1) };
+        let pace = Pace { grace: Duration::from_secs(10), bytes_per_second: 1024 };
+        let public = Public { gate: Gate::new(Room::of(1024), Trusted::default()), patience, pace };
+        let server = tokio::spawn(serve(listener, router, public, CancellationToken::new()));
         // The client is built with TLS although these tests use none.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();

@@ -276,6 +276,15 @@ PORT = "{app_port}"
         self.serve_by(command).await;
     }
 
+    /// The same with so many files at first, which it may raise.
+    pub async fn serve_with_files(&mut self, files: usize) {
+        let server = self.command();
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -Sn {files} && exec \"$@\""), "sh"]).arg(server.get_program());
+        command.args(server.get_args()).current_dir(self.folder.path());
+        self.serve_by(command).await;
+    }
+
     /// The same with another program.
     pub async fn serve_as(&mut self, program: &Path) {
         self.serve_by(self.command_of(program)).await;

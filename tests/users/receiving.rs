@@ -332,9 +332,43 @@ async fn a_body_that_trickles_in_is_given_up() {
     assert!(answer.contains("the body did not arrive within 0.3 s"), "{answer}");
 }
 
+/// Longer than any body may take that does not move, and at a pace that an honest sender with a slow line has.
+#[tokio::test]
+async fn a_large_body_that_keeps_coming_is_taken() {
+    let limits = BodyLimits { within: Duration::from_millis(500), bytes_per_second: 100_000, ..BodyLimits::default() };
+    let receiver = Receiver::with(Limits { body: limits, ..Limits::default() }).await;
+    let body = format!("{{\"zen\": \"{}\"}}", "x".repeat(1_000_000)).into_bytes();
+    let signature = code(SECRET, &body);
+    let pieces: Vec<Vec<u8>> = body.chunks(20_000).map(<[u8]>::to_vec).collect();
+    let began = Instant::now();
+    let paced = futures_util::stream::unfold(pieces.into_iter(), |mut left| async {
+        let piece = left.next()?;
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        Some((Ok::<_, std::io::Error>(piece), left))
+    });
+    let request = unsigned(&receiver, "github", "ping", Vec::new())
+        .header("X-Hub-Signature-256", format!("sha256={signature}"))
+        .header("X-GitHub-Delivery", "slow")
+        .body(reqwest::Body::wrap_stream(paced));
+    assert_eq!(answer(request).await.0, 200);
+    assert!(began.elapsed() > Duration::from_secs(1), "it was to take longer than what does not move may");
+}
+
+#[tokio::test]
+async fn who_says_nothing_or_half_of_something_is_closed() {
+    let receiver = Receiver::start().await;
+    for said in ["", "P", "GET / HTTP/1.1\r\nHost: a\r\nX-A", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        let mut socket = tokio::net::TcpStream::connect(receiver.address).await.unwrap();
+        socket.write_all(said.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let closed = tokio::time::timeout(Duration::from_secs(20), socket.read_to_end(&mut answer)).await;
+        assert!(closed.is_ok(), "{said:?} is waited for");
+    }
+}
+
 #[tokio::test]
 async fn bodies_that_together_are_too_large_are_asked_to_come_again() {
-    let limits = BodyLimits { bytes_at_once: 2000, ..BodyLimits::default() };
+    let limits = BodyLimits { bytes_at_once: 4000, ..BodyLimits::default() };
     let receiver = Receiver::with(Limits { body: limits, ..Limits::default() }).await;
     let mut waiting = tokio::net::TcpStream::connect(receiver.address).await.unwrap();
     let head =

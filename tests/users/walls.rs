@@ -4,33 +4,49 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Room -> rooms that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("model", &[]),
     ("config", &["model"]),
+    ("process", &[]),
+    ("connections", &["process"]),
     ("compose", &["model"]),
     ("plan", &["model"]),
     ("forge", &["model", "plan"]),
     ("source", &["model", "plan"]),
     ("build", &["model", "plan"]),
-    ("engine", &["model", "plan"]),
-    ("edge", &["model"]),
+    ("engine", &["model", "plan", "process"]),
+    ("edge", &["model", "process", "connections"]),
     ("report", &["model", "plan"]),
     ("store", &["model", "plan"]),
     // It defines what it asks of the rest (`Intake`); `run` implements that.
-    ("receive", &["model", "forge"]),
+    ("receive", &["model", "forge", "connections"]),
     (
         "run",
         &[
             "model", "config", "compose", "plan", "forge", "source", "build", "engine", "edge", "report", "store",
-            "receive",
+            "receive", "process",
         ],
     ),
     ("web", &["model", "config", "plan", "source", "engine", "report", "store", "receive", "run"]),
     (
         "cli",
         &[
-            "model", "config", "compose", "plan", "forge", "source", "build", "engine", "edge", "report", "store",
-            "receive", "run", "web",
+            "model",
+            "config",
+            "compose",
+            "plan",
+            "forge",
+            "source",
+            "build",
+            "engine",
+            "edge",
+            "report",
+            "store",
+            "receive",
+            "run",
+            "web",
+            "process",
+            "connections",
         ],
     ),
 ];

@@ -93,7 +93,7 @@ bake = "soon"
 
 #[test]
 fn an_unknown_key_is_named_with_its_line() {
-    insta::assert_snapshot!(problems("listen = \"127.0.0.1:1\"\nlissten = 1\n"), @"launchway.toml:2: unknown field `lissten`, expected one of `listen`, `public-url`, `data`, `engine`, `hooks`, `limits`, `keep`, `edge`, `metrics`, `telemetry`, `registries`, `projects`");
+    insta::assert_snapshot!(problems("listen = \"127.0.0.1:1\"\nlissten = 1\n"), @"launchway.toml:2: unknown field `lissten`, expected one of `listen`, `public-url`, `trusted-proxies`, `data`, `engine`, `hooks`, `limits`, `keep`, `edge`, `metrics`, `telemetry`, `registries`, `projects`");
 }
 
 #[test]
@@ -136,6 +136,10 @@ fn an_edge_is_read_with_its_defaults() {
     let edge = with(
         "[edge]\nlisten = [\":80\", \"192.0.2.7:8080\"]\nhold = \"5s\"\nhold-most = 10\ntrusted-proxies = \"10.0.0.1\"\naddresses = \"10.64.0.0/12\"\n",
     );
+    let here = format!("trusted-proxies = \"127.0.0.1\"\n{GOOD}[edge]\ntrusted-proxies = \"10.0.0.0/8\"\n");
+    let here = parse(&here, Path::new("launchway.toml")).unwrap();
+    assert_eq!(here.trusted_proxies, ["10.0.0.0/8".parse().unwrap(), "127.0.0.1/32".parse().unwrap()]);
+    assert_eq!(here.edge.unwrap().trusted_proxies, here.trusted_proxies);
     let listen: Vec<String> = edge.listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, [":80", "192.0.2.7:8080"]);
     assert_eq!((edge.hold, edge.hold_most, edge.drain), (Duration::from_secs(5), 10, Duration::from_secs(30)));

@@ -121,3 +121,55 @@ fn an_id_is_kept_when_it_can_be_written_into_a_log() {
     assert_eq!(made.len(), 32);
     assert_eq!(headers.get(REQUEST_ID), Some(&made));
 }
+
+/// What a program behind CGI or WSGI takes for one of them.
+#[test]
+fn headers_that_are_spelled_otherwise_imitate_nothing() {
+    let request = || {
+        let mut request = Request::get("/").header("host", "shop.test").header("my_own", "stays");
+        for name in [
+            "X_Forwarded_For",
+            "X-Forwarded_For",
+            "x_forwarded-proto",
+            "X.Forwarded.For",
+            "X_Real_IP",
+            "X-Real_IP",
+            "X_Request_Id",
+            "Content_Length",
+            "Transfer_Encoding",
+            "Proxy",
+        ] {
+            request = request.header(name, "203.0.113.9");
+        }
+        parts(request)
+    };
+    let expected = "GET / HTTP/1.1\nhost: shop.test\nmy_own: stays\nx-forwarded-for: 192.0.2.7\nx-forwarded-host: shop.test\nx-forwarded-proto: http";
+    assert_eq!(sent(request(), &EdgeSettings::default()).join("\n"), expected);
+    // A proxy says these in the usual spelling; what is spelled otherwise came from its client.
+    let trusting = EdgeSettings { trusted_proxies: vec!["192.0.2.0/24".parse().unwrap()], ..EdgeSettings::default() };
+    assert_eq!(sent(request(), &trusting).join("\n"), expected);
+}
+
+#[test]
+fn connection_takes_off_nothing_that_says_who_asks() {
+    let request = Request::get("/")
+        .header("host", "shop.test")
+        .header("connection", "X-Forwarded-For, x-forwarded-proto, x-real-ip, x-request-id, authorization, x-hop")
+        .header("x-forwarded-for", "203.0.113.9")
+        .header("x-forwarded-proto", "https")
+        .header("x-real-ip", "203.0.113.9")
+        .header("x-request-id", "id-1")
+        .header("authorization", "who it is")
+        .header("x-hop", "1");
+    let trusting = EdgeSettings { trusted_proxies: vec!["192.0.2.0/24".parse().unwrap()], ..EdgeSettings::default() };
+    insta::assert_snapshot!(sent(parts(request), &trusting).join("\n"), @r"
+    GET / HTTP/1.1
+    authorization: who it is
+    host: shop.test
+    x-forwarded-for: 203.0.113.9, 192.0.2.7
+    x-forwarded-host: shop.test
+    x-forwarded-proto: https
+    x-real-ip: 203.0.113.9
+    x-request-id: id-1
+    ");
+}

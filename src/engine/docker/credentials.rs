@@ -125,12 +125,9 @@ async fn ask_helper(helpers: &Path, helper: &str, registry: &str) -> anyhow::Res
     let harmless = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     ensure!(!helper.is_empty() && helper.chars().all(harmless), "{helper:?} is no name of a credential helper");
     let program = format!("docker-credential-{helper}");
-    let mut child = tokio::process::Command::new(helpers.join(&program))
-        .arg("get")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
+    let mut command = tokio::process::Command::new(helpers.join(&program));
+    command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut child = crate::process::as_it_was(&mut command)
         .spawn()
         .with_context(|| format!("running {program}, which Docker's config.json names"))?;
     let input = child.stdin.take();
