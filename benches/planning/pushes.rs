@@ -158,6 +158,8 @@ impl<'a> Planner<'a> {
             reader: self.reader(&never),
             resolve: Resolve::Pull { engine: &self.engine, works: None, log: &log, cancel: &CancellationToken::new() },
             known: None,
+            allowed_images: &[],
+            accounts: &RegistryAccounts::default(),
             anew: Anew { build: false, pull: false, by: DeploymentId(1), store: None, now_ms: 0 },
         };
         settle(&settling).await.unwrap_or_else(|error| panic!("{error}"))
@@ -265,6 +267,7 @@ impl Engine for SilentEngine {
     async fn pull(
         &self,
         _: &str,
+        _: &ProjectName,
         _: &(dyn for<'p> Fn(&'p str) + Send + Sync),
         _: &CancellationToken,
     ) -> Result<Image, EngineError> {

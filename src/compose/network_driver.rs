@@ -6,8 +6,10 @@ use crate::model::Network;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
+type IsHarmless = fn(&str) -> bool;
+
 /// Options of the bridge driver that concern the network alone, and what they may be.
-const OF_BRIDGE: &[(&str, fn(&str) -> bool)] = &[
+const OF_BRIDGE: &[(&str, IsHarmless)] = &[
     ("com.docker.network.bridge.enable_icc", is_flag),
     ("com.docker.network.bridge.enable_ip_masquerade", is_flag),
     ("com.docker.network.bridge.host_binding_ipv4", is_address),

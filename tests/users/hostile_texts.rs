@@ -150,7 +150,7 @@ async fn what_an_earlier_launchway_stored_is_read_plainly_too() {
 #[tokio::test]
 async fn files_of_a_stranger_are_checked_and_explained_plainly() {
     let folder = tempfile::tempdir().unwrap();
-    let hostile = HOSTILE.replace('\u{7f}', "").replace('\u{8}', "");
+    let hostile = HOSTILE.replace(['\u{7f}', '\u{8}'], "");
     let yaml = format!("services:\n  web:\n    image: busybox\n    {}: 1\n", serde_json::to_string(&hostile).unwrap());
     std::fs::write(folder.path().join("compose.yaml"), yaml).unwrap();
     let body = serde_json::json!({ "ref": "refs/heads/ma\u{202e}in", "before": "0".repeat(40), "after": "a".repeat(40),

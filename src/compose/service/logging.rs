@@ -9,9 +9,11 @@ use crate::model::Logging;
 use std::collections::BTreeMap;
 
 const PLAIN: &[&str] = &["json-file", "local"];
+type IsFine = fn(&str) -> bool;
+
 /// Of the plain drivers, with what they may be. Without a driver they go to whichever the engine's settings name, so that
 /// nothing else may be there.
-const OPTIONS: &[(&str, fn(&str) -> bool, &str)] = &[
+const OPTIONS: &[(&str, IsFine, &str)] = &[
     ("max-size", is_size, "a size, such as 20m, or -1"),
     // The engine renames each of them whenever one is full.
     ("max-file", is_file_count, "a whole number from 1 to 100"),

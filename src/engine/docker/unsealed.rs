@@ -38,6 +38,6 @@ impl DockerEngine {
     fn if_unsealed(&self, kind: Kind, id: String, name: String, labels: Labels) -> Option<Recorded> {
         let is_labelled = labels.keys().any(|key| key.starts_with(label::OWN));
         let is_known = || matches!(self.ownership.whose(kind, &id, labels.clone()), Whose::Ours(_));
-        (is_labelled && !is_known()).then(|| Recorded { kind, id, name, labels })
+        (is_labelled && !is_known()).then_some(Recorded { kind, id, name, labels })
     }
 }

@@ -83,7 +83,7 @@ fn base64(secret: &[u8], before: usize) -> (Vec<u8>, Form) {
     let bits = data.len() * 8;
     let (skip, whole) = ((before * 8).div_ceil(6), bits / 6);
     let own = text.get(skip..whole).unwrap_or_default().to_vec();
-    (own, Form::Base64 { before: before > 0, after: bits % 6 != 0 })
+    (own, Form::Base64 { before: before > 0, after: !bits.is_multiple_of(6) })
 }
 
 fn in_urls(byte: u8) -> u8 {
