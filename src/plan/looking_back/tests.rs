@@ -39,7 +39,7 @@ fn replica(release: &Release) -> Recorded {
 fn what_an_earlier_version_made_is_known_by_release_deployment_and_fingerprint() {
     let (past, release) = past();
     let own = replica(&release);
-    assert_eq!(past.made(vec!std::slice::from_ref(&own)), [own.clone()]);
+    assert_eq!(past.made(vec![own.clone()]), std::slice::from_ref(&own));
     for (key, value) in [
         (label::PROJECT, "bank"),
         (label::ENVIRONMENT, "staging"),
