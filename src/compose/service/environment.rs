@@ -2,6 +2,7 @@
 
 use super::component::Context;
 use super::container::own_labels;
+use super::labels::{is_reserved, why_reserved};
 use crate::compose::dotenv::{self, Format};
 use crate::compose::view::View;
 use crate::model::{Place, RepoPath};
@@ -116,7 +117,12 @@ pub fn labels(context: &Context<'_>, view: &View<'_>) -> BTreeMap<String, String
         let Some(path) = file.text().and_then(|text| inside(&file, &text)) else { continue };
         let Some(Some(text)) = content(context, &file, &path, true) else { continue };
         match dotenv::parse(&text, Format::Compose, &BTreeMap::new(), context.loader.spent()) {
-            Ok(read) => labels.extend(read.values),
+            Ok(read) => {
+                for key in read.values.keys().filter(|key| is_reserved(key)) {
+                    file.error(format!("{path} has the label {key}: {}", why_reserved()));
+                }
+                labels.extend(read.values);
+            }
             Err(error) => {
                 file.problems.error(Some(Place { file: path.to_string(), line: error.line }), "", error.message);
             }

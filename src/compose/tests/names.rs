@@ -126,3 +126,14 @@ services:
     compose.yaml:10: services.a.networks.default.ipv4_address: "10.0.0.300" is not an IP address
     "#);
 }
+
+#[test]
+fn labels_of_launchways_own_are_in_no_file() {
+    let compose = "services: {a: {image: x, label_file: [own.env], labels: {launchway.role: front}}}\n";
+    let files = [("own.env", "color=blue\nlaunchway.edge-address-6=::1\ncom.docker.compose.oneoff=True\n")];
+    assert_snapshot!(messages(compose, &files), @r"
+    compose.yaml:1: services.a.label_file[0]: own.env has the label com.docker.compose.oneoff: labels that begin with launchway. or com.docker.compose. are Launchway's and Compose's own
+    compose.yaml:1: services.a.label_file[0]: own.env has the label launchway.edge-address-6: labels that begin with launchway. or com.docker.compose. are Launchway's and Compose's own
+    compose.yaml:1: services.a.labels.launchway.role: labels that begin with launchway. or com.docker.compose. are Launchway's and Compose's own
+    ");
+}
