@@ -143,7 +143,12 @@ async fn a_name_that_others_hold_goes_to_the_build_that_takes_their_stack_over()
     let world = World::new().await;
     let docker = &world.engine.docker;
     let name = format!("story/{}:stack", world.project);
-    name_image(&world, BASE, &name).await;
+    // An image of its own: containers of every other story are made of the base image.
+    let by_hand =
+        crate::support::build_world::BuildWorld::with(&format!("FROM BASE\nRUN echo {} > /by-hand\n", world.project))
+            .await;
+    let image = by_hand.build(crate::support::build_world::spec()).await.unwrap().id;
+    name_image(&world, &image, &name).await;
     // As `docker compose up` leaves it.
     let project = format!("{}-production", world.project);
     let label = |kind: &str, value: &str| (format!("com.docker.compose.{kind}"), value.to_string());
