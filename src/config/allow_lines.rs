@@ -39,9 +39,12 @@ fn added(before: Option<Value>, wanted: Value) -> Value {
     match (before, wanted) {
         (Some(Value::Array(mut all)), Value::Array(more)) => {
             for one in more {
-                all.retain(|held| name_of(held) != name_of(&one) || is_wider(held, &one));
-                if !all.iter().any(|held| name_of(held) == name_of(&one)) {
-                    all.push(one);
+                match all.iter().position(|held| name_of(held) == name_of(&one)) {
+                    Some(at) => {
+                        let held = all.remove(at);
+                        all.push(both(held, one));
+                    }
+                    None => all.push(one),
                 }
             }
             Value::Array(all)
@@ -55,8 +58,18 @@ fn name_of(value: &Value) -> String {
     value.get("name").unwrap_or(value).to_string()
 }
 
-fn is_wider(held: &Value, wanted: &Value) -> bool {
-    held.get("write").is_some() || wanted.get("write").is_none()
+/// What either allows of one thing.
+fn both(held: Value, wanted: Value) -> Value {
+    match (held, wanted) {
+        (Value::Table(mut held), Value::Table(wanted)) => {
+            let is_set = |value: &Value| value.as_bool() != Some(false);
+            held.retain(|_, value| is_set(value));
+            held.extend(wanted.into_iter().filter(|(_, value)| is_set(value)));
+            Value::Table(held)
+        }
+        (table @ Value::Table(_), _) | (_, table @ Value::Table(_)) => table,
+        (held, _) => held,
+    }
 }
 
 /// A value on one line.

@@ -90,7 +90,10 @@ pub struct Permissions {
 pub struct ExternalGrant {
     /// As the engine has it; no pattern.
     pub name: String,
+    /// Of a volume: it may be written in.
     pub write: bool,
+    /// Of a network: the project may answer there to names that others have, or that have a dot.
+    pub names: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,14 +104,16 @@ enum WrittenGrant {
         name: String,
         #[serde(default)]
         write: bool,
+        #[serde(default)]
+        names: bool,
     },
 }
 
 impl From<WrittenGrant> for ExternalGrant {
     fn from(written: WrittenGrant) -> Self {
         match written {
-            WrittenGrant::Name(name) => Self { name, write: false },
-            WrittenGrant::Full { name, write } => Self { name, write },
+            WrittenGrant::Name(name) => Self { name, write: false, names: false },
+            WrittenGrant::Full { name, write, names } => Self { name, write, names },
         }
     }
 }
@@ -116,8 +121,8 @@ impl From<WrittenGrant> for ExternalGrant {
 impl From<ExternalGrant> for WrittenGrant {
     fn from(grant: ExternalGrant) -> Self {
         match grant {
-            ExternalGrant { name, write: false } => WrittenGrant::Name(name),
-            ExternalGrant { name, write } => WrittenGrant::Full { name, write },
+            ExternalGrant { name, write: false, names: false } => WrittenGrant::Name(name),
+            ExternalGrant { name, write, names } => WrittenGrant::Full { name, write, names },
         }
     }
 }

@@ -195,7 +195,8 @@ fn mounts(release: &Release, component: &Component, predecessor: Option<&Observe
                 name: release.stack.volumes.get(key).map(|volume| volume.name.clone()).unwrap_or_else(|| key.clone()),
                 target,
                 read_only,
-                no_copy: *no_copy,
+                // The engine would fill an empty one from the image, and so write into what may only be read.
+                no_copy: *no_copy || read_only && release.stack.volumes.get(key).is_some_and(|volume| volume.external),
                 subpath: subpath.clone(),
             },
             MountSource::Anonymous => match inherited.get(&mount.target) {

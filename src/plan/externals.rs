@@ -1,6 +1,6 @@
 //! Volumes and networks that a release takes and did not make: whose they are, and whether launchway.toml allows it.
 
-use super::grants::Grants;
+use super::grants::{Grantee, Grants};
 use super::routing::EDGE_NETWORK;
 use crate::model::{AnotherStore, MountSource, Network, Observed, Place, Problem, Release, Volume, label, own_names};
 use std::collections::BTreeMap;
@@ -22,7 +22,28 @@ pub fn refused(release: &Release, observed: &Observed, grants: &Grants) -> Vec<P
         let shared = Shared { kind: "network", key, name, external: *external, place };
         problems.extend(shared.refused(release, found, is_own, grants, || None));
     }
+    for component in release.stack.components.values() {
+        let Some(name) = &component.container.container_name else { continue };
+        if let Some(other) = owner_of_prefix(name, release, grants) {
+            let message = format!(
+                "{name} is a name of {}/{}, whose containers begin with {}-: two environments must not meet. Choose another `container_name`.",
+                other.project, other.environment, other.compose_project
+            );
+            let key = format!("services.{}.container_name", component.name);
+            problems.push(Problem::error(Some(component.place.clone()), key, message));
+        }
+    }
     problems
+}
+
+/// The other environment whose Compose project a name begins with.
+fn owner_of_prefix<'a>(name: &str, release: &Release, grants: &'a Grants) -> Option<&'a Grantee> {
+    let begins = |project: &str| name.strip_prefix(project).is_some_and(|rest| rest.starts_with(['_', '-']));
+    let is_others = |other: &&Grantee| {
+        (&other.project, &other.environment) != (&release.project, &release.environment)
+            && begins(&other.compose_project)
+    };
+    grants.all.iter().find(is_others).filter(|_| !begins(&release.stack.compose_project))
 }
 
 /// A component that may write in it.
@@ -129,14 +150,7 @@ impl Shared<'_> {
                 ))
             }
             None => {
-                let own = format!("{}_", release.stack.compose_project);
-                let is_others = |other: &&super::grants::Grantee| {
-                    (&other.project, &other.environment) != (&release.project, &release.environment)
-                        && name
-                            .strip_prefix(other.compose_project.as_str())
-                            .is_some_and(|rest| rest.starts_with(['_', '-']))
-                };
-                let other = grants.all.iter().find(is_others).filter(|_| !name.starts_with(&own))?;
+                let other = owner_of_prefix(name, release, grants)?;
                 Some(format!(
                     "{name} is a name of {}/{}, whose {kind}s begin with {}_: two environments must not meet. Choose another `name:`.",
                     other.project, other.environment, other.compose_project
@@ -161,8 +175,8 @@ fn is_labelled(labels: &BTreeMap<String, String>) -> bool {
 
 /// ` (project shop, environment production)`, or what else is known of it.
 pub(super) fn owner(labels: &BTreeMap<String, String>, another: Option<&AnotherStore>) -> String {
-    if let Some(another) = another {
-        return format!(" ({})", described(another));
+    if another.is_some() {
+        return " (another Launchway's)".into();
     }
     match (labels.get(label::PROJECT), labels.get(label::ENVIRONMENT), labels.get(label::COMPOSE_PROJECT)) {
         (Some(project), Some(environment), _) => format!(" (project {project}, environment {environment})"),

@@ -4,6 +4,9 @@ use super::grants::{Grantee, Grants};
 use super::neighbours::ports_of_the_host;
 use crate::model::{EdgeAddress, Listen, Problem, Protocol, Release};
 
+/// More of one service are refused where launchway.toml lists none.
+const MOST_PORTS: usize = 200;
+
 /// Hosts and ports that this release takes and may not. `others` are the releases that other environments have or are about
 /// to have.
 pub fn refused(release: &Release, others: &[Release], grants: &Grants) -> Vec<Problem> {
@@ -27,6 +30,16 @@ pub fn refused(release: &Release, others: &[Release], grants: &Grants) -> Vec<Pr
         }
         let key = format!("services.{}.ports", component.name);
         let allowed = &grants.allow.ports;
+        let published: Vec<u16> = ports_of_the_host(component).iter().filter_map(|port| port.published).collect();
+        let range = published.iter().min().zip(published.iter().max());
+        if let (true, Some((first, last))) = (allowed.is_empty() && published.len() > MOST_PORTS, range) {
+            let why = format!(
+                "{} ports of the host are more than the {MOST_PORTS} that a service may publish, so it is refused: the engine runs a process for each;",
+                published.len()
+            );
+            let line = format!("ports = [\"{first}-{last}\"]");
+            problems.push(Problem::refusal(Some(component.place.clone()), key.clone(), &why, line));
+        }
         for port in ports_of_the_host(component) {
             let Some(published) = port.published else { continue };
             let place = Some(component.place.clone());

@@ -31,6 +31,7 @@ pub mod routing;
 #[cfg(test)]
 mod sample;
 pub mod schedule;
+pub mod shared_names;
 #[cfg(test)]
 pub(crate) mod simulation;
 mod slots;

@@ -97,52 +97,7 @@ pub fn clashes(release: &Release, other: &Release, shared_paths: &[String]) -> V
             say(&network.place, key, format!("addresses of {range}"), &held.place, way_out);
         }
     }
-    problems.extend(names_on_its_networks(release, other));
     problems
-}
-
-/// A name of another environment's component on that environment's own network: calls that are meant for it would come
-/// here, some or all of them.
-fn names_on_its_networks(release: &Release, other: &Release) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let joined = release.stack.networks.iter().filter(|(_, network)| network.external);
-    for (key, network) in joined {
-        let is_its = |(_, held): &(&String, &Network)| held.name == network.name && !held.external;
-        let Some((its_key, _)) = other.stack.networks.iter().find(is_its) else { continue };
-        let taken: BTreeMap<String, &Component> = other
-            .stack
-            .components
-            .values()
-            .filter(|held| held.container.networks.contains_key(its_key))
-            .flat_map(|held| called(other, held, its_key).into_iter().map(move |name| (name, held)))
-            .collect();
-        for component in release.stack.components.values().filter(|one| one.container.networks.contains_key(key)) {
-            let name = called(release, component, key).into_iter().find_map(|name| Some((taken.get(&name)?, name)));
-            let Some((held, name)) = name else { continue };
-            let message = format!(
-                "{}/{} joins the network {} of {}/{} (there at {}) with the name {name}, which is a name of {} there: calls that are meant for one would reach the other. Rename the service or drop the alias.",
-                release.project,
-                release.environment,
-                network.name,
-                other.project,
-                other.environment,
-                held.place,
-                held.name
-            );
-            let key = format!("services.{}.networks.{key}", component.name);
-            problems.push(Problem::error(Some(component.place.clone()), key, message));
-        }
-    }
-    problems
-}
-
-/// The names by which a component is called on a network, in lower case, as name services compare them.
-fn called(release: &Release, component: &Component, network: &str) -> Vec<String> {
-    let aliases = component.container.networks.get(network).into_iter().flat_map(|attached| attached.aliases.clone());
-    let links = super::container::link_aliases(&release.stack.components, &component.name);
-    let own = [component.name.to_string()].into_iter().chain(component.container.container_name.clone());
-    let hostname = component.container.hostname.clone();
-    own.chain(aliases).chain(links).chain(hostname).map(|name| name.to_ascii_lowercase()).collect()
 }
 
 /// A path of the host that a release may write to.
@@ -205,6 +160,9 @@ fn names<'a>(release: &'a Release, component: &'a Component) -> impl Iterator<It
 
 /// Those that its containers publish, and those that the edge opens for it.
 pub(super) fn ports_of_the_host(component: &Component) -> Vec<Port> {
+    if component.replicas == 0 {
+        return Vec::new();
+    }
     let opened = component.entries.iter().filter_map(|entry| entry.listen.address()).map(published_at);
     component.container.ports.iter().cloned().chain(opened).collect()
 }

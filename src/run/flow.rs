@@ -171,7 +171,11 @@ impl Flow {
 
         let bake = match replaced.is_empty() {
             true => Duration::ZERO,
-            false => environment.bake.or(prepared.release.stack.settings.bake).unwrap_or(monitor::BAKE),
+            // A commit cannot hold a slot of everybody's for longer than a deployment may take.
+            false => match environment.bake {
+                Some(bake) => bake,
+                None => prepared.release.stack.settings.bake.unwrap_or(monitor::BAKE).min(limits.deploy),
+            },
         };
         self.enter(Stage::Monitor, Transition::Monitor, &Situation::Monitoring { left: bake }).await?;
         let work = monitor::watch(&convergence, &replaced, bake, &self.control.hurry);

@@ -4,7 +4,7 @@ use super::deployer::Deployer;
 use crate::model::{EdgeAddress, Observed, Problem, Release};
 use crate::plan::grants::{Grantee, Grants};
 use crate::plan::neighbours::clashes;
-use crate::plan::{externals, hosts};
+use crate::plan::{externals, hosts, shared_names};
 use crate::store::StoreError;
 use url::Url;
 
@@ -14,6 +14,7 @@ impl Deployer {
         let (grants, others) = (self.grants(release), self.others(release).await?);
         let mut problems = externals::refused(release, observed, &grants);
         problems.extend(hosts::refused(release, &others, &grants));
+        problems.extend(shared_names::refused(release, &others, &grants.allow));
         Ok(problems)
     }
 

@@ -10,7 +10,8 @@ use crate::build::ContentKeys;
 use crate::engine::{Engine, Image};
 use crate::model::{
     Component, ComponentName, ContentKey, DeploymentId, Fingerprint, ImageIdentity, Problem, ProjectName, PullPolicy,
-    RegistryAccounts, Release, ReleasePart, Stack, Tree, WorkKind, full_image_name, label, lists_image,
+    RegistryAccounts, Release, ReleasePart, Stack, Tree, WorkKind, full_image_name, image_repository, label,
+    lists_image,
 };
 use crate::plan::fingerprint::{carry_over, fingerprint};
 use crate::plan::order::levels;
@@ -261,7 +262,7 @@ async fn pulled(settling: &Settling<'_>, component: &Component) -> Result<ImageI
         Resolve::Pull { engine, .. } | Resolve::Look { engine, .. } => engine,
         Resolve::Name => return Ok(ImageIdentity::Pulled { pinned: reference.clone(), reference }),
     };
-    let known = engine.image(&reference).await?;
+    let known = engine.image(&reference).await?.filter(|image| is_named(image, &reference));
     let other = match (&known, settling.anew.store) {
         (Some(image), Some(store)) if !lists_image(settling.allowed_images, &reference) => {
             built_for_another(store, settling.project, image).await?
@@ -369,3 +370,15 @@ pub fn says_it_is(image: &Image, wanted: &ImageIdentity) -> bool {
 
 #[cfg(test)]
 mod tests;
+
+/// The engine also finds an image by its id, or by the beginning of it, and so anybody's: only a name of it counts.
+fn is_named(image: &Image, reference: &str) -> bool {
+    let (wanted, repository) = (full_image_name(reference), image_repository(reference));
+    let has_tag = image.tags.iter().any(|tag| full_image_name(tag) == wanted);
+    // By digest; the tag beside it says nothing more.
+    has_tag
+        || reference.split_once('@').is_some_and(|(_, digest)| {
+            let is_it = |held: &String| image_repository(held) == repository && held.ends_with(digest);
+            image.repo_digests.iter().any(is_it)
+        })
+}

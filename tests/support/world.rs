@@ -485,7 +485,9 @@ PORT = "{app_port}"
     /// Component -> container id, of what runs, fronts apart.
     pub async fn running(&self) -> HashMap<String, String> {
         let containers = self.containers().await.into_iter();
-        let is_replica = |labels: &HashMap<String, String>| !labels.contains_key("launchway.role");
+        // An empty one takes back what an image says.
+        let is_replica =
+            |labels: &HashMap<String, String>| labels.get("launchway.role").is_none_or(|role| role.is_empty());
         containers
             .filter(|c| c.labels.as_ref().is_some_and(is_replica))
             .filter(|c| c.state.is_some_and(|state| state.to_string() == "running"))

@@ -221,7 +221,9 @@ async fn volumes_and_networks_of_another_project_are_out_of_reach() {
     world.repository.write("compose.yaml", shop("one"));
     world.repository.write("evil/compose.yaml", quick(""));
     let first = world.push("Both");
-    assert_eq!(world.ends(&first).await.state, "success");
+    // Projects that share a repository say which they are.
+    let own = format!("launchway/production ({})", world.project);
+    assert_eq!(world.ends_in(&first, &own).await.state, "success");
     let (data, network) =
         (format!("{}-production_data", world.project), format!("{}-production_default", world.project));
     let mount = "    volumes: [\"vol:/vol\"]\nvolumes:\n  vol: ";
@@ -279,7 +281,8 @@ async fn a_host_is_its_first_owners_with_every_path() {
     world.repository.write("compose.yaml", web("host: shop.example"));
     world.repository.write("evil/compose.yaml", quick(""));
     let first = world.push("Shop");
-    assert_eq!(world.ends(&first).await.state, "success", "{}", world.deployment_logs());
+    let own = format!("launchway/production ({})", world.project);
+    assert_eq!(world.ends_in(&first, &own).await.state, "success", "{}", world.deployment_logs());
     for claim in ["host: SHOP.example., path: /pay", "host: shop.example", "path: /", "path: /pay"] {
         world.repository.write("evil/compose.yaml", web(claim));
         let said = evil_ends(&world, claim).await;

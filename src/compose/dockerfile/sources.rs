@@ -6,6 +6,9 @@ use super::words::{UNKNOWN, Values, expand, words};
 use crate::model::{AdditionalContext, BuildSpec};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Variables and triggers of all stages together may have so many bytes.
+const MOST_KEPT: usize = 16 << 20;
+
 /// What surrounds the Dockerfile.
 #[derive(Default)]
 pub struct Settings<'a> {
@@ -137,10 +140,14 @@ struct Stage {
 
 impl Stage {
     /// A variable of the image goes before an argument of its name.
-    fn values(&self) -> Values {
-        let mut all = self.args.clone();
-        all.extend(self.environment.clone());
-        all
+    fn values(&self) -> [&Values; 2] {
+        [&self.environment, &self.args]
+    }
+
+    fn bytes(&self) -> usize {
+        let values = self.environment.iter().chain(&self.args).map(|(name, value)| name.len() + value.len());
+        let triggers = self.triggers.iter().map(|(_, text)| text.len());
+        values.chain(triggers).sum()
     }
 
     fn missing(&self) -> Option<&'static str> {
@@ -158,6 +165,8 @@ struct Walk<'a> {
     now: Option<Stage>,
     now_is: Option<String>,
     found: Fetched,
+    /// Bytes of variables that were kept, each as often as a stage took it over.
+    kept: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -171,21 +180,39 @@ impl<'a> Walk<'a> {
             now: None,
             now_is: None,
             found: Fetched::default(),
+            kept: 0,
+        }
+    }
+
+    /// Whether nothing more is kept: then what the rest of it fetches cannot be told, which is a finding of its own.
+    fn is_full(&self) -> bool {
+        self.kept > MOST_KEPT
+    }
+
+    fn keep(&mut self, bytes: usize, line: u32) {
+        self.kept += bytes;
+        if self.is_full() {
+            let source = format!("what variables of more than {MOST_KEPT} bytes in all name");
+            self.found.remotes.insert(Remote { line, source, host: None });
         }
     }
 
     fn take(&mut self, instruction: &Instruction, depth: usize) -> Result<(), (u32, String)> {
         let Instruction { name, rest, line } = instruction;
+        if self.is_full() {
+            return Ok(());
+        }
         match name.as_str() {
             "from" => self.from(rest, *line)?,
-            "arg" => self.arg(rest),
-            "env" => self.env(rest),
+            "arg" => self.arg(rest, *line),
+            "env" => self.env(rest, *line),
             "add" => self.add(rest, *line),
             "copy" => self.copy(rest, *line),
             "run" => self.run(rest, *line),
             "onbuild" => {
                 if let Some(stage) = &mut self.now {
                     stage.triggers.push((*line, rest.clone()));
+                    self.keep(rest.len(), *line);
                 }
                 // Whoever builds on it would fetch it.
                 self.trigger(rest, *line, depth)?;
@@ -210,12 +237,12 @@ impl<'a> Walk<'a> {
         let mut left = Vec::new();
         for word in words(rest, self.escape) {
             match word.strip_prefix("--platform=") {
-                Some(text) => platform = Some(known(expand(text, &self.globals, Some(""), self.escape))),
+                Some(text) => platform = Some(known(expand(text, &[&self.globals], Some(""), self.escape))),
                 None if word.starts_with("--") => {}
                 None => left.push(word),
             }
         }
-        let base = left.first().map(|word| expand(word, &self.globals, Some(""), self.escape)).unwrap_or_default();
+        let base = left.first().map(|word| expand(word, &[&self.globals], Some(""), self.escape)).unwrap_or_default();
         let name = match left.as_slice() {
             [_, word, name, ..] if word.eq_ignore_ascii_case("as") => Some(name.to_lowercase()),
             _ => None,
@@ -234,6 +261,7 @@ impl<'a> Walk<'a> {
             }
             self.found.images.insert(Image { line, reference, is_base: true, platform });
         }
+        self.keep(stage.bytes(), line);
         let triggers = std::mem::take(&mut stage.triggers);
         self.now = Some(stage);
         self.names.extend(name.clone());
@@ -260,7 +288,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn arg(&mut self, rest: &str) {
+    fn arg(&mut self, rest: &str, line: u32) {
         for word in words(rest, self.escape) {
             let (name, default) = match word.split_once('=') {
                 Some((name, value)) => (name.to_string(), Some(value.to_string())),
@@ -269,39 +297,47 @@ impl<'a> Walk<'a> {
             let set = self.settings.args.get(&name).cloned();
             match &mut self.now {
                 None => {
-                    let default = default.map(|text| expand(&text, &self.globals, Some(""), self.escape));
+                    let default = default.map(|text| expand(&text, &[&self.globals], Some(""), self.escape));
                     let value = set.or(default).or(self.globals.get(&name).cloned());
+                    let bytes = value.as_ref().map_or(0, |value| name.len() + value.len());
                     self.globals.extend(value.map(|value| (name, value)));
+                    self.keep(bytes, line);
                 }
                 Some(stage) => {
                     let default = default.map(|text| expand(&text, &stage.values(), stage.missing(), self.escape));
                     let value = set.or(default).or(self.globals.get(&name).cloned()).unwrap_or_default();
+                    let bytes = name.len() + value.len();
                     stage.args.insert(name, value);
+                    self.keep(bytes, line);
                 }
             }
         }
     }
 
-    fn env(&mut self, rest: &str) {
+    fn env(&mut self, rest: &str, line: u32) {
         let Some(stage) = &mut self.now else { return };
         let (before, missing, escape) = (stage.values(), stage.missing(), self.escape);
+        let mut said = Values::new();
         let first = rest.split(is_blank).next().unwrap_or_default();
         if !first.contains('=') {
             let value = rest[first.len()..].trim();
-            stage.environment.insert(first.to_string(), expand(value, &before, missing, escape));
-            return;
+            said.insert(first.to_string(), expand(value, &before, missing, escape));
+        } else {
+            for word in words(rest, escape) {
+                let Some((name, value)) = word.split_once('=') else { continue };
+                let name = expand(name, &before, missing, escape);
+                said.insert(name, expand(value, &before, missing, escape));
+            }
         }
-        for word in words(rest, escape) {
-            let Some((name, value)) = word.split_once('=') else { continue };
-            let name = expand(name, &before, missing, escape);
-            stage.environment.insert(name, expand(value, &before, missing, escape));
-        }
+        let bytes = said.iter().map(|(name, value)| name.len() + value.len()).sum();
+        stage.environment.extend(said);
+        self.keep(bytes, line);
     }
 
     fn expanded(&self, word: &str) -> String {
         match &self.now {
             Some(stage) => expand(word, &stage.values(), stage.missing(), self.escape),
-            None => expand(word, &Values::new(), None, self.escape),
+            None => expand(word, &[], None, self.escape),
         }
     }
 

@@ -172,3 +172,33 @@ fn every_form_in_which_a_frontend_can_be_named_is_found() {
     assert_eq!(named("FROM scratch\n# syntax=evil/frontend:1\n"), "");
     assert_eq!(named("# syntax\nFROM scratch\nRUN echo '# syntax=x'\n"), "");
 }
+
+#[test]
+fn variables_that_double_end_where_no_name_is_so_long() {
+    let doubling = |seed: &str| {
+        let mut text = format!("FROM base:1\nENV A0={seed}\n");
+        for n in 1..60 {
+            text.push_str(&format!("ENV A{n}=${{A{}}}${{A{}}}\nARG B{n}=$A{n}$A{n}\n", n - 1, n - 1));
+        }
+        text
+    };
+    let base = Base { environment: [("SEED".to_string(), "a".repeat(60_000))].into(), triggers: Vec::new() };
+    let settings = Settings { bases: [("base:1".to_string(), base)].into(), ..Settings::default() };
+    for seed in ["abcdefgh", "$SEED"] {
+        let text = format!("{}ADD https://$A59/x /x\nCOPY --from=$A59 /x /x\n", doubling(seed));
+        let found = fetched(&text, &settings).unwrap();
+        // Which host and which image it is cannot be told.
+        assert!(found.remotes.iter().all(|remote| remote.host.is_none()) && !found.remotes.is_empty(), "{found:?}");
+        assert!(found.images.iter().any(|image| image.reference.is_none()), "{found:?}");
+    }
+    // Many stages that each take over what the one before has.
+    let mut text = String::from("FROM scratch AS s0\n");
+    for n in 0..500 {
+        text.push_str(&format!("ENV V{n}={}\n", "x".repeat(1000)));
+    }
+    for n in 1..2000 {
+        text.push_str(&format!("FROM s{} AS s{n}\n", n - 1));
+    }
+    let found = fetched(&text, &Settings::default()).unwrap();
+    assert!(found.remotes.iter().any(|remote| remote.source.contains("more than")), "{:?}", found.remotes);
+}

@@ -39,10 +39,13 @@ pub fn words(text: &str, escape: char) -> Vec<String> {
     all
 }
 
+/// No name of an image and no address is longer: what is, counts as not known, so that doubling makes nothing large.
+const MOST_BYTES: usize = 4096;
+
 /// A word with its variables put in and its quotes taken off. What is not known is [`UNKNOWN`].
 ///
-/// `missing`: what stands for a variable without a value.
-pub fn expand(word: &str, values: &Values, missing: Option<&str>, escape: char) -> String {
+/// `values`: the first that has a variable gives its value. `missing`: what stands for a variable without one.
+pub fn expand(word: &str, values: &[&Values], missing: Option<&str>, escape: char) -> String {
     let chars: Vec<char> = word.chars().collect();
     let mut reader = Reader { chars: &chars, at: 0, values, missing, escape };
     reader.until(None)
@@ -51,7 +54,7 @@ pub fn expand(word: &str, values: &Values, missing: Option<&str>, escape: char) 
 struct Reader<'a> {
     chars: &'a [char],
     at: usize,
-    values: &'a Values,
+    values: &'a [&'a Values],
     missing: Option<&'a str>,
     escape: char,
 }
@@ -70,7 +73,12 @@ impl Reader<'_> {
     /// Up to `stop`, which is taken, too.
     fn until(&mut self, stop: Option<char>) -> String {
         let mut text = String::new();
+        let mut is_too_long = false;
         while let Some(c) = self.next() {
+            if text.len() > MOST_BYTES {
+                is_too_long = true;
+                text.clear();
+            }
             match c {
                 c if Some(c) == stop => break,
                 '\'' => {
@@ -98,12 +106,16 @@ impl Reader<'_> {
                 c => text.push(c),
             }
         }
-        text
+        if is_too_long || text.len() > MOST_BYTES { UNKNOWN.to_string() } else { text }
     }
 
     fn value(&self, name: &str) -> Option<String> {
         // Which letters belong to a name, nobody should have to agree on.
-        if !name.is_ascii() { Some(UNKNOWN.to_string()) } else { self.values.get(name).cloned() }
+        if !name.is_ascii() {
+            Some(UNKNOWN.to_string())
+        } else {
+            self.values.iter().find_map(|values| values.get(name)).cloned()
+        }
     }
 
     fn or_missing(&self, value: Option<String>) -> String {

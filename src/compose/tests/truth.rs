@@ -148,7 +148,7 @@ fn everything_allowed() -> Permissions {
         runtimes: vec!["*".into()],
         sysctls: vec!["*".into()],
         annotations: vec!["*".into()],
-        external: vec![crate::model::ExternalGrant { name: "bridge".into(), write: false }],
+        external: vec![crate::model::ExternalGrant { name: "bridge".into(), write: false, names: false }],
         prometheus: Vec::new(),
         binds: BTreeMap::new(),
         ..Permissions::default()
