@@ -59,6 +59,8 @@ async fn serve(config_path: &Path) -> Result<ExitCode> {
     make_data_folder(&config.data)?;
     let _lock = lock(&config.data)?;
     close_to_others(&config.data).await?;
+    // Whoever asks while it starts waits for the answer.
+    let socket = control_socket(&config.data)?;
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!(
             "cannot listen on {} (`listen` in {}): another process may have the port",
@@ -78,7 +80,6 @@ async fn serve(config_path: &Path) -> Result<ExitCode> {
     ownership.record(store.owned().await?);
     let engine = Arc::new(DockerEngine::connect(config.engine.as_deref())?.owned_by(ownership));
     let deployer = deployer(config.clone(), store, engine.clone()).await?;
-    let socket = control_socket(&config.data)?;
 
     let intake = Arc::new(Deliveries::new(deployer.clone()));
     let public = receive::routes(intake, receive::Limits::default())?.merge(web::routes(deployer.clone()));

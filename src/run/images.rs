@@ -262,8 +262,8 @@ async fn pulled(settling: &Settling<'_>, component: &Component) -> Result<ImageI
         Resolve::Pull { engine, .. } | Resolve::Look { engine, .. } => engine,
         Resolve::Name => return Ok(ImageIdentity::Pulled { pinned: reference.clone(), reference }),
     };
-    let known = engine.image(&reference).await?.filter(|image| is_named(image, &reference));
-    let other = match (&known, settling.anew.store) {
+    let found = engine.image(&reference).await?;
+    let other = match (&found, settling.anew.store) {
         (Some(image), Some(store)) if !lists_image(settling.allowed_images, &reference) => {
             built_for_another(store, settling.project, image).await?
         }
@@ -276,6 +276,7 @@ async fn pulled(settling: &Settling<'_>, component: &Component) -> Result<ImageI
         let allow = format!("images = [{reference:?}]");
         Setback::problems(&[Problem::refusal(Some(component.place.clone()), key, &sentence, allow)])
     };
+    let known = found.filter(|image| is_named(image, &reference));
     // Whether the project may have it, only the registry knows.
     let came = known.as_ref().is_some_and(|image| !image.repo_digests.is_empty());
     let is_listed = lists_image(settling.allowed_images, &reference);

@@ -203,7 +203,6 @@ async fn labels_of_an_image_decide_nothing() {
 
     world.terminate().await;
     world.serve().await;
-    world.until_log("Launchway is ready").await;
     world.repository.write("web/version", "two");
     let second = world.push("Two");
     assert_eq!(world.ends(&second).await.state, "success", "{}", world.deployment_logs());
@@ -242,7 +241,13 @@ async fn volumes_and_networks_of_another_project_are_out_of_reach() {
         world.repository.write("evil/compose.yaml", quick(attack));
         let said = evil_ends(&world, &format!("Attack {index}")).await;
         assert!(said.starts_with("failure: "), "{attack}\n{said}");
-        let why = ["is somebody else's", "belongs to somebody else", "is a name of ", "both want the "];
+        let why = [
+            "is somebody else's",
+            "belongs to somebody else",
+            "is a name of ",
+            "both want the ",
+            " (there at compose.yaml:",
+        ];
         assert!(why.iter().any(|why| said.contains(why)), "{attack}\n{said}");
     }
     assert_eq!(world.exec("web", &["cat", "/data/file"]).await, "kept");

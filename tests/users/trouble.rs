@@ -204,7 +204,7 @@ async fn a_name_or_port_that_somebody_else_holds_is_named_before_anything_is_sto
         &format!("services:\n  web: {{ image: {BASE}, command: [sleep, '600'], ports: ['127.0.0.1:{other}:8080'] }}\n"),
     );
     let answered = answer(&world).await.replace(&other.to_string(), "OTHER");
-    insta::assert_snapshot!(answered, @"failure: compose.yaml:2: services.web.ports: port OTHER of the host is held by container PROJECT-stranger. Stop it (`dock…; release 1 is still live");
+    insta::assert_snapshot!(answered, @"failure: compose.yaml:2: services.web.ports: port OTHER of the host is held by container PROJECT-stranger (another Launch…; release 1 is still live");
 
     compose(&world, &format!("services:\n  web: {{ image: {BASE}, container_name: {name} }}\n"));
     insta::assert_snapshot!(answer(&world).await, @"failure: compose.yaml:2: services.web: the container name PROJECT-stranger is held by a container that is not this enviro…; release 1 is still live");

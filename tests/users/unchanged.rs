@@ -106,6 +106,15 @@ impl Project {
         text
     }
 
+    /// The folders of the host that it mounts, as launchway.toml lists them: each itself, as only newer engines mount what lies
+    /// below one.
+    fn host_paths(&self, world: &World) -> String {
+        let outside = self.services().flat_map(|(_, service)| binds(service)).filter(|path| inside(path).is_none());
+        let paths: BTreeSet<PathBuf> = outside.map(|path| host(world).join(path.trim_matches('/'))).collect();
+        let all = if paths.contains(&host(world)) || paths.is_empty() { BTreeSet::from([host(world)]) } else { paths };
+        all.iter().map(|path| json!(path).to_string()).collect::<Vec<_>>().join(", ")
+    }
+
     /// A mount as it is, but of a folder of the story where it was one of the host.
     fn mount(&self, world: &World, mount: &Value) -> Value {
         let mut mount = mount.clone();
@@ -184,7 +193,7 @@ async fn stays(folder: &str, said: &str, takes_all: &[&str]) {
     let environment = Some(format!("branch = \"main\"\nbake = \"0s\"\ncompose = {}", json!(files)));
     let tables = format!(
         "[projects.PROJECT.allow]\nengine-socket = true\nhost-namespaces = true\ncapabilities = [\"ALL\"]\nhost-paths = [{}]\nsubnets = [\"0.0.0.0/0\", \"::/0\"]\n",
-        json!(host(&world))
+        project.host_paths(&world)
     );
     world.configure(&Settings { environment, tables, ..Settings::default() });
     let image = base_image::waiting(&world.engine.docker).await;
