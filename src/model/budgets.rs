@@ -72,7 +72,7 @@ pub const PORTS: Budget = Budget::new("ports", 32_768);
 pub const MOUNTS: Budget = Budget::new("mounts", 500);
 pub const ALL_MOUNTS: Budget = Budget::new("mounts-in-all", 20_000);
 /// Networks that are made.
-pub const NETWORKS: Budget = Budget::new("networks", 20);
+pub const NETWORKS: Budget = Budget::new("networks", 100);
 /// Components' places in networks.
 pub const ATTACHMENTS: Budget = Budget::new("network-attachments", 10_000);
 /// Who waits for whom, all pairs.

@@ -125,10 +125,12 @@ async fn what_stands_marked_at_two_deaths_of_the_server_is_set_aside_and_nothing
     let first = world.push("First");
     world.until_deployment(&first, &["succeeded"]).await;
     let killer = push_what(&world, "forever");
-    for _ in 0..2 {
+    for deaths in 1..=2 {
         let reader = until_read(&world).await;
         world.kill();
         world.serve().await;
+        // The mark of before has been counted: the next one that stands is of this process.
+        world.until_store_says("SELECT max(deaths) FROM deployments", &deaths.to_string()).await;
         assert!(!readers(&world).contains(&reader));
     }
     world.until_deployment(&killer, &["failed"]).await;
