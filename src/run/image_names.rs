@@ -148,7 +148,12 @@ impl Deployer {
             Some(other) => Some(other),
             None => self.project_that_names(project, &full_name).await?,
         };
-        Ok(other.map(|other| format!("project {other} uses the image of this name")))
+        if let Some(other) = other {
+            return Ok(Some(format!("project {other} uses the image of this name")));
+        }
+        // `docker run alpine` of whoever is on the host would run it.
+        let is_official = full_name.starts_with("docker.io/library/");
+        Ok(is_official.then(|| "a name without a slash is one of Docker Hub's official images".to_string()))
     }
 
     /// Whether all containers are of the release's environment.
