@@ -33,9 +33,12 @@ pub fn image_repository(reference: &str) -> String {
     }
 }
 
-/// Whether it is one of the names under which Launchway keeps what it builds.
+/// Whether it is one of the names under which Launchway keeps what it builds (`launchway/PROJECT/COMPONENT`), or what it makes
+/// for itself. The base image of the examples (`launchway/base`) is none of them.
 pub fn is_launchways_own(reference: &str) -> bool {
-    image_repository(reference).starts_with("docker.io/launchway/")
+    let repository = image_repository(reference);
+    let own = repository.strip_prefix("docker.io/launchway/");
+    own.is_some_and(|rest| rest.contains('/') || ["front", "empty"].contains(&rest))
 }
 
 /// Whether a list of names has this one, however both are written.
@@ -73,10 +76,18 @@ mod tests {
         assert_eq!(full_image_name("localhost:5000/a/b"), "localhost:5000/a/b:latest");
         assert_eq!(full_image_name("ghcr.io/a/b:1@sha256:0a"), "ghcr.io/a/b@sha256:0a");
         assert_eq!(image_repository("ghcr.io:443/a/b@sha256:0a"), "ghcr.io:443/a/b");
-        for own in ["launchway/shop/api:0a", "docker.io/launchway/x", "index.docker.io/launchway/shop/api@sha256:0a"] {
+        for own in
+            ["launchway/shop/api:0a", "docker.io/launchway/front:1", "index.docker.io/launchway/shop/api@sha256:0a"]
+        {
             assert!(is_launchways_own(own), "{own}");
         }
-        for other in ["launchway", "launchway-test/base:1", "ghcr.io/launchway/x", "docker.io/library/launchway/x"] {
+        for other in [
+            "launchway",
+            "launchway/base:busybox",
+            "launchway-test/base:1",
+            "ghcr.io/launchway/x",
+            "docker.io/library/launchway/x",
+        ] {
             assert!(!is_launchways_own(other), "{other}");
         }
         assert!(is_known_frontend("docker/dockerfile:1.7-labs", &[]));

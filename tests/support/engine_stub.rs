@@ -57,7 +57,11 @@ impl Engine for EngineStub {
     async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
         self.answer()?;
         let has = self.images.iter().any(|image| image == reference);
-        Ok(has.then(|| Image { id: format!("sha256:of-{reference}"), ..Image::default() }))
+        Ok(has.then(|| Image {
+            id: format!("sha256:of-{reference}"),
+            tags: vec![reference.to_string()],
+            ..Image::default()
+        }))
     }
 
     async fn pull(
