@@ -80,7 +80,10 @@ impl Shared<'_> {
         let is_edges =
             labels.is_some_and(|labels| labels.get(label::COMPOSE_NETWORK).is_some_and(|key| key == EDGE_NETWORK));
         let is_own = is_own || self.external && is_edges;
-        if key != EDGE_NETWORK && own_names::is_own(name) || is_own {
+        // launchway.toml may have called the environment's Compose project like what is Launchway's.
+        let is_usual = !self.external && name == format!("{}_{key}", release.stack.compose_project);
+        let is_launchways = key != EDGE_NETWORK && !is_usual && own_names::is_own(name);
+        if is_launchways || is_own {
             let message = format!(
                 "the {kind} {name} is Launchway's own, and nothing of a repository may reach it. Choose another name."
             );

@@ -107,6 +107,15 @@ fn what_is_launchways_own_nothing_allows() {
 }
 
 #[test]
+fn a_compose_project_may_be_called_like_launchway() {
+    let mut release = mounting("launchway-demo_data", false, false);
+    release.stack.compose_project = "launchway-demo".into();
+    assert_eq!(told(&release, &Observed::default(), &others()), "");
+    release.stack.volumes.get_mut("data").unwrap().name = "launchway-folder-01".into();
+    assert_ne!(told(&release, &Observed::default(), &others()), "");
+}
+
+#[test]
 fn a_network_of_others_is_entered_only_by_its_exact_name_in_the_settings() {
     let mut release = release(1, stack([component("web")]));
     let network = release.stack.networks.get_mut("default").unwrap();
