@@ -80,6 +80,7 @@ mod users {
     mod store_rules;
     mod strangers_at_the_edge;
     mod strangers_at_the_receiver;
+    mod failing_takeovers;
     mod taking_over;
     mod timing;
     mod trouble;

@@ -7,16 +7,17 @@ use super::draft::Draft;
 use super::order::{dependencies, levels};
 use super::readiness::readiness;
 use super::relations::Relations;
-use super::slots::{Matching, Slot, match_containers};
+use super::slots::{Matching, Slot, is_accepted, match_containers};
 use super::{Action, Phase, Plan, RouteChange, Target, method};
 use crate::model::{
-    Component, ComponentName, ComponentRoutes, Condition, DeploymentId, Fingerprint, Method, MountSource, NetworkMode,
+    Component, ComponentName, ComponentRoutes, Condition, DeploymentId, Fingerprint, FoundContainer, Method, MountSource, NetworkMode,
     Observed, ObservedContainer, Problem, Protocol, Release, ReplicaAddress, Stack, label,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 mod additions;
 mod beside;
+pub mod found;
 mod fronts;
 pub mod release_commands;
 mod serving;
@@ -58,6 +59,9 @@ pub struct Wanted<'a> {
     /// Canaries of this deployment that were as good at a share of the traffic: the largest such share, in percent. 100
     /// is for one that somebody promoted.
     pub passed: BTreeMap<ComponentName, u8>,
+    /// Going back, what was there before, and no deployment had made: it is neither replaced nor removed, but stands again
+    /// as it stood.
+    pub found: Vec<FoundContainer>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,16 +78,20 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
     if !problems.is_empty() {
         return Err(problems);
     }
-    let mut draft = Draft::default();
     let Some(release) = wanted.release else {
-        let fronts = observed.fronts.iter().map(|front| &front.container);
-        let unrouted = unroute_all(observed, &mut draft);
-        // Nobody is led to what stops.
-        let unrouted =
-            [unrouted.clone(), remove_all(&mut draft, fronts, "nothing was live before", &unrouted)].concat();
-        let all = observed.containers.iter().chain(&observed.release_commands);
-        remove_all(&mut draft, all, "nothing was live before", &unrouted);
-        return Ok(draft.finish());
+        return Ok(found::back_to_what_was_found(wanted, observed));
+    };
+    let draft = Draft::default();
+    let (all, rest);
+    let observed = match wanted.found.is_empty() {
+        true => {
+            all = None;
+            observed
+        }
+        false => {
+            (all, rest) = (Some(observed), found::without_found(wanted, release, observed));
+            &rest
+        }
     };
     let order = levels(&release.stack)
         .map_err(|cycle| vec![Problem::error(None, "depends_on", cycle.to_string())])?
@@ -131,7 +139,7 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
 
     let (ends, stops, commands) = Default::default();
     let (addresses, led, let_go) = Default::default();
-    let (served, fronts_started) = (fronts::served(observed), Vec::new());
+    let (served, fronts_started, unrouted) = (fronts::served(observed), Vec::new(), BTreeMap::new());
     let looks_again = again;
     let mut held_by: BTreeMap<String, Vec<&ObservedContainer>> = BTreeMap::new();
     for container in &observed.containers {
@@ -156,6 +164,7 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
         fronts,
         fronts_started,
         looks_again,
+        unrouted,
     };
     planner.find_addresses();
     if let Some(problem) = planner.lacks_addresses(&matchings) {
@@ -178,6 +187,9 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
     planner.make_room(&others, &matchings);
     for component in &others {
         planner.deploy(component, &matchings[&component.name], &created);
+    }
+    if let Some(all) = all {
+        planner.restore_found(all);
     }
     planner.clean(&matchings);
     planner.remove_release_commands();
@@ -215,6 +227,8 @@ struct Planner<'a> {
     fronts_started: Vec<u32>,
     /// Callers that are restarted, because somebody else owns a name that they have looked up.
     looks_again: BTreeSet<ComponentName>,
+    /// Steps in phase deploy after which nothing leads to a component that the release does not have.
+    unrouted: BTreeMap<ComponentName, u32>,
 }
 
 impl Planner<'_> {
@@ -493,33 +507,37 @@ pub fn left_networks(release: &Release, observed: &Observed) -> Vec<String> {
 }
 
 /// Nothing leads to the environment any more.
-fn unroute_all(observed: &Observed, draft: &mut Draft) -> Vec<u32> {
+fn unroute_all(observed: &Observed, draft: &mut Draft, (cause, phase): (&str, Phase)) -> Vec<u32> {
     let mut steps = Vec::new();
     for component in observed.edge.iter().flat_map(|edge| edge.routes.keys()) {
         let subject = serving::edge_subject(component);
         let action = Action::Unroute(component.clone());
-        steps.push(draft.add(Some(component), &subject, action, "nothing was live before", Phase::Clean, []));
+        steps.push(draft.add(Some(component), &subject, action, cause, phase, []));
     }
     steps
 }
 
+/// Stops containers in the given phase, and removes them when it is time to. Returns the steps after which nothing of them
+/// is in the way: in that phase.
 fn remove_all<'a>(
     draft: &mut Draft,
     containers: impl Iterator<Item = &'a ObservedContainer>,
-    cause: &str,
+    (cause, phase): (&str, Phase),
     waits: &[u32],
 ) -> Vec<u32> {
-    let mut removed = Vec::new();
+    let mut gone = Vec::new();
     for container in containers {
         let mut waits = waits.to_vec();
         if is_up(container) {
             let action = Action::StopContainer { target: existing(container), grace: None };
-            waits = vec![draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, waits)];
+            waits = vec![draft.add(Some(&container.component), &container.name, action, cause, phase, waits)];
+            gone.extend(waits.iter().filter(|_| phase != Phase::Clean));
         }
         let action = Action::RemoveContainer(existing(container));
-        removed.push(draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, waits));
+        let step = draft.add(Some(&container.component), &container.name, action, cause, Phase::Clean, waits);
+        gone.extend((phase == Phase::Clean).then_some(step));
     }
-    removed
+    gone
 }
 
 fn is_up(container: &ObservedContainer) -> bool {

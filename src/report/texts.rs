@@ -149,6 +149,8 @@ pub struct Success<'a> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Live<'a> {
     Nothing,
+    /// Nothing that a deployment made, but what ran there before the first one.
+    Found,
     Release(ReleaseId),
     /// That release, but these components of it do not run.
     Degraded {
@@ -310,6 +312,9 @@ fn now(live: Live<'_>, how: &str) -> String {
     };
     match live {
         Live::Nothing => "nothing is live yet".into(),
+        Live::Found if how == "still" => "what ran before still runs".into(),
+        Live::Found if how == "again" => "what ran before runs again".into(),
+        Live::Found => "what ran before runs".into(),
         Live::Release(release) => format!("release {release} {is_live}"),
         Live::Degraded { release, down } => format!("release {release} {is_live}, but without {}", names(down)),
         Live::OnceTheEngineAnswers(Some(release)) => format!("release {release} comes back once the engine answers"),
@@ -320,6 +325,7 @@ fn now(live: Live<'_>, how: &str) -> String {
 fn was(live: Live<'_>) -> String {
     match live {
         Live::Nothing | Live::OnceTheEngineAnswers(None) => "nothing was live before".into(),
+        Live::Found => "what ran before comes back".into(),
         Live::Release(release) | Live::Degraded { release, .. } | Live::OnceTheEngineAnswers(Some(release)) => {
             format!("release {release} comes back")
         }

@@ -29,7 +29,7 @@ const CLEAN: Duration = Duration::from_secs(180);
 /// Told once, before the first step is carried out; and what is told of each step.
 #[async_trait::async_trait]
 pub trait Beginning: Send + Sync {
-    async fn begins(&self, plan: &Plan) -> Result<(), Setback>;
+    async fn begins(&self, plan: &Plan, observed: &Observed) -> Result<(), Setback>;
     fn deploying(&self) -> Arc<Deploying>;
 }
 
@@ -71,7 +71,7 @@ impl Convergence<'_> {
             let deploying = beginning.map(Beginning::deploying);
             if !begun {
                 if let Some(beginning) = beginning {
-                    beginning.begins(&plan).await?;
+                    beginning.begins(&plan, &observed).await?;
                 }
                 begun = true;
             } else {

@@ -14,10 +14,11 @@ use super::outlook::Outlook;
 use super::prepare::{self, Prepared};
 use super::setback::{Limit, Setback, within, within_but_for};
 use crate::config::{Environment, Project};
-use crate::model::{ComponentName, DeploymentState, Stage, Transition};
+use crate::model::{ComponentName, DeploymentState, Observed, Stage, Transition};
 use crate::plan::Plan;
 use crate::plan::changes::ChangeKind;
 use crate::plan::converge::Wanted;
+use crate::plan::converge::found::found;
 use crate::report::texts::{Fault, Live, Situation, Success};
 use crate::store::{self, Deployment, Trigger};
 use std::collections::{BTreeMap, BTreeSet};
@@ -266,6 +267,7 @@ impl Flow {
                 goal: prepare::goal(&self.deployment),
                 release_commands: prepared.release_commands(),
                 passed: BTreeMap::new(),
+                found: Vec::new(),
             },
             tree: prepared.tree.clone(),
             log: &self.log,
@@ -460,12 +462,12 @@ struct Touch<'a> {
 
 #[async_trait::async_trait]
 impl Beginning for Touch<'_> {
-    async fn begins(&self, plan: &Plan) -> Result<(), Setback> {
+    async fn begins(&self, plan: &Plan, observed: &Observed) -> Result<(), Setback> {
         let mut names = self.deploying.plans(plan);
         if let Some(first) = self.deploying.first(&names) {
             self.flow.say_deploying(&first).await;
         }
-        self.flow.deployer.store.note_touched(self.flow.deployment.id).await?;
+        self.flow.deployer.store.note_touched(self.flow.deployment.id, found(observed)).await?;
         failpoint("deploy.touched");
         names.sort();
         *self.started.lock().unwrap_or_else(PoisonError::into_inner) = names;

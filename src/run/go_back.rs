@@ -64,7 +64,7 @@ impl Flow {
             Ok(previous) => previous,
             Err(error) => return self.end_failed(Fault::Host, &format!("{what}; and {error}"), None).await,
         };
-        let live = live(previous.as_ref());
+        let live = self.live_before(previous.as_ref()).await;
         let situation = Situation::PuttingBack { why: &what, live };
         let noted = last_line.as_ref().map_or_else(|| what.clone(), |line| format!("{what}: {line}"));
         self.deployer.store.note_fault(self.deployment.id, fault == Fault::Host).await?;
@@ -105,6 +105,17 @@ impl Flow {
                 );
                 self.advance(Transition::Fail, situation.sentence_masked(&self.log.mask()), Some(&situation)).await
             }
+        }
+    }
+
+    /// What is live once the deployment is put back: that release, else what was there before, if any of it ran.
+    async fn live_before(&self, previous: Option<&Release>) -> Live<'static> {
+        if let Some(release) = previous {
+            return Live::Release(release.id);
+        }
+        match self.deployer.store.found(&self.deployment.project, &self.deployment.environment).await {
+            Ok(found) if found.iter().any(|found| found.is_up) => Live::Found,
+            _ => Live::Nothing,
         }
     }
 
@@ -153,6 +164,8 @@ impl Flow {
         // Once the deployment has ended, a newer one comes first.
         let parent = if self.control.keeping { &self.control.cancel } else { &self.deployer.stop };
         let stop = parent.child_token();
+        let place = (&project.name, &environment.name);
+        let found = self.deployer.store.found(place.0, place.1).await?;
         let tree = previous.and_then(|release| self.deployer.mirrors.tree(&project.name, &release.commit).ok());
         let convergence = Convergence {
             deployer: &self.deployer,
@@ -165,6 +178,7 @@ impl Flow {
                 goal: Goal::PutBack,
                 release_commands: BTreeSet::new(),
                 passed: BTreeMap::new(),
+                found: found.clone(),
             },
             tree: tree.map(|tree| Arc::new(tree) as Arc<dyn crate::model::Tree>),
             log: &self.log,
@@ -177,7 +191,8 @@ impl Flow {
             None,
             &match previous {
                 Some(release) => format!("putting release {} back", release.id),
-                None => "removing what was started: nothing was live before".to_string(),
+                None if found.is_empty() => "removing what was started: nothing was live before".to_string(),
+                None => "removing what was started: what was there before comes back".to_string(),
             },
         );
         let time = self.deployer.config().limits.deploy;
@@ -195,6 +210,7 @@ impl Flow {
             return Err(Setback::Cancelled);
         }
         failpoint("back.cleaned");
+        self.deployer.store.forget_found(place.0, place.1).await?;
         Ok(())
     }
 
@@ -209,6 +225,7 @@ impl Flow {
         why: &str,
     ) -> anyhow::Result<()> {
         let patience = Patience { deployer: &self.deployer, log: &self.log, cancel: &self.deployer.stop };
+        let live = self.live_before(previous).await;
         let mut why = why.to_string();
         loop {
             tokio::select! {
@@ -229,17 +246,17 @@ impl Flow {
                 }
             }
         }
-        self.has_settled(previous, what).await
+        self.has_settled(live, what).await
     }
 
     /// What could not be put back when the deployment ended is put back now.
-    async fn has_settled(&self, previous: Option<&Release>, what: &str) -> anyhow::Result<()> {
+    async fn has_settled(&self, live: Live<'static>, what: &str) -> anyhow::Result<()> {
         let situation = Situation::RolledBack {
             fault: Fault::Host,
             what,
             last_line: None,
             release_command_ran: self.release_command_ran().await,
-            live: live(previous),
+            live,
         };
         self.log.line(None, &situation.sentence_masked(&self.log.mask()));
         self.deployer.store.note_settled(self.deployment.id, situation.sentence_masked(&self.log.mask())).await?;
@@ -267,6 +284,7 @@ pub async fn settle_again(deployer: &Arc<Deployer>, deployment: Deployment, cont
     let Some((project, environment)) = flow.settings() else { return Ok(()) };
     let previous = prepare::previous_release(deployer, &flow.deployment).await?;
     flow.log.line(None, "the environment was not put back: trying again");
+    let live = flow.live_before(previous.as_ref()).await;
     if let Err(error) = flow.put_back(&project, &environment, previous.as_ref()).await {
         flow.log.line(None, &format!("putting back failed: {error}"));
         return Err(error.into());
@@ -274,11 +292,7 @@ pub async fn settle_again(deployer: &Arc<Deployer>, deployment: Deployment, cont
     let sentence = flow.deployment.description.clone();
     let what = sentence.rsplit_once("; ").map_or(sentence.as_str(), |(what, _)| what);
     let what = what.split("; putting back failed too").next().unwrap_or(what);
-    flow.has_settled(previous.as_ref(), what).await
-}
-
-fn live(release: Option<&Release>) -> Live<'static> {
-    release.map_or(Live::Nothing, |release| Live::Release(release.id))
+    flow.has_settled(live, what).await
 }
 
 /// Whose fault, what happened, and the last line that tells most.

@@ -162,6 +162,7 @@ impl Look {
             goal: Goal::PutBack,
             release_commands: BTreeSet::new(),
             passed: BTreeMap::new(),
+            found: Vec::new(),
         }
     }
 

@@ -349,6 +349,7 @@ fn plan_text(
         goal: goal(deployment),
         release_commands: prepared.release_commands(),
         passed: BTreeMap::new(),
+        found: Vec::new(),
     };
     let plan = converge(&wanted, observed)?;
     if wanted.goal == Goal::Deploy {

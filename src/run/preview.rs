@@ -211,6 +211,7 @@ impl Deployer {
             goal: Goal::Deploy,
             release_commands,
             passed: BTreeMap::new(),
+            found: Vec::new(),
         };
         let mut problems = self.met(&release).await?;
         problems.extend(self.refused(&release, &observed).await?);

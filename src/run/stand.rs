@@ -54,6 +54,7 @@ impl Deployer {
             goal: Goal::PutBack,
             release_commands: BTreeSet::new(),
             passed: BTreeMap::new(),
+            found: Vec::new(),
         };
         let stopped = self.store.stopped(&project.name, &environment.name).await.unwrap_or_default();
         let mut endings = BTreeMap::new();

@@ -337,17 +337,6 @@ impl Store {
         .await
     }
 
-    /// Notes, before the first step, that what runs is about to be touched.
-    pub async fn note_touched(&self, id: DeploymentId) -> Result<(), StoreError> {
-        self.write("note that a deployment begins to change what runs", move |c| {
-            Box::pin(async move {
-                sqlx::query("UPDATE deployments SET touched = 1 WHERE id = ?").bind(id.0).execute(c).await?;
-                Ok(())
-            })
-        })
-        .await
-    }
-
     /// Notes whose fault it is that a deployment is put back.
     pub async fn note_fault(&self, id: DeploymentId, host: bool) -> Result<(), StoreError> {
         self.write("note whose fault it is", move |c| {

@@ -38,12 +38,15 @@ impl Store {
                 let sql = "INSERT INTO environments (project, environment, live, deployment) VALUES (?, ?, ?, ?)
                     ON CONFLICT (project, environment) DO UPDATE SET live = excluded.live, deployment = excluded.deployment";
                 sqlx::query(sql)
-                    .bind(project)
-                    .bind(environment)
+                    .bind(&project)
+                    .bind(&environment)
                     .bind(live.release.0)
                     .bind(live.deployment.0)
-                    .execute(c)
+                    .execute(&mut *c)
                     .await?;
+                // From now on this is what is gone back to.
+                let sql = "DELETE FROM found WHERE project = ? AND environment = ?";
+                sqlx::query(sql).bind(project).bind(environment).execute(c).await?;
                 Ok(())
             })
         })

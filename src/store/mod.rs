@@ -8,6 +8,7 @@ mod deliveries;
 mod deployments;
 mod environments;
 mod figures;
+mod found;
 mod hooks;
 mod identity;
 mod images;

@@ -231,10 +231,7 @@ pub fn signal(process: &Child, name: &str) {
     assert!(std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
 }
 
-/// One that nobody has at the moment.
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
+pub use super::world::free_port;
 
 /// Waits for a condition, at most 20 s.
 pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {

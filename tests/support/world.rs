@@ -630,9 +630,11 @@ impl Drop for World {
     }
 }
 
-/// A port of loopback that is free now.
+/// A port of loopback that is free now, and none of those from which the kernel chooses for who connects somewhere: one of
+/// those can be taken by the time that the story opens it.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(|| fastrand::u16(10_240..32_768)).find(is_free).unwrap()
 }
 
 /// Sends a signal to a process that the story started.

@@ -1,6 +1,7 @@
 //! Names and ports that somebody else has, on a real engine.
 
 use crate::support::engine::Place;
+use crate::support::world::free_port;
 use launchway::engine::EngineError;
 use launchway::model::{Port, Protocol, label};
 use launchway::plan::{Action, ContainerSpec, EngineNetworkMode};
@@ -16,11 +17,6 @@ fn publishing(place: &Place, what: &str, port: u16) -> ContainerSpec {
         app_protocol: None,
     }];
     spec
-}
-
-/// One that nothing listens on at the moment.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// What is different in each run is cut out: the place's name, the port, ids.

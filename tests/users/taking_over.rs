@@ -15,7 +15,7 @@ use std::collections::HashMap;
 
 /// `web` answers with its version and keeps a file on a named and one on an unnamed volume, and is on a network of its
 /// own; `store` comes before it.
-fn services(version: &str) -> String {
+pub(super) fn services(version: &str) -> String {
     let line = format!("mkdir -p /www; echo -n {version} > /www/index.html; exec httpd -f -p 8080 -h /www");
     format!(
         r#"
@@ -43,7 +43,7 @@ networks: {{ front: {{}} }}
 
 /// The stack as `docker compose up -d` and `docker compose run -d store` leave it. Where the machine has no Compose,
 /// the same is asked of the engine, with the labels of Compose 2.40.
-async fn started_by_hand(world: &World) {
+pub(super) async fn started_by_hand(world: &World) {
     let name = format!("{}-production", world.project);
     if compose(&["version"]).status.success() {
         let file = world.repository.work().join("compose.yaml");
@@ -115,7 +115,7 @@ async fn started_by_hand(world: &World) {
 }
 
 /// All containers of the Compose project, whoever made them: name -> id.
-async fn of_the_project(world: &World) -> HashMap<String, String> {
+pub(super) async fn of_the_project(world: &World) -> HashMap<String, String> {
     let filters = HashMap::from([("label", vec![format!("com.docker.compose.project={}-production", world.project)])]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
     let found = world.engine.docker.list_containers(Some(options)).await.unwrap();
@@ -126,7 +126,7 @@ async fn of_the_project(world: &World) -> HashMap<String, String> {
     found.into_iter().filter_map(named).collect()
 }
 
-async fn in_container(world: &World, id: &str, line: &str) {
+pub(super) async fn in_container(world: &World, id: &str, line: &str) {
     use bollard::exec::{CreateExecOptions, StartExecOptions};
     let docker = &world.engine.docker;
     let options = CreateExecOptions { cmd: Some(vec!["sh", "-c", line]), ..Default::default() };
@@ -203,9 +203,13 @@ async fn a_stack_that_compose_started_is_taken_over_with_its_data() {
     assert!(!plan.contains("which Compose"), "{plan}");
     assert_eq!(of_the_project(&world).await, after);
 
-    let tidy = [format!("{name}-by-hand"), format!("{name}-web-1"), format!("{name}-store-1")];
     world.end().await;
-    for container in tidy {
+    taken_away(&docker, &name).await;
+}
+
+/// What was started by hand, and is nobody else's to take away.
+pub(super) async fn taken_away(docker: &bollard::Docker, name: &str) {
+    for container in [format!("{name}-by-hand"), format!("{name}-web-1"), format!("{name}-store-1")] {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         let _ = docker.remove_container(&container, Some(options)).await;
     }

@@ -457,6 +457,10 @@ impl Planner<'_> {
         let dropped: Vec<ComponentName> = dropped.cloned().collect();
         let mut steps = BTreeMap::new();
         for name in dropped {
+            if let Some(step) = self.unrouted.get(&name) {
+                steps.insert(name, *step);
+                continue;
+            }
             let action = Action::Unroute(name.clone());
             let cause = "the Compose file no longer has it";
             let step = self.draft.add(Some(&name), &edge_subject(&name), action, cause, Phase::Clean, []);

@@ -34,7 +34,7 @@ pub(in crate::plan) fn release(id: i64, stack: Stack) -> Release {
 pub(super) fn wanted(release: &Release, deployment: i64, goal: Goal) -> Wanted<'_> {
     let (accepted, release_commands) = Default::default();
     let (deployment, passed) = (Some(DeploymentId(deployment)), BTreeMap::new());
-    Wanted { release: Some(release), accepted, deployment, goal, release_commands, passed }
+    Wanted { release: Some(release), accepted, deployment, goal, release_commands, passed, found: Vec::new() }
 }
 
 fn shop(version: &str) -> Stack {

@@ -36,6 +36,7 @@ pub fn wanted(release: &Release, goal: Goal) -> Wanted<'_> {
         goal,
         release_commands: Default::default(),
         passed: BTreeMap::new(),
+        found: Vec::new(),
     }
 }
 

@@ -52,6 +52,7 @@ fn wanted<'a>(before: Option<&Release>, release: &'a Release) -> Wanted<'a> {
         goal: Goal::Deploy,
         release_commands: BTreeSet::new(),
         passed: BTreeMap::new(),
+        found: Vec::new(),
     }
 }
 

@@ -59,6 +59,7 @@ fn wanted(release: &Release) -> Wanted<'_> {
         goal: Goal::Deploy,
         release_commands: BTreeSet::new(),
         passed: BTreeMap::new(),
+        found: Vec::new(),
     }
 }
 
