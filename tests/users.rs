@@ -45,6 +45,7 @@ mod users {
     mod insights;
     mod judging_by_prometheus;
     mod keeping;
+    mod keeping_data;
     mod large_repository;
     mod limiting_builds;
     mod looking_at_pages;

@@ -109,6 +109,7 @@ impl<'a> Planner<'a> {
             goal: Goal::Deploy,
             release_commands: Default::default(),
             passed: Default::default(),
+            unnamed: Default::default(),
         };
         let plan = converge(&wanted, &self.observed).unwrap_or_else(|problems| panic!("{problems:?}"));
         let text = plan.to_string();
@@ -214,6 +215,8 @@ fn container(release: &Release, component: ComponentName, name: String, image: &
         ended_ms: None,
         volumes: BTreeMap::new(),
         anonymous_volumes: BTreeMap::new(),
+        mounts: Vec::new(),
+        image: image.to_string(),
         networks: release.stack.networks.values().map(|network| (network.name.clone(), String::new())).collect(),
         published: Vec::new(),
         edge_address: None,
@@ -259,6 +262,12 @@ impl Engine for SilentEngine {
         Err(not_asked())
     }
     async fn differences(&self, _: &str, _: &ContainerSpec) -> Result<Vec<String>, EngineError> {
+        Err(not_asked())
+    }
+    async fn has_written(&self, _: &str, _: &str) -> Result<bool, EngineError> {
+        Err(not_asked())
+    }
+    async fn has_path(&self, _: &str, _: &str) -> Result<bool, EngineError> {
         Err(not_asked())
     }
     async fn image(&self, _: &str) -> Result<Option<Image>, EngineError> {

@@ -1,10 +1,10 @@
 //! `launchway check`: what Launchway would make of a working copy, without a server.
 
-use super::look;
-use crate::compose::{self, ReadRequest};
+use super::{check_live, look};
+use crate::compose::{self, ReadRequest, Reading};
 use crate::model::{
     ComponentName, EdgeAddress, EdgeSettings, EnvironmentName, Permissions, Place, Problem, ProjectName, RepoPath,
-    Severity, Stack,
+    Severity, Stack, Tree,
 };
 use crate::plan::fronts::give_fronts;
 use crate::plan::routing::give_to_edge;
@@ -23,19 +23,26 @@ use std::process::ExitCode;
 ///
 /// Reads the Compose file (else the Dockerfile, else a template is chosen) as it would be committed: files that git
 /// ignores do not count. Prints the components in their order, with the method of each and why, and every problem with
-/// its file, line and key. What only launchway.toml can allow (paths of the host, privileged, ...) is refused here.
-/// Exits 0 without errors, 1 with.
+/// its file, line and key. What only launchway.toml can allow (paths of the host, privileged, ...) is refused here. With
+/// --live it is read by the settings of an environment, and compared with what is live there. Exits 0 without errors, 1
+/// with.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The project's folder, or its Compose file
     #[arg(default_value = ".")]
-    path: PathBuf,
+    pub path: PathBuf,
     /// Compose file, relative to the project's folder; several are merged in order
     #[arg(long = "file", short, value_name = "FILE")]
     files: Vec<String>,
     /// The environment whose overrides in x-launchway count
     #[arg(long, value_name = "NAME")]
-    environment: Option<EnvironmentName>,
+    pub environment: Option<EnvironmentName>,
+    /// Ask the server, too, what components would start on in place of what they have written to; launchway.toml says the rest
+    #[arg(long, conflicts_with_all = ["files", "variables", "profiles", "edge"])]
+    live: bool,
+    /// Which project, with --live; not needed where only one is set
+    #[arg(short, long, requires = "live", value_name = "NAME")]
+    pub project: Option<String>,
     /// A variable as launchway.toml would set it
     #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = variable)]
     variables: Vec<(String, String)>,
@@ -63,7 +70,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
 
 /// What was found; the JSON of `--json`.
 #[derive(Debug, Default, Serialize)]
-struct Report {
+pub struct Report {
     components: Vec<Row>,
     /// Components of one level wait for nothing but earlier levels.
     order: Vec<Vec<ComponentName>>,
@@ -93,11 +100,11 @@ struct Finding {
 ///
 /// # Errors
 /// A folder that cannot be read. What is wrong with its files is part of the report.
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     if args.server {
         return Ok(super::check_server::run());
     }
-    let report = check(&args)?;
+    let report = if args.live { check_live::check(config, &args)? } else { check(&args)? };
     if args.json {
         look::print_json_line(&report)?;
     } else {
@@ -133,39 +140,48 @@ fn check(args: &Args) -> anyhow::Result<Report> {
     });
     Ok(match reading {
         Ok(mut reading) => {
-            let mut stack = reading.stack.clone();
             // What a server's edge listens on itself, only that server knows.
             let nowhere = EdgeAddress { host_ip: None, port: 0 };
             let edge = EdgeSettings { listen: vec![nowhere], ..EdgeSettings::default() };
-            reading.problems.extend(give_to_edge(&mut stack, &edge));
-            let mut shown = if args.edge { stack.clone() } else { reading.stack.clone() };
-            let facts = of_files(&shown, &tree);
-            give_fronts(&mut shown, &facts);
-            // What an image that is only named says of itself, only an engine knows; and canaries need an edge or a front.
-            let problems = give_fronts(&mut stack, &facts);
-            let built = shown.components.values().filter(|component| component.build.is_some());
-            let keys: Vec<String> = built.map(|component| format!("services.{}.", component.name)).collect();
-            let is_sure = |problem: &Problem| {
-                problem.key.as_deref().is_some_and(|key| keys.iter().any(|begin| key.starts_with(begin)))
-            };
-            reading.problems.extend(problems.into_iter().filter(is_sure));
-            Report::new(&shown, reading.problems)
+            let mut led = reading.stack.clone();
+            let problems = give_to_edge(&mut led, &edge);
+            reading.problems.extend(problems);
+            of_stacks(if args.edge { led.clone() } else { reading.stack }, led, reading.problems, &tree)
         }
-        Err(problems) => Report { problems: problems.into_iter().map(Finding::from).collect(), ..Report::default() },
+        Err(problems) => Report::of_problems(problems),
     })
 }
 
+/// A stack that was read by a server's settings.
+pub fn of_reading(reading: Reading, tree: &dyn Tree) -> Report {
+    of_stacks(reading.stack.clone(), reading.stack, reading.problems, tree)
+}
+
+/// `led`: the stack as an edge leads to it.
+fn of_stacks(mut shown: Stack, mut led: Stack, mut problems: Vec<Problem>, tree: &dyn Tree) -> Report {
+    let facts = of_files(&shown, tree);
+    give_fronts(&mut shown, &facts);
+    // What an image that is only named says of itself, only an engine knows; and canaries need an edge or a front.
+    let of_fronts = give_fronts(&mut led, &facts);
+    let built = shown.components.values().filter(|component| component.build.is_some());
+    let keys: Vec<String> = built.map(|component| format!("services.{}.", component.name)).collect();
+    let is_sure =
+        |problem: &Problem| problem.key.as_deref().is_some_and(|key| keys.iter().any(|begin| key.starts_with(begin)));
+    problems.extend(of_fronts.into_iter().filter(is_sure));
+    Report::new(&shown, problems)
+}
+
 /// Where the project lies.
-struct Project {
+pub struct Project {
     /// The working copy's top folder, or the project's own where there is no git.
-    repository: PathBuf,
+    pub repository: PathBuf,
     /// The project's folder in it.
     folder: RepoPath,
     /// The Compose file that was named instead of a folder.
     file: Option<RepoPath>,
 }
 
-fn place(path: &Path) -> anyhow::Result<Project> {
+pub fn place(path: &Path) -> anyhow::Result<Project> {
     let reading = || format!("cannot read {}", path.display());
     let real = path.canonicalize().with_context(reading)?;
     let is_file = real.is_file();
@@ -197,6 +213,14 @@ fn project_name(place: &Project) -> ProjectName {
 }
 
 impl Report {
+    pub fn of_problems(problems: Vec<Problem>) -> Self {
+        Self { problems: problems.into_iter().map(Finding::from).collect(), ..Self::default() }
+    }
+
+    pub fn add(&mut self, problems: Vec<Problem>) {
+        self.problems.extend(problems.into_iter().map(Finding::from));
+    }
+
     fn new(stack: &Stack, problems: Vec<Problem>) -> Self {
         let mut problems: Vec<Finding> = problems.into_iter().map(Finding::from).collect();
         let order = order::levels(stack).unwrap_or_else(|cycle| {

@@ -34,6 +34,10 @@ pub struct Args {
     /// Why it is not to wait, with --now
     #[arg(long, requires = "now", value_name = "TEXT")]
     reason: Option<String>,
+    /// Let a component start on this in place of what it has written to: a volume by its name on the engine or its key in
+    /// the Compose file, or COMPONENT:PATH where that has no name. Once for each, and noted; nothing is removed
+    #[arg(long = "fresh-volume", value_name = "NAME")]
+    fresh_volumes: Vec<String>,
     #[command(flatten)]
     how: How,
 }
@@ -42,8 +46,9 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
         let client = Client::new(config)?;
         let by = who::at_the_command_line();
-        let Args { project, environment, commit, rebuild, pull, now: _, reason, how } = args;
-        let request = DeployRequest { project, environment, commit, rebuild, pull, now_reason: reason, by };
+        let Args { project, environment, commit, rebuild, pull, now: _, reason, fresh_volumes, how } = args;
+        let now_reason = reason;
+        let request = DeployRequest { project, environment, commit, rebuild, pull, now_reason, fresh_volumes, by };
         let added = client.post("/v1/deploy", &request).await?;
         follow(&client, added, how).await
     })

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod backup;
 pub mod cancel;
 pub mod check;
+mod check_live;
 mod check_server;
 pub mod client;
 pub mod deliveries;

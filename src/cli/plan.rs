@@ -109,6 +109,9 @@ fn text(report: &PlanReport, look: &Look) -> String {
         let images = report.to_pull.join(", ");
         let _ = writeln!(text, "\nWould be pulled first, and may then turn out to have changed: {images}");
     }
+    for ask in &report.asks {
+        let _ = writeln!(text, "\nEnds before anything is touched: {ask}");
+    }
     if let Some(waits) = &report.waits {
         let _ = writeln!(text, "\nA push now: {waits}");
     }

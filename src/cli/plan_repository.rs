@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 pub async fn plan(repository: &Path, commit: Option<&str>, args: &Args, config: &Path) -> anyhow::Result<PlanReport> {
     let (mut project, environment, edge) = match &args.project {
-        Some(name) => of_settings(config, name, args.environment.as_deref())?,
+        Some(name) => of_settings(config, Some(name), args.environment.as_deref())?,
         None => {
             let (project, environment) = made_up(repository, args.environment.as_deref())?;
             (project, environment, None)
@@ -38,14 +38,26 @@ pub async fn plan(repository: &Path, commit: Option<&str>, args: &Args, config: 
     Ok(plan_report((&project, &environment), (&new, None), against, &comparison, None, Vec::new()))
 }
 
-/// A project as the server has it.
-fn of_settings(
+/// A project and environment as the server has them. Where only one is set, it need not be named.
+pub fn of_settings(
     config: &Path,
-    name: &str,
+    name: Option<&str>,
     environment: Option<&str>,
 ) -> anyhow::Result<(Project, Environment, Option<EdgeSettings>)> {
     let config = config::load(config)?;
-    let project = config.projects.get(name).with_context(|| format!("there is no project {name:?} in the settings"))?;
+    let project = match name {
+        Some(name) => {
+            config.projects.get(name).with_context(|| format!("there is no project {name:?} in the settings"))?
+        }
+        None => match config.projects.values().collect::<Vec<_>>().as_slice() {
+            [only] => *only,
+            _ => {
+                let names: Vec<&str> = config.projects.keys().map(ProjectName::as_str).collect();
+                anyhow::bail!("name a project: {}", names.join(", "));
+            }
+        },
+    };
+    let name = &project.name;
     let found = match environment {
         Some(name) => project.environments.get(name),
         None if project.environments.len() == 1 => project.environments.values().next(),

@@ -181,6 +181,17 @@ fn details(environment: &EnvironmentReport, now: Timestamp) -> String {
         }
         _ => {}
     }
+    let left = environment.left_volumes.as_deref().unwrap_or_default();
+    if !left.is_empty() {
+        let _ = writeln!(
+            text,
+            "{name} has volumes that no live release names, with what was written there (`docker volume rm` removes one):"
+        );
+    }
+    for one in left {
+        let was = if one.was.is_empty() { String::new() } else { format!(", once of {}", one.was.join(" and ")) };
+        let _ = writeln!(text, "  {}{was}", one.name);
+    }
     text
 }
 

@@ -64,7 +64,8 @@ pub fn ended(details: &DeploymentDetails, look: &Look) -> String {
         true => String::new(),
         false => format!("`launchway logs {}` shows its log\n", summary.id),
     };
-    format!("{stages}{}: {}\n{more}", capital(&summary.state.to_string()), summary.description)
+    let asks: String = details.asks.iter().map(|ask| format!("  {ask}\n")).collect();
+    format!("{stages}{}: {}\n{asks}{more}", capital(&summary.state.to_string()), summary.description)
 }
 
 fn capital(text: &str) -> String {

@@ -90,6 +90,7 @@ fn stack(request: &ReadRequest<'_>, build: BuildSpec, place: Place) -> Option<St
     let network: Network = super::networks::implicit_default(&request.compose_project);
     Some(Stack {
         compose_project: request.compose_project.clone(),
+        compose_name: None,
         components: BTreeMap::from([(name, component)]),
         networks: BTreeMap::from([("default".to_string(), network)]),
         volumes: BTreeMap::new(),

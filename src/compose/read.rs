@@ -115,7 +115,9 @@ fn read_model(
     if let Some(version) = file.get("version") {
         version.note("`version:` is obsolete; Compose ignores it, and so does Launchway");
     }
-    if let Some(name) = file.get("name").and_then(|view| Some((view.text()?, view)))
+    let name = file.get("name").and_then(|view| Some((view.text()?, view)));
+    let compose_name = name.as_ref().map(|(name, _)| name.clone());
+    if let Some(name) = name
         && name.0 != request.compose_project
     {
         name.1.note(format!(
@@ -132,6 +134,7 @@ fn read_model(
     sums::check(&file, &components);
     Stack {
         compose_project: request.compose_project.clone(),
+        compose_name,
         networks: networks::read(request, &file, &components),
         volumes: volumes::read(request, &file, &components),
         settings: launchway::strategy(&file, request.environment, &components),

@@ -226,6 +226,13 @@ pub trait Engine: Send + Sync {
     /// limits, and what the container may do.
     async fn differences(&self, container: &str, spec: &ContainerSpec) -> Result<Vec<String>, EngineError>;
 
+    /// Whether a container that is there has written at a path, or below it, into its own layer: what the image says and
+    /// what other mounts hold there does not count.
+    async fn has_written(&self, container: &str, path: &str) -> Result<bool, EngineError>;
+
+    /// Whether there is anything at a path of a container, wherever that keeps it.
+    async fn has_path(&self, container: &str, path: &str) -> Result<bool, EngineError>;
+
     /// The image under a tag, digest or id, or `None`.
     async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError>;
 

@@ -1,8 +1,8 @@
 //! What runs, as the engine says it.
 
 use super::{
-    ComponentName, ComponentRoutes, DeploymentId, EnvironmentName, Fingerprint, InFlight, ProjectName, Protocol,
-    ReleaseId, ReplicaAddress,
+    ComponentName, ComponentRoutes, DeploymentId, EnvironmentName, Fingerprint, InFlight, Mounted, ProjectName,
+    Protocol, ReleaseId, ReplicaAddress,
 };
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
@@ -123,6 +123,12 @@ pub struct ObservedContainer {
     pub volumes: BTreeMap<String, String>,
     /// Those of `volumes` that nobody named, path in the container -> volume name.
     pub anonymous_volumes: BTreeMap<String, String>,
+    /// All that is mounted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mounted>,
+    /// The image that it was created from, as whoever did so named it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub image: String,
     /// Network name -> IPv4 address there; empty where it has none now.
     pub networks: BTreeMap<String, String>,
     pub published: Vec<PublishedPort>,
@@ -233,6 +239,11 @@ pub struct ForeignContainer {
     /// Claims, for messages alone.
     pub labels: BTreeMap<String, String>,
     pub published: Vec<PublishedPort>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mounted>,
+    /// The image that it was created from, as whoever did so named it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub image: String,
     /// Another Launchway made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub another: Option<AnotherStore>,

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 pub struct Stack {
     /// The Compose project's name on the engine: prefix of container, network and volume names.
     pub compose_project: String,
+    /// Top-level `name:`, which Compose would call the project. Nothing here is named by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compose_name: Option<String>,
     pub components: BTreeMap<ComponentName, Component>,
     /// By key under top-level `networks`; `default` is there when a component uses it.
     pub networks: BTreeMap<String, Network>,

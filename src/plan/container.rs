@@ -2,6 +2,7 @@
 
 use super::host_paths;
 use super::routing::EDGE_NETWORK;
+use super::unnamed::Unnamed;
 use super::{ContainerSpec, ContentVolume, EngineMount, EngineNetwork, EngineNetworkMode, Target, VolumeContent};
 use crate::model::{
     Component, ComponentName, ContainerSettings, DeploymentId, HealthCheck, Logging, MountSource, NetworkMode,
@@ -154,21 +155,22 @@ fn content_volume(source: &MountSource) -> Option<ContentVolume> {
     Some(ContentVolume { name, content, labels: BTreeMap::from([(label::CONTENT.to_string(), id)]) })
 }
 
-/// One container of a component. `predecessor` is the container whose unnamed volumes are handed on;
-/// `shared_network` is the container whose network it shares, where its `network_mode` says so.
+/// One container of a component. `predecessor` is the container whose unnamed volumes are handed on, as far as `unnamed`
+/// says; `shared_network` is the container whose network it shares, where its `network_mode` says so.
 pub fn container_spec(
     release: &Release,
     deployment: Option<DeploymentId>,
     component: &Component,
     replica: u32,
-    predecessor: Option<&ObservedContainer>,
+    (predecessor, unnamed): (Option<&ObservedContainer>, &Unnamed),
     shared_network: Option<Target>,
 ) -> ContainerSpec {
+    let inherited = unnamed.handed_on(component, replica, predecessor);
     ContainerSpec {
         name: container_name(release, component, replica),
         image: release.parts.get(&component.name).map(|part| part.image.reference().to_string()).unwrap_or_default(),
         settings: component.container.clone(),
-        mounts: mounts(release, component, predecessor),
+        mounts: mounts(release, component, &inherited),
         network: network(release, component, shared_network),
         labels: labels(release, deployment, component, replica),
         logging: component.container.logging.clone().unwrap_or_else(rotating_logs),
@@ -183,8 +185,8 @@ pub(super) fn rotating_logs() -> Logging {
     }
 }
 
-fn mounts(release: &Release, component: &Component, predecessor: Option<&ObservedContainer>) -> Vec<EngineMount> {
-    let inherited = predecessor.map(|container| container.anonymous_volumes.clone()).unwrap_or_default();
+/// `inherited`: unnamed volumes that are there already, by path.
+fn mounts(release: &Release, component: &Component, inherited: &BTreeMap<String, String>) -> Vec<EngineMount> {
     let mut mounts: Vec<EngineMount> = Vec::new();
     let mut taken: Vec<&str> = Vec::new();
     for mount in &component.container.mounts {

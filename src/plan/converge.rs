@@ -8,6 +8,7 @@ use super::order::{dependencies, levels};
 use super::readiness::readiness;
 use super::relations::Relations;
 use super::slots::{Matching, Slot, is_accepted, match_containers};
+use super::unnamed::Unnamed;
 use super::{Action, Phase, Plan, RouteChange, Target, method};
 use crate::model::{
     Component, ComponentName, ComponentRoutes, Condition, DeploymentId, Fingerprint, FoundContainer, Method, MountSource, NetworkMode,
@@ -62,6 +63,7 @@ pub struct Wanted<'a> {
     /// Going back, what was there before, and no deployment had made: it is neither replaced nor removed, but stands again
     /// as it stood.
     pub found: Vec<FoundContainer>,
+    pub unnamed: Unnamed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

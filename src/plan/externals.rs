@@ -3,13 +3,17 @@
 use super::grants::{Grantee, Grants};
 use super::routing::EDGE_NETWORK;
 use crate::model::{AnotherStore, MountSource, Network, Observed, Place, Problem, Release, Volume, label, own_names};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// What this release takes and may not. `observed` is the engine as it is.
-pub fn refused(release: &Release, observed: &Observed, grants: &Grants) -> Vec<Problem> {
+/// What this release takes and may not. `observed` is the engine as it is; `kept` are volumes that the environment had
+/// before ([`kept`]) and that its own labels do not name.
+pub fn refused(release: &Release, observed: &Observed, grants: &Grants, kept: &BTreeSet<String>) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (key, volume) in &release.stack.volumes {
         let found = observed.volumes.get(&volume.name).map(|found| (&found.labels, found.another.as_ref()));
+        if found.is_some_and(|(labels, another)| is_nobodys_else(labels, another)) && kept.contains(&volume.name) {
+            continue;
+        }
         let is_own = observed.own_volumes.contains(&volume.name);
         let shared =
             Shared { kind: "volume", key, name: &volume.name, external: volume.external, place: &volume.place };
@@ -34,6 +38,36 @@ pub fn refused(release: &Release, observed: &Observed, grants: &Grants) -> Vec<P
         }
     }
     problems
+}
+
+/// Volumes of the release that were the environment's own under the Compose project that it had before, though nothing on them
+/// says so.
+pub fn kept(release: &Release, live: &Release, observed: &Observed, grants: &Grants) -> BTreeSet<String> {
+    let is_others = |project: &str| {
+        grants.all.iter().any(|other| {
+            (&other.project, &other.environment) != (&release.project, &release.environment)
+                && other.compose_project == project
+        })
+    };
+    if is_others(&live.stack.compose_project) {
+        return BTreeSet::new();
+    }
+    let was_its_own = |volume: &Volume, labels: &BTreeMap<String, String>| {
+        let named = live.stack.volumes.iter().find(|(_, held)| held.name == volume.name && !held.external);
+        let is_usual = |key: &String| volume.name == format!("{}_{key}", live.stack.compose_project);
+        named.is_some_and(|(key, _)| belongs(labels, live) || is_usual(key) && !is_labelled(labels))
+    };
+    let volumes = release.stack.volumes.values().filter(|volume| !volume.external);
+    let kept = volumes.filter(|volume| {
+        let Some(found) = observed.volumes.get(&volume.name) else { return false };
+        is_nobodys_else(&found.labels, found.another.as_ref()) && was_its_own(volume, &found.labels)
+    });
+    kept.map(|volume| volume.name.clone()).collect()
+}
+
+/// No Launchway says that it made it for anybody.
+fn is_nobodys_else(labels: &BTreeMap<String, String>, another: Option<&AnotherStore>) -> bool {
+    another.is_none() && !labels.contains_key(label::PROJECT)
 }
 
 /// The other environment whose Compose project a name begins with.

@@ -37,11 +37,13 @@ pub(crate) mod simulation;
 mod slots;
 pub mod standing;
 mod step;
+pub mod storage;
 pub mod taking_over;
 #[cfg(test)]
 mod tests;
 pub mod timing;
 pub mod turns;
+pub mod unnamed;
 pub mod verdict;
 mod work_kinds;
 

@@ -92,6 +92,7 @@ pub fn stack_of(components: impl IntoIterator<Item = Sample>) -> Stack {
     let network = Network { name: "shop_default".into(), ..Network::default() };
     Stack {
         compose_project: "shop".into(),
+        compose_name: None,
         components,
         networks: BTreeMap::from([("default".to_string(), network)]),
         volumes,

@@ -97,13 +97,12 @@ impl Simulation {
                     EngineMount::Volume { name, target, .. } | EngineMount::Below { volume: name, target, .. } => {
                         Some((name.clone(), target.clone()))
                     }
-                    EngineMount::Anonymous { target, .. } => Some((format!("anonymous-{id}"), target.clone())),
+                    EngineMount::Anonymous { target, .. } => Some((unnamed(&id, target), target.clone())),
                     _ => None,
                 });
                 let volumes: BTreeMap<String, String> = volumes.collect();
-                let unnamed = |name: &str| name.starts_with("anonymous-");
                 let container = ObservedContainer {
-                    id,
+                    id: id.clone(),
                     name: spec.name.clone(),
                     component: ComponentName::new(get(label::COMPONENT).unwrap()).unwrap(),
                     replica: number(label::COMPOSE_NUMBER).unwrap() as u32,
@@ -122,9 +121,11 @@ impl Simulation {
                     started_ms: None,
                     anonymous_volumes: volumes
                         .iter()
-                        .filter(|(name, _)| unnamed(name))
+                        .filter(|(name, _)| is_unnamed_volume(name))
                         .map(|(name, target)| (target.clone(), name.clone()))
                         .collect(),
+                    mounts: spec.mounts.iter().map(|mount| mounted(mount, &id)).collect(),
+                    image: spec.image.clone(),
                     volumes,
                     networks: match &spec.network {
                         super::EngineNetworkMode::Networks(all) => {
@@ -327,4 +328,28 @@ fn edge_address(network: &super::EngineNetworkMode) -> Option<ReplicaAddress> {
     let edge = all.iter().find(|network| network.name.ends_with("_launchway"))?;
     let v4 = edge.ipv4_address.as_ref()?.parse().ok()?;
     Some(ReplicaAddress { v4, v6: edge.ipv6_address.as_ref().and_then(|text| text.parse().ok()) })
+}
+
+/// What the engine calls a volume that it makes for a path of a container.
+fn unnamed(container: &str, target: &str) -> String {
+    let text = hex::encode(format!("{container}{target}"));
+    format!("{text:a<64}")[..64].to_string()
+}
+
+fn mounted(mount: &EngineMount, container: &str) -> Mounted {
+    let (target, storage, read_only) = match mount {
+        EngineMount::Volume { name, target, read_only, subpath, .. } => {
+            (target, Storage::Volume { name: name.clone(), subpath: subpath.clone() }, *read_only)
+        }
+        EngineMount::Below { volume, target, read_only, subpath, .. } => {
+            (target, Storage::Volume { name: volume.clone(), subpath: Some(subpath.clone()) }, *read_only)
+        }
+        EngineMount::Anonymous { target, read_only } => {
+            (target, Storage::volume(unnamed(container, target)), *read_only)
+        }
+        EngineMount::ContentFile { volume, target } => (target, Storage::volume(volume), true),
+        EngineMount::Host { path, target, read_only, .. } => (target, Storage::Host { path: path.clone() }, *read_only),
+        EngineMount::Tmpfs { target, read_only, .. } => (target, Storage::Tmpfs, *read_only),
+    };
+    Mounted { target: target.clone(), storage, writable: !read_only }
 }

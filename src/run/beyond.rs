@@ -120,7 +120,7 @@ impl Deployer {
         let Some(release) = self.store.release(live.release).await? else { return Ok(None) };
         let mut problems = self.read_again(project, environment, &release).await?;
         let observed = self.observe_engine(project, environment).await?;
-        problems.extend(self.refused(&release, &observed).await?);
+        problems.extend(self.refused(&release, None, &observed).await?);
         problems.retain(Problem::is_error);
         if problems.is_empty() {
             return Ok(None);

@@ -138,9 +138,15 @@ impl Convergence<'_> {
         let cleaned = async {
             // A second look finds what the engine was still busy with at the first.
             for _ in 0..MOST_ROUNDS {
-                let plan = self.plan(&self.patience(&stop).observe(self.project, self.environment).await?).await?;
+                let observed = self.patience(&stop).observe(self.project, self.environment).await?;
+                let plan = self.plan(&observed).await?;
                 if !plan.steps.iter().any(|step| step.phase == Phase::Clean) {
                     return self.take_networks_away(&stop).await;
+                }
+                // Only what goes forwards, or back on purpose, has canaries: what it takes away was live.
+                let (place, was_live) = ((&self.project.name, &self.environment.name), self.canaries.is_some());
+                for line in self.deployer.note_left(place, &plan, &observed, was_live).await? {
+                    self.log.line(None, &line);
                 }
                 match self.execute(&plan, &[Phase::Clean], None, &stop).await.map_err(Setback::from) {
                     Err(Setback::EngineAway { why }) => self.patience(&stop).wait(&why).await?,
@@ -192,6 +198,9 @@ impl Convergence<'_> {
         }
         if let Some(deployment) = wanted.deployment {
             wanted.passed = self.deployer.store.passed_canaries(deployment).await?;
+        }
+        if let Some(release) = wanted.release {
+            wanted.unnamed = self.deployer.unnamed(release, observed, None).await?;
         }
         converge(&wanted, observed).map_err(|problems| {
             for problem in &problems {

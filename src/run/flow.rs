@@ -19,6 +19,7 @@ use crate::plan::Plan;
 use crate::plan::changes::ChangeKind;
 use crate::plan::converge::Wanted;
 use crate::plan::converge::found::found;
+use crate::plan::unnamed::Unnamed;
 use crate::report::texts::{Fault, Live, Situation, Success};
 use crate::store::{self, Deployment, Trigger};
 use std::collections::{BTreeMap, BTreeSet};
@@ -162,6 +163,9 @@ impl Flow {
         let room_to_build = self.admit_build(&prepared).await?;
         let built = self.build(&prepared, &outlook, limits.build, &cancel).await?;
         drop(room_to_build);
+        let asked =
+            prepare::ask_again(&deployer, &self.deployment, &prepared, (project, environment), &self.log, &cancel);
+        asked.await.map_err(|setback| at(Stage::Build, setback))?;
 
         let convergence = self.convergence(project, environment, &prepared, &cancel, outlook);
         // Held until all of it runs, and the engine itself says what it takes.
@@ -268,6 +272,7 @@ impl Flow {
                 release_commands: prepared.release_commands(),
                 passed: BTreeMap::new(),
                 found: Vec::new(),
+                unnamed: Unnamed::default(),
             },
             tree: prepared.tree.clone(),
             log: &self.log,

@@ -12,6 +12,7 @@ use crate::config::{Environment, Project};
 use crate::model::{ComponentName, Release, Stage, Transition};
 use crate::plan::converge::{Goal, Wanted};
 use crate::plan::fingerprint;
+use crate::plan::unnamed::Unnamed;
 use crate::report::texts::{Fault, Live, Situation};
 use crate::store::Deployment;
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,7 +150,7 @@ impl Flow {
         previous: Option<&Release>,
     ) -> Option<Vec<ComponentName>> {
         let Some(release) = previous else { return Some(Vec::new()) };
-        let stand = self.deployer.stand(project, environment, release, Stand::Components).await.ok()?;
+        let stand = self.deployer.stand(project, environment, Some(release), Stand::Components).await.ok()?;
         let down = stand.components.into_iter().filter(|component| component.running < component.wanted);
         Some(down.map(|component| component.name).collect())
     }
@@ -179,6 +180,7 @@ impl Flow {
                 release_commands: BTreeSet::new(),
                 passed: BTreeMap::new(),
                 found: found.clone(),
+                unnamed: Unnamed::default(),
             },
             tree: tree.map(|tree| Arc::new(tree) as Arc<dyn crate::model::Tree>),
             log: &self.log,

@@ -6,16 +6,29 @@ use crate::plan::grants::{Grantee, Grants};
 use crate::plan::neighbours::clashes;
 use crate::plan::{externals, hosts, shared_names};
 use crate::store::StoreError;
+use std::collections::BTreeSet;
 use url::Url;
 
 impl Deployer {
-    /// What a release takes and may not. Only a commit is held against it: going back is never refused.
-    pub async fn refused(&self, release: &Release, observed: &Observed) -> Result<Vec<Problem>, StoreError> {
+    /// What a release takes and may not, after what is `live`. Only a commit is held against it: going back is never refused.
+    pub async fn refused(
+        &self,
+        release: &Release,
+        live: Option<&Release>,
+        observed: &Observed,
+    ) -> Result<Vec<Problem>, StoreError> {
         let (grants, others) = (self.grants(release), self.others(release).await?);
-        let mut problems = externals::refused(release, observed, &grants);
+        let mut kept = self.store.kept_volumes(&release.project, &release.environment).await?;
+        kept.extend(self.kept(release, live, observed));
+        let mut problems = externals::refused(release, observed, &grants, &kept);
         problems.extend(hosts::refused(release, &others, &grants));
         problems.extend(shared_names::refused(release, &others, &grants.allow));
         Ok(problems)
+    }
+
+    /// Volumes that the release names and its environment had under another Compose project.
+    pub fn kept(&self, release: &Release, live: Option<&Release>, observed: &Observed) -> BTreeSet<String> {
+        live.map(|live| externals::kept(release, live, observed, &self.grants(release))).unwrap_or_default()
     }
 
     /// What two environments would both take, whichever way the deployment goes.

@@ -249,6 +249,7 @@ async fn decide(
             rebuild: false,
             pull: false,
             now_reason: None,
+            fresh_volumes: Vec::new(),
         };
         let added = deployer.enqueue(new).await.context("queueing a deployment")?;
         deployer.works.note(fetched.as_work_of(added.id));

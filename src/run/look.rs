@@ -11,6 +11,7 @@ use crate::plan::converge::{Goal, Wanted};
 use crate::plan::fingerprint;
 use crate::plan::mending::Mending;
 use crate::plan::standing::{ComponentStanding, Standing, standings};
+use crate::plan::unnamed::Unnamed;
 use crate::store::{Live, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -163,6 +164,7 @@ impl Look {
             release_commands: BTreeSet::new(),
             passed: BTreeMap::new(),
             found: Vec::new(),
+            unnamed: Unnamed::default(),
         }
     }
 

@@ -42,7 +42,13 @@ pub struct Mender<'a> {
 impl Mender<'_> {
     /// Carries out what of the way to the live release may be done now; what fails is noted in `ward`.
     pub async fn mend(&self, wanted: &Wanted<'_>, observed: &Observed, mending: &Mending, ward: &mut Ward) -> Mended {
-        let plan = match converge(wanted, observed) {
+        let mut wanted = wanted.clone();
+        wanted.unnamed = match self.deployer.unnamed(self.release, observed, None).await {
+            Ok(unnamed) => unnamed,
+            Err(Setback::EngineAway { .. }) => return Mended::EngineAway,
+            Err(error) => return Mended::Failed(error.to_string()),
+        };
+        let plan = match converge(&wanted, observed) {
             Ok(plan) => mending.part(&plan),
             Err(problems) => {
                 let why = Setback::problems(&problems).to_string();
@@ -68,6 +74,11 @@ impl Mender<'_> {
         );
         for line in plan.to_string().lines() {
             log.line(None, line);
+        }
+        let place = (&self.release.project, &self.release.environment);
+        match self.deployer.note_left(place, &plan, observed, true).await {
+            Ok(lines) => lines.iter().for_each(|line| log.line(None, line)),
+            Err(error) => return Mended::Failed(error.to_string()),
         }
         let (project, environment) = (&self.release.project, &self.release.environment);
         tracing::info!(%project, %environment, components = names, "{project}/{environment}: {names} is being put right");

@@ -11,6 +11,7 @@ use super::log::DeploymentLog;
 use super::reading::Reader;
 use super::set_aside;
 use super::setback::Setback;
+use super::storage::{Answered, Question};
 use crate::compose::Reading;
 use crate::config::{Environment, Project};
 use crate::model::budgets;
@@ -24,6 +25,7 @@ use crate::plan::converge::release_commands::due;
 use crate::plan::converge::{Goal, Wanted, converge, without_ipv6};
 use crate::plan::fingerprint::{accepted, carry_over};
 use crate::plan::taking_over::taken_over;
+use crate::plan::unnamed::Unnamed;
 use crate::store::{Deployment, NewRelease};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -112,13 +114,78 @@ pub async fn prepare(
     if set_aside::can_be(deployment) {
         deployer.store.begin_reading(deployment.id).await?;
     }
-    let (plan, text) = plan_text(&prepared, deployment, &observed).map_err(|problems| logged(log, problems))?;
+    let unnamed = deployer.unnamed(&prepared.release, &observed, prepared.previous.as_ref()).await?;
+    let answered = ask(deployer, deployment, &prepared, &observed, &unnamed).await?;
+    let drawn_up = plan_text(&prepared, deployment, (&observed, unnamed), &answered.lines);
+    let (plan, text) = match drawn_up {
+        Ok(drawn_up) if answered.problems.is_empty() => drawn_up,
+        drawn_up => {
+            note_asks(deployer, deployment, &answered.problems).await?;
+            let problems = answered.problems.into_iter().chain(drawn_up.err().unwrap_or_default());
+            return Err(logged(log, problems.collect()));
+        }
+    };
     prepared.plan = plan;
     for line in text.lines() {
         log.line(None, line);
     }
-    claim(deployer, deployment, &prepared, &observed, text, log).await?;
+    claim(deployer, deployment, &prepared, (&observed, answered), text, log).await?;
     Ok(prepared)
+}
+
+/// What would be left behind, of a deployment that goes forwards and has changed nothing yet.
+async fn ask(
+    deployer: &Deployer,
+    deployment: &Deployment,
+    prepared: &Prepared,
+    observed: &Observed,
+    unnamed: &Unnamed,
+) -> Result<Answered, Setback> {
+    if goal(deployment) != Goal::Deploy || deployment.touched {
+        return Ok(Answered::default());
+    }
+    let question = Question {
+        live: prepared.previous.as_ref(),
+        release: &prepared.release,
+        observed,
+        names: &deployment.fresh_volumes,
+        by: &deployment.asked_by,
+    };
+    deployer.ask_about_storage(&question, unnamed).await
+}
+
+/// For its page, as a status has room for little.
+async fn note_asks(deployer: &Deployer, deployment: &Deployment, problems: &[Problem]) -> Result<(), Setback> {
+    let mask = deployer.mask();
+    let asks = problems.iter().map(|problem| mask.apply(&problem.to_string())).collect();
+    Ok(deployer.store.note_asks(deployment.id, asks).await?)
+}
+
+/// Asks once more when every image is there, which says what it keeps in volumes, and before anything is touched.
+pub async fn ask_again(
+    deployer: &Deployer,
+    deployment: &Deployment,
+    prepared: &Prepared,
+    (project, environment): (&Project, &Environment),
+    log: &DeploymentLog,
+    cancel: &CancellationToken,
+) -> Result<(), Setback> {
+    let observed = Patience { deployer, log, cancel }.observe(project, environment).await?;
+    let unnamed = deployer.unnamed(&prepared.release, &observed, prepared.previous.as_ref()).await?;
+    let answered = ask(deployer, deployment, prepared, &observed, &unnamed).await?;
+    if !answered.problems.is_empty() {
+        note_asks(deployer, deployment, &answered.problems).await?;
+        return Err(match logged(log, answered.problems) {
+            // The log of the build has nothing to add.
+            Setback::Commit { component, why, .. } => Setback::Commit { component, why, last_lines: Vec::new() },
+            other => other,
+        });
+    }
+    if !answered.new.is_empty() {
+        answered.lines.iter().for_each(|line| log.line(None, line));
+        deployer.store.note_fresh_volumes(answered.new, deployment.id).await?;
+    }
+    Ok(())
 }
 
 /// A release that was made for an edge cannot be reached without one.
@@ -153,17 +220,25 @@ async fn claim(
     deployer: &Deployer,
     deployment: &Deployment,
     prepared: &Prepared,
-    observed: &Observed,
+    (observed, answered): (&Observed, Answered),
     plan: String,
     log: &DeploymentLog,
 ) -> Result<(), Setback> {
     let _one_at_a_time = deployer.claiming.lock().await;
     let mut problems = deployer.met(&prepared.release).await?;
     if goal(deployment) == Goal::Deploy {
-        problems.extend(deployer.refused(&prepared.release, observed).await?);
+        problems.extend(deployer.refused(&prepared.release, prepared.previous.as_ref(), observed).await?);
     }
     if !problems.is_empty() {
         return Err(logged(log, problems));
+    }
+    if !answered.new.is_empty() {
+        deployer.store.note_fresh_volumes(answered.new, deployment.id).await?;
+    }
+    let kept = deployer.kept(&prepared.release, prepared.previous.as_ref(), observed);
+    if !kept.is_empty() {
+        let place = (deployment.project.clone(), deployment.environment.clone());
+        deployer.store.note_kept_volumes(place, kept).await?;
     }
     let previous = prepared.previous.as_ref().map(|release| release.id);
     Ok(deployer.store.note_plan(deployment.id, prepared.release.id, previous, plan).await?)
@@ -340,7 +415,8 @@ impl Making<'_> {
 fn plan_text(
     prepared: &Prepared,
     deployment: &Deployment,
-    observed: &Observed,
+    (observed, unnamed): (&Observed, Unnamed),
+    storage: &[String],
 ) -> Result<(Plan, String), Vec<Problem>> {
     let wanted = Wanted {
         release: Some(&prepared.release),
@@ -350,6 +426,7 @@ fn plan_text(
         release_commands: prepared.release_commands(),
         passed: BTreeMap::new(),
         found: Vec::new(),
+        unnamed,
     };
     let plan = converge(&wanted, observed)?;
     if wanted.goal == Goal::Deploy {
@@ -373,7 +450,8 @@ fn plan_text(
         text.push('\n');
     }
     let notes = without_ipv6(&prepared.release, observed);
-    for line in taken_over(&prepared.release, observed).into_iter().chain(notes) {
+    let taken_over = taken_over(&prepared.release, observed, &wanted.unnamed);
+    for line in taken_over.into_iter().chain(storage.iter().cloned()).chain(notes) {
         text.push_str(&line);
         text.push('\n');
     }

@@ -8,8 +8,10 @@ use super::images::{self, Anew, Resolve, Settling};
 use super::reading::{ReadError, Reader};
 use super::requests::Refusal;
 use super::setback::Setback;
+use super::storage::Question;
 use super::traffic_past::TrafficPast;
 use crate::build::ContentKeys;
+use crate::compose::Reading;
 use crate::config::{Environment, Project};
 use crate::model::{
     CommitId, ComponentName, DeploymentId, EdgeSettings, Problem, RefName, RegistryAccounts, Release, ReleaseId,
@@ -55,6 +57,9 @@ pub struct Preview {
     pub to_pull: Vec<String>,
     /// What else whoever reads this should know, a sentence for each: what Compose made and is used from then on, among it.
     pub notes: Vec<String>,
+    /// What components would start on in place of what they have written to: the deployment ends before it touches anything
+    /// unless somebody says yes to it.
+    pub asks: Vec<String>,
 }
 
 /// One commit, read.
@@ -103,6 +108,20 @@ pub async fn compare(
     let old_release = old.as_ref().map(|side| side.release(ReleaseId(0), project, environment));
     let live = old_release.as_ref().zip(old.as_ref()).map(|(release, side)| (release, Some(side.tree.as_ref())));
     comparison(live, &new, (project, environment))
+}
+
+/// Reads files of no commit as an environment's settings have them, such as a working copy.
+pub async fn read_tree(
+    project: &Project,
+    environment: &Environment,
+    edge: Option<&EdgeSettings>,
+    tree: Arc<dyn Tree>,
+) -> anyhow::Result<Result<Reading, Vec<Problem>>> {
+    let never = CancellationToken::new();
+    let reader = Reader { readers: None, project: &project.name, cancel: &never, most: Duration::MAX };
+    // Only a server knows the commit; whatever stands here is as good as another one.
+    let commit = CommitId::new("0".repeat(40)).map_err(|error| anyhow::anyhow!("{error}"))?;
+    Ok(read(project, environment, edge, &commit, tree, &Answers::new(), &reader).await?)
 }
 
 impl Deployer {
@@ -177,7 +196,7 @@ impl Deployer {
             &new,
             (project, environment),
         )?;
-        let (plan, mut notes) = self.steps(project, environment, &new, live.as_ref()).await?;
+        let (plan, mut notes, asks) = self.steps(project, environment, &new, live.as_ref()).await?;
         notes.extend(heard);
         let of_release = before.is_none();
         Ok(Preview {
@@ -187,6 +206,7 @@ impl Deployer {
             comparison,
             plan,
             notes,
+            asks,
             to_pull: to_pull.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect(),
         })
     }
@@ -197,13 +217,16 @@ impl Deployer {
         environment: &Environment,
         new: &Side,
         live: Option<&Release>,
-    ) -> Result<(Plan, Vec<String>), Refusal> {
+    ) -> Result<(Plan, Vec<String>, Vec<String>), Refusal> {
         let next = self.store.newest_release().await?.map_or(1, |newest| newest.0 + 1);
         let release = new.release(ReleaseId(next), project, environment);
         let observed = self.observe(project, environment).await;
         let observed = observed.map_err(|error| Refusal::Impossible(error.to_string()))?;
         let accepted = fingerprint::accepted(live, &release);
         let release_commands = due(live, &release, &accepted);
+        let unnamed = self.told(self.unnamed(&release, &observed, live).await)?;
+        let question = Question { live, release: &release, observed: &observed, names: &[], by: "" };
+        let answered = self.told(self.ask_about_storage(&question, &unnamed).await)?;
         let wanted = Wanted {
             release: Some(&release),
             accepted,
@@ -212,15 +235,18 @@ impl Deployer {
             release_commands,
             passed: BTreeMap::new(),
             found: Vec::new(),
+            unnamed,
         };
         let mut problems = self.met(&release).await?;
-        problems.extend(self.refused(&release, &observed).await?);
+        problems.extend(self.refused(&release, live, &observed).await?);
         if !problems.is_empty() {
             return Err(refused(problems));
         }
-        let plan = converge(&wanted, &observed).map_err(refused)?;
-        let notes = taken_over(&release, &observed).into_iter().chain(without_ipv6(&release, &observed));
-        Ok((plan, notes.collect()))
+        let asks = answered.problems.clone();
+        let plan = converge(&wanted, &observed).map_err(|more| refused(asks.into_iter().chain(more).collect()))?;
+        let notes = taken_over(&release, &observed, &wanted.unnamed).into_iter().chain(answered.lines);
+        let notes = notes.chain(without_ipv6(&release, &observed)).collect();
+        Ok((plan, notes, answered.problems.iter().map(Problem::to_string).collect()))
     }
 
     fn told<T>(&self, result: Result<T, Setback>) -> Result<T, Refusal> {

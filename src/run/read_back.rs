@@ -6,6 +6,7 @@ use super::setback::Setback;
 use crate::engine::Image;
 use crate::model::{Observed, ObservedContainer, Release, ReleasePart};
 use crate::plan::container::container_spec;
+use crate::plan::unnamed::Unnamed;
 
 impl Convergence<'_> {
     /// Every running container of the release runs the release's image, and those that this deployment created have
@@ -65,7 +66,9 @@ impl Convergence<'_> {
 
     async fn read_settings_back(&self, container: &ObservedContainer, release: &Release) -> Result<(), Setback> {
         let Some(component) = release.stack.components.get(&container.component) else { return Ok(()) };
-        let spec = container_spec(release, container.deployment, component, container.replica, None, None);
+        // Which unnamed volumes it got is not compared.
+        let unnamed = (None, &Unnamed::default());
+        let spec = container_spec(release, container.deployment, component, container.replica, unnamed, None);
         let differences = self.deployer.engine.differences(&container.id, &spec).await?;
         match differences.is_empty() {
             true => Ok(()),

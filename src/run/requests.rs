@@ -31,13 +31,15 @@ impl From<crate::store::StoreError> for Refusal {
     }
 }
 
-/// What a deployment is to do anew although nothing of it changed.
-#[derive(Debug, Clone, Copy, Default)]
+/// What a deployment is to do anew although nothing of it changed, or although it leaves something behind.
+#[derive(Debug, Clone, Default)]
 pub struct AskedAnew {
     /// Build everything, and pull base images.
     pub build: bool,
     /// Resolve the tags of images that are only named.
     pub pull: bool,
+    /// What components may start on in place of what they have: volumes, or `component:path`.
+    pub fresh_volumes: Vec<String>,
 }
 
 impl Deployer {
@@ -104,6 +106,7 @@ impl Deployer {
             rebuild: anew.build,
             pull: anew.pull,
             now_reason: now.map(|reason| self.mask().apply(&reason)),
+            fresh_volumes: anew.fresh_volumes,
         };
         let added = self.enqueue(new).await?;
         self.works.note(fetched.as_work_of(added.id));
@@ -227,6 +230,7 @@ impl Deployer {
             rebuild: false,
             pull: false,
             now_reason: None,
+            fresh_volumes: Vec::new(),
         };
         Ok(self.enqueue(new).await?)
     }

@@ -49,9 +49,7 @@ impl Setback {
         };
         // What stands in launchway.toml is not the commit's doing.
         match errors.first() {
-            Some(first)
-                if first.place.is_none() && first.key.as_deref().is_some_and(|key| key.starts_with("edge.")) =>
-            {
+            Some(first) if first.place.is_none() && first.key.as_deref().is_some_and(is_of_settings) => {
                 Setback::Host { why }
             }
             _ => {
@@ -59,6 +57,11 @@ impl Setback {
             }
         }
     }
+}
+
+/// A key of launchway.toml.
+fn is_of_settings(key: &str) -> bool {
+    ["edge.", "projects."].iter().any(|table| key.starts_with(table))
 }
 
 impl From<EngineError> for Setback {

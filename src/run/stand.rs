@@ -9,6 +9,8 @@ use crate::plan::converge::{Goal, Wanted};
 use crate::plan::drift::{Drift, detached, drift};
 use crate::plan::fingerprint;
 use crate::plan::standing::{ComponentStanding, Standing, standings};
+use crate::plan::storage::LeftVolume;
+use crate::plan::unnamed::Unnamed;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is asked for.
@@ -36,17 +38,22 @@ pub struct ComponentStand {
 pub struct StandingReport {
     pub components: Vec<ComponentStand>,
     pub drift: Vec<Drift>,
+    /// Volumes of the environment that no live release names.
+    pub left: Vec<LeftVolume>,
 }
 
 impl Deployer {
+    /// `release`: what is live; absent where nothing is.
     pub async fn stand(
         &self,
         project: &Project,
         environment: &Environment,
-        release: &Release,
+        release: Option<&Release>,
         what: Stand,
     ) -> Result<StandingReport, EngineError> {
         let observed = self.observe(project, environment).await?;
+        let left = self.volumes_left(project, environment, &observed).await.unwrap_or_default();
+        let Some(release) = release else { return Ok(StandingReport { left, ..StandingReport::default() }) };
         let wanted = Wanted {
             release: Some(release),
             accepted: fingerprint::accepted(Some(release), release),
@@ -55,6 +62,7 @@ impl Deployer {
             release_commands: BTreeSet::new(),
             passed: BTreeMap::new(),
             found: Vec::new(),
+            unnamed: Unnamed::default(),
         };
         let stopped = self.store.stopped(&project.name, &environment.name).await.unwrap_or_default();
         let mut endings = BTreeMap::new();
@@ -72,7 +80,7 @@ impl Deployer {
             Stand::Drift => drift(&wanted, &observed, &standings, &self.images(release).await?),
         };
         let components = standings.iter().map(|standing| component(release, standing, &observed)).collect();
-        Ok(StandingReport { components, drift })
+        Ok(StandingReport { components, drift, left })
     }
 
     async fn images(&self, release: &Release) -> Result<BTreeMap<ComponentName, String>, EngineError> {

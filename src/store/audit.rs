@@ -20,10 +20,12 @@ pub enum Action {
     Resume,
     Promote,
     Adopt,
+    /// A component starts on something else than what it has written to.
+    FreshVolume,
 }
 
 impl Action {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Deploy,
         Self::DeployNow,
         Self::Approve,
@@ -33,6 +35,7 @@ impl Action {
         Self::Resume,
         Self::Promote,
         Self::Adopt,
+        Self::FreshVolume,
     ];
 
     pub fn word(self) -> &'static str {
@@ -46,6 +49,7 @@ impl Action {
             Self::Resume => "resume",
             Self::Promote => "promote",
             Self::Adopt => "adopt",
+            Self::FreshVolume => "fresh-volume",
         }
     }
 }

@@ -4,7 +4,7 @@ use super::audit::{Action, AuditEntry, put_audit};
 use super::hooks::put_hook;
 use super::open::query;
 use super::outbox::{NewStatus, put_status};
-use super::row::{number, optional_number, optional_parsed, optional_text, parsed, text};
+use super::row::{json, number, optional_number, optional_parsed, optional_text, parsed, text, to_json};
 use super::{Store, StoreError};
 use crate::model::{
     CommitId, DeploymentId, DeploymentState, EnvironmentName, IllegalTransition, ProjectName, RefName, ReleaseId,
@@ -64,6 +64,8 @@ pub struct NewDeployment {
     pub pull: bool,
     /// Why it waits neither for windows and freezes nor for a yes; absent: it does.
     pub now_reason: Option<String>,
+    /// What components may start on in place of what they have: names of `--fresh-volume`.
+    pub fresh_volumes: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -85,6 +87,10 @@ pub struct Deployment {
     pub rebuild: bool,
     pub pull: bool,
     pub now_reason: Option<String>,
+    /// Names of `--fresh-volume`.
+    pub fresh_volumes: Vec<String>,
+    /// What it would have left behind, which nobody had said yes to.
+    pub asks: Vec<String>,
     /// Who said yes to it.
     pub approved_by: Option<String>,
     pub cancelled_by: Option<String>,
@@ -314,6 +320,18 @@ impl Store {
         Ok(newest.map(DeploymentId))
     }
 
+    /// Notes what a deployment would leave behind, without secrets.
+    pub async fn note_asks(&self, id: DeploymentId, asks: Vec<String>) -> Result<(), StoreError> {
+        let asks = to_json(&asks)?;
+        self.write("note what is asked", move |c| {
+            Box::pin(async move {
+                sqlx::query("UPDATE deployments SET asks = ? WHERE id = ?").bind(asks).bind(id.0).execute(c).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
     /// Notes the release that a deployment makes live, what was live before, and its plan.
     pub async fn note_plan(
         &self,
@@ -452,8 +470,8 @@ fn audited(new: &NewDeployment, action: Action, id: i64, now_ms: i64) -> AuditEn
 
 async fn insert(c: &mut SqliteConnection, new: &NewDeployment, waits: &str, now_ms: i64) -> Result<i64, sqlx::Error> {
     let sql = "INSERT INTO deployments (project, environment, commit_id, subject, ref, trigger, asked_by, delivery,
-        release, state, description, page_key, rebuild, pull, now_reason, created_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        release, state, description, page_key, rebuild, pull, now_reason, fresh_volumes, created_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let done = sqlx::query(sql)
         .bind(new.project.as_str())
         .bind(new.environment.as_str())
@@ -470,6 +488,7 @@ async fn insert(c: &mut SqliteConnection, new: &NewDeployment, waits: &str, now_
         .bind(new.rebuild)
         .bind(new.pull)
         .bind(&new.now_reason)
+        .bind(to_json(&new.fresh_volumes).map_err(decode)?)
         .bind(now_ms)
         .execute(c)
         .await?;
@@ -527,6 +546,8 @@ fn from_row(row: &SqliteRow) -> Result<Deployment, StoreError> {
         rebuild: number(row, "rebuild")? != 0,
         pull: number(row, "pull")? != 0,
         now_reason: optional_text(row, "now_reason")?,
+        fresh_volumes: json(row, "fresh_volumes")?,
+        asks: json(row, "asks")?,
         approved_by: optional_text(row, "approved_by")?,
         cancelled_by: optional_text(row, "cancelled_by")?,
         plan: text(row, "plan")?,

@@ -31,6 +31,8 @@ struct DeploymentPage {
     total: Option<String>,
     delivery: Option<String>,
     stages: Vec<StageRow>,
+    /// What it would have left behind, and how to go on.
+    asks: Vec<String>,
     plan: PlanView,
     images: Vec<ImageRow>,
     log: LogView,
@@ -188,6 +190,7 @@ fn page(
         total: deployment.started_ms.map(|started| took(started, deployment.ended_ms.unwrap_or(now))),
         delivery: delivery.map(|key| format!("/deliveries/{key}")),
         stages: stage_rows(deployment, stages, now),
+        asks: deployment.asks.iter().map(|ask| mask.apply(ask)).collect(),
         plan: plan_view(&mask.apply(&deployment.plan)),
         images: Vec::new(),
         log,
@@ -226,6 +229,9 @@ fn asked(deployment: &Deployment, mask: &Mask) -> String {
     let mut by = if by == "a push" { "somebody".to_string() } else { by };
     if let Some(reason) = &deployment.now_reason {
         by.push_str(&format!(", not to wait: {}", mask.apply(reason)));
+    }
+    if !deployment.fresh_volumes.is_empty() {
+        by.push_str(&format!(", to start anew on {}", mask.apply(&deployment.fresh_volumes.join(", "))));
     }
     if let Some(who) = &deployment.approved_by {
         by.push_str(&format!("; yes from {}", mask.apply(who)));

@@ -4,8 +4,8 @@
 mod insights;
 
 use crate::model::{
-    CommitId, ComponentName, DeploymentId, DeploymentState, EnvironmentName, ForgeKind, ProjectName, RefName,
-    ReleaseId, Stage,
+    CommitId, ComponentName, DeploymentId, DeploymentState, EnvironmentName, ForgeKind, Problem, ProjectName, RefName,
+    ReleaseId, Stack, Stage,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -63,6 +63,18 @@ pub struct EnvironmentReport {
     pub beyond: Option<BeyondReport>,
     /// What was changed by hand; null where it was not asked for (`?drift=true`), or the engine does not answer.
     pub drift: Option<Vec<DriftReport>>,
+    /// Volumes of the environment that no live release names; null where the engine does not answer.
+    #[serde(default)]
+    pub left_volumes: Option<Vec<LeftVolumeReport>>,
+}
+
+/// A volume that holds what an environment wrote once, and that nothing uses or removes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftVolumeReport {
+    /// On the engine.
+    pub name: String,
+    /// Where it was, as far as that is known: `db at /data`.
+    pub was: Vec<String>,
 }
 
 /// What a live release uses and launchway.toml does not allow: the next deployment is refused.
@@ -184,6 +196,12 @@ pub struct DeploymentDetails {
     /// Why it waits neither for windows and freezes nor for a yes.
     #[serde(default)]
     pub now_reason: Option<String>,
+    /// What components may start on in place of what they have written to, as somebody named it.
+    #[serde(default)]
+    pub fresh_volumes: Vec<String>,
+    /// What it would have left behind and how to go on, where it ended because nobody had said yes to that.
+    #[serde(default)]
+    pub asks: Vec<String>,
     /// Who said yes to it.
     #[serde(default)]
     pub approved_by: Option<String>,
@@ -272,6 +290,25 @@ pub struct PlanReport {
     /// was asked.
     #[serde(default)]
     pub waits: Option<String>,
+    /// What components would start on in place of what they have written to, with both ways on: the deployment ends before it
+    /// touches anything unless somebody says yes to it. Empty where no engine was asked.
+    #[serde(default)]
+    pub asks: Vec<String>,
+}
+
+/// `POST /v1/check`: a stack as a working copy has it, read by the settings of an environment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckRequest {
+    pub project: Option<String>,
+    pub environment: Option<String>,
+    pub stack: Stack,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CheckReport {
+    /// What deploying it would ask about, each with its place in the Compose file.
+    pub asks: Vec<Problem>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -310,6 +347,9 @@ pub struct DeployRequest {
     pub pull: bool,
     /// Why it is to wait neither for windows and freezes nor for a yes; absent: it waits.
     pub now_reason: Option<String>,
+    /// What components may start on in place of what they have: a volume by its name on the engine or its key in the Compose
+    /// file, else `component:path`.
+    pub fresh_volumes: Vec<String>,
     pub by: String,
 }
 
@@ -340,7 +380,7 @@ pub struct QueuedReport {
 pub struct AuditReport {
     pub at: Timestamp,
     pub by: String,
-    /// deploy, deploy-now, approve, rollback, cancel, pause, resume, promote or adopt.
+    /// deploy, deploy-now, approve, rollback, cancel, pause, resume, promote, adopt or fresh-volume.
     pub action: String,
     pub project: ProjectName,
     pub environment: EnvironmentName,

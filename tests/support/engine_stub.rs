@@ -54,6 +54,12 @@ impl Engine for EngineStub {
         panic!("nothing should be read back in this story, but {container} was")
     }
 
+    async fn has_written(&self, _: &str, _: &str) -> Result<bool, EngineError> {
+        Ok(false)
+    }
+    async fn has_path(&self, _: &str, _: &str) -> Result<bool, EngineError> {
+        Ok(false)
+    }
     async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
         self.answer()?;
         let has = self.images.iter().any(|image| image == reference);

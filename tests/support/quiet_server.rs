@@ -139,6 +139,7 @@ branch = "main"
     pub async fn release(&self, commit: char) -> ReleaseId {
         let stack = Stack {
             compose_project: "shop-production".into(),
+            compose_name: None,
             components: BTreeMap::new(),
             networks: BTreeMap::new(),
             volumes: BTreeMap::new(),
@@ -175,6 +176,7 @@ pub fn new_deployment(commit: char, subject: &str) -> NewDeployment {
         rebuild: false,
         pull: false,
         now_reason: None,
+        fresh_volumes: Vec::new(),
     }
 }
 

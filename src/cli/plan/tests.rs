@@ -31,6 +31,7 @@ fn report() -> PlanReport {
         to_pull: vec!["redis:7".into()],
         notes: vec!["compose.yaml:1: version: it is obsolete".into()],
         waits: Some("Waiting for the window Mon 09:00 Europe/Berlin".into()),
+        asks: vec!["db at /data would start on the volume shop_b".into()],
     }
 }
 
@@ -52,6 +53,8 @@ fn what_people_read() {
       [1] -> #2 api-1, stop container
 
     Would be pulled first, and may then turn out to have changed: redis:7
+
+    Ends before anything is touched: db at /data would start on the volume shop_b
 
     A push now: Waiting for the window Mon 09:00 Europe/Berlin
     Note: compose.yaml:1: version: it is obsolete

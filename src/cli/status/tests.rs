@@ -1,7 +1,7 @@
 use super::*;
 use crate::web::wire::{
-    ComponentReport, DegradedReport, DeploymentSummary, DriftReport, EngineReport, LiveReport, OutboxReport,
-    PausedReport,
+    ComponentReport, DegradedReport, DeploymentSummary, DriftReport, EngineReport, LeftVolumeReport, LiveReport,
+    OutboxReport, PausedReport,
 };
 
 fn at(seconds_ago: i64) -> Timestamp {
@@ -43,6 +43,7 @@ fn environment(name: &str) -> EnvironmentReport {
         paused: None,
         beyond: None,
         drift: None,
+        left_volumes: None,
     }
 }
 
@@ -162,6 +163,10 @@ fn what_is_not_well_is_told_with_its_reason() {
         components: Some(vec![component("web", 0, 1, Some("exited with code 137"))]),
         paused: Some(PausedReport { by: "ada".into(), reason: Some("moving house".into()), since: at(3_600) }),
         drift: Some(Vec::new()),
+        left_volumes: Some(vec![
+            LeftVolumeReport { name: "shop_cache".into(), was: Vec::new() },
+            LeftVolumeReport { name: "shop_data".into(), was: vec!["db at /data".into(), "backup at /src".into()] },
+        ]),
         ..environment("staging")
     };
     let engine = EngineReport { answers: true, problem: None, ..report().engine };
@@ -188,6 +193,9 @@ fn what_is_not_well_is_told_with_its_reason() {
       shop-production-web-1 has ended with code 3
     shop/staging was paused 1 h ago by ada: moving house
     shop/staging is as release 41 says
+    shop/staging has volumes that no live release names, with what was written there (`docker volume rm` removes one):
+      shop_cache
+      shop_data, once of db at /data and backup at /src
     Deployment 4: https://deploy.example.com/deployments/4
     Deployment 3: https://deploy.example.com/deployments/3
     ");

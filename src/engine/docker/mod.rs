@@ -34,5 +34,6 @@ mod unsealed;
 mod upload;
 mod volumes;
 mod watch;
+mod written;
 
 pub use connect::DockerEngine;

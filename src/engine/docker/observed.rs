@@ -4,11 +4,12 @@ use super::containers::name_of;
 use crate::engine::Labels;
 use crate::model::{
     AnotherStore, ComponentName, ContainerState, DeploymentId, EnvironmentName, Fingerprint, ForeignContainer, Health,
-    ObservedContainer, ProjectName, Protocol, PublishedPort, ReleaseId, ReplicaAddress, label,
+    Mounted, ObservedContainer, ProjectName, Protocol, PublishedPort, ReleaseId, ReplicaAddress, Storage,
+    is_unnamed_volume, label,
 };
 use bollard::models::{
     ContainerInspectResponse, ContainerState as EngineState, ContainerStateStatusEnum as Status, ContainerSummary,
-    ContainerSummaryStateEnum, HealthStatusEnum, PortMap,
+    ContainerSummaryStateEnum, HealthStatusEnum, MountPoint, PortMap,
 };
 use std::collections::{BTreeMap, HashSet};
 
@@ -54,6 +55,8 @@ pub(super) fn observed(
         started_ms: state.started_at.as_deref().and_then(milliseconds),
         volumes,
         anonymous_volumes,
+        mounts: mounts(found),
+        image: found.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default(),
         networks: networks.into_iter().map(|(name, at)| (name, at.ip_address.unwrap_or_default())).collect(),
         published: published(found),
         edge_address: edge.and_then(|edge| address_there(found, edge)),
@@ -112,12 +115,50 @@ fn volumes(found: &ContainerInspectResponse) -> (Volumes, Volumes) {
             continue;
         }
         named.insert(name.clone(), path.clone());
-        // The engine gives what nobody named 64 hex digits; nothing else tells, once the volume was handed on by name.
-        if name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()) {
+        if is_unnamed_volume(name) {
             anonymous.insert(path.clone(), name.clone());
         }
     }
     (named, anonymous)
+}
+
+/// What is mounted where. The part of a volume, and a plain tmpfs, only what was asked for tells.
+pub(super) fn mounts(found: &ContainerInspectResponse) -> Vec<Mounted> {
+    let host = found.host_config.as_ref();
+    let asked = host.and_then(|host| host.mounts.as_ref()).into_iter().flatten();
+    let parts: BTreeMap<&str, &str> = asked
+        .filter_map(|mount| {
+            let options = mount.volume_options.as_ref()?;
+            Some((mount.target.as_deref()?, options.subpath.as_deref().filter(|subpath| !subpath.is_empty())?))
+        })
+        .collect();
+    let mut all = mount_points(found.mounts.iter().flatten());
+    for mounted in &mut all {
+        if let (Some(part), storage) = (parts.get(mounted.target.as_str()), &mut mounted.storage) {
+            *storage = storage.below(part);
+        }
+    }
+    let tmpfs = host.and_then(|host| host.tmpfs.as_ref()).into_iter().flatten();
+    all.extend(tmpfs.map(|(path, options)| Mounted {
+        target: path.clone(),
+        storage: Storage::Tmpfs,
+        writable: !options.split(',').any(|option| option == "ro"),
+    }));
+    all.sort_by(|a, b| a.target.cmp(&b.target));
+    all
+}
+
+fn mount_points<'a>(points: impl Iterator<Item = &'a MountPoint>) -> Vec<Mounted> {
+    let mounted = points.filter_map(|point| {
+        let storage = match point.typ.as_deref()? {
+            "volume" => Storage::volume(point.name.clone()?),
+            "bind" => Storage::Host { path: point.source.clone()? },
+            "tmpfs" => Storage::Tmpfs,
+            _ => return None,
+        };
+        Some(Mounted { target: point.destination.clone()?, storage, writable: point.rw != Some(false) })
+    });
+    mounted.collect()
 }
 
 /// What it holds while it runs; else what it would ask for.
@@ -175,6 +216,8 @@ pub(super) fn foreign(listed: &ContainerSummary, another: Option<AnotherStore>) 
         running,
         labels: listed.labels.clone().unwrap_or_default().into_iter().collect(),
         published: in_order(published.collect()),
+        mounts: mount_points(listed.mounts.iter().flatten()),
+        image: listed.image.clone().unwrap_or_default(),
         another,
     })
 }

@@ -102,6 +102,14 @@ impl Engine for DockerEngine {
         self.differences_of(container, spec).await
     }
 
+    async fn has_written(&self, container: &str, path: &str) -> Result<bool, EngineError> {
+        self.has_layer_changed_at(container, path).await
+    }
+
+    async fn has_path(&self, container: &str, path: &str) -> Result<bool, EngineError> {
+        Ok(self.path_mode(container, path).await?.is_some())
+    }
+
     fn sign_in(&self, accounts: RegistryAccounts) {
         *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = accounts;
     }

@@ -7,6 +7,7 @@ use crate::plan::definition;
 use crate::plan::host_paths;
 use crate::plan::routing::EDGE_NETWORK;
 use crate::plan::slots::Matching;
+use crate::plan::unnamed::short_name;
 use crate::plan::{Action, NetworkSpec, Phase, Target, VolumeSpec};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -113,15 +114,20 @@ impl Planner<'_> {
                 if let Some(Target::Created { step }) = &shared {
                     waits.push(*step);
                 }
-                let mut spec =
-                    container_spec(self.release, self.wanted.deployment, component, replica, predecessor, shared);
+                let unnamed = &self.wanted.unnamed;
+                let from = (predecessor, unnamed);
+                let mut spec = container_spec(self.release, self.wanted.deployment, component, replica, from, shared);
                 spec.name = self.free_name(&spec.name);
                 let address = self.give_address(&mut spec);
                 let name = spec.name.clone();
-                let cause = match predecessor {
+                let mut cause = match predecessor {
                     Some(old) => replaces(old),
                     None => "it is not there yet".to_string(),
                 };
+                let left = predecessor.map(|old| unnamed.left_by(component, old)).unwrap_or_default();
+                for (path, name) in left {
+                    cause.push_str(&format!("; the unnamed volume {} at {path} stays, unused", short_name(name)));
+                }
                 let subject = subject(component, replica);
                 let action = Action::CreateContainer(Box::new(spec));
                 let step = self.draft.add(Some(&component.name), &subject, action, &cause, Phase::Prepare, waits);

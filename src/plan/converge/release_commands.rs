@@ -196,7 +196,8 @@ impl Planner<'_> {
             _ => None,
         };
         let deployment = self.wanted.deployment;
-        let mut spec = container_spec(self.release, deployment, component, 1, predecessor, shared);
+        let mut spec =
+            container_spec(self.release, deployment, component, 1, (predecessor, &self.wanted.unnamed), shared);
         let number = deployment.map_or(self.release.id.0, |deployment| deployment.0);
         spec.name = format!("{}-{}-release-command-{number}", self.release.stack.compose_project, component.name);
         // The service's own labels speak to others (a proxy, a watcher) of what serves.

@@ -66,7 +66,10 @@ impl Planner<'_> {
         // An unnamed volume is handed on while the old container is still there: both would write to it. Which paths an image
         // keeps in volumes may be known only once it has run.
         let hands_on = |container: &ObservedContainer| {
-            container.component == component.name && is_up(container) && !container.anonymous_volumes.is_empty()
+            let mut paths = container.anonymous_volumes.keys();
+            container.component == component.name
+                && is_up(container)
+                && paths.any(|path| self.wanted.unnamed.is_declared(component, path))
         };
         match chosen {
             _ if self.observed.containers.iter().any(hands_on) => Method::Recreate,

@@ -34,7 +34,8 @@ pub(in crate::plan) fn release(id: i64, stack: Stack) -> Release {
 pub(super) fn wanted(release: &Release, deployment: i64, goal: Goal) -> Wanted<'_> {
     let (accepted, release_commands) = Default::default();
     let (deployment, passed) = (Some(DeploymentId(deployment)), BTreeMap::new());
-    Wanted { release: Some(release), accepted, deployment, goal, release_commands, passed, found: Vec::new() }
+    let unnamed = Unnamed::default();
+    Wanted { release: Some(release), accepted, deployment, goal, release_commands, passed, unnamed, found: Vec::new() }
 }
 
 fn shop(version: &str) -> Stack {
@@ -255,6 +256,8 @@ fn a_port_that_somebody_else_holds_is_said_before_anything_starts() {
             port: 8080,
             protocol: crate::model::Protocol::Tcp,
         }],
+        mounts: vec![],
+        image: String::new(),
         another: None,
     });
     let problems = converge(&wanted(&release, 1, Goal::Deploy), &observed).unwrap_err();

@@ -39,7 +39,7 @@ fn others() -> Grants {
 }
 
 fn told(release: &Release, observed: &Observed, grants: &Grants) -> String {
-    let problems = refused(release, observed, grants);
+    let problems = refused(release, observed, grants, &BTreeSet::new());
     let line = |problem: &Problem| match &problem.allow {
         Some(allow) => format!("{problem}\n  {allow}"),
         None => problem.to_string(),

@@ -5,6 +5,7 @@ use crate::plan::fingerprint::fingerprint;
 use crate::plan::order::levels;
 use crate::plan::sample::{Sample, component, stack};
 use crate::plan::simulation::Simulation;
+use crate::plan::unnamed::Unnamed;
 use crate::plan::{Phase, Plan};
 
 pub fn release(stack: Stack) -> Release {
@@ -37,6 +38,7 @@ pub fn wanted(release: &Release, goal: Goal) -> Wanted<'_> {
         release_commands: Default::default(),
         passed: BTreeMap::new(),
         found: Vec::new(),
+        unnamed: Unnamed::default(),
     }
 }
 

@@ -53,6 +53,7 @@ fn wanted<'a>(before: Option<&Release>, release: &'a Release) -> Wanted<'a> {
         release_commands: BTreeSet::new(),
         passed: BTreeMap::new(),
         found: Vec::new(),
+        unnamed: Default::default(),
     }
 }
 

@@ -60,6 +60,7 @@ fn wanted(release: &Release) -> Wanted<'_> {
         release_commands: BTreeSet::new(),
         passed: BTreeMap::new(),
         found: Vec::new(),
+        unnamed: Default::default(),
     }
 }
 

@@ -261,6 +261,8 @@ mod tests {
             rebuild: false,
             pull: false,
             now_reason: None,
+            fresh_volumes: Vec::new(),
+            asks: Vec::new(),
             approved_by: None,
             cancelled_by: None,
             plan: String::new(),

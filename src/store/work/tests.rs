@@ -17,6 +17,7 @@ async fn deployment(store: &Store, environment: &str, page_key: &str) -> Deploym
         rebuild: false,
         pull: false,
         now_reason: None,
+        fresh_volumes: Vec::new(),
     };
     store.add_deployment(new, Sentences::default(), Box::new(|_| None), 1).await.unwrap().0.id
 }

@@ -3,11 +3,11 @@
 use super::answer::{Answer, answer};
 use super::deployments;
 use super::reports::plan_report;
-use crate::model::{DeploymentId, Mask, plain_line};
+use crate::model::{DeploymentId, Mask, Problem, plain_line};
 use crate::run::{AskedAnew, Asks, Deployer, Preview, Refusal};
 use crate::web::wire::{
-    AdoptReport, AdoptedThing, BackupRequest, CancelRequest, DeployRequest, DeploymentDetails, PlanReport, PlanRequest,
-    RollbackRequest, StartRequest,
+    AdoptReport, AdoptedThing, BackupRequest, CancelRequest, CheckReport, CheckRequest, DeployRequest,
+    DeploymentDetails, PlanReport, PlanRequest, RollbackRequest, StartRequest,
 };
 use axum::Json;
 use axum::extract::{Path, State};
@@ -22,7 +22,8 @@ pub async fn deploy(
         let (project, environment) =
             deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
         let by = name_of(&asked.by);
-        let anew = AskedAnew { build: asked.rebuild, pull: asked.pull };
+        let fresh_volumes = asked.fresh_volumes.iter().map(|name| plain_line(name).into_owned()).collect();
+        let anew = AskedAnew { build: asked.rebuild, pull: asked.pull, fresh_volumes };
         let now = match asked.now_reason.as_deref().map(clean) {
             Some(reason) if reason.is_empty() => {
                 return Err(Refusal::Impossible("say with --reason why it is not to wait; it is noted".into()));
@@ -91,15 +92,30 @@ pub async fn plan(State(deployer): State<Arc<Deployer>>, Json(asked): Json<PlanR
             deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
         let preview =
             deployer.preview(&project, &environment, asked.commit.as_deref(), asked.against.as_deref()).await?;
-        let Preview { commit, reference, against, comparison, plan, to_pull, notes } = preview;
+        let Preview { commit, reference, against, comparison, plan, to_pull, notes, asks } = preview;
         let of = (&project, &environment);
         let held = deployer.held(&project, &environment, Asks::of_push()).await?;
         let mask = deployer.mask();
         let waits = held.map(|held| held.situation(|situation| situation.sentence_masked(&mask)));
         let mut report = plan_report(of, (&commit, Some(&reference)), against, &comparison, Some(&plan), to_pull);
         report.notes.extend(notes);
+        report.asks = asks;
         hide(&mut report, &mask);
         Ok(PlanReport { waits, ..report })
+    })
+    .await
+}
+
+/// What deploying a stack that was read from a working copy would ask for.
+pub async fn check(State(deployer): State<Arc<Deployer>>, Json(asked): Json<CheckRequest>) -> Answer<CheckReport> {
+    carried_out(deployer, |deployer| async move {
+        let (project, environment) =
+            deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
+        let problems = deployer.check_storage(&project, &environment, asked.stack).await;
+        let mask = deployer.mask();
+        let problems = problems.map_err(|setback| Refusal::Impossible(mask.apply(&setback.to_string())))?;
+        let told = |problem: Problem| Problem { message: mask.apply(&problem.message), ..problem };
+        Ok(CheckReport { asks: problems.into_iter().map(told).collect() })
     })
     .await
 }
@@ -123,7 +139,8 @@ fn hide(report: &mut PlanReport, mask: &Mask) {
     let components = report.components.iter_mut();
     let of_components =
         components.flat_map(|component| component.reasons.iter_mut().chain(&mut component.method_reason));
-    let of_plan = report.steps.iter_mut().flatten().chain(&mut report.to_pull).chain(&mut report.notes);
+    let of_plan = report.steps.iter_mut().flatten().chain(&mut report.to_pull);
+    let of_plan = of_plan.chain(&mut report.notes).chain(&mut report.asks);
     for text in of_components.chain(of_plan).chain([&mut report.subject]) {
         *text = mask.apply(text);
     }

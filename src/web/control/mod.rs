@@ -40,6 +40,7 @@ pub fn control(deployer: Arc<Deployer>) -> Router {
         .route("/v1/pause", post(keep::pause))
         .route("/v1/resume", post(keep::resume))
         .route("/v1/plan", post(ask::plan))
+        .route("/v1/check", post(ask::check))
         .route("/v1/insights", get(insights::insights_report))
         .route("/v1/gc", post(collect::collect))
         .route("/v1/backup", post(ask::back_up))

@@ -48,6 +48,8 @@ pub fn details(
         previous: deployment.previous,
         cancelled_by: deployment.cancelled_by.as_deref().map(|by| deployer.mask().apply(by)),
         now_reason: deployment.now_reason.as_deref().map(|reason| deployer.mask().apply(reason)),
+        fresh_volumes: deployment.fresh_volumes.iter().map(|name| deployer.mask().apply(name)).collect(),
+        asks: deployment.asks.iter().map(|ask| deployer.mask().apply(ask)).collect(),
         approved_by: deployment.approved_by.as_deref().map(|by| deployer.mask().apply(by)),
         rebuild: deployment.rebuild,
         pull: deployment.pull,
@@ -138,5 +140,6 @@ pub fn plan_report(
         to_pull,
         notes: comparison.problems.iter().map(ToString::to_string).collect(),
         waits: None,
+        asks: Vec::new(),
     }
 }

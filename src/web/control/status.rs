@@ -4,11 +4,12 @@ use super::answer::{Answer, answer};
 use super::reports::{images, summary, time};
 use crate::config::{Environment, Project};
 use crate::model::{DeploymentState, Health, Mask, Release};
+use crate::plan::storage::LeftVolume;
 use crate::run::{ComponentStand, Deployer, Refusal, Stand, StandingReport};
 use crate::store::Deployment;
 use crate::web::wire::{
-    BeyondReport, ComponentReport, DegradedReport, EngineReport, EnvironmentReport, LiveReport, OutboxReport,
-    StatusReport,
+    BeyondReport, ComponentReport, DegradedReport, EngineReport, EnvironmentReport, LeftVolumeReport, LiveReport,
+    OutboxReport, StatusReport,
 };
 use axum::extract::{Query, State};
 use serde::Deserialize;
@@ -61,14 +62,12 @@ async fn environment_report(
     let waiting = open.iter().rev().filter(here).filter(is_waiting);
     let recent = deployer.store.deployments(Some(&project.name), Some(&environment.name), LOOK_BACK).await?;
     let (live, release) = live(deployer, project, environment).await?;
-    let stand = match &release {
-        None => Some(StandingReport::default()),
-        Some(release) => {
-            let asked = deployer.stand(project, environment, release, what);
-            tokio::time::timeout(ENGINE_ANSWERS_WITHIN, asked).await.ok().and_then(Result::ok)
-        }
-    };
-    let (components, drift) = match stand {
+    let asked = deployer.stand(project, environment, release.as_ref(), what);
+    let stand = tokio::time::timeout(ENGINE_ANSWERS_WITHIN, asked).await.ok().and_then(Result::ok);
+    // Where nothing is live, no engine is needed to say so.
+    let stand_of_nothing = || release.is_none().then(StandingReport::default);
+    let left_volumes = stand.as_ref().map(|stand| stand.left.iter().map(|left| left_volume(deployer, left)).collect());
+    let (components, drift) = match stand.or_else(stand_of_nothing) {
         Some(stand) => (
             Some(stand.components.into_iter().map(|stand| component(&deployer.mask(), stand)).collect()),
             Some(stand.drift),
@@ -96,7 +95,13 @@ async fn environment_report(
             .of(project, environment)
             .map(|found| BeyondReport { what: found.what, lines: found.lines }),
         drift: drift.map(|all| all.into_iter().map(|one| super::keep::drift(deployer, one)).collect()),
+        left_volumes,
     })
+}
+
+fn left_volume(deployer: &Deployer, left: &LeftVolume) -> LeftVolumeReport {
+    let mask = deployer.mask();
+    LeftVolumeReport { name: mask.apply(&left.name), was: left.was.iter().map(|was| mask.apply(was)).collect() }
 }
 
 async fn live(

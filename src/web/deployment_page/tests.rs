@@ -20,6 +20,8 @@ fn deployment(state: DeploymentState) -> Deployment {
         rebuild: false,
         pull: false,
         now_reason: None,
+        fresh_volumes: Vec::new(),
+        asks: Vec::new(),
         approved_by: None,
         cancelled_by: None,
         plan: String::new(),

@@ -23,6 +23,7 @@ fn back<'a>(to: Option<&'a Release>, noted: &[FoundContainer]) -> Wanted<'a> {
         goal: Goal::PutBack,
         release_commands: Default::default(),
         passed: Default::default(),
+        unnamed: Default::default(),
         found: noted.to_vec(),
     }
 }
