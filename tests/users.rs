@@ -72,6 +72,7 @@ mod users {
     mod sending_traces;
     mod server_hooks;
     mod settings;
+    mod sharing_builds;
     mod statuses_as_notes;
     mod statuses_by_contract;
     mod statuses_on_gitea;

@@ -46,7 +46,7 @@ pub fn folder_archive(
 
 /// One file of the repository under another name, symlinks followed.
 pub fn file_archive(tree: Arc<dyn Tree>, path: RepoPath, name: String) -> Result<Archive, BuildError> {
-    let entry = super::follow(&*tree, &path)?.ok_or_else(|| TreeError::NotFound(path.clone()))?;
+    let entry = crate::model::follow(&*tree, &path)?.ok_or_else(|| TreeError::NotFound(path.clone()))?;
     if !matches!(entry.kind, EntryKind::File | EntryKind::Executable) {
         return Err(TreeError::WrongKind { path, found: entry.kind }.into());
     }

@@ -32,6 +32,8 @@ pub struct Builder {
 pub struct BuildRequest {
     pub tree: Arc<dyn Tree>,
     pub spec: BuildSpec,
+    /// The Dockerfile's text where it is not the commit's: what other components build is called there as Launchway keeps it.
+    pub dockerfile: Option<String>,
     /// The image's name; `spec.tags` are further ones.
     pub tag: String,
     /// Whose it is: caches and the outcome of steps are each project's own.
@@ -40,7 +42,7 @@ pub struct BuildRequest {
     pub sources: Option<Sources>,
     /// Ours (project, component, content key, commit), beside those of the Compose file.
     pub labels: BTreeMap<String, String>,
-    /// The images of components that serve as additional contexts.
+    /// The images of components that this one is built from.
     pub images: BTreeMap<ComponentName, String>,
     /// For base images that are not public.
     pub registries: Arc<dyn Accounts>,
@@ -168,9 +170,9 @@ impl Builder {
         progress: &mut BuildProgress<'_>,
         mask: &Mask,
     ) -> Result<(), BuildError> {
-        let (tree, spec) = (Arc::clone(&request.tree), request.spec.clone());
+        let (tree, spec, text) = (Arc::clone(&request.tree), request.spec.clone(), request.dockerfile.clone());
         // Reading the commit blocks, though shortly.
-        let offered = tokio::task::spawn_blocking(move || Offered::read(&tree, &spec)).await;
+        let offered = tokio::task::spawn_blocking(move || Offered::read(&tree, &spec, text)).await;
         let offered = offered.map_err(|error| self.engine_error(error.to_string()))??;
         self.refuse_what_it_would_ignore(&request.spec).await?;
         let build = random_id().map_err(|why| self.engine_error(why))?;
@@ -311,8 +313,10 @@ struct Offered {
 }
 
 impl Offered {
-    fn read(tree: &Arc<dyn Tree>, spec: &BuildSpec) -> Result<Self, BuildError> {
-        let file = Dockerfile::of(&**tree, spec)?;
+    /// `text` stands in for what is in the Dockerfile.
+    fn read(tree: &Arc<dyn Tree>, spec: &BuildSpec, text: Option<String>) -> Result<Self, BuildError> {
+        let mut file = Dockerfile::of(&**tree, spec)?;
+        file.text = text.map_or(file.text, String::into_bytes);
         let dockerfile = file.name.clone();
         let mut folders = HashMap::new();
         folders.insert(DOCKERFILE.to_string(), Folder::Dockerfile { file, time: tree.time() });

@@ -54,7 +54,8 @@ impl ContentKeys {
 /// The key of what `spec` builds from `tree`.
 ///
 /// `platform` is the engine's (`linux/amd64`), which counts where the Compose file names none. `images` says what the
-/// other components that serve as additional contexts (`service:NAME`) are, as their own content key or digest.
+/// other components that it is built from (`service:NAME`, or their images' names in the Dockerfile) are, as their own content
+/// key or digest.
 ///
 /// In it: the context after its ignore file, Dockerfile, args, target, platform, labels, additional contexts, the ids
 /// of secrets, and what a `RUN` can see of its surroundings. Not in it: values of secrets, cache settings, and base
@@ -92,6 +93,12 @@ fn key_of(
     for secret in &spec.secrets {
         key.field("secret", &secret.id);
     }
+    let image_of = |name: &str, builder: &ComponentName| {
+        images.get(builder).ok_or_else(|| BuildError::Unsupported {
+            what: format!("{name}, the image of service {builder},"),
+            why: "there is no component of this name that has an image".to_string(),
+        })
+    };
     for (name, context) in &spec.additional_contexts {
         match context {
             AdditionalContext::Folder(folder) => {
@@ -99,14 +106,11 @@ fn key_of(
                 key.context(memory, tree, &Context::additional(tree, folder)?)?;
             }
             AdditionalContext::Reference(reference) => key.pair("additional reference", name, reference),
-            AdditionalContext::Component(component) => {
-                let image = images.get(component).ok_or_else(|| BuildError::Unsupported {
-                    what: format!("the additional context {name}: service:{component}"),
-                    why: "there is no component of this name that has an image".to_string(),
-                })?;
-                key.pair("additional image", name, image);
-            }
+            AdditionalContext::Component(builder) => key.pair("additional image", name, image_of(name, builder)?),
         }
+    }
+    for (name, builder) in &spec.bases {
+        key.pair("base image", name, image_of(name, builder)?);
     }
     key.field("network", spec.network.as_deref().unwrap_or_default());
     for host in &spec.extra_hosts {

@@ -22,7 +22,7 @@ mod source_policy;
 pub use archive::{Archive, file_archive, folder_archive, text_archive};
 pub use buildkit::{BuildRequest, Builder, BuiltImage};
 pub use content_key::{ContentKeys, content_key};
-pub use context::{Context, ContextEntry, Dockerfile, dockerfile_text, follow, listing};
+pub use context::{Context, ContextEntry, Dockerfile, dockerfile_text, listing};
 pub use dockerignore::{Dockerignore, FolderMatch, InvalidPattern};
 pub use engine_address::EngineAddress;
 pub use error::BuildError;

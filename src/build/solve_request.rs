@@ -3,7 +3,7 @@
 
 use super::source_policy::policy;
 use super::{BuildError, BuildRequest};
-use crate::model::{AdditionalContext, CACHE_NAMESPACE, ProjectName};
+use crate::model::{AdditionalContext, CACHE_NAMESPACE, ProjectName, short_image_name};
 use bollard::grpc::export::moby::buildkit::v1::{CacheOptions, CacheOptionsEntry, SolveRequest};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -94,7 +94,7 @@ pub(super) fn solve_request(
                 }
             },
         };
-        set(&format!("context:{name}"), value);
+        set(&format!("context:{}", short_image_name(name)), value);
     }
     let imports = spec.cache_from.iter().map(|text| cache_import(text)).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<&str> = std::iter::once(&request.tag).chain(&spec.tags).map(String::as_str).collect();

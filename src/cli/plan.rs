@@ -76,7 +76,9 @@ fn text(report: &PlanReport, look: &Look) -> String {
             "removed" => Mood::Bad,
             _ => Mood::Dim,
         };
-        let mut why = component.reasons.join("; ");
+        let mut why: Vec<String> = component.reasons.clone();
+        why.extend(component.uses_build_of.iter().map(|builder| format!("uses the build of {builder}")));
+        let mut why = why.join("; ");
         let is_touched = !component.reasons.is_empty();
         if let (Some(method), Some(reason), true) = (&component.method, &component.method_reason, is_touched) {
             let _ = write!(why, "; {method} because {reason}");

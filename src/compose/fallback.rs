@@ -76,6 +76,7 @@ fn stack(request: &ReadRequest<'_>, build: BuildSpec, place: Place) -> Option<St
         place,
         image: None,
         build: Some(build),
+        builder: None,
         pull: PullPolicy::default(),
         container: ContainerSettings { networks, ..ContainerSettings::default() },
         depends_on: BTreeMap::new(),

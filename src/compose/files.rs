@@ -2,7 +2,7 @@
 
 use super::spent::Spent;
 use crate::model::budgets::{self, TooMuch};
-use crate::model::{Entry, EntryKind, RepoPath, Tree, TreeError};
+use crate::model::{BuildSpec, Entry, EntryKind, RepoPath, Tree, TreeError};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -108,6 +108,28 @@ impl<'a> Files<'a> {
         let text = decode(path, bytes)?;
         self.read.borrow_mut().insert(entry.path);
         Ok(Some(text))
+    }
+
+    /// The Dockerfile that a path names, and the entry there, symbolic links followed. Where there is no `Dockerfile`, a
+    /// `dockerfile` beside it is taken, as BuildKit does.
+    pub fn find_dockerfile(&self, path: &RepoPath) -> Result<Option<(RepoPath, Entry)>, FileError> {
+        if let Some(entry) = self.find(path)? {
+            return Ok(Some((path.clone(), entry)));
+        }
+        let lower = path.parent().child("dockerfile").filter(|_| path.file_name() == "Dockerfile");
+        let Some(lower) = lower else { return Ok(None) };
+        Ok(self.find(&lower)?.map(|entry| (lower, entry)))
+    }
+
+    /// The text of a build's Dockerfile. `None` where there is none, or it cannot be read: the reader of `build:`, or the build,
+    /// says so.
+    pub fn dockerfile(&self, build: &BuildSpec) -> Option<String> {
+        if let Some(text) = &build.dockerfile_inline {
+            return Some(text.clone());
+        }
+        let entry = self.find(&build.dockerfile).ok()??;
+        let bytes = self.tree.read_small(&entry.path, &budgets::FILE_BYTES).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// A file that the commit does not hold and that the server's settings give.

@@ -46,7 +46,8 @@ pub fn find(named: &[RepoPath], root: &RepoPath, files: &Files<'_>, problems: &P
         }
         return Some(Found::Compose(vec![path]));
     }
-    if let Some(path) = exists("Dockerfile") {
+    // BuildKit takes the second one where the first is not there.
+    if let Some(path) = exists("Dockerfile").or_else(|| exists("dockerfile")) {
         return Some(Found::Dockerfile(path));
     }
     (!problems.has_errors()).then_some(Found::Nothing)

@@ -6,7 +6,11 @@ use super::view::View;
 use super::yaml::{Node, Value};
 use crate::model::RepoPath;
 use crate::model::budgets;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// An env file with nothing in it, whatever the machine.
+pub const NOTHING: &str = "/dev/null";
 
 const SECTIONS: [&str; 6] = ["services", "volumes", "networks", "secrets", "configs", "models"];
 
@@ -62,21 +66,33 @@ fn origin(loader: &Loader<'_>, item: &View<'_>) -> Option<Origin> {
     };
     let variables = match item.get("env_file") {
         None => loader.with_dotenv(&folder, outer),
-        Some(view) => env_files(loader, &view, base, outer)?,
+        Some(view) => env_files(loader, &view, base, (&folder, outer))?,
     };
     Some(Origin { files, folder, variables })
 }
 
-/// Later files win over earlier ones, and what the including file knows over all of them.
-fn env_files(loader: &Loader<'_>, view: &View<'_>, base: &RepoPath, outer: &Variables) -> Option<Variables> {
-    let mut merged = std::collections::BTreeMap::new();
-    for path in paths(view, base)? {
+/// Later files win over earlier ones, and what the including file knows over all of them. None at all is the `.env` beside the
+/// included file.
+fn env_files(
+    loader: &Loader<'_>,
+    view: &View<'_>,
+    base: &RepoPath,
+    (folder, outer): (&RepoPath, &Variables),
+) -> Option<Variables> {
+    let items = if view.node.text().is_some() { vec![view.clone()] } else { view.items() };
+    if items.is_empty() {
+        return Some(loader.with_dotenv(folder, outer));
+    }
+    let mut merged = BTreeMap::clone(outer);
+    // It says that no file counts, not even that one.
+    for item in items.iter().filter(|item| item.node.text() != Some(NOTHING)) {
+        let path = inside(item, base, &item.text()?)?;
         match loader.with_env_file(&path, outer) {
             Some(variables) => merged.extend(variables.iter().map(|(k, v)| (k.clone(), v.clone()))),
-            None => view.error(format!("there is no file {path} in the commit")),
+            None => item.error(format!("there is no file {path} in the commit")),
         }
     }
-    Some(std::sync::Arc::new(merged))
+    Some(Arc::new(merged))
 }
 
 fn paths(view: &View<'_>, base: &RepoPath) -> Option<Vec<RepoPath>> {

@@ -5,6 +5,7 @@
 //! What Compose accepts is read equally or refused with a reason; what Compose refuses is refused.
 
 mod canonical;
+mod circles;
 mod command_line;
 pub mod dockerfile;
 mod dotenv;
@@ -28,6 +29,7 @@ mod problems;
 mod read;
 mod scalar;
 mod service;
+mod shared_images;
 mod spent;
 mod suggest;
 mod sums;

@@ -22,7 +22,7 @@ pub fn check(request: &ReadRequest<'_>, files: &Files<'_>, stack: &Stack, proble
         checking.image();
         if let Some(build) = &component.build {
             checking.build(build);
-            checking.dockerfile(request, files, build);
+            checking.dockerfile(files, build);
         }
     }
 }
@@ -110,16 +110,9 @@ impl Checking<'_> {
         }
     }
 
-    fn dockerfile(&self, request: &ReadRequest<'_>, files: &Files<'_>, build: &BuildSpec) {
-        let (text, file) = match &build.dockerfile_inline {
-            Some(text) => (text.clone(), None),
-            None => {
-                // What is missing, the reader of `build:` or the build says.
-                let Ok(Some(entry)) = files.find(&build.dockerfile) else { return };
-                let Ok(bytes) = request.tree.read(&entry.path) else { return };
-                (String::from_utf8_lossy(&bytes).into_owned(), Some(build.dockerfile.to_string()))
-            }
-        };
+    fn dockerfile(&self, files: &Files<'_>, build: &BuildSpec) {
+        let Some(text) = files.dockerfile(build) else { return };
+        let file = build.dockerfile_inline.is_none().then(|| build.dockerfile.to_string());
         let key = if file.is_some() { String::new() } else { self.key("build.dockerfile_inline") };
         let place = |line: u32| match &file {
             Some(file) => Some(Place { file: file.clone(), line }),

@@ -10,6 +10,7 @@ use super::networks;
 use super::origins;
 use super::problems::Problems;
 use super::service::Services;
+use super::shared_images;
 use super::sums;
 use super::view::View;
 use super::volumes;
@@ -58,8 +59,9 @@ pub struct Reading {
 pub fn read(request: &ReadRequest<'_>) -> Result<Reading, Vec<Problem>> {
     let problems = Problems::default();
     let files = Files::new(request.tree, &request.root, &request.outside_files);
-    let stack = stack(request, &files, &problems);
-    if let Some(stack) = &stack {
+    let mut stack = stack(request, &files, &problems);
+    if let Some(stack) = &mut stack {
+        shared_images::link(&files, stack, &problems);
         origins::check(request, &files, stack, &problems);
     }
     let failed = problems.has_errors();
@@ -131,6 +133,7 @@ fn read_model(
     }
     let services = Services::new(request, &file, profiles, loader, variables);
     let components = services.read();
+    shared_images::tell_left_out(&file, &components);
     sums::check(&file, &components);
     Stack {
         compose_project: request.compose_project.clone(),

@@ -16,6 +16,7 @@ mod names;
 mod origins;
 mod permissions;
 mod properties;
+mod shared_images;
 mod stack;
 pub(crate) mod truth;
 pub(in crate::compose) mod verdicts;

@@ -17,6 +17,9 @@ pub struct Component {
     /// `image:`; with `build:` too it is only a further name for what is built.
     pub image: Option<String>,
     pub build: Option<BuildSpec>,
+    /// The component whose build is its image: `image:` names what that one builds. It has no `build` of its own then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub builder: Option<ComponentName>,
     pub pull: PullPolicy,
     pub container: ContainerSettings,
     pub depends_on: BTreeMap<ComponentName, Dependency>,
@@ -99,7 +102,8 @@ pub struct UpdateConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BuildSpec {
     pub context: RepoPath,
-    /// The Dockerfile's path inside the repository (`dockerfile:` is relative to the context, and may lie outside it).
+    /// The Dockerfile's path inside the repository (`dockerfile:` is relative to the context, and may lie outside it), as it is
+    /// named: it may be a symbolic link, and the ignore file beside it is called after the link.
     pub dockerfile: RepoPath,
     /// `dockerfile_inline:`, or the text of a template from `templates/dockerfiles`; stands in for `dockerfile`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,6 +121,10 @@ pub struct BuildSpec {
     /// Name -> folder of the repository, or an image (`docker-image://...`) or URL as written.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub additional_contexts: BTreeMap<String, AdditionalContext>,
+    /// Images that the Dockerfile names (`FROM`, `COPY --from`) and another component builds: the name in its shortest form,
+    /// and who builds it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bases: BTreeMap<String, ComponentName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
     /// At most one: the engine builds for one platform.

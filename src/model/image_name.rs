@@ -23,6 +23,15 @@ pub fn full_image_name(reference: &str) -> String {
     }
 }
 
+/// A name without all that it can leave out: `node` for `docker.io/library/node:latest`. BuildKit looks a further context up
+/// by this form of its name.
+pub fn short_image_name(reference: &str) -> String {
+    let full = full_image_name(reference);
+    let short = full.strip_prefix("docker.io/").unwrap_or(&full);
+    let short = short.strip_prefix("library/").filter(|rest| !rest.contains('/')).unwrap_or(short);
+    short.strip_suffix(":latest").unwrap_or(short).to_string()
+}
+
 /// The same without tag and digest.
 pub fn image_repository(reference: &str) -> String {
     let full = full_image_name(reference);
@@ -72,9 +81,13 @@ mod tests {
     fn one_name_is_the_same_however_it_is_written() {
         for name in ["node", "node:latest", "library/node", "docker.io/node", "index.docker.io/library/node:latest"] {
             assert_eq!(full_image_name(name), "docker.io/library/node:latest", "{name}");
+            assert_eq!(short_image_name(name), "node", "{name}");
         }
         assert_eq!(full_image_name("localhost:5000/a/b"), "localhost:5000/a/b:latest");
         assert_eq!(full_image_name("ghcr.io/a/b:1@sha256:0a"), "ghcr.io/a/b@sha256:0a");
+        for short in ["node:20", "a/b", "ghcr.io/a/b", "localhost:5000/library/b:1"] {
+            assert_eq!(short_image_name(short), short);
+        }
         assert_eq!(image_repository("ghcr.io:443/a/b@sha256:0a"), "ghcr.io:443/a/b");
         for own in
             ["launchway/shop/api:0a", "docker.io/launchway/front:1", "index.docker.io/launchway/shop/api@sha256:0a"]

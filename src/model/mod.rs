@@ -1,12 +1,14 @@
 //! What things are. Pure: no I/O, no clock, and no import of another room.
 
 pub mod budgets;
+mod builders;
 mod cause;
 mod component;
 mod credentials;
 mod deployment;
 mod edge_settings;
 mod event;
+mod follow;
 mod forge;
 mod found;
 mod host_name;
@@ -36,12 +38,14 @@ mod tree;
 mod walk;
 mod work;
 
+pub use builders::*;
 pub use cause::*;
 pub use component::*;
 pub use credentials::*;
 pub use deployment::*;
 pub use edge_settings::*;
 pub use event::*;
+pub use follow::*;
 pub use forge::*;
 pub use found::*;
 pub use host_name::*;

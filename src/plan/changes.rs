@@ -5,7 +5,7 @@ use super::method::{self, MethodChoice};
 use super::relations::Relations;
 use crate::model::{
     Component, ComponentName, ContainerSettings, ImageIdentity, MountSource, Release, ReleasePart, RepoPath, Stack,
-    Tree,
+    Tree, follow,
 };
 use std::collections::BTreeMap;
 
@@ -38,6 +38,8 @@ pub struct ComponentChange {
     pub reasons: Vec<String>,
     /// Absent for what is removed.
     pub method: Option<MethodChoice>,
+    /// The component whose build is its image.
+    pub builder: Option<ComponentName>,
 }
 
 /// What a new release is made of.
@@ -55,18 +57,24 @@ pub fn changes(live: Option<(&Release, Option<&dyn Tree>)>, new: &Candidate) -> 
     let relations = Relations::of(new.stack);
     for (name, component) in &new.stack.components {
         let method = Some(method::choose_in(&relations, component));
+        let builder = component.builder.clone();
         let before = live.and_then(|(release, tree)| {
             Some((release.stack.components.get(name)?, release.parts.get(name)?, &release.stack, tree))
         });
         let Some((old, old_part, old_stack, old_tree)) = before else {
             let kind = ChangeKind::New;
-            found.push(ComponentChange { component: name.clone(), kind, reasons: vec!["it is new".into()], method });
+            let (component, reasons) = (name.clone(), vec!["it is new".into()]);
+            found.push(ComponentChange { component, kind, reasons, method, builder });
             continue;
         };
         let mut reasons = Vec::new();
         if !same.contains(name) {
             if let Some(part) = new.parts.get(name) {
-                image_reasons((old, old_part, old_tree), (component, part, new.tree), &mut reasons);
+                let before = live.map(|(release, _)| &release.parts);
+                let is_another =
+                    |base: &ComponentName| before.is_some_and(|parts| image(parts, base) != image(new.parts, base));
+                let builds = component.waits_for_builds_of().into_iter().filter(is_another).collect();
+                image_reasons((old, old_part, old_tree), (component, part, new.tree), builds, &mut reasons);
             }
             settings_reasons(&old.container, &component.container, &mut reasons);
             names_reasons(old_stack, new.stack, component, &mut reasons);
@@ -78,7 +86,7 @@ pub fn changes(live: Option<(&Release, Option<&dyn Tree>)>, new: &Candidate) -> 
             reasons.push(format!("replicas changed from {} to {}", old.replicas, component.replicas));
         }
         let kind = if reasons.is_empty() { ChangeKind::Unchanged } else { ChangeKind::Changed };
-        found.push(ComponentChange { component: name.clone(), kind, reasons, method });
+        found.push(ComponentChange { component: name.clone(), kind, reasons, method, builder });
     }
     if let Some((release, _)) = live {
         for name in release.stack.components.keys().filter(|name| !new.stack.components.contains_key(*name)) {
@@ -87,6 +95,7 @@ pub fn changes(live: Option<(&Release, Option<&dyn Tree>)>, new: &Candidate) -> 
                 kind: ChangeKind::Removed,
                 reasons: vec!["the Compose file no longer has it; its volumes stay".into()],
                 method: None,
+                builder: None,
             });
         }
     }
@@ -95,7 +104,12 @@ pub fn changes(live: Option<(&Release, Option<&dyn Tree>)>, new: &Candidate) -> 
 
 type Side<'a> = (&'a Component, &'a ReleasePart, Option<&'a dyn Tree>);
 
-fn image_reasons(old: Side, new: Side, reasons: &mut Vec<String>) {
+fn image<'a>(parts: &'a BTreeMap<ComponentName, ReleasePart>, name: &ComponentName) -> Option<&'a ImageIdentity> {
+    parts.get(name).map(|part| &part.image)
+}
+
+/// `builds`: other components' builds that it uses or is built from, and that are not what they were.
+fn image_reasons(old: Side, new: Side, builds: Vec<ComponentName>, reasons: &mut Vec<String>) {
     match (&old.1.image, &new.1.image) {
         (a, b) if a == b => {}
         (ImageIdentity::Built { key: a, anew: old, .. }, ImageIdentity::Built { key: b, anew: new, .. }) if a == b => {
@@ -108,6 +122,8 @@ fn image_reasons(old: Side, new: Side, reasons: &mut Vec<String>) {
         (ImageIdentity::Built { .. }, ImageIdentity::Built { .. }) => {
             let before = reasons.len();
             build_reasons(old, new, reasons);
+            let how = if new.0.builder.is_some() { "its image, changed" } else { "which it is built from, changed" };
+            reasons.extend(builds.iter().map(|builder| format!("the build of {builder}, {how}")));
             if reasons.len() == before {
                 reasons.push("what it is built from changed".into());
             }
@@ -119,7 +135,10 @@ fn image_reasons(old: Side, new: Side, reasons: &mut Vec<String>) {
             });
         }
         (ImageIdentity::Pulled { reference, .. }, ImageIdentity::Built { .. }) => {
-            reasons.push(format!("it is built now, was image {reference}"));
+            reasons.push(match &new.0.builder {
+                Some(builder) => format!("its image is the build of {builder} now, was image {reference}"),
+                None => format!("it is built now, was image {reference}"),
+            });
         }
         (ImageIdentity::Built { .. }, ImageIdentity::Pulled { reference, .. }) => {
             reasons.push(format!("it is image {reference} now, was built"));
@@ -130,7 +149,7 @@ fn image_reasons(old: Side, new: Side, reasons: &mut Vec<String>) {
 fn build_reasons((old, _, old_tree): Side, (new, _, new_tree): Side, reasons: &mut Vec<String>) {
     let (Some(old), Some(new)) = (&old.build, &new.build) else { return };
     let id =
-        |tree: Option<&dyn Tree>, path: &RepoPath| tree.and_then(|tree| tree.entry(path).ok().flatten()).map(|e| e.id);
+        |tree: Option<&dyn Tree>, path: &RepoPath| tree.and_then(|tree| follow(tree, path).ok().flatten()).map(|e| e.id);
     if let (Some(old_tree), Some(new_tree)) = (old_tree, new_tree) {
         let differs = |a: &RepoPath, b: &RepoPath| id(Some(old_tree), a) != id(Some(new_tree), b);
         if differs(&old.dockerfile, &new.dockerfile) && new.dockerfile_inline.is_none() {

@@ -13,6 +13,7 @@ pub fn component(name: &str) -> Sample {
         place: Place { file: "compose.yaml".into(), line: 1 },
         image: Some(format!("{name}:1")),
         build: None,
+        builder: None,
         pull: PullPolicy::Missing,
         container: ContainerSettings {
             networks: BTreeMap::from([("default".to_string(), NetworkAttachment::default())]),

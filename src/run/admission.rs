@@ -66,7 +66,8 @@ impl Flow {
         let mut missing = BTreeSet::new();
         for (name, part) in &prepared.release.parts {
             let ImageIdentity::Built { tag, .. } = &part.image else { continue };
-            if !matches!(self.deployer.engine.image(tag).await, Ok(Some(_))) {
+            let is_anothers = prepared.release.stack.uses_anothers_build(name);
+            if !is_anothers && !matches!(self.deployer.engine.image(tag).await, Ok(Some(_))) {
                 missing.insert(name);
             }
         }

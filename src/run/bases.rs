@@ -8,15 +8,20 @@ use super::images::registry_of;
 use super::log::DeploymentLog;
 use super::setback::Setback;
 use crate::build::{BuildRequest, dockerfile_text};
-use crate::compose::dockerfile::{Base, Fetched, Image as Named, Settings, fetched};
+use crate::compose::dockerfile::{Base, Fetched, Image as Named, Settings, fetched, renamed};
 use crate::compose::{has_own_frontend, refused_remote};
 use crate::engine::{EngineError, EngineInfo, Image};
-use crate::model::{ComponentName, Permissions, Place, Problem, ProjectName, is_launchways_own, lists_image};
+use crate::model::{
+    AdditionalContext, BuildSpec, Builders, ComponentName, Permissions, Place, Problem, ProjectName, full_image_name,
+    is_launchways_own, lists_image,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_util::sync::CancellationToken;
 
 /// The first API of an engine whose BuildKit asks the source policy (Docker 24).
 const ASKS_THE_POLICY: (u32, u32) = (1, 43);
+/// The first API of an engine whose BuildKit knows further contexts (Docker 23).
+const KNOWS_CONTEXTS: (u32, u32) = (1, 42);
 
 /// What was found.
 pub struct Bases {
@@ -32,30 +37,77 @@ pub struct Looking<'a> {
     pub project: &'a ProjectName,
     pub component: &'a ComponentName,
     pub request: &'a BuildRequest,
+    /// Who builds which image of the release.
+    pub builders: &'a Builders,
     pub log: &'a DeploymentLog,
     pub cancel: &'a CancellationToken,
 }
 
 impl Looking<'_> {
-    pub async fn look(&self) -> Result<Bases, Setback> {
-        let BuildRequest { tree, spec, pull, .. } = self.request;
-        let pulls = spec.pull || *pull;
-        let mut found = Bases { begun_from: Vec::new(), pulled: false };
+    /// The build with what others build called by the name under which Launchway keeps it: the Dockerfile's text and what of
+    /// the settings is left to say beside it. `None`: there is nothing of the kind.
+    pub async fn named(&self) -> Result<Option<(String, BuildSpec)>, Setback> {
+        let BuildRequest { spec, images, .. } = self.request;
+        let engine = self.deployer.engine.info().await?;
+        let knows_contexts = api_of(&engine).is_none_or(|api| api >= KNOWS_CONTEXTS);
+        let mut names: BTreeMap<String, String> = BTreeMap::new();
+        let mut left = BuildSpec { bases: BTreeMap::new(), ..spec.clone() };
+        names.extend(spec.bases.iter().filter_map(|(name, builder)| Some((name.clone(), images.get(builder)?.clone()))));
+        left.additional_contexts.retain(|name, context| {
+            let image = match context {
+                _ if knows_contexts => None,
+                AdditionalContext::Component(builder) => images.get(builder).cloned(),
+                AdditionalContext::Reference(text) => text.strip_prefix("docker-image://").map(str::to_string),
+                AdditionalContext::Folder(_) => None,
+            };
+            let stays = image.is_none();
+            names.extend(image.map(|image| (name.clone(), image)));
+            stays
+        });
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let text = self.text().await?;
+        if has_own_frontend(spec, &text) {
+            return Ok(None);
+        }
+        let target = spec.platform.as_deref().unwrap_or(&engine.platform);
+        let settings = Settings { platforms: Some((&engine.platform, target)), ..Settings::of(&left) };
+        let text = renamed(&text, &settings, &names).map_err(|(line, why)| self.wrong(line, &why))?;
+        Ok(Some((text, left)))
+    }
+
+    /// The Dockerfile, as the engine gets it.
+    async fn text(&self) -> Result<String, Setback> {
+        let BuildRequest { tree, spec, dockerfile, .. } = self.request;
+        if let Some(text) = dockerfile {
+            return Ok(text.clone());
+        }
         let (read, of) = (tree.clone(), spec.clone());
         let text = tokio::task::spawn_blocking(move || dockerfile_text(&*read, &of)).await.map_err(Setback::host)?;
-        let text = text.map_err(|error| in_component(self.component, error))?;
+        text.map_err(|error| in_component(self.component, error))
+    }
+
+    pub async fn look(&self) -> Result<Bases, Setback> {
+        let BuildRequest { spec, pull, images, .. } = self.request;
+        let pulls = spec.pull || *pull;
+        let mut found = Bases { begun_from: Vec::new(), pulled: false };
+        let text = self.text().await?;
         if has_own_frontend(spec, &text) {
             return Ok(found);
         }
         let engine = self.deployer.engine.info().await?;
         let asks_the_policy = api_of(&engine).is_some_and(|api| api >= ASKS_THE_POLICY);
+        // Told to pull, BuildKit would ask a registry for what other components have built, too.
+        let pulled_here = pulls && (!asks_the_policy || !images.is_empty());
         let allowed = self.deployer.allowed(self.project);
         let target = spec.platform.clone().unwrap_or_else(|| engine.platform.clone());
-        let mut bases: BTreeMap<String, Base> = BTreeMap::new();
+        let mut settings = Settings { platforms: Some((&engine.platform, &target)), ..Settings::of(spec) };
+        for (name, builder) in spec.built_by_others() {
+            settings.contexts.insert(name.to_string(), images.get(builder).cloned());
+        }
         let mut looked_at: BTreeSet<(String, bool)> = BTreeSet::new();
         let last = loop {
-            let settings =
-                Settings { platforms: Some((&engine.platform, &target)), bases: bases.clone(), ..Settings::of(spec) };
             let now = fetched(&text, &settings).map_err(|(line, why)| self.wrong(line, &why))?;
             let is_new = |named: &&Named| match &named.reference {
                 Some(reference) => !looked_at.contains(&(reference.clone(), named.is_base)),
@@ -67,28 +119,76 @@ impl Looking<'_> {
                            values by ARG before the first FROM";
                 return Err(self.wrong(named.line, why));
             };
-            let look = !asks_the_policy && named.is_base;
-            let of_engine = match &named.platform {
-                Some(platform) => platform.as_deref() == Some(&engine.platform),
-                None => target == engine.platform,
+            let wanted = match &named.platform {
+                Some(platform) => platform.as_deref(),
+                None => Some(target.as_str()),
             };
-            if look && !of_engine {
-                let why = format!(
-                    "{reference} for another platform cannot be looked at on this engine before it is used; Docker Engine \
-                     24 or newer is needed"
-                );
-                return Err(self.wrong(named.line, &why));
-            }
-            found.begun_from.push(self.deployer.image_names.begin_from(self.project, reference));
-            let image = self.image(named.line, reference, (look, look && pulls), &allowed, &engine.platform).await?;
+            let image = if self.is_of_others(reference) {
+                self.build_of_another(named.line, reference, wanted).await?
+            } else if let Some(builder) = self.builders.of_image(reference, self.component).first() {
+                // Where the Compose file was read, it could not be told that this names it; or no stage needs it.
+                match now.needed.contains(reference) {
+                    true => return Err(self.told_too_late(named.line, reference, builder)),
+                    false => None,
+                }
+            } else {
+                let look = (!asks_the_policy || pulled_here) && named.is_base;
+                let is_of_engine = wanted == Some(engine.platform.as_str());
+                if !asks_the_policy && named.is_base && !is_of_engine {
+                    let why = format!(
+                        "{reference} for another platform cannot be looked at on this engine before it is used; Docker \
+                         Engine 24 or newer is needed"
+                    );
+                    return Err(self.wrong(named.line, &why));
+                }
+                found.begun_from.push(self.deployer.image_names.begin_from(self.project, reference));
+                let look = look && is_of_engine;
+                self.image(named.line, reference, (look, look && pulls), &allowed, &engine.platform).await?
+            };
             if let Some(Image { environment, triggers, .. }) = image.filter(|_| named.is_base) {
-                bases.insert(reference.clone(), Base { environment, triggers });
+                settings.bases.insert(reference.clone(), Base { environment, triggers });
             }
             looked_at.insert((reference.clone(), named.is_base));
         };
-        found.pulled = pulls && !asks_the_policy;
+        found.pulled = pulled_here;
         self.refuse_remotes(&allowed, last)?;
         Ok(found)
+    }
+
+    /// Whether it is the name under which Launchway keeps what another component of the release builds.
+    fn is_of_others(&self, reference: &str) -> bool {
+        let full = full_image_name(reference);
+        self.request.images.values().any(|image| full_image_name(image) == full)
+    }
+
+    /// What another component has built, which is there by now. `platform`: the one that is needed, where it is known.
+    async fn build_of_another(
+        &self,
+        line: u32,
+        reference: &str,
+        platform: Option<&str>,
+    ) -> Result<Option<Image>, Setback> {
+        let image = self.deployer.engine.image(reference).await?;
+        let other = image.as_ref().zip(platform).filter(|(image, platform)| !is_for(&image.platform, platform));
+        match other {
+            Some((image, platform)) => {
+                let why = format!(
+                    "{reference} was built for {}, and {platform} is needed here; `platforms` of both builds have to be \
+                     the same",
+                    image.platform
+                );
+                Err(self.wrong(line, &why))
+            }
+            None => Ok(image),
+        }
+    }
+
+    fn told_too_late(&self, line: u32, reference: &str, builder: &ComponentName) -> Setback {
+        let why = format!(
+            "service {builder} builds {reference}, and that this names it could not be told before; write the name out, or \
+             name another one here and give it `build.additional_contexts: {{ NAME: \"service:{builder}\" }}`"
+        );
+        self.wrong(line, &why)
     }
 
     /// The image as the engine has it, if it has it. `look`: it is pulled where it is not there; `anew`: in any case.

@@ -4,7 +4,7 @@ use super::bases::{Bases, Looking};
 use super::build_slots::{Asked, Slot, Urgency};
 use super::deployer::{Deployer, now_ms};
 use super::failpoint::failpoint;
-use super::images::{base_components, says_it_is};
+use super::images::says_it_is;
 use super::log::DeploymentLog;
 use super::metrics::Built;
 use super::outlook::Outlook;
@@ -14,7 +14,7 @@ use super::setback::Setback;
 use crate::build::{BuildError, BuildLimits, BuildLine, BuildLineKind, BuildRequest, Limited, Sources};
 use crate::engine::{EngineError, Image};
 use crate::model::{
-    ComponentName, DeploymentId, ImageIdentity, Release, WorkKind, WorkOutcome, cache_source, label, lists_image,
+    Builders, Component, ComponentName, DeploymentId, ImageIdentity, Release, WorkKind, WorkOutcome, cache_source, label, lists_image,
 };
 use crate::plan::estimate::BuildLeft;
 use crate::store::{Deployment, NotedImage, Trigger};
@@ -73,6 +73,7 @@ pub async fn build(
     let stop = cancel.child_token();
     let mut waiting: Vec<ComponentName> = missing.into_iter().collect();
     let begun = Begun::default();
+    let builders = Arc::new(Builders::of(prepared.release.stack.components.values()));
     let paths = outlook.build_paths(&builds_left(prepared, &waiting, &begun), &prepared.plan);
     let line = |name: &ComponentName| {
         let place = prepared.release.stack.components.get(name).map(|component| &component.place);
@@ -90,18 +91,16 @@ pub async fn build(
         progress(&newest, done.len() + running, total, left);
     };
     loop {
-        // Images that others are built from come first.
+        // Images that others are built from come first: there once they are built, not once they are begun.
         while failed.is_none() {
-            let ready = waiting.iter().position(|name| {
-                let bases = prepared.release.stack.components.get(name).map(base_components).unwrap_or_default();
-                !bases.iter().any(|base| waiting.contains(base)) && bases.iter().all(|b| is_built(b, prepared, &done))
-            });
+            let ready =
+                waiting.iter().position(|name| !waits_for(prepared, name).iter().any(|base| open.contains(base)));
             let Some(index) = ready else { break };
             let name = waiting.remove(index);
             let path = paths.get(&name).copied().unwrap_or_default();
             let priority = deployer.priority_of(deployment);
             let urgency = Urgency { path, priority, goes_back: deployment.trigger == Trigger::Rollback };
-            let job = Job::new(deployer, deployment, prepared, (&name, &begun), log, &stop)?;
+            let job = Job::new(deployer, deployment, prepared, (&name, &begun, &builders), log, &stop)?;
             // In this order, whichever task is the first to run.
             let asked = deployer.build_slots.ask(urgency);
             building.spawn(async move {
@@ -150,15 +149,15 @@ fn builds_left(prepared: &Prepared, open: &[ComponentName], begun: &Begun) -> Ve
     let begun = begun.lock();
     let one = |name: &ComponentName| BuildLeft {
         component: name.clone(),
-        waits_for: prepared.release.stack.components.get(name).map(base_components).unwrap_or_default(),
+        waits_for: waits_for(prepared, name).into_iter().collect(),
         runs: begun.get(name).map(|since| since.elapsed()),
     };
     open.iter().map(one).collect()
 }
 
-/// Whether a base image is there: it was not missing, or has been built meanwhile.
-fn is_built(name: &ComponentName, prepared: &Prepared, done: &BTreeSet<ComponentName>) -> bool {
-    done.contains(name) || prepared.release.parts.contains_key(name)
+/// Whose images it is built from.
+fn waits_for(prepared: &Prepared, name: &ComponentName) -> BTreeSet<ComponentName> {
+    prepared.release.stack.components.get(name).map(Component::waits_for_builds_of).unwrap_or_default()
 }
 
 /// Components whose image is to be built: the engine does not have it, or this deployment builds it anew. What was
@@ -173,7 +172,9 @@ async fn missing(
     // Its release is noted: what is there from now on stays.
     deployer.collecting.wait_for_removal().await;
     let mut missing = BTreeSet::new();
-    for (name, part) in &prepared.release.parts {
+    let stack = &prepared.release.stack;
+    // A build that several use is one, and is looked at where it is built.
+    for (name, part) in prepared.release.parts.iter().filter(|(name, _)| !stack.uses_anothers_build(name)) {
         let reference = part.image.reference();
         let there = deployer.engine.image(reference).await?;
         let noted = deployer.store.noted_image(reference).await?;
@@ -297,6 +298,7 @@ struct Job {
     deployer: Arc<Deployer>,
     deployment: DeploymentId,
     release: Release,
+    builders: Arc<Builders>,
     name: ComponentName,
     begun: Begun,
     request: BuildRequest,
@@ -330,7 +332,7 @@ impl Job {
         deployer: &Arc<Deployer>,
         deployment: &Deployment,
         prepared: &Prepared,
-        (name, begun): (&ComponentName, &Begun),
+        (name, begun, builders): (&ComponentName, &Begun, &Arc<Builders>),
         log: &DeploymentLog,
         stop: &CancellationToken,
     ) -> Result<Self, Setback> {
@@ -367,7 +369,8 @@ impl Job {
         ]);
         labels.extend(anew.map(|by| (label::BUILT_ANEW_BY.to_string(), by.to_string())));
         let anew = anew == Some(deployment.id);
-        let images: BTreeMap<ComponentName, String> = base_components(component)
+        let images: BTreeMap<ComponentName, String> = component
+            .waits_for_builds_of()
             .into_iter()
             .filter_map(|base| release.parts.get(&base).map(|part| (base.clone(), part.image.reference().to_string())))
             .collect();
@@ -382,6 +385,7 @@ impl Job {
         let request = BuildRequest {
             tree,
             spec,
+            dockerfile: None,
             tag,
             project: release.project.clone(),
             sources,
@@ -405,6 +409,7 @@ impl Job {
             deployer: deployer.clone(),
             deployment: deployment.id,
             release: release.clone(),
+            builders: builders.clone(),
             name: name.clone(),
             begun: begun.clone(),
             request,
@@ -431,19 +436,23 @@ impl Job {
         }
     }
 
-    async fn bases(&self) -> Result<Bases, Setback> {
-        if self.goes_back {
-            return Ok(Bases { begun_from: Vec::new(), pulled: false });
-        }
-        let looking = Looking {
+    fn looking(&self) -> Looking<'_> {
+        Looking {
             deployer: &self.deployer,
             project: &self.release.project,
             component: &self.name,
             request: &self.request,
+            builders: &self.builders,
             log: &self.log,
             cancel: &self.stop,
-        };
-        looking.look().await
+        }
+    }
+
+    async fn bases(&self) -> Result<Bases, Setback> {
+        match self.goes_back {
+            true => Ok(Bases { begun_from: Vec::new(), pulled: false }),
+            false => self.looking().look().await,
+        }
     }
 
     async fn run(mut self, asked: Asked) -> Result<(), Setback> {
@@ -457,6 +466,10 @@ impl Job {
         };
         self.request.deadline = Instant::now() + self.deployer.config().limits.build;
         self.request.limits = self.limit().await;
+        if let Some((dockerfile, spec)) = self.looking().named().await? {
+            self.request.dockerfile = Some(dockerfile);
+            self.request.spec = spec;
+        }
         let bases = self.bases().await?;
         self.request.pulled = bases.pulled;
         self.log.line(Some(&self.name), &format!("building {}", self.request.tag));

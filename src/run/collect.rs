@@ -351,6 +351,8 @@ async fn remove(engine: &dyn crate::engine::Engine, what: Removed) -> Result<(),
 
 fn past(release: &Release) -> PastRelease {
     let built = |(component, part): (&crate::model::ComponentName, &crate::model::ReleasePart)| match &part.image {
+        // What it only uses, another one builds.
+        ImageIdentity::Built { .. } if release.stack.uses_anothers_build(component) => None,
         ImageIdentity::Built { key, tag, anew } => {
             let (project, component) = (release.project.clone(), component.clone());
             Some((Build { project, component, key: key.clone(), anew: *anew }, tag.clone()))

@@ -2,10 +2,10 @@
 //! that is yet to be built, as far as its Dockerfile tells.
 
 use super::images::Resolve;
+use crate::build::dockerfile_text;
 use crate::engine::{Engine, EngineError, Image};
-use crate::model::budgets;
 use crate::model::{
-    BuildSpec, ComponentName, EntryKind, MountSource, Problem, Release, ReleasePart, RepoPath, Stack, Tree,
+    ComponentName, EntryKind, MountSource, Problem, Release, ReleasePart, RepoPath, Stack, Tree,
 };
 use crate::plan::fronts::{ImageFacts, give_fronts, undecided};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +52,7 @@ pub async fn give(
             (own.ports, own.volumes) = (ports_of(&image), image.volumes);
             continue;
         }
-        if component.build.is_none() {
+        if stack.build_of(component).is_none() {
             continue;
         }
         let bases = std::mem::take(&mut own.bases);
@@ -79,7 +79,9 @@ pub fn of_files(stack: &Stack, tree: &dyn Tree) -> BTreeMap<ComponentName, Image
     let mut all = BTreeMap::new();
     let mut left = MOST_TEXT_IN_ALL;
     for (name, component) in &stack.components {
-        let text = component.build.as_ref().and_then(|build| Some((dockerfile(tree, build)?, build.target.clone())));
+        let build = stack.build_of(component);
+        // What is wrong with it, the build will say.
+        let text = build.and_then(|build| Some((dockerfile_text(tree, build).ok()?, build.target.clone())));
         let facts = text.map(|(text, target)| {
             let (facts, base) = stages(&text, target.as_deref());
             ImageFacts { bases: base.into_iter().collect(), ..facts }
@@ -118,14 +120,6 @@ fn text_of(tree: &dyn Tree, file: &RepoPath, left: &mut u64) -> Option<String> {
     let size = tree.size(file).ok().filter(|size| *size <= MOST_TEXT && *size <= *left)?;
     *left -= size;
     String::from_utf8(tree.read(file).ok()?).ok()
-}
-
-fn dockerfile(tree: &dyn Tree, build: &BuildSpec) -> Option<String> {
-    match &build.dockerfile_inline {
-        Some(text) => Some(text.clone()),
-        // What is wrong with it, the build will say.
-        None => String::from_utf8(tree.read_small(&build.dockerfile, &budgets::FILE_BYTES).ok()?).ok(),
-    }
 }
 
 /// `8080`, `8080/tcp`; not `53/udp`, nor `$PORT`.

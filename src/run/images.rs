@@ -74,20 +74,40 @@ pub enum Resolve<'a> {
 /// its fingerprint. Builds nothing, and pulls only as far as [`Resolve`] says.
 pub async fn settle(settling: &Settling<'_>) -> Result<BTreeMap<ComponentName, ReleasePart>, Setback> {
     let order = levels(settling.stack).map_err(|cycle| Setback::commit(cycle.to_string()))?;
+    let order: Vec<ComponentName> = order.into_iter().flatten().collect();
+    let mut read = Read::of(settling).await?;
+    let mut paths: BTreeMap<ComponentName, Option<String>> = BTreeMap::new();
+    for (name, hash) in std::mem::take(&mut read.paths) {
+        let hash = hash.map_err(|why| Setback::commit(format!("{name}: {why}")))?;
+        paths.insert(name, hash);
+    }
+    let paths_of = |name: &ComponentName| paths.get(name).and_then(Option::as_deref);
+    let mut images: BTreeMap<ComponentName, ImageIdentity> = BTreeMap::new();
+    for name in build_order(settling.stack, order.clone()) {
+        let component = &settling.stack.components[&name];
+        let known = settling.known.and_then(|known| known.get(&name)).map(|part| part.image.clone());
+        let image = match (known, &component.build, &component.builder) {
+            (Some(image), _, _) => image,
+            (None, Some(_), _) => {
+                built(settling, component, paths_of(&name), &images, read.keys.remove(&name)).await?
+            }
+            (None, None, Some(builder)) => images.get(builder).cloned().ok_or_else(|| {
+                Setback::commit(format!("{name}: its image is the build of {builder}, which is not in the stack"))
+            })?,
+            (None, None, None) => pulled(settling, component).await?,
+        };
+        images.insert(name, image);
+    }
+    // In the order of waiting: who shares another's network has that one's fingerprint in its own.
     let mut parts: BTreeMap<ComponentName, ReleasePart> = BTreeMap::new();
     let mut fingerprints: BTreeMap<ComponentName, Fingerprint> = BTreeMap::new();
-    let mut read = Read::of(settling).await?;
-    for name in build_order(settling.stack, order.into_iter().flatten().collect()) {
-        let component = &settling.stack.components[&name];
-        let paths = read.paths.remove(&name).transpose().map_err(|why| Setback::commit(format!("{name}: {why}")))?;
-        let paths = paths.flatten();
-        let image = match (settling.known.and_then(|known| known.get(&name)), &component.build) {
-            (Some(part), _) => part.image.clone(),
-            (None, Some(_)) => built(settling, component, paths.as_deref(), &parts, read.keys.remove(&name)).await?,
-            (None, None) => pulled(settling, component).await?,
+    for name in order {
+        let (Some(component), Some(image)) = (settling.stack.components.get(&name), images.remove(&name)) else {
+            continue;
         };
-        let fingerprint = fingerprint(settling.stack, component, &image, paths.as_deref(), &fingerprints);
+        let fingerprint = fingerprint(settling.stack, component, &image, paths_of(&name), &fingerprints);
         fingerprints.insert(name.clone(), fingerprint.clone());
+        let paths = paths_of(&name).map(str::to_string);
         parts.insert(name, ReleasePart::new(image, fingerprint, paths));
     }
     if let Some(live) = settling.live {
@@ -111,7 +131,7 @@ impl Read {
         let paths = components().map(|component| component.name.clone()).zip(paths).collect();
         let is_known = |component: &Component| settling.known.is_some_and(|known| known.contains_key(&component.name));
         let plain: Vec<(&ComponentName, Build)> = components()
-            .filter(|component| !is_known(component) && base_components(component).is_empty())
+            .filter(|component| !is_known(component) && component.waits_for_builds_of().is_empty())
             .filter_map(|component| Some((&component.name, component.build.clone()?)))
             .map(|(name, spec)| (name, Build { spec, images: BTreeMap::new() }))
             .collect();
@@ -122,7 +142,8 @@ impl Read {
     }
 }
 
-/// Components in an order in which each comes after those whose images it is built from and whose network it shares.
+/// Components in an order in which each comes after those whose builds it is built from, or uses. There is none in a circle:
+/// the reader of the Compose file has refused it.
 fn build_order(stack: &Stack, order: Vec<ComponentName>) -> Vec<ComponentName> {
     // Depth first, with a stack of its own: a stranger's chain may be of any length.
     let mut done: BTreeSet<ComponentName> = BTreeSet::new();
@@ -132,8 +153,7 @@ fn build_order(stack: &Stack, order: Vec<ComponentName>) -> Vec<ComponentName> {
         let mut todo = vec![first];
         while let Some(name) = todo.last().cloned() {
             let is_new = begun.insert(name.clone());
-            let bases = stack.components.get(&name).map(base_components).unwrap_or_default();
-            // A ring of images cannot be built; BuildKit will say so, and nothing here waits for ever.
+            let bases = stack.components.get(&name).map(Component::waits_for_builds_of).unwrap_or_default();
             let open: Vec<ComponentName> = bases.into_iter().filter(|base| is_new && !begun.contains(base)).collect();
             if open.is_empty() {
                 todo.pop();
@@ -148,28 +168,18 @@ fn build_order(stack: &Stack, order: Vec<ComponentName>) -> Vec<ComponentName> {
     sorted
 }
 
-/// Components whose images this one is built from.
-pub fn base_components(component: &Component) -> Vec<ComponentName> {
-    let contexts = component.build.iter().flat_map(|build| build.additional_contexts.values());
-    contexts
-        .filter_map(|context| match context {
-            crate::model::AdditionalContext::Component(name) => Some(name.clone()),
-            _ => None,
-        })
-        .collect()
-}
-
 async fn built(
     settling: &Settling<'_>,
     component: &Component,
     paths: Option<&str>,
-    parts: &BTreeMap<ComponentName, ReleasePart>,
+    images: &BTreeMap<ComponentName, ImageIdentity>,
     key: Option<Result<ContentKey, String>>,
 ) -> Result<ImageIdentity, Setback> {
     let Some(spec) = &component.build else { return Err(Setback::commit("nothing to build")) };
-    let bases: BTreeMap<ComponentName, String> = base_components(component)
+    let bases: BTreeMap<ComponentName, String> = component
+        .waits_for_builds_of()
         .into_iter()
-        .filter_map(|name| parts.get(&name).map(|part| (name.clone(), part.image.reference().to_string())))
+        .filter_map(|name| images.get(&name).map(|image| (name.clone(), image.reference().to_string())))
         .collect();
     let key = match key {
         Some(key) => key,

@@ -436,10 +436,13 @@ fn plan_text(
     }
     let mut text = format!("release {} of commit {}\n", prepared.release.id, prepared.release.commit.short());
     for change in &prepared.changes {
-        let ComponentChange { component, kind, reasons, method } = change;
+        let ComponentChange { component, kind, reasons, method, builder } = change;
         let _ = write!(text, "{component}: {}", kind.word());
         if !reasons.is_empty() && *kind != ChangeKind::New {
             let _ = write!(text, " ({})", reasons.join("; "));
+        }
+        if let Some(builder) = builder {
+            let _ = write!(text, "; uses the build of {builder}");
         }
         if let (Some(choice), true) = (method, *kind != ChangeKind::Unchanged) {
             let _ = write!(text, "; {}: {}", choice.method, choice.reason);

@@ -328,6 +328,9 @@ pub struct ComponentPlan {
     /// Null for what is removed.
     pub method: Option<String>,
     pub method_reason: Option<String>,
+    /// The component whose build is its image.
+    #[serde(default)]
+    pub uses_build_of: Option<ComponentName>,
     /// Its release command would run, before anything that it does not need is touched.
     #[serde(default)]
     pub release_command: bool,

@@ -47,6 +47,7 @@ impl BuildWorld {
         BuildRequest {
             tree,
             spec,
+            dockerfile: None,
             tag: self.tag.clone(),
             project: ProjectName::new("shop").unwrap(),
             sources: None,

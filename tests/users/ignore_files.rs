@@ -6,12 +6,13 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use launchway::build::listing;
-use launchway::model::{BuildSpec, RepoPath};
+use launchway::compose::{ReadRequest, read};
+use launchway::model::{BuildSpec, Permissions, ProjectName, RepoPath};
 use launchway::source::WorkingCopy;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -188,4 +189,60 @@ async fn the_same_files_are_copied_as_by_buildx() {
         }
     }
     report(&wrong);
+}
+
+/// What is sent for the service `web` of the folder's Compose file.
+fn sent_for_web(folder: &Path) -> BTreeSet<String> {
+    let (tree, project) = (WorkingCopy::open(folder).unwrap(), ProjectName::new("shop").unwrap());
+    let request = ReadRequest {
+        tree: &tree,
+        root: RepoPath::root(),
+        files: Vec::new(),
+        project: &project,
+        compose_project: "shop".into(),
+        environment: None,
+        profiles: Vec::new(),
+        variables: BTreeMap::new(),
+        secret_values: Vec::new(),
+        outside_files: BTreeMap::new(),
+        allowed: Permissions::default(),
+    };
+    let stack = read(&request).unwrap().stack;
+    let build = stack.components["web"].build.clone().unwrap();
+    listing(&tree, &build).unwrap().into_iter().map(|entry| entry.path).collect()
+}
+
+#[test]
+fn of_a_dockerfile_that_is_a_link_the_ignore_file_that_is_called_after_the_link_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    for (path, text) in [
+        ("docker/web.Dockerfile", "FROM scratch\nCOPY . /\n"),
+        ("docker/web.Dockerfile.dockerignore", "of-the-target\n"),
+        ("web/.dockerignore", "of-the-context\n"),
+        ("web/of-the-link", "x"),
+        ("web/of-the-target", "x"),
+        ("web/of-the-context", "x"),
+        ("compose.yaml", "services: { web: { build: { context: web, dockerfile: link } } }\n"),
+    ] {
+        write(path, text);
+    }
+    std::os::unix::fs::symlink("../docker/web.Dockerfile", folder.path().join("web/link")).unwrap();
+    let left_out = || {
+        let sent = sent_for_web(folder.path());
+        let all = ["of-the-context", "of-the-link", "of-the-target"];
+        all.into_iter().filter(|name| !sent.contains(*name)).collect::<Vec<_>>()
+    };
+    // There is none beside the link: the context's own counts, never the target's.
+    assert_eq!(left_out(), ["of-the-context"]);
+    write("web/link.dockerignore", "of-the-link\n");
+    assert_eq!(left_out(), ["of-the-link"]);
+    // Which may be a link itself.
+    std::fs::remove_file(folder.path().join("web/link.dockerignore")).unwrap();
+    std::os::unix::fs::symlink("../docker/web.Dockerfile.dockerignore", folder.path().join("web/link.dockerignore")).unwrap();
+    assert_eq!(left_out(), ["of-the-target"]);
 }

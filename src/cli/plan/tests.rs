@@ -8,6 +8,7 @@ fn component(name: &str, change: &str, reasons: &[&str], method: Option<(&str, &
         reasons: reasons.iter().map(ToString::to_string).collect(),
         method: method.map(|(method, _)| method.into()),
         method_reason: method.map(|(_, reason)| reason.into()),
+        uses_build_of: None,
         release_command: false,
     }
 }

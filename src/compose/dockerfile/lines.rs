@@ -24,7 +24,10 @@ pub struct Instruction {
     pub name: String,
     /// All that follows, its lines joined.
     pub rest: String,
+    /// Where it begins.
     pub line: u32,
+    /// The last line that was joined to it; heredocs come after that.
+    pub last: u32,
 }
 
 #[rustfmt::skip]
@@ -69,8 +72,10 @@ pub fn instructions(text: &str, dialect: Dialect) -> Result<(Vec<Instruction>, c
             continue;
         }
         let (mut joined, mut goes_on) = without_continuation(line, escape, dialect);
+        let mut last = number;
         while goes_on {
-            let Some((line, _)) = lines.next() else { break };
+            let Some((line, number)) = lines.next() else { break };
+            last = number;
             if line.trim_start().starts_with('#') || line.trim_start().is_empty() {
                 continue;
             }
@@ -96,7 +101,7 @@ pub fn instructions(text: &str, dialect: Dialect) -> Result<(Vec<Instruction>, c
                 }
             }
         }
-        found.push(Instruction { name, rest, line: number });
+        found.push(Instruction { name, rest, line: number, last });
     }
     Ok((found, escape))
 }

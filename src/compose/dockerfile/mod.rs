@@ -5,11 +5,14 @@
 
 mod hosts;
 mod lines;
+mod reached;
+mod renamed;
 mod sources;
 mod syntax;
 mod words;
 
 pub use hosts::remote;
+pub use renamed::renamed;
 pub use sources::{Base, Fetched, Image, Remote, Settings, fetched};
 pub use syntax::frontends;
 

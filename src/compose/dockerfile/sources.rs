@@ -2,9 +2,11 @@
 
 use super::hosts::remote;
 use super::lines::{DIALECTS, Dialect, Instruction, instructions, is_blank};
+use super::reached::Stages;
 use super::words::{UNKNOWN, Values, expand, words};
-use crate::model::{AdditionalContext, BuildSpec};
+use crate::model::{AdditionalContext, BuildSpec, full_image_name};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// Variables and triggers of all stages together may have so many bytes.
 const MOST_KEPT: usize = 16 << 20;
@@ -16,6 +18,8 @@ pub struct Settings<'a> {
     pub args: BTreeMap<String, String>,
     /// Further contexts, and the image that one is: their names go before images of that name.
     pub contexts: BTreeMap<String, Option<String>>,
+    /// The stage that is built; the last one where it is absent.
+    pub target: Option<String>,
     /// The engine's (`linux/amd64`), where it is known, and the one that is built for.
     pub platforms: Option<(&'a str, &'a str)>,
     /// The variables of an image and its `ONBUILD` instructions, where the image was looked at.
@@ -30,7 +34,7 @@ impl Settings<'_> {
             _ => None,
         };
         let contexts = build.additional_contexts.iter().map(|(name, context)| (name.clone(), image(context))).collect();
-        Self { args: build.args.clone(), contexts, ..Self::default() }
+        Self { args: build.args.clone(), contexts, target: build.target.clone(), ..Self::default() }
     }
 }
 
@@ -68,7 +72,20 @@ pub struct Remote {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fetched {
     pub images: BTreeSet<Image>,
+    /// The references of those without which the stage that is built cannot be: other stages are left out by BuildKit.
+    pub needed: BTreeSet<String>,
     pub remotes: BTreeSet<Remote>,
+}
+
+/// One place at which the text names an image that the build needs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Naming {
+    /// The instruction's lines.
+    pub lines: (u32, u32),
+    /// The word that names it, as it is written: the base of `FROM`, or a whole flag.
+    pub word: String,
+    /// The same with its variables put in and its quotes taken off, split where the name stands.
+    pub plain: (String, String, String),
 }
 
 /// # Errors
@@ -84,6 +101,7 @@ pub fn fetched(text: &str, settings: &Settings<'_>) -> Result<Fetched, (u32, Str
             Ok(found) => {
                 let all = all.get_or_insert_default();
                 all.images.extend(found.images);
+                all.needed.extend(found.needed);
                 all.remotes.extend(found.remotes);
             }
             Err(why) => {
@@ -99,12 +117,28 @@ pub fn fetched(text: &str, settings: &Settings<'_>) -> Result<Fetched, (u32, Str
 }
 
 fn one(text: &str, dialect: Dialect, settings: &Settings<'_>) -> Result<Fetched, (u32, String)> {
+    let mut walk = walked(text, dialect, settings)?;
+    walk.found.needed = walk.uses.reached(settings.target.as_deref());
+    Ok(walk.found)
+}
+
+/// Where the text names images.
+pub(super) fn namings(
+    text: &str,
+    dialect: Dialect,
+    settings: &Settings<'_>,
+) -> Result<BTreeSet<Naming>, (u32, String)> {
+    Ok(walked(text, dialect, settings)?.namings)
+}
+
+fn walked<'a>(text: &str, dialect: Dialect, settings: &'a Settings<'a>) -> Result<Walk<'a>, (u32, String)> {
     let (instructions, escape) = instructions(text, dialect)?;
     let mut walk = Walk { settings, escape, globals: globals(settings), ..Walk::default_with(settings) };
     for instruction in &instructions {
+        walk.lines = (instruction.line, instruction.last);
         walk.take(instruction, 0)?;
     }
-    Ok(walk.found)
+    Ok(walk)
 }
 
 /// Arguments that exist without being declared.
@@ -164,6 +198,12 @@ struct Walk<'a> {
     names: Vec<String>,
     now: Option<Stage>,
     now_is: Option<String>,
+    /// What each stage is made of.
+    uses: Stages,
+    /// The lines of the instruction that is read, and whether only whoever builds on the image carries it out.
+    lines: (u32, u32),
+    is_deferred: bool,
+    namings: BTreeSet<Naming>,
     found: Fetched,
     /// Bytes of variables that were kept, each as often as a stage took it over.
     kept: usize,
@@ -179,6 +219,10 @@ impl<'a> Walk<'a> {
             names: Vec::new(),
             now: None,
             now_is: None,
+            uses: Stages::default(),
+            lines: (0, 0),
+            is_deferred: false,
+            namings: BTreeSet::new(),
             found: Fetched::default(),
             kept: 0,
         }
@@ -198,7 +242,7 @@ impl<'a> Walk<'a> {
     }
 
     fn take(&mut self, instruction: &Instruction, depth: usize) -> Result<(), (u32, String)> {
-        let Instruction { name, rest, line } = instruction;
+        let Instruction { name, rest, line, .. } = instruction;
         if self.is_full() {
             return Ok(());
         }
@@ -215,7 +259,9 @@ impl<'a> Walk<'a> {
                     self.keep(rest.len(), *line);
                 }
                 // Whoever builds on it would fetch it.
+                self.is_deferred = true;
                 self.trigger(rest, *line, depth)?;
+                self.is_deferred = false;
             }
             _ => {}
         }
@@ -228,7 +274,7 @@ impl<'a> Walk<'a> {
         if depth > 0 || matches!(name.as_str(), "from" | "onbuild" | "maintainer") {
             return Err((line, format!("ONBUILD {} is no instruction", name.to_uppercase())));
         }
-        self.take(&Instruction { name, rest: rest.trim().to_string(), line }, depth + 1)
+        self.take(&Instruction { name, rest: rest.trim().to_string(), line, last: line }, depth + 1)
     }
 
     fn from(&mut self, rest: &str, line: u32) -> Result<(), (u32, String)> {
@@ -248,12 +294,19 @@ impl<'a> Walk<'a> {
             _ => None,
         };
         let mut stage = Stage::default();
+        self.uses.begin(name.clone());
         if let Some(earlier) = self.stages.get(&base.to_lowercase()) {
             stage = Stage { args: Values::new(), ..earlier.clone() };
+            self.uses.stage(&base);
         } else if base == "scratch" {
             stage.is_known = true;
         } else if let Some(base) = self.image_of(base) {
             let reference = known(base);
+            if let (Some(reference), Some(word)) = (&reference, left.first()) {
+                self.uses.image(reference);
+                let plain = (String::new(), reference.clone(), String::new());
+                self.namings.insert(Naming { lines: self.lines, word: word.clone(), plain });
+            }
             if let Some(looked_at) = reference.as_ref().and_then(|reference| self.settings.bases.get(reference)) {
                 stage.environment = looked_at.environment.clone();
                 stage.triggers = looked_at.triggers.iter().map(|trigger| (line, trigger.clone())).collect();
@@ -282,7 +335,10 @@ impl<'a> Walk<'a> {
 
     /// The image that a name stands for; `None`: it is another context.
     fn image_of(&self, name: String) -> Option<String> {
-        match self.settings.contexts.iter().find(|(context, _)| context.eq_ignore_ascii_case(&name)) {
+        // BuildKit looks a context up by the shortest form of a name.
+        let full = full_image_name(&name);
+        let is_it = |context: &str| context.eq_ignore_ascii_case(&name) || full_image_name(context) == full;
+        match self.settings.contexts.iter().find(|(context, _)| is_it(context)) {
             Some((_, image)) => image.clone(),
             None => Some(name),
         }
@@ -372,45 +428,58 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Without quotes and escapes, which may stand anywhere in them. A flag's blank is escaped by `\` whatever else escapes.
-    fn flags(&self, rest: &str) -> BTreeSet<String> {
+    /// As they are written, and without quotes and escapes, which may stand anywhere in them. A flag's blank is escaped by `\`
+    /// whatever else escapes.
+    fn flags(&self, rest: &str) -> BTreeSet<(String, String)> {
         let all = ['\\', self.escape].into_iter().flat_map(|escape| {
             words(rest, escape).into_iter().take_while(|word| word.starts_with("--")).collect::<Vec<_>>()
         });
-        all.map(|word| word.chars().filter(|c| !matches!(c, '"' | '\'' | '\\')).collect()).collect()
+        let plain = |word: &str| word.chars().filter(|c| !matches!(c, '"' | '\'' | '\\')).collect();
+        all.map(|word| (plain(&word), word)).map(|(plain, word)| (word, plain)).collect()
     }
 
     fn copy(&mut self, rest: &str, line: u32) {
-        for flag in self.flags(rest) {
-            if let Some(from) = flag.strip_prefix("--from=") {
-                self.named(from, line);
+        for (word, flag) in self.flags(rest) {
+            if flag.starts_with("--from=") {
+                self.named((&word, &flag), "--from=".len()..flag.len(), line);
             }
         }
     }
 
     fn run(&mut self, rest: &str, line: u32) {
-        for flag in self.flags(rest) {
+        for (word, flag) in self.flags(rest) {
             let Some(mount) = flag.strip_prefix("--mount=") else { continue };
+            let mut at = "--mount=".len();
             for part in mount.split(',') {
-                if let Some((key, from)) = part.split_once('=')
+                if let Some((key, _)) = part.split_once('=')
                     && key.trim().eq_ignore_ascii_case("from")
                 {
-                    self.named(from, line);
+                    self.named((&word, &flag), at + key.len() + 1..at + part.len(), line);
                 }
+                at += part.len() + 1;
             }
         }
     }
 
-    /// An image, unless a stage or a context has the name.
-    fn named(&mut self, text: &str, line: u32) {
-        let name = self.expanded(text);
+    /// An image, unless a stage or a context has the name, which stands at `from` in the flag.
+    fn named(&mut self, (word, flag): (&str, &str), from: Range<usize>, line: u32) {
+        let name = self.expanded(&flag[from.clone()]);
         let lower = name.to_lowercase();
         let is_stage = self.names.contains(&lower) || lower.parse::<u32>().is_ok();
+        if is_stage {
+            self.uses.stage(&lower);
+        }
         if is_stage || name == "scratch" {
             return;
         }
         let Some(name) = self.image_of(name) else { return };
-        self.found.images.insert(Image { line, reference: known(name), is_base: false, platform: None });
+        let reference = known(name);
+        if let Some(reference) = reference.as_ref().filter(|_| !self.is_deferred) {
+            self.uses.image(reference);
+            let plain = (flag[..from.start].to_string(), reference.clone(), flag[from.end..].to_string());
+            self.namings.insert(Naming { lines: self.lines, word: word.to_string(), plain });
+        }
+        self.found.images.insert(Image { line, reference, is_base: false, platform: None });
     }
 }
 

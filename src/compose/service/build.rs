@@ -57,6 +57,7 @@ pub fn read(context: &Context<'_>, view: &View<'_>) -> Option<BuildSpec> {
         labels: labels(view),
         secrets: view.get("secrets").map(|v| secrets(context, &v)).unwrap_or_default(),
         additional_contexts: additional_contexts(context, view),
+        bases: BTreeMap::new(),
         network: text("network").inspect(|network| {
             if network == "host" && !context.request.allowed.host_namespaces {
                 let at = view.get("network").unwrap_or(view.clone());
@@ -128,8 +129,9 @@ fn dockerfile(context: &Context<'_>, view: &View<'_>, folder: &RepoPath, inline:
             return None;
         }
     };
-    match context.loader.files.find(&path) {
-        Ok(Some(entry)) if matches!(entry.kind, EntryKind::File | EntryKind::Executable) => Some(entry.path),
+    match context.loader.files.find_dockerfile(&path) {
+        // As it is named: of a symbolic link, the ignore file beside it is called after the link.
+        Ok(Some((path, entry))) if matches!(entry.kind, EntryKind::File | EntryKind::Executable) => Some(path),
         Ok(_) => {
             at.error(format!("there is no Dockerfile {path} in the commit"));
             None

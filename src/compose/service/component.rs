@@ -104,6 +104,7 @@ pub fn read(context: &Context<'_>, name: ComponentName, view: &View<'_>) -> Opti
         place: view.key_place(),
         image,
         build,
+        builder: None,
         pull: pull_policy(view),
         depends_on: dependencies::read(context, &name, view),
         container,

@@ -4,6 +4,7 @@ use super::component::Context;
 use super::container::own_labels;
 use super::labels::{is_reserved, why_reserved};
 use crate::compose::dotenv::{self, Format};
+use crate::compose::include::NOTHING;
 use crate::compose::view::View;
 use crate::model::{Place, RepoPath};
 use std::collections::BTreeMap;
@@ -54,6 +55,9 @@ fn env_file(
         None => Format::Compose,
     };
     let text = path_view.text()?;
+    if text == NOTHING {
+        return Some(BTreeMap::new());
+    }
     let path = inside(&path_view, &text)?;
     let Some(content) = content(context, &path_view, &path, required)? else { return Some(BTreeMap::new()) };
     // Variables of the project win over what the service says, and both over the file itself.
@@ -114,7 +118,8 @@ pub fn inside(view: &View<'_>, text: &str) -> Option<RepoPath> {
 pub fn labels(context: &Context<'_>, view: &View<'_>) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     for file in view.get("label_file").map(|v| v.items()).unwrap_or_default() {
-        let Some(path) = file.text().and_then(|text| inside(&file, &text)) else { continue };
+        let text = file.text().filter(|text| text != NOTHING);
+        let Some(path) = text.and_then(|text| inside(&file, &text)) else { continue };
         let Some(Some(text)) = content(context, &file, &path, true) else { continue };
         match dotenv::parse(&text, Format::Compose, &BTreeMap::new(), context.loader.spent()) {
             Ok(read) => {

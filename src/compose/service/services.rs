@@ -1,15 +1,13 @@
 //! All services: which are active, and how they hang together.
 
 use super::component::{self, Context};
+use crate::compose::circles::circles;
 use crate::compose::load::{Loader, Variables};
 use crate::compose::read::ReadRequest;
 use crate::compose::suggest;
 use crate::compose::texts;
 use crate::compose::view::View;
 use crate::model::{Component, ComponentName};
-// Not Tarjan's: petgraph's goes as deep into the stack as the longest chain.
-use petgraph::algo::kosaraju_scc;
-use petgraph::graphmap::DiGraphMap;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub struct Services<'a> {
@@ -118,50 +116,11 @@ fn profiles_of(service: &View<'_>) -> Vec<String> {
 
 /// Components that wait for one another in a circle.
 fn report_cycles(section: &View<'_>, components: &BTreeMap<ComponentName, Component>) {
-    let mut graph: DiGraphMap<&str, ()> = DiGraphMap::new();
-    for component in components.values() {
-        for dependency in component.depends_on.keys() {
-            graph.add_edge(component.name.as_str(), dependency.as_str(), ());
-        }
+    let waits = components.values().flat_map(|component| {
+        component.depends_on.keys().map(|dependency| (component.name.as_str(), dependency.as_str()))
+    });
+    for (first, circle) in circles(waits) {
+        let at = section.get(first).and_then(|service| service.get("depends_on"));
+        at.as_ref().unwrap_or(section).error(format!("these components wait for one another in a circle: {circle}"));
     }
-    for members in kosaraju_scc(&graph) {
-        let first = members.iter().min().copied().unwrap_or_default();
-        if members.len() > 1 || graph.contains_edge(first, first) {
-            let circle = circle(&graph, first, &members);
-            let at = section.get(first).and_then(|service| service.get("depends_on"));
-            at.as_ref()
-                .unwrap_or(section)
-                .error(format!("these components wait for one another in a circle: {circle}"));
-        }
-    }
-}
-
-/// One way round, beginning and ending at `first`.
-fn circle(graph: &DiGraphMap<&str, ()>, first: &str, members: &[&str]) -> String {
-    let members: BTreeSet<&str> = members.iter().copied().collect();
-    let is_member = |name: &str| members.contains(&name);
-    // From where each was reached first.
-    let mut came_from: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut todo = std::collections::VecDeque::from([first]);
-    while let Some(at) = todo.pop_front() {
-        for next in graph.neighbors(at).filter(|next| is_member(next)) {
-            if next == first {
-                let mut way = vec![first, at];
-                while let Some(before) = came_from.get(way[way.len() - 1]) {
-                    way.push(before);
-                }
-                way.truncate(members.len() + 1);
-                if at == first {
-                    way = vec![first, first];
-                }
-                way.reverse();
-                return way.join(" -> ");
-            }
-            if let std::collections::btree_map::Entry::Vacant(entry) = came_from.entry(next) {
-                entry.insert(at);
-                todo.push_back(next);
-            }
-        }
-    }
-    members.into_iter().collect::<Vec<_>>().join(", ")
 }

@@ -176,6 +176,14 @@ pub(crate) fn accepted(commit: &str, beside: &[(&str, &str)]) -> Vec<Accepted> {
     runs().into_iter().filter_map(read).collect()
 }
 
+/// A commit of these files, which we accept.
+pub(crate) fn accepted_files(files: &[(&str, &str)]) -> Accepted {
+    let (tree, project) = (MemoryTree::new(files.iter().copied()), shop());
+    let read = read(&request(&tree, &project)).map_err(|problems| show(&problems));
+    let stack = read.unwrap_or_else(|problems| panic!("{problems}")).stack;
+    Accepted { name: "shop".into(), tree, stack }
+}
+
 fn read_run(run: &Run) -> Result<Stack, String> {
     read_tree(run, &tree(run))
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::compose::tests::truth::{Accepted, accepted};
+use crate::compose::tests::truth::{Accepted, accepted, accepted_files};
 use crate::model::{CommitId, EnvironmentName, ReleaseId};
 use crate::plan::Phase;
 use crate::plan::converge::{Goal, Wanted, converge};
@@ -23,9 +23,14 @@ fn any_component_name_gives_a_proper_image_name() {
 }
 
 async fn released(id: i64, commit: char, read: Accepted, live: Option<&Release>) -> Release {
+    released_with(id, commit, read, live, false).await
+}
+
+/// `build`: whatever is built is built anew.
+async fn released_with(id: i64, commit: char, read: Accepted, live: Option<&Release>, build: bool) -> Release {
     let Accepted { name, tree, stack } = read;
     let (project, tree): (_, Arc<dyn Tree>) = (ProjectName::new("shop").unwrap(), Arc::new(tree));
-    let anew = Anew { build: false, pull: false, by: DeploymentId(id), store: None, now_ms: 0 };
+    let anew = Anew { build, pull: false, by: DeploymentId(id), store: None, now_ms: 0 };
     let settling = Settling {
         project: &project,
         stack: &stack,
@@ -95,4 +100,56 @@ async fn a_push_that_changes_nothing_of_a_stack_touches_nothing() {
     }
     assert_eq!(touched.iter().map(String::as_str).collect::<Vec<_>>(), TAKE_ALL);
     assert!(planned > 45, "{planned}");
+}
+
+/// Whose builds these are is told from the file, and their order follows from it alone: `app` waits for nobody, and comes before
+/// what it is built from.
+const SHARED: &str = r#"
+services:
+  app: { image: shop/web }
+  from: { build: ./from }
+  net: { image: alpine, environment: [VALUE] }
+  web: { build: ./web, image: shop/web, network_mode: 'service:net', x-launchway: { paths: ["docs/**"] } }
+"#;
+
+fn shared(web: &str, docs: &str, net: &str) -> Accepted {
+    accepted_files(&[
+        ("compose.yaml", &SHARED.replace("VALUE", &format!("VALUE={net}"))),
+        ("web/Dockerfile", web),
+        ("from/Dockerfile", "FROM shop/web\n"),
+        ("docs/guide.md", docs),
+    ])
+}
+
+#[tokio::test]
+async fn who_uses_another_ones_build_or_is_built_from_it_is_changed_by_all_that_changes_that() {
+    let first = released(1, 'a', shared("FROM alpine\n", "one", "1"), None).await;
+    let image = |release: &Release, name: &str| release.parts[name].image.clone();
+    assert_eq!(image(&first, "app"), image(&first, "web"));
+    let ImageIdentity::Built { tag, .. } = image(&first, "app") else { panic!() };
+    assert!(tag.starts_with("launchway/shop/web:"), "{tag}");
+    for (what, other) in [
+        ("the Dockerfile", shared("FROM alpine:3\n", "one", "1")),
+        ("x-launchway.paths", shared("FROM alpine\n", "two", "1")),
+    ] {
+        let second = released(2, 'b', other, Some(&first)).await;
+        assert_eq!(image(&second, "app"), image(&second, "web"), "{what}");
+        for name in ["app", "from", "web"] {
+            assert_ne!(second.parts[name].fingerprint, first.parts[name].fingerprint, "{what}: {name}");
+            assert_ne!(image(&second, name), image(&first, name), "{what}: {name}");
+        }
+        assert_eq!(second.parts["net"], first.parts["net"]);
+    }
+    // Built anew without a change, and with it all that uses it: each of them is another image now.
+    let anew = released_with(3, 'a', shared("FROM alpine\n", "one", "1"), Some(&first), true).await;
+    assert_eq!(image(&anew, "app"), image(&anew, "web"));
+    assert!(["app", "from", "web"].iter().all(|name| image(&anew, name) != image(&first, name)));
+}
+
+#[tokio::test]
+async fn who_shares_anothers_network_is_changed_with_it_though_its_image_is_wanted_before() {
+    let first = released(1, 'a', shared("FROM alpine\n", "one", "1"), None).await;
+    let second = released(2, 'b', shared("FROM alpine\n", "one", "2"), Some(&first)).await;
+    let changed = |name: &&str| first.parts[*name].fingerprint != second.parts[*name].fingerprint;
+    assert_eq!(["app", "from", "net", "web"].into_iter().filter(changed).collect::<Vec<_>>(), ["net", "web"]);
 }

@@ -125,6 +125,7 @@ pub fn plan_report(
         reasons: change.reasons.clone(),
         method: change.method.as_ref().map(|choice| choice.method.to_string()),
         method_reason: change.method.as_ref().map(|choice| choice.reason.clone()),
+        uses_build_of: change.builder.clone(),
         release_command: comparison.release_commands.contains(&change.component),
     });
     PlanReport {
