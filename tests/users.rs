@@ -80,6 +80,7 @@ mod users {
     mod statuses_on_gitlab;
     mod statuses_through_trouble;
     mod store_rules;
+    mod strangers_at_fronts;
     mod strangers_at_the_edge;
     mod strangers_at_the_receiver;
     mod failing_takeovers;

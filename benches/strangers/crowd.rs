@@ -35,10 +35,17 @@ impl Crowd {
     }
 }
 
-impl Drop for Crowd {
-    fn drop(&mut self) {
+impl Crowd {
+    /// All at once. How many they were stays known.
+    pub fn leave(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 

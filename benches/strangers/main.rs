@@ -14,8 +14,9 @@ mod upstream;
 use crowd::Crowd;
 use figures::{is_quick, print_table};
 use launchway::model::EntryProtocol;
-use load::Told;
+use load::{Load, Told};
 use proxy::Proxy;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What strangers of a kind say; nobody reads anything.
@@ -31,6 +32,9 @@ const KINDS: [(&str, &[u8]); 7] = [
 /// Its memory is given back within this time after the last of them has left.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(30);
 
+/// Their leaving is looked at for so long.
+const LEAVING: Duration = Duration::from_secs(3);
+
 fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("upstream") => return upstream::serve(),
@@ -39,57 +43,102 @@ fn main() {
     }
     launchway::process::raise_file_limit();
     let (count, seconds) = if is_quick() { (1_000, 3) } else { (10_000, 10) };
-    println!("strangers: {count} of each kind beside {} requests/s, {seconds} s without and with them", load::A_SECOND);
+    println!(
+        "strangers: {count} of each kind beside {} requests/s, {seconds} s alone, and {seconds} s with all of them",
+        load::A_SECOND
+    );
     let folder = figures::folder();
     let upstream = upstream::start("0,1");
-    let edge = Proxy::edge(folder.path(), &upstream.address, "0,1");
-    measure(&edge, count, seconds);
-    let front = Proxy::front(folder.path(), &upstream.address, "0,1", EntryProtocol::Http, "front");
-    measure(&front, count, seconds);
+    let proxies: [fn(&Path, &str) -> Proxy; 3] = [
+        |folder, upstream| Proxy::edge(folder, upstream, "0,1"),
+        |folder, upstream| Proxy::front(folder, upstream, "0,1", EntryProtocol::Http, "front, HTTP"),
+        |folder, upstream| Proxy::front(folder, upstream, "0,1", EntryProtocol::Tcp, "front, TCP"),
+    ];
+    let wanted = figures::argument("--kind");
+    let kinds: Vec<_> =
+        KINDS.into_iter().filter(|(kind, _)| wanted.as_deref().is_none_or(|word| kind.contains(word))).collect();
+    for start in proxies {
+        measure(&start(folder.path(), &upstream.address), &kinds, count, Duration::from_secs(seconds));
+    }
 }
 
-fn measure(proxy: &Proxy, count: usize, seconds: u64) {
-    let head =
-        ["", "failed", "p50, ms", "p99, ms", "p99 / alone", "came", "MB before", "MB with", "kB each", "MB after"];
+fn measure(proxy: &Proxy, kinds: &[(&str, &[u8])], count: usize, lasts: Duration) {
+    let head = [
+        "",
+        "failed",
+        "alone: p50",
+        "p99, ms",
+        "coming: s",
+        "p99 / alone",
+        "here: p99 / alone",
+        "leaving: p99 / alone",
+        "came",
+        "MB before",
+        "MB with",
+        "kB each",
+        "MB after",
+        "TCP, MB",
+    ];
     let mut rows = vec![head.map(String::from).to_vec()];
-    // Not the first requests of its life.
-    load::put(&proxy.address, Duration::from_secs(2));
-    for (kind, says) in KINDS {
-        let before = proxy.memory_mb().1;
-        let alone = load::put(&proxy.address, Duration::from_secs(seconds));
-        let (address, for_load) = (proxy.address.clone(), Duration::from_secs(seconds));
-        let loading = std::thread::spawn(move || load::put(&address, for_load));
-        let crowd = Crowd::of(count, says, &proxy.address);
-        let mut most = 0f64;
-        while !loading.is_finished() {
-            most = most.max(proxy.memory_mb().1);
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        let with = loading.join().expect("the load's figures");
-        let came = crowd.came;
-        drop(crowd);
-        let left = Instant::now();
-        let mut after = proxy.memory_mb().1;
-        while after > before * 1.1 + 1.0 && left.elapsed() < GIVEN_BACK_WITHIN {
-            std::thread::sleep(Duration::from_millis(500));
-            after = proxy.memory_mb().1;
-        }
-        rows.push(row(kind, (&alone, &with), came, [before, most, after]));
+    for (kind, says) in kinds {
+        rows.push(one(proxy, kind, says, count, lasts));
     }
     print_table(&proxy.name, &rows);
 }
 
-fn row(kind: &str, (alone, with): (&Told, &Told), came: usize, [before, most, after]: [f64; 3]) -> Vec<String> {
+fn one(proxy: &Proxy, kind: &str, says: &[u8], count: usize, lasts: Duration) -> Vec<String> {
+    let load = Load::start(&proxy.address);
+    // Not the first requests.
+    std::thread::sleep(Duration::from_secs(1));
+    let alone = Instant::now();
+    std::thread::sleep(lasts);
+    let before = proxy.memory_mb().1;
+    let coming = Instant::now();
+    let mut crowd = Crowd::of(count, says, &proxy.address);
+    let here = Instant::now();
+    let (mut most, mut tcp) = (0f64, 0f64);
+    while here.elapsed() < lasts {
+        // What they took in coming is given back within a second or two.
+        if here.elapsed() > lasts / 3 {
+            most = most.max(proxy.memory_mb().1);
+        }
+        tcp = tcp.max(tcp_mb());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let leaving = Instant::now();
+    crowd.leave();
+    let mut after = proxy.memory_mb().1;
+    while after > before * 1.1 + 1.0 && leaving.elapsed() < GIVEN_BACK_WITHIN || leaving.elapsed() < LEAVING {
+        std::thread::sleep(Duration::from_millis(200));
+        after = proxy.memory_mb().1;
+    }
+    let asked = load.stop();
+    let [alone, came, with, left] = [(alone, coming), (coming, here), (here, leaving), (leaving, leaving + LEAVING)]
+        .map(|(from, to)| Told::of(&asked, from, to));
+    let failed = came.failed + with.failed + left.failed;
+    let times = |told: &Told| format!("{:.2}", told.p99_ms / alone.p99_ms);
     vec![
         kind.to_string(),
-        format!("{} of {}", with.failed, with.asked),
-        format!("{:.2} -> {:.2}", alone.p50_ms, with.p50_ms),
-        format!("{:.2} -> {:.2}", alone.p99_ms, with.p99_ms),
-        format!("{:.2}", with.p99_ms / alone.p99_ms),
-        came.to_string(),
+        format!("{failed} of {}", came.asked + with.asked + left.asked),
+        format!("{:.2}", alone.p50_ms),
+        format!("{:.2}", alone.p99_ms),
+        format!("{:.1}", (here - coming).as_secs_f64()),
+        times(&came),
+        times(&with),
+        times(&left),
+        crowd.came.to_string(),
         format!("{before:.0}"),
         format!("{most:.0}"),
-        format!("{:.1}", (most - before) * 1e3 / came as f64),
+        format!("{:.1}", (most - before) * 1e3 / crowd.came as f64),
         format!("{after:.0}"),
+        format!("{tcp:.0}"),
     ]
+}
+
+/// What all TCP of the machine takes of its memory.
+fn tcp_mb() -> f64 {
+    let text = std::fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with("TCP:")).unwrap_or_default();
+    let pages = line.rsplit(' ').next().and_then(|pages| pages.parse::<f64>().ok()).unwrap_or(f64::NAN);
+    pages * 4096.0 / 1e6
 }

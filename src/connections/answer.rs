@@ -5,9 +5,10 @@ use super::wire::Watch;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-pub struct Answer<B> {
+/// `W` is kept for as long as it flows: until its reader does not take at once what it is given, or it has ended.
+pub struct Answer<B, W> {
     body: B,
     serving: Serving,
     watch: Arc<Watch>,
@@ -15,15 +16,16 @@ pub struct Answer<B> {
     is_one_of_several: bool,
     /// A piece of it was given, and the next one has not been asked for.
     is_given: bool,
+    while_it_flows: Option<W>,
 }
 
-impl<B> Answer<B> {
-    pub fn new(body: B, serving: Serving, watch: Arc<Watch>, is_one_of_several: bool) -> Self {
-        Self { body, serving, watch, is_one_of_several, is_given: false }
+impl<B, W> Answer<B, W> {
+    pub fn new(body: B, (serving, watch): (Serving, Arc<Watch>), is_one_of_several: bool, while_it_flows: W) -> Self {
+        Self { body, serving, watch, is_one_of_several, is_given: false, while_it_flows: Some(while_it_flows) }
     }
 }
 
-impl<B: Body + Unpin> Body for Answer<B> {
+impl<B: Body + Unpin, W: Unpin> Body for Answer<B, W> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -34,12 +36,17 @@ impl<B: Body + Unpin> Body for Answer<B> {
         }
         if !self.is_one_of_several {
             // hyper would take more of it than the client has taken, and keep that.
-            ready!(self.watch.poll_taken(cx));
+            if self.watch.poll_taken(cx).is_pending() {
+                self.while_it_flows = None;
+                return Poll::Pending;
+            }
         }
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if self.is_one_of_several && matches!(frame, Poll::Ready(Some(Ok(_)))) {
             self.serving.guest().gave();
             self.is_given = true;
+            // Nobody says here whether it was taken.
+            self.while_it_flows = None;
         }
         frame
     }
@@ -53,7 +60,7 @@ impl<B: Body + Unpin> Body for Answer<B> {
     }
 }
 
-impl<B> Drop for Answer<B> {
+impl<B, W> Drop for Answer<B, W> {
     fn drop(&mut self) {
         if self.is_given {
             self.serving.guest().took();

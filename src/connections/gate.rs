@@ -235,19 +235,22 @@ impl Guests {
         let leave = (of / 16).clamp(1, waiting.len());
         waiting.select_nth_unstable(leave - 1);
         for (_, _, number) in &waiting[..leave] {
-            if let Some(present) = self.present.get_mut(number) {
-                // Its request has come, and we have not got to it yet.
-                if present.guest.silent().is_some() && !present.watch.is_quiet() {
-                    continue;
-                }
-                present.leaves = true;
-                if waited(&present.guest, &present.watch).is_some() {
-                    present.watch.cut_off();
-                }
-                present.guest.show_out();
-            }
+            self.lead_out(*number);
         }
         true
+    }
+
+    fn lead_out(&mut self, number: u64) {
+        let Some(present) = self.present.get_mut(&number) else { return };
+        // Its request has come, and we have not got to it yet.
+        if present.guest.silent().is_some() && !present.watch.is_quiet() {
+            return;
+        }
+        present.leaves = true;
+        if waited(&present.guest, &present.watch).is_some() {
+            present.watch.cut_off();
+        }
+        present.guest.show_out();
     }
 }
 
@@ -289,12 +292,15 @@ impl Drop for More {
 }
 
 /// Somebody with IPv6 has at least a /64, and as many addresses as they like.
-fn network_of(peer: IpAddr) -> IpAddr {
+pub fn network_of(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
         v4 => v4,
     }
 }
+
+mod relief;
+pub use relief::relieve;
 
 #[cfg(test)]
 mod tests;

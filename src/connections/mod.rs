@@ -17,7 +17,7 @@ mod wire;
 pub use answer::Answer;
 pub use body_pace::{Pace, TooSlow};
 pub use caller::{Caller, Trusted};
-pub use gate::{Gate, Kind, More, NoPlace, Place, Room};
+pub use gate::{Gate, Kind, More, NoPlace, Place, Room, network_of, relieve};
 pub use guest::{Guest, Serving};
 pub use patience::{Overdue, Patience};
 pub use serve::{Public, serve};

@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::body_pace::Pace;
-use super::gate::{Gate, Kind, Place};
+use super::gate::{Gate, Kind, Place, relieve};
 use super::patience::Patience;
 use super::wire::Wire;
 use axum::Router;
@@ -49,9 +49,11 @@ pub async fn serve(listener: TcpListener, routes: Router, public: Public, stop: 
     let connections = TaskTracker::new();
     let http = Arc::new(builder());
     let mut told = Told::default();
+    let mut relieving = pin!(relieve(public.gate.clone()));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            () = relieving.as_mut() => break,
             () = stop.cancelled() => break,
         };
         match accepted {
@@ -128,7 +130,8 @@ async fn connection(
                 )));
             };
             let answer = routes.oneshot(request).await;
-            answer.map(|answer| answer.map(|body| Body::new(Answer::new(body, serving, watch, is_one_of_several))))
+            answer
+                .map(|answer| answer.map(|body| Body::new(Answer::new(body, (serving, watch), is_one_of_several, ()))))
                 as Result<_, Infallible>
         }
     });

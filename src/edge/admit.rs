@@ -5,9 +5,11 @@ use super::counts::ReleaseCounts;
 use super::live::Target;
 use super::replica::{Busy, LiveReplica};
 use super::state::Edge;
+use super::turns::Turn;
 use crate::connections::Watch;
 use crate::model::ReleaseId;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
@@ -20,7 +22,9 @@ const STILL_THERE: Duration = Duration::from_millis(250);
 /// How to reach a replica: over HTTP an idle connection will do, plain TCP needs a new one.
 pub trait Reach: Sync {
     type Connection: Send;
-    /// An error means that the replica cannot be reached: nothing was sent to it.
+    /// One that is there already.
+    fn at_once(&self, replica: &LiveReplica, port: u16) -> Option<Self::Connection>;
+    /// A new one. An error means that the replica cannot be reached: nothing was sent to it.
     fn reach(
         &self,
         replica: &Arc<LiveReplica>,
@@ -35,6 +39,8 @@ pub struct Admitted<C> {
     /// Port in the container.
     pub port: u16,
     pub connection: C,
+    /// Kept for as long as the connection keeps the replica and the worker busy as a new one does.
+    pub turn: Option<Turn>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +60,9 @@ pub struct Asks<'a> {
     pub edge: &'a Edge,
     pub target: &'a Target,
     pub wish: Wish,
+    pub worker: usize,
+    /// Whose it is, as far as is known.
+    pub caller: IpAddr,
     /// Where the client's going away can only be seen by asking its socket.
     pub client: Option<&'a Watch>,
 }
@@ -125,16 +134,23 @@ impl Asks<'_> {
                 }
                 continue;
             }
+            let admitted = |busy, connection, turn| {
+                let counts = release.counts.clone();
+                Admitted { release: release.id, counts, busy, port: target.port, connection, turn }
+            };
+            if let Some(connection) = reach.at_once(replica, target.port) {
+                return Some(admitted(busy, connection, None));
+            }
+            let turn = self.turn(replica).await?;
+            // Meanwhile others have been answered, or have found that nobody can be reached there.
+            if let Some(connection) = reach.at_once(replica, target.port) {
+                return Some(admitted(busy, connection, None));
+            }
+            if replica.is_gone() || !whoever && replica.is_left_alone(Instant::now()) {
+                continue;
+            }
             match reach.reach(replica, target.port).await {
-                Ok(connection) => {
-                    return Some(Admitted {
-                        release: release.id,
-                        counts: release.counts.clone(),
-                        busy,
-                        port: target.port,
-                        connection,
-                    });
-                }
+                Ok(connection) => return Some(admitted(busy, connection, Some(turn))),
                 Err(error) => {
                     tracing::debug!(
                         component = %target.component.key, replica = replica.id, port = target.port, error = %error, "A replica cannot be reached"
@@ -143,6 +159,17 @@ impl Asks<'_> {
                     tried.push(replica.clone());
                 }
             }
+        }
+    }
+
+    /// `None`: it did not come as long as one may wait, or the client went away.
+    async fn turn(&self, replica: &LiveReplica) -> Option<Turn> {
+        let waits = timeout(self.edge.settings.hold, replica.turns(self.worker).turn(self.caller));
+        tokio::select! {
+            // Mostly it comes at once.
+            biased;
+            turn = waits => turn.ok(),
+            () = left(self.client) => None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::counts::ReleaseCounts;
 use super::replica::{Busy, Http1Connection};
+use super::turns::Turn;
 use crate::connections::More;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -41,6 +42,7 @@ pub struct Passing {
     counts: Arc<ReleaseCounts>,
     worker: usize,
     busy: Busy,
+    turn: Option<Turn>,
     _more: Option<More>,
 }
 
@@ -99,6 +101,14 @@ impl AnswerBody {
         }
         self
     }
+
+    /// That of a connection that was made for it.
+    pub fn take_turn(&mut self) -> Option<Turn> {
+        match self {
+            Self::Own(_) => None,
+            Self::Passing(passing) => passing.turn.take(),
+        }
+    }
 }
 
 impl Passing {
@@ -107,8 +117,9 @@ impl Passing {
         connection: Option<(u16, Http1Connection)>,
         (counts, worker): (Arc<ReleaseCounts>, usize),
         busy: Busy,
+        turn: Option<Turn>,
     ) -> Self {
-        Self { incoming, ended: false, broke_off: false, connection, counts, worker, busy, _more: None }
+        Self { incoming, ended: false, broke_off: false, connection, counts, worker, busy, turn, _more: None }
     }
 }
 

@@ -5,6 +5,7 @@ use super::answers::NoAnswer;
 use super::body::{AnswerBody, Passing, Progress, RequestBody};
 use super::choice::Wish;
 use super::live::Target;
+use super::turns::Turn;
 use super::upstream::{HttpReach, Sent};
 use super::visit::{Entrance, Visit};
 use super::{head, upgrade};
@@ -15,6 +16,7 @@ use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::time::timeout_at;
@@ -23,7 +25,10 @@ use tokio::time::timeout_at;
 /// connection is used up.
 const MOST_ATTEMPTS: usize = 1000;
 
-pub async fn answer(visit: Arc<Visit>, request: Request<Incoming>) -> Result<Response<Answer<AnswerBody>>, Infallible> {
+/// With the turn of a new connection, until the client has as much as it takes.
+type Given = Answer<AnswerBody, Option<Turn>>;
+
+pub async fn answer(visit: Arc<Visit>, request: Request<Incoming>) -> Result<Response<Given>, Infallible> {
     let version = request.version();
     visit.note(version);
     let serving = visit.serving();
@@ -38,7 +43,10 @@ pub async fn answer(visit: Arc<Visit>, request: Request<Incoming>) -> Result<Res
     if closes && (visit.ending.is_cancelled() || answer.status() == StatusCode::BAD_REQUEST) {
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(answer.map(|body| Answer::new(body, serving, visit.watch.clone(), version == Version::HTTP_2)))
+    Ok(answer.map(|mut body| {
+        let turn = body.take_turn();
+        Answer::new(body, (serving, visit.watch.clone()), version == Version::HTTP_2, turn)
+    }))
 }
 
 /// The first request of a connection has the connection's own place; each other one at the same time takes as much.
@@ -60,12 +68,13 @@ async fn forward(visit: &Arc<Visit>, mut request: Request<Incoming>) -> Response
     let Some(target) = find(visit, &parts) else { return NoAnswer::NoRoute.response(Some(&request_id)) };
     let (speaks, upgrade) = (head::speaks(&parts), head::upgrade(&parts));
     let wish = Wish::of(target.component.sticky.as_ref(), &parts.headers);
+    let caller = visit.caller(Some(&parts.headers));
     let settings = &visit.edge.settings;
     let upgrading = upgrading.filter(|_| upgrade.is_some());
     head::for_replica(&mut parts, visit.peer, settings, speaks, upgrade);
     parts.extensions.clear();
     let (body, progress) = RequestBody::new(body);
-    let exchange = Exchange { visit, target: &target, wish, progress, upgrading };
+    let exchange = Exchange { visit, target: &target, wish, caller, progress, upgrading };
     let reach = HttpReach { worker: visit.worker.index, speaks, connect_timeout: settings.connect_timeout };
     match exchange.carry_out(Request::from_parts(parts, body), &reach).await {
         Ok(answer) => answer,
@@ -85,6 +94,7 @@ struct Exchange<'a> {
     visit: &'a Arc<Visit>,
     target: &'a Target,
     wish: Wish,
+    caller: IpAddr,
     progress: Option<Arc<Progress>>,
     upgrading: Option<OnUpgrade>,
 }
@@ -96,10 +106,12 @@ impl Exchange<'_> {
         reach: &HttpReach,
     ) -> Result<Response<AnswerBody>, NoAnswer> {
         let client = (!self.visit.is_http2()).then_some(&*self.visit.watch);
-        let asks = Asks { edge: &self.visit.edge, target: self.target, wish: self.wish, client };
+        let worker = self.visit.worker.index;
+        let (edge, caller) = (&self.visit.edge, self.caller);
+        let asks = Asks { edge, target: self.target, wish: self.wish, worker, caller, client };
         let (mut tried, began) = (Vec::new(), Instant::now());
         for _ in 0..MOST_ATTEMPTS {
-            let Admitted { release, counts, busy, port, connection } =
+            let Admitted { release, counts, busy, port, connection, turn } =
                 asks.admit(reach, &mut tried).await.map_err(|why| match why {
                     NotAdmitted::TooMany => NoAnswer::TooManyHeld,
                     // Nobody reads what a client that left is told.
@@ -107,7 +119,6 @@ impl Exchange<'_> {
                     NotAdmitted::NotRouted => NoAnswer::NoRoute,
                 })?;
             let sent_at = Instant::now();
-            let worker = self.visit.worker.index;
             match self.in_time(connection.send(request)).await {
                 None => {
                     counts.failed(worker);
@@ -149,7 +160,7 @@ impl Exchange<'_> {
                     parts.version = Version::HTTP_11;
                     parts.extensions.clear();
                     let connection = connection.map(|connection| (port, connection));
-                    let passing = Passing::new(body, connection, (counts, worker), busy);
+                    let passing = Passing::new(body, connection, (counts, worker), busy, turn);
                     return Ok(Response::from_parts(parts, AnswerBody::Passing(Box::new(passing))));
                 }
             }

@@ -33,15 +33,27 @@ pub struct FrontSettings {
     pub hold_ms: u64,
     pub hold_most: usize,
     pub connect_timeout_ms: u64,
+    /// How long a caller may say nothing before its first request, and leave unread what it asked for. Those of before did
+    /// not say.
+    #[serde(default = "silent_inside_ms")]
+    pub silent_ms: u64,
+}
+
+fn silent_inside_ms() -> u64 {
+    ms(SILENT_INSIDE)
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl FrontSettings {
     pub fn of(settings: &EdgeSettings) -> Self {
-        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
             hold_ms: ms(settings.hold),
             hold_most: settings.hold_most,
             connect_timeout_ms: ms(settings.connect_timeout),
+            silent_ms: silent_inside_ms(),
         }
     }
 
@@ -55,8 +67,8 @@ impl FrontSettings {
             // How long an answer may take is between a component and its caller.
             answer_timeout: NEVER,
             connect_timeout: Duration::from_millis(self.connect_timeout_ms),
-            head_timeout: SILENT_INSIDE,
-            unread_timeout: SILENT_INSIDE,
+            head_timeout: Duration::from_millis(self.silent_ms),
+            unread_timeout: Duration::from_millis(self.silent_ms),
             inside: true,
             ..EdgeSettings::default()
         }

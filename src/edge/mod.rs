@@ -39,6 +39,7 @@ mod standing;
 mod state;
 mod succession;
 mod tls;
+mod turns;
 mod upgrade;
 mod upstream;
 mod visit;

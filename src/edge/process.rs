@@ -11,6 +11,7 @@ use super::live::Probed;
 use super::state::Edge;
 use super::succession::Succession;
 use super::{probe, worker};
+use crate::connections::relieve;
 use crate::model::EdgeSettings;
 use crate::process::{put_right, raise_file_limit};
 use anyhow::{Context, Result, bail};
@@ -111,6 +112,7 @@ pub(super) async fn serve(settings: EdgeSettings, data: &Path, workers: usize, f
         }),
         tokio::spawn(probe::ask_all(edge.clone(), keeper.clone())),
         tokio::spawn(keep_in_order(edge.clone(), keeper.clone())),
+        tokio::spawn(relieve(edge.gate.clone())),
     ];
     tracing::info!(components, workers, data = %data.display(), "The edge is ready");
     let handed_over = tokio::select! {

@@ -3,6 +3,7 @@
 use super::body::RequestBody;
 use super::resolver::{Addresses, Whereabouts};
 use super::tls::KnownTls;
+use super::turns::Turns;
 use crate::connections::Watch;
 use crate::model::{InFlight, Replica};
 use hyper::client::conn::{http1, http2};
@@ -38,6 +39,8 @@ pub struct LiveReplica {
     pub tls: KnownTls,
     /// By worker, so that no two wait for each other.
     kept: Box<[Mutex<Kept>]>,
+    /// Who makes a new connection next, by worker too.
+    turns: Box<[Arc<Turns>]>,
 }
 
 /// It could not be connected to, and is left alone until then.
@@ -79,6 +82,7 @@ impl LiveReplica {
             trouble: Mutex::new(None),
             tls: KnownTls::default(),
             kept: (0..workers).map(|_| Mutex::default()).collect(),
+            turns: (0..workers).map(|_| Turns::new(workers)).collect(),
         }
     }
 
@@ -147,6 +151,10 @@ impl LiveReplica {
         *locked(&self.trouble) = None;
     }
 
+    pub fn turns(&self, worker: usize) -> &Arc<Turns> {
+        &self.turns[worker]
+    }
+
     /// One that the other end has not closed, as far as can be known.
     pub fn take_idle(&self, worker: usize, port: u16) -> Option<Http1Connection> {
         let mut kept = locked(self.kept.get(worker)?);
@@ -190,8 +198,9 @@ impl LiveReplica {
         }
     }
 
-    /// Closes what has been idle for too long.
+    /// Closes what has been idle for too long, and lets those forward who have waited for what is new no more.
     pub fn sweep(&self) {
+        self.turns.iter().for_each(Turns::sweep);
         for kept in &self.kept {
             locked(kept).idle.retain(|idle| idle.since.elapsed() < IDLE && !idle.connection.sender.is_closed());
         }

@@ -30,6 +30,10 @@ struct TcpReach {
 impl Reach for TcpReach {
     type Connection = TcpStream;
 
+    fn at_once(&self, _replica: &LiveReplica, _port: u16) -> Option<TcpStream> {
+        None
+    }
+
     async fn reach(&self, replica: &Arc<LiveReplica>, port: u16) -> std::io::Result<TcpStream> {
         if self.wants == Wants::Tls && tls::speaks(replica, port, self.connect_timeout).await != Some(true) {
             return Err(std::io::Error::other("it does not speak TLS"));
@@ -52,7 +56,14 @@ pub async fn serve(visit: Arc<Visit>, client: Wire, target: Target, wants: Wants
 
 async fn pass_on(visit: &Visit, client: Wire, target: Target, wants: Wants) {
     let reach = TcpReach { connect_timeout: visit.edge.settings.connect_timeout, wants };
-    let asks = Asks { edge: &visit.edge, target: &target, wish: Wish::default(), client: Some(&visit.watch) };
+    let asks = Asks {
+        edge: &visit.edge,
+        target: &target,
+        wish: Wish::default(),
+        worker: visit.worker.index,
+        caller: visit.caller(None),
+        client: Some(&visit.watch),
+    };
     let began = std::time::Instant::now();
     let admitted = match asks.admit(&reach, &mut Vec::new()).await {
         Ok(admitted) => admitted,
@@ -66,6 +77,15 @@ async fn pass_on(visit: &Visit, client: Wire, target: Target, wants: Wants) {
     let _ = replica.set_nodelay(true);
     // So that a release of plain TCP shows something too: how many connections, and how long each took to be made.
     admitted.counts.answered(visit.worker.index, StatusCode::OK, began.elapsed());
-    // A side that breaks off is an end like another.
-    let _ = copy::both_ways(&client, &replica).await;
+    let turn = admitted.turn;
+    let is_answered = async {
+        let _ = replica.readable().await;
+        drop(turn);
+        std::future::pending().await
+    };
+    tokio::select! {
+        // A side that breaks off is an end like another.
+        _ = copy::both_ways(&client, &replica) => {}
+        () = is_answered => {}
+    }
 }

@@ -2,9 +2,9 @@
 
 use super::state::Edge;
 use super::worker::Worker;
-use crate::connections::{Patience, Place, Serving, Watch};
+use crate::connections::{Patience, Place, Serving, Watch, network_of};
 use crate::model::{EdgeAddress, EdgeSettings};
-use http::Version;
+use http::{HeaderMap, Version};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +46,16 @@ impl Visit {
         // An IPv4 client of a socket for both families is an IPv4 client.
         let http2 = AtomicBool::new(false);
         Self { edge, worker, entrance, peer: peer.to_canonical(), place, watch, ending, http2 }
+    }
+
+    /// Whose the connection is, or the request with these headers. Inside, where everybody may have as many as they like,
+    /// nobody's word on that is taken.
+    pub fn caller(&self, headers: Option<&HeaderMap>) -> IpAddr {
+        let caller = match headers {
+            Some(headers) if !self.edge.settings.inside => self.edge.gate.trusted().caller(self.peer, headers).0,
+            _ => self.peer,
+        };
+        network_of(caller)
     }
 
     /// The client is served until this is dropped.

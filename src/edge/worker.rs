@@ -20,6 +20,8 @@ use tokio_util::task::TaskTracker;
 
 /// When accepting fails (mostly: no file descriptors left), it rests so long.
 const REST: Duration = Duration::from_millis(50);
+/// So many connections are accepted before others have their turn.
+const AT_ONCE: usize = 8;
 /// Less than any time that a request may take.
 const TICK: Duration = Duration::from_millis(100);
 const GIVES_BACK_EVERY: Duration = Duration::from_secs(1);
@@ -27,6 +29,7 @@ const GIVES_BACK_EVERY: Duration = Duration::from_secs(1);
 const MANY: usize = 64;
 /// What a client of a front has begun to say is told apart within this time.
 const BEGINS_WITHIN: Duration = Duration::from_secs(1);
+const FIRST_LOOK: Duration = Duration::from_millis(5);
 /// After the drain, WebSockets that are told to close may take so long.
 const LAST_WORDS: Duration = Duration::from_millis(1200);
 
@@ -119,10 +122,18 @@ async fn accept(edge: Arc<Edge>, worker: Arc<Worker>, accepts: Accepts) {
         let visit = (edge.clone(), worker.clone());
         worker.connections.spawn(welcome(visit, listening.clone(), stream, peer));
     };
+    let mut came = 0usize;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok(accepted) => welcome(accepted),
+                Ok(accepted) => {
+                    welcome(accepted);
+                    came += 1;
+                    if came % AT_ONCE == 0 {
+                        // Those who are here already are looked at again before more come in.
+                        tokio::task::yield_now().await;
+                    }
+                }
                 Err(error) if is_of_the_client(&error) => {}
                 Err(error) => {
                     tracing::warn!(listen = %listening.address, error = %error, "A connection could not be accepted");
@@ -241,12 +252,13 @@ async fn speaks_http1(visit: &Visit, wire: &Wire) -> bool {
         if let Some(is_http1) = begins_as_http1(&begin[..peeked.unwrap_or(0)]) {
             return is_http1;
         }
-        // The rest of it is on its way, or never comes.
-        let since = since.get_or_insert_with(std::time::Instant::now);
-        if since.elapsed() >= BEGINS_WITHIN || visit.watch.has_left() {
+        // The rest of it is on its way, or never comes. What has come stays there, so the socket cannot say when there is
+        // more: it is looked at again, each time after twice as long. Thousands of these take little time then.
+        let waited = since.get_or_insert_with(std::time::Instant::now).elapsed();
+        if waited >= BEGINS_WITHIN || visit.watch.has_left() {
             return true;
         }
-        tokio::time::sleep(REST / 10).await;
+        tokio::time::sleep(waited.max(FIRST_LOOK)).await;
     }
 }
 

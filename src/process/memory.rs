@@ -3,7 +3,7 @@
 
 /// In bytes; `None`: not known.
 pub fn memory_bytes() -> Option<u64> {
-    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
+    let machine = of_machine();
     // In a container, its own group is the root of what it sees: version 2, then 1.
     let group = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
         .iter()
@@ -12,6 +12,11 @@ pub fn memory_bytes() -> Option<u64> {
         (Some(machine), Some(group)) => Some(machine.min(group)),
         (machine, group) => machine.or(group),
     }
+}
+
+/// In bytes, whatever limits this process has.
+pub(super) fn of_machine() -> Option<u64> {
+    std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text))
 }
 
 /// Returns what this thread has freed to the kernel. It takes as long as there is to return.

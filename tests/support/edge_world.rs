@@ -1,7 +1,7 @@
 //! An edge as it really runs, a process of its own on loopback, with a line for each thing that one does to it.
 
 use super::edge_app::App;
-use launchway::edge::{EdgeClient, EdgeError};
+use launchway::edge::{EdgeClient, EdgeError, FRONT_SETTINGS, FrontSettings};
 use launchway::model::{
     ComponentRoutes, ComponentTraffic, EntryProtocol, InFlight, Listen, ReleaseId, RouteEntry, RouteKey, Sticky,
     WeightedRelease,
@@ -21,6 +21,8 @@ pub struct EdgeWorld {
     pub address: SocketAddr,
     /// The port in all containers.
     pub port: u16,
+    /// What is run: `launchway edge`, or a front.
+    runs: Vec<String>,
     process: Option<Child>,
 }
 
@@ -46,7 +48,20 @@ impl EdgeWorld {
         std::fs::write(folder.path().join("launchway.toml"), text).unwrap();
         std::fs::create_dir(folder.path().join("data")).unwrap();
         let client = EdgeClient::new(&folder.path().join("data"));
-        Self { folder, client, address, port: free_port(), process: None }
+        Self { folder, client, address, port: free_port(), runs: vec!["edge".into()], process: None }
+    }
+
+    /// A front as it runs in its container, but for the addresses of its replicas, which it is given. It has no address but
+    /// those of its components' ports.
+    pub async fn front(settings: &FrontSettings) -> Self {
+        let mut world = Self::not_started("");
+        let data = world.data();
+        std::fs::write(data.join(FRONT_SETTINGS), serde_json::to_vec(settings).unwrap()).unwrap();
+        world.runs = ["front", "--serve", "--state", data.to_str().unwrap()].map(String::from).into();
+        world.process = Some(world.starts());
+        let client = world.client.clone();
+        until("the front to be ready", || async { client.health().await.is_ok() }).await;
+        world
     }
 
     pub fn data(&self) -> PathBuf {
@@ -65,9 +80,14 @@ impl EdgeWorld {
         command
     }
 
+    fn starts(&self) -> Child {
+        let (name, arguments) = self.runs.split_first().unwrap();
+        self.command(name).args(arguments).spawn().unwrap()
+    }
+
     /// Until it listens.
     pub async fn start(&mut self) {
-        self.process = Some(self.command("edge").spawn().unwrap());
+        self.process = Some(self.starts());
         let (client, address) = (self.client.clone(), self.address);
         until("the edge to be ready", || async {
             client.health().await.is_ok() && TcpStream::connect(address).await.is_ok()
@@ -77,7 +97,7 @@ impl EdgeWorld {
 
     /// Starts another beside it, as an upgrade does; the one of before is returned.
     pub fn replace(&mut self) -> Child {
-        let new = self.command("edge").spawn().unwrap();
+        let new = self.starts();
         self.process.replace(new).unwrap()
     }
 
@@ -133,6 +153,24 @@ impl EdgeWorld {
 
     pub async fn get(&self, path: &str) -> reqwest::Response {
         client().get(self.url(path)).send().await.unwrap()
+    }
+
+    /// All that is under way, of all components.
+    pub async fn all_in_flight(&self) -> u64 {
+        let traffic = self.client.traffic().await.unwrap();
+        let all = traffic.components.iter().flat_map(|(_, one)| one.in_flight.values());
+        all.map(|one| one.requests + one.connections).sum()
+    }
+
+    /// Memory that is the process's own and nobody else's, in kB.
+    pub fn memory_kb(&self) -> u64 {
+        let pid = self.process.as_ref().and_then(Child::id).expect("it runs");
+        let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+        let of = |name: &str| -> u64 {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.split_whitespace().next().unwrap().parse().unwrap()
+        };
+        of("Private_Clean:") + of("Private_Dirty:")
     }
 
     /// The name of the application that answers.
@@ -232,6 +270,11 @@ pub fn signal(process: &Child, name: &str) {
 }
 
 pub use super::world::free_port;
+/// The other end closes it, in time.
+pub async fn is_closed(stream: &mut TcpStream) -> bool {
+    let mut answer = Vec::new();
+    tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.is_ok()
+}
 
 /// Waits for a condition, at most 20 s.
 pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {

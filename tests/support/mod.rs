@@ -19,6 +19,7 @@ pub mod git_repository;
 pub mod images;
 pub mod load;
 pub mod mirror_world;
+pub mod not_reading;
 pub mod quiet_server;
 pub mod receiver;
 pub mod registry;

@@ -71,12 +71,22 @@ async fn a_hook_makes_files_as_it_would_without_the_server() {
     let hooks = world.data().join("hooks");
     std::fs::create_dir_all(&hooks).unwrap();
     let (hook, made) = (hooks.join("deployment-succeeded"), world.folder().join("made"));
-    std::fs::write(&hook, format!("#!/bin/sh\n(umask; ulimit -n) > {}.new\nmv {0}.new {0}\n", made.display())).unwrap();
+    std::fs::write(
+        &hook,
+        format!(
+            "#!/bin/sh\n(umask; ulimit -n; grep THP_enabled /proc/self/status) > {}.new\nmv {0}.new {0}\n",
+            made.display()
+        ),
+    )
+    .unwrap();
     std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o700)).unwrap();
     write_quick(&world.repository, "one");
     assert_eq!(world.ends(&world.push("First")).await.state, "success");
     let told = world.until("the hook's file", || async { std::fs::read_to_string(&made).ok() }).await;
-    let own = std::process::Command::new("sh").args(["-c", "umask; ulimit -n"]).output().unwrap();
+    let own = std::process::Command::new("sh")
+        .args(["-c", "umask; ulimit -n; grep THP_enabled /proc/self/status"])
+        .output()
+        .unwrap();
     assert_eq!(told, String::from_utf8(own.stdout).unwrap());
     world.end().await;
 }

@@ -1,14 +1,14 @@
 //! Strangers at the edge: they say nothing, read nothing, or say what another one would have to say.
 
-use crate::support::crowd::Crowd;
 use crate::support::edge_app::App;
-use crate::support::edge_world::{EdgeWorld, client, free_port, key, on_port, until};
+use crate::support::edge_world::{EdgeWorld, client, free_port, is_closed, key, on_port, until};
+use crate::support::not_reading::cost_little_and_end;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::Empty;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use launchway::model::EntryProtocol;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -17,11 +17,6 @@ async fn world(settings: &str) -> (EdgeWorld, App) {
     let app = world.app("web").await;
     world.serve(&[(1, 100, &[&app])]).await;
     (world, app)
-}
-
-async fn is_closed(stream: &mut TcpStream) -> bool {
-    let mut answer = Vec::new();
-    tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await.is_ok()
 }
 
 #[tokio::test]
@@ -75,61 +70,14 @@ async fn who_says_nothing_or_only_its_beginning_is_closed_and_who_may_be_silent_
     assert_eq!(app.requests().len(), before + 1);
 }
 
-/// Resident memory that is the edge's own, in kB.
-fn memory_kb(pid: u32) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
-    let of = |name: &str| -> u64 {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.split_whitespace().next().unwrap().parse().unwrap()
-    };
-    of("Private_Clean:") + of("Private_Dirty:")
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_read_what_it_asked_for_costs_little_and_not_for_long() {
-    const CLIENTS: usize = 1_000;
     let (world, app) = world("unread-timeout = \"8s\"").await;
     let tcp = free_port();
     world.client.put(&key("tcp"), &world.routed(on_port(tcp, EntryProtocol::Tcp), &[(1, 100, &[&app])])).await.unwrap();
-    let pid = world.client.health().await.unwrap().pid;
-    // What there is of it without them.
-    for _ in 0..200 {
-        world.get("/").await.text().await.unwrap();
-    }
-    for (at, what) in [(world.address, "HTTP"), (([127, 0, 0, 1], tcp).into(), "TCP")] {
-        let before = memory_kb(pid);
-        let crowd = std::cell::RefCell::new(Crowd::of(CLIENTS, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n", at, 4));
-        assert_eq!(crowd.borrow().came, CLIENTS);
-        // What they took in coming is given back within a second or two.
-        let least = std::cell::Cell::new(u64::MAX);
-        let in_flight = async || {
-            let traffic = world.client.traffic().await.unwrap();
-            let all = traffic.components.iter().flat_map(|(_, one)| one.in_flight.values());
-            let count = all.map(|one| one.requests + one.connections).sum::<u64>();
-            if count == CLIENTS as u64 {
-                least.set(least.get().min(memory_kb(pid)));
-            }
-            count
-        };
-        until("all of them to be answered", || async { in_flight().await == CLIENTS as u64 }).await;
-        // Others are served meanwhile.
-        assert_eq!(world.who("/").await, "web");
-        let began = Instant::now();
-        let patience = Duration::from_secs(if what == "TCP" { 90 } else { 30 });
-        while in_flight().await > 0 {
-            assert!(began.elapsed() < patience, "{what}: {} are in flight", in_flight().await);
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        until("all of them to be cut off", || std::future::ready(crowd.borrow_mut().still_here() == 0)).await;
-        let each = least.get().saturating_sub(before) / CLIENTS as u64;
-        println!(
-            "{what}: {each} kB for each of {CLIENTS} that do not read; before {before} kB, afterwards {} kB",
-            memory_kb(pid)
-        );
-        // Without optimising, what is under way takes more room.
-        let most = if cfg!(debug_assertions) { 80 } else { 64 };
-        assert!(each <= most, "{what}: {each} kB for each");
-    }
+    // Where the edge passes on bytes, they have five times as long.
+    cost_little_and_end(&world, world.address, 4, Duration::from_secs(30)).await;
+    cost_little_and_end(&world, ([127, 0, 0, 1], tcp).into(), 4, Duration::from_secs(90)).await;
     // Several answers over one connection, whose socket takes what there is for others.
     let stream = TokioIo::new(TcpStream::connect(world.address).await.unwrap());
     let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();

@@ -126,6 +126,34 @@ async fn connections_whose_silence_says_nothing_leave_half_of_the_places_to_the_
     assert!(here.iter().all(|one| !one.is_shown_out()));
 }
 
+/// Somebody whose download stands still for a moment is not one of a crowd.
+#[tokio::test]
+async fn who_does_not_read_leaves_where_memory_is_short_and_first_where_most_of_them_come_from() {
+    let world = World::new(Room::of(FEWEST), &[]).await;
+    let mut here = Vec::new();
+    for address in [1, 2, 2, 2, 3] {
+        let one = world.enter(address).await.unwrap();
+        let serving = one.served();
+        one._wire.watch().write_waits();
+        here.push((one, serving));
+    }
+    let reads = world.enter(2).await.unwrap();
+    let serving = reads.served();
+    assert_eq!(world.gate.lock().show_out_unread(1), 0, "they have only begun to wait");
+    let began = std::time::Instant::now();
+    while world.gate.lock().show_out_unread(6) + world.gate.lock().show_out_unread(5) == 0 {
+        assert!(began.elapsed() < Duration::from_secs(20), "nobody leaves");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let shown: Vec<bool> = here.iter().map(|(one, _)| one.is_shown_out()).collect();
+    assert_eq!(shown, [false, true, true, true, false]);
+    assert!(!reads.is_shown_out());
+    // Nobody is told twice.
+    assert_eq!(world.gate.lock().show_out_unread(1), 1);
+    assert_eq!(here.iter().filter(|(one, _)| one.is_shown_out()).count(), 1);
+    drop(serving);
+}
+
 #[test]
 fn a_network_of_ipv6_is_one_address() {
     let of = |text: &str| network_of(text.parse().unwrap()).to_string();
