@@ -36,7 +36,8 @@ bench: setup ## the figures of docs/BENCHMARKS.md
 	@scripts/with-engine $(CARGO) bench --locked
 
 .PHONY: fuzz
-fuzz: setup ## run the fuzz targets, S seconds each (T=words: only those targets)
+fuzz: ## run the fuzz targets, S seconds each (T=words: only those targets)
+	@scripts/setup fuzz
 	@scripts/fuzz $(or $(S),60) $(T)
 
 .PHONY: package-test

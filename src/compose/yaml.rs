@@ -10,6 +10,7 @@ use crate::model::budgets::{self, TooMuch};
 use crate::model::{Place, RepoPath};
 use libyaml_safer::{Event, EventData, Parser, ScalarStyle};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// What the nodes of one read of a file have in common.
@@ -186,11 +187,15 @@ pub fn parse(text: &str, source: &Arc<Source>, spent: &Spent) -> Result<Vec<Node
     let mut input = text.as_bytes();
     let mut parser = Parser::new();
     parser.set_input_string(&mut input);
+    let mut line = 1;
     loop {
-        let event = parser.parse().map_err(|error| not_yaml(&error))?;
+        // The parser panics at some texts (0.3: at a tag with a comma behind it). It is not used again after that.
+        let parsed = catch_unwind(AssertUnwindSafe(|| parser.parse())).map_err(|_| not_understood(line))?;
+        let event = parsed.map_err(|error| not_yaml(&error))?;
         if event.data == EventData::StreamEnd {
             break;
         }
+        line = line_number(event.end_mark.line);
         builder.event(event)?;
     }
     builder.documents.retain(|document| !document.is_null());
@@ -204,6 +209,13 @@ fn not_yaml(error: &libyaml_safer::Error) -> YamlError {
         _ => error.problem().to_string(),
     };
     YamlError { line: line_number(line), message: format!("this is no YAML: {problem} (column {})", column + 1) }
+}
+
+/// `line`: where the last of what was understood ends.
+fn not_understood(line: u32) -> YamlError {
+    let message = "what follows here cannot be read as YAML, though it may be some; where a comma stands directly behind a tag, \
+                   put a blank between them (`!reset ,`)";
+    YamlError { line, message: message.into() }
 }
 
 /// The parser counts lines from 0.

@@ -55,12 +55,9 @@ impl Disk {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Read::Nothing),
             Err(error) => return Err(Error::new(error.kind(), format!("cannot read {}: {error}", path.display()))),
         };
-        let why = match serde_json::from_slice::<Kept>(&text) {
-            Ok(kept) if kept.version == VERSION => {
-                return Ok(Read::Routes(kept.components.into_iter().collect(), kept.probed));
-            }
-            Ok(kept) => format!("it is of version {}, and this edge reads version {VERSION}", kept.version),
-            Err(error) => error.to_string(),
+        let why = match understood(&text) {
+            Ok((table, probed)) => return Ok(Read::Routes(table, probed)),
+            Err(why) => why,
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let aside = self.folder.join(format!("{NAME}.broken-{now}"));
@@ -70,14 +67,27 @@ impl Disk {
 
     /// On the disk when it returns, whatever happens then; before that, the old file is whole.
     pub fn write(&self, table: &BTreeMap<RouteKey, ComponentRoutes>, probed: &Probed) -> Result<()> {
-        let components = table.iter().map(|(key, routes)| (key.clone(), routes.clone())).collect();
-        let text = serde_json::to_vec_pretty(&Kept { version: VERSION, components, probed: probed.clone() })?;
+        let text = written(table, probed)?;
         let (path, next) = (self.path(), self.folder.join(format!("{NAME}.next")));
-        let written = write_durably(&next, &text)
+        let done = write_durably(&next, &text)
             .and_then(|()| std::fs::rename(&next, &path))
             .and_then(|()| File::open(&self.folder)?.sync_all());
-        written.map_err(|error| Error::new(error.kind(), format!("cannot write {}: {error}", path.display())))
+        done.map_err(|error| Error::new(error.kind(), format!("cannot write {}: {error}", path.display())))
     }
+}
+
+/// What the file says; else why it is not understood.
+pub fn understood(text: &[u8]) -> std::result::Result<(BTreeMap<RouteKey, ComponentRoutes>, Probed), String> {
+    match serde_json::from_slice::<Kept>(text) {
+        Ok(kept) if kept.version == VERSION => Ok((kept.components.into_iter().collect(), kept.probed)),
+        Ok(kept) => Err(format!("it is of version {}, and this edge reads version {VERSION}", kept.version)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+pub fn written(table: &BTreeMap<RouteKey, ComponentRoutes>, probed: &Probed) -> Result<Vec<u8>> {
+    let components = table.iter().map(|(key, routes)| (key.clone(), routes.clone())).collect();
+    Ok(serde_json::to_vec_pretty(&Kept { version: VERSION, components, probed: probed.clone() })?)
 }
 
 /// Where a front that is not running yet finds what to serve, in its folder, and what has to stand there.

@@ -32,6 +32,10 @@ pub fn objection(parts: &Parts) -> Option<&'static str> {
     if parts.method == Method::CONNECT {
         return Some("CONNECT is not served here.");
     }
+    // `GET shop.test HTTP/1.1`: a host in the path's place, which is for CONNECT alone (RFC 9112, 3.2.3).
+    if parts.uri.path_and_query().is_none() {
+        return Some("The request names a host where its path should be.");
+    }
     let mut hosts = parts.headers.get_all(HOST).iter();
     let first = hosts.next();
     if hosts.next().is_some() {

@@ -54,6 +54,16 @@ fn deep_nesting_and_broken_yaml_are_errors_with_their_line() {
     assert!(read("a: !vault x\n").unwrap_err().message.contains("!reset or !override"));
 }
 
+/// The parser panics at it.
+#[test]
+fn what_the_parser_falls_over_is_an_error_with_its_line() {
+    let error = read("a: b\nc: {d: !reset, e: f}\n").unwrap_err();
+    assert_eq!(error.line, 2);
+    insta::assert_snapshot!(error.message, @"what follows here cannot be read as YAML, though it may be some; where a comma stands directly behind a tag, put a blank between them (`!reset ,`)");
+    let node = one("a: b\nc: {d: !reset , e: f}\n");
+    assert_eq!(node.get("c").unwrap().get("d").unwrap().tag, Tag::Reset);
+}
+
 #[test]
 fn tags_of_compose_are_kept() {
     let node = one("a: !reset null\nb: !override [x]\nc: !!str 5\n");

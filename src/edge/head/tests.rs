@@ -107,6 +107,12 @@ fn what_could_mean_two_things_is_refused() {
     assert!(objection(&parts(Request::get("/"))).is_some());
     assert!(objection(&parts(Request::get("/").version(Version::HTTP_10))).is_none());
     assert!(objection(&parts(Request::connect("a:1").header("host", "a"))).is_some());
+    // No path: the edge would look for one that is empty, and the replica be asked for `/`.
+    for target in ["other.test", "other.test:80", "S*"] {
+        assert!(objection(&parts(Request::get(target).header("host", "a"))).is_some(), "{target}");
+    }
+    assert!(objection(&parts(Request::options("*").header("host", "a"))).is_none());
+    assert!(objection(&parts(Request::get("http://a.test").header("host", "a"))).is_none());
     let both = parts(Request::get("http://one.test/").header("host", "two.test"));
     assert_eq!((objection(&both), host(&both)), (None, Some("one.test")));
 }

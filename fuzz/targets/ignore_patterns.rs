@@ -1,5 +1,4 @@
 //! One pattern and one path in the context's root: simple patterns agree with a matcher that tries everything.
-#![no_main]
 use launchway::build::{Dockerignore, FolderMatch};
 
 /// `*` and `?` as Go's `filepath.Match` has them, for names without a slash.
@@ -13,7 +12,7 @@ fn matches(pattern: &[char], name: &[char]) -> bool {
     }
 }
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+pub fn run(bytes: &[u8]) {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(2048)]);
     let (patterns, path) = text.split_once("\n\n").unwrap_or((&text, "a/b"));
     let Ok(ignore) = Dockerignore::parse(patterns) else { return };
@@ -26,7 +25,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         let _ = ignore.may_except_below(&at);
         folder = matched;
     }
-    let is_simple = |text: &str| text.len() <= 24 && text.chars().all(|c| c.is_ascii_alphanumeric() || "*?_".contains(c));
+    let is_simple =
+        |text: &str| text.len() <= 24 && text.chars().all(|c| c.is_ascii_alphanumeric() || "*?_".contains(c));
     if is_simple(patterns) && !patterns.contains("**") && !patterns.is_empty() {
         let name: Vec<char> = path.chars().filter(|c| c.is_ascii_alphanumeric()).take(24).collect();
         let pattern: Vec<char> = patterns.chars().collect();
@@ -36,4 +36,4 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             assert_eq!(ignored, matches(&pattern, &name), "{patterns:?} {text:?}");
         }
     }
-});
+}

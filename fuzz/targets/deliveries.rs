@@ -1,14 +1,12 @@
 //! A delivery of each forge: headers as lines, an empty line, the body. The first byte chooses the forge.
-#![no_main]
+use super::request::parts;
 use launchway::forge;
 use launchway::model::{EventKind, ForgeKind};
 
-mod request;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+pub fn run(bytes: &[u8]) {
     let Some((&first, rest)) = bytes.split_first() else { return };
     let kind = ForgeKind::ALL[usize::from(first) % ForgeKind::ALL.len()];
-    let (headers, body) = request::parts(rest);
+    let (headers, body) = parts(rest);
     let id = forge::delivery_id(kind, &headers, body);
     assert_eq!(id, forge::delivery_id(kind, &headers, body));
     assert!(!id.to_string().contains(|c: char| c.is_control() || c == '/'));
@@ -23,4 +21,4 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         EventKind::Ignored { reason } => assert!(!reason.is_empty()),
         EventKind::Ping => {}
     }
-});
+}

@@ -1,12 +1,11 @@
 //! A repository of a few files, with includes: reading it ends with a stack or with errors that have a place.
 //! `=== path` begins a file; what stands before the first is `compose.yaml`.
-#![no_main]
 use launchway::compose::{ReadRequest, read};
 use launchway::fuzzing::compose::MemoryTree;
 use launchway::model::{Permissions, ProjectName, RepoPath, Severity};
 use std::collections::BTreeMap;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+pub fn run(bytes: &[u8]) {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(16 * 1024)]);
     let mut tree = MemoryTree::default();
     let mut parts = text.split("\n=== ");
@@ -45,4 +44,4 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         }
         Err(problems) => assert!(problems.iter().any(|problem| problem.severity == Severity::Error)),
     }
-});
+}

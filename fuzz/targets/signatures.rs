@@ -1,13 +1,11 @@
 //! Nothing is valid that was not signed with the secret, and what was signed is.
-#![no_main]
+use super::request::parts;
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderValue;
 use launchway::forge::{Proof, SignatureVerdict, verify};
 use launchway::model::{ForgeKind, Secret};
 use sha2::Sha256;
-
-mod request;
 
 const SECRET: &str = "b5f1a0c6-nobody-guesses-this-3d9e";
 const TOKEN: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -18,10 +16,10 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+pub fn run(bytes: &[u8]) {
     let Some((&first, rest)) = bytes.split_first() else { return };
     let kind = ForgeKind::ALL[usize::from(first) % ForgeKind::ALL.len()];
-    let (mut headers, body) = request::parts(rest);
+    let (mut headers, body) = parts(rest);
     let signs = kind == ForgeKind::GitLab && first & 0x80 != 0;
     let proof = match signs {
         true => Proof { secret: None, signing_token: Some(Secret::new(TOKEN)) },
@@ -61,4 +59,4 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mut changed = body.to_vec();
     changed.push(b' ');
     assert_ne!(verify(kind, &headers, &changed, &proof, now), SignatureVerdict::Valid);
-});
+}

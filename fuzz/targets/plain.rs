@@ -1,12 +1,14 @@
 //! Text made plain steers nothing, twice is once, and JSON says the same.
-#![no_main]
 use launchway::model::{plain, plain_but_colours, plain_json, plain_line};
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+pub fn run(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let once = plain(&text);
     assert!(!once.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
-    assert!(!once.contains(['\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2028}', '\u{200b}', '\u{feff}']));
+    assert!(
+        !once
+            .contains(['\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2028}', '\u{200b}', '\u{feff}'])
+    );
     assert_eq!(plain(&once), once);
     // The longest name, `<U+E0FFF>`, stands for four bytes; the shortest of such for two.
     assert!(once.len() <= text.len() * 5);
@@ -20,4 +22,4 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let safe = plain_json(&json);
     assert!(!safe.chars().any(char::is_control));
     assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), text);
-});
+}

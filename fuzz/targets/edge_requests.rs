@@ -1,6 +1,7 @@
 //! What a client sends, read by hyper as the edge reads it, sent on, and read by a replica: one request there for each one
 //! here, the same path and body, and of its head only what may pass.
-#![no_main]
 use launchway::fuzzing::edge::pass;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| pass(&bytes[..bytes.len().min(16 * 1024)]));
+pub fn run(bytes: &[u8]) {
+    pass(&bytes[..bytes.len().min(16 * 1024)]);
+}

@@ -1,9 +1,8 @@
 //! What is put into a text is bounded by the text and the values, and a text without variables stays.
-#![no_main]
 use launchway::fuzzing::compose::interpolated;
 use std::collections::BTreeMap;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+pub fn run(bytes: &[u8]) {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(16 * 1024)]);
     let values: BTreeMap<String, String> =
         [("A", "value"), ("B", ""), ("C", "$A"), ("LONG", "0123456789")].map(|(k, v)| (k.into(), v.into())).into();
@@ -14,4 +13,4 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     }
     let escaped = text.replace('$', "$$");
     assert_eq!(interpolated(&escaped, &values).as_deref(), Some(&*text));
-});
+}
