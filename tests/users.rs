@@ -32,6 +32,7 @@ mod users {
     mod engine_versions;
     mod estimating;
     mod explaining_webhooks;
+    mod failing_takeovers;
     mod fetching;
     mod forge_trouble;
     mod fronts;
@@ -83,7 +84,6 @@ mod users {
     mod strangers_at_fronts;
     mod strangers_at_the_edge;
     mod strangers_at_the_receiver;
-    mod failing_takeovers;
     mod taking_over;
     mod timing;
     mod trouble;

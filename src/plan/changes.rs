@@ -148,8 +148,9 @@ fn image_reasons(old: Side, new: Side, builds: Vec<ComponentName>, reasons: &mut
 
 fn build_reasons((old, _, old_tree): Side, (new, _, new_tree): Side, reasons: &mut Vec<String>) {
     let (Some(old), Some(new)) = (&old.build, &new.build) else { return };
-    let id =
-        |tree: Option<&dyn Tree>, path: &RepoPath| tree.and_then(|tree| follow(tree, path).ok().flatten()).map(|e| e.id);
+    let id = |tree: Option<&dyn Tree>, path: &RepoPath| {
+        tree.and_then(|tree| follow(tree, path).ok().flatten()).map(|e| e.id)
+    };
     if let (Some(old_tree), Some(new_tree)) = (old_tree, new_tree) {
         let differs = |a: &RepoPath, b: &RepoPath| id(Some(old_tree), a) != id(Some(new_tree), b);
         if differs(&old.dockerfile, &new.dockerfile) && new.dockerfile_inline.is_none() {

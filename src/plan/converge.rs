@@ -11,8 +11,8 @@ use super::slots::{Matching, Slot, is_accepted, match_containers};
 use super::unnamed::Unnamed;
 use super::{Action, Phase, Plan, RouteChange, Target, method};
 use crate::model::{
-    Component, ComponentName, ComponentRoutes, Condition, DeploymentId, Fingerprint, FoundContainer, Method, MountSource, NetworkMode,
-    Observed, ObservedContainer, Problem, Protocol, Release, ReplicaAddress, Stack, label,
+    Component, ComponentName, ComponentRoutes, Condition, DeploymentId, Fingerprint, FoundContainer, Method,
+    MountSource, NetworkMode, Observed, ObservedContainer, Problem, Protocol, Release, ReplicaAddress, Stack, label,
 };
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -52,7 +52,8 @@ impl Looking<'_> {
         let knows_contexts = api_of(&engine).is_none_or(|api| api >= KNOWS_CONTEXTS);
         let mut names: BTreeMap<String, String> = BTreeMap::new();
         let mut left = BuildSpec { bases: BTreeMap::new(), ..spec.clone() };
-        names.extend(spec.bases.iter().filter_map(|(name, builder)| Some((name.clone(), images.get(builder)?.clone()))));
+        names
+            .extend(spec.bases.iter().filter_map(|(name, builder)| Some((name.clone(), images.get(builder)?.clone()))));
         left.additional_contexts.retain(|name, context| {
             let image = match context {
                 _ if knows_contexts => None,

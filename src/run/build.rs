@@ -14,7 +14,8 @@ use super::setback::Setback;
 use crate::build::{BuildError, BuildLimits, BuildLine, BuildLineKind, BuildRequest, Limited, Sources};
 use crate::engine::{EngineError, Image};
 use crate::model::{
-    Builders, Component, ComponentName, DeploymentId, ImageIdentity, Release, WorkKind, WorkOutcome, cache_source, label, lists_image,
+    Builders, Component, ComponentName, DeploymentId, ImageIdentity, Release, WorkKind, WorkOutcome, cache_source,
+    label, lists_image,
 };
 use crate::plan::estimate::BuildLeft;
 use crate::store::{Deployment, NotedImage, Trigger};

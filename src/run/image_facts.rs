@@ -4,9 +4,7 @@
 use super::images::Resolve;
 use crate::build::dockerfile_text;
 use crate::engine::{Engine, EngineError, Image};
-use crate::model::{
-    ComponentName, EntryKind, MountSource, Problem, Release, ReleasePart, RepoPath, Stack, Tree,
-};
+use crate::model::{ComponentName, EntryKind, MountSource, Problem, Release, ReleasePart, RepoPath, Stack, Tree};
 use crate::plan::fronts::{ImageFacts, give_fronts, undecided};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

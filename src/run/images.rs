@@ -88,9 +88,7 @@ pub async fn settle(settling: &Settling<'_>) -> Result<BTreeMap<ComponentName, R
         let known = settling.known.and_then(|known| known.get(&name)).map(|part| part.image.clone());
         let image = match (known, &component.build, &component.builder) {
             (Some(image), _, _) => image,
-            (None, Some(_), _) => {
-                built(settling, component, paths_of(&name), &images, read.keys.remove(&name)).await?
-            }
+            (None, Some(_), _) => built(settling, component, paths_of(&name), &images, read.keys.remove(&name)).await?,
             (None, None, Some(builder)) => images.get(builder).cloned().ok_or_else(|| {
                 Setback::commit(format!("{name}: its image is the build of {builder}, which is not in the stack"))
             })?,

@@ -44,11 +44,7 @@ impl Store {
     }
 
     /// All of it stands again as it stood.
-    pub async fn forget_found(
-        &self,
-        project: &ProjectName,
-        environment: &EnvironmentName,
-    ) -> Result<(), StoreError> {
+    pub async fn forget_found(&self, project: &ProjectName, environment: &EnvironmentName) -> Result<(), StoreError> {
         let (project, environment) = (project.to_string(), environment.to_string());
         self.write("forget what was there before", move |c| {
             Box::pin(async move {

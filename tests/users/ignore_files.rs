@@ -243,6 +243,7 @@ fn of_a_dockerfile_that_is_a_link_the_ignore_file_that_is_called_after_the_link_
     assert_eq!(left_out(), ["of-the-link"]);
     // Which may be a link itself.
     std::fs::remove_file(folder.path().join("web/link.dockerignore")).unwrap();
-    std::os::unix::fs::symlink("../docker/web.Dockerfile.dockerignore", folder.path().join("web/link.dockerignore")).unwrap();
+    std::os::unix::fs::symlink("../docker/web.Dockerfile.dockerignore", folder.path().join("web/link.dockerignore"))
+        .unwrap();
     assert_eq!(left_out(), ["of-the-target"]);
 }

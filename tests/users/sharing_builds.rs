@@ -68,7 +68,10 @@ async fn a_worker_that_names_the_image_of_the_webs_build_is_replaced_with_it_at_
     world.repository.write("web/version", "two");
     deployed(&world, "Second").await;
     let said = plan(&world);
-    assert!(said.contains("a-worker: changed (the build of web, its image, changed); uses the build of web; "), "{said}");
+    assert!(
+        said.contains("a-worker: changed (the build of web, its image, changed); uses the build of web; "),
+        "{said}"
+    );
     for component in ["web", "a-worker"] {
         assert_eq!(world.exec(component, &["cat", "/web"]).await, "two", "{component}");
     }
@@ -97,7 +100,12 @@ async fn what_is_built_from_another_services_image_waits_for_it_and_is_built_ane
     write("one");
     write_image(&world.repository, "from", "1", &format!("ARG OF={name}\nFROM ${{OF}} AS base\nFROM base\n"));
     write_image(&world.repository, "copy", "1", &format!("FROM {BASE} AS base\nCOPY --from={name} /base /base\n"));
-    write_image(&world.repository, "mount", "1", &format!("FROM {BASE}\nRUN --mount=from={name},target=/m cp /m/base /base\n"));
+    write_image(
+        &world.repository,
+        "mount",
+        "1",
+        &format!("FROM {BASE}\nRUN --mount=from={name},target=/m cp /m/base /base\n"),
+    );
     write_image(&world.repository, "context", "1", "FROM parent\n");
     let context = "    build: { context: ./context, additional_contexts: { parent: 'service:base' } }\n";
     let services = [

@@ -12,11 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 ///
 /// # Errors
 /// The line, and why the name there cannot be replaced; or why no BuildKit would read the text.
-pub fn renamed(
-    text: &str,
-    settings: &Settings<'_>,
-    names: &BTreeMap<String, String>,
-) -> Result<String, (u32, String)> {
+pub fn renamed(text: &str, settings: &Settings<'_>, names: &BTreeMap<String, String>) -> Result<String, (u32, String)> {
     let names: BTreeMap<String, &String> = names.iter().map(|(name, to)| (full_image_name(name), to)).collect();
     let other = |reference: &str| names.get(&full_image_name(reference)).copied();
     let mut all: BTreeSet<Naming> = BTreeSet::new();

@@ -207,22 +207,44 @@ fn variables_that_double_end_where_no_name_is_so_long() {
 #[test]
 fn an_image_is_named_otherwise_wherever_a_stage_needs_it_and_each_line_stays_where_it_is() {
     let names = BTreeMap::from([("shop/web".to_string(), "launchway/shop/web:0a".to_string())]);
-    let named = |text: &str| renamed(text, &Settings::default(), &names).unwrap_or_else(|(line, why)| format!("{line}: {why}"));
+    let named =
+        |text: &str| renamed(text, &Settings::default(), &names).unwrap_or_else(|(line, why)| format!("{line}: {why}"));
     for (text, expected) in [
         ("FROM shop/web\n", "FROM launchway/shop/web:0a\n"),
-        ("\u{feff}# shop/web\r\nfrom docker.io/shop/web:latest as x\r\n", "\u{feff}# shop/web\r\nfrom launchway/shop/web:0a as x\r\n"),
-        ("ARG B=shop/web\nFROM --platform=linux/amd64 \\\n  # a comment\n  \"${B}\" AS web\nCOPY . .", "ARG B=shop/web\nFROM --platform=linux/amd64 \\\n  # a comment\n  launchway/shop/web:0a AS web\nCOPY . ."),
+        (
+            "\u{feff}# shop/web\r\nfrom docker.io/shop/web:latest as x\r\n",
+            "\u{feff}# shop/web\r\nfrom launchway/shop/web:0a as x\r\n",
+        ),
+        (
+            "ARG B=shop/web\nFROM --platform=linux/amd64 \\\n  # a comment\n  \"${B}\" AS web\nCOPY . .",
+            "ARG B=shop/web\nFROM --platform=linux/amd64 \\\n  # a comment\n  launchway/shop/web:0a AS web\nCOPY . .",
+        ),
         ("FROM shop/web AS shop/web\n", "FROM launchway/shop/web:0a AS shop/web\n"),
-        ("FROM a\nCOPY --chown=1:1 --from=shop/web shop/web --from=shop/web\n", "FROM a\nCOPY --chown=1:1 --from=launchway/shop/web:0a shop/web --from=shop/web\n"),
-        ("FROM a\nRUN --mount=type=bind,from=shop/web,target=/x --mount=from=b,target=/y ls shop/web\n", "FROM a\nRUN --mount=type=bind,from=launchway/shop/web:0a,target=/x --mount=from=b,target=/y ls shop/web\n"),
-        ("FROM a\nRUN --mount=\"from=shop/web\",target=/x true\n", "FROM a\nRUN --mount=from=launchway/shop/web:0a,target=/x true\n"),
+        (
+            "FROM a\nCOPY --chown=1:1 --from=shop/web shop/web --from=shop/web\n",
+            "FROM a\nCOPY --chown=1:1 --from=launchway/shop/web:0a shop/web --from=shop/web\n",
+        ),
+        (
+            "FROM a\nRUN --mount=type=bind,from=shop/web,target=/x --mount=from=b,target=/y ls shop/web\n",
+            "FROM a\nRUN --mount=type=bind,from=launchway/shop/web:0a,target=/x --mount=from=b,target=/y ls shop/web\n",
+        ),
+        (
+            "FROM a\nRUN --mount=\"from=shop/web\",target=/x true\n",
+            "FROM a\nRUN --mount=from=launchway/shop/web:0a,target=/x true\n",
+        ),
         // A stage of the name goes before the image, from where it ends.
-        ("FROM shop/web AS a\nFROM b AS web\nCOPY --from=a / /\nCOPY --from=web / /\n", "FROM launchway/shop/web:0a AS a\nFROM b AS web\nCOPY --from=a / /\nCOPY --from=web / /\n"),
+        (
+            "FROM shop/web AS a\nFROM b AS web\nCOPY --from=a / /\nCOPY --from=web / /\n",
+            "FROM launchway/shop/web:0a AS a\nFROM b AS web\nCOPY --from=a / /\nCOPY --from=web / /\n",
+        ),
         ("FROM shop/webs\nRUN echo FROM shop/web\n", "FROM shop/webs\nRUN echo FROM shop/web\n"),
         ("FROM a\nRUN <<EOF\nFROM shop/webs\nEOF\n", "FROM a\nRUN <<EOF\nFROM shop/webs\nEOF\n"),
         // What is only carried out where somebody builds on it is named there.
         ("FROM a\nONBUILD COPY --from=shop/web / /\n", "FROM a\nONBUILD COPY --from=shop/web / /\n"),
-        ("FROM shop/w\\\neb\n", "1: another service builds shop/web, and it cannot be put in here; write the name in one piece on the instruction's line"),
+        (
+            "FROM shop/w\\\neb\n",
+            "1: another service builds shop/web, and it cannot be put in here; write the name in one piece on the instruction's line",
+        ),
         ("FLY shop/web\n", "1: unknown instruction: FLY"),
     ] {
         assert_eq!(named(text), expected, "{text}");

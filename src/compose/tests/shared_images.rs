@@ -53,7 +53,8 @@ fn who_pulls_always_is_told_that_it_may_run_other_code() {
 
 #[test]
 fn a_builder_that_no_profile_wants_leaves_a_name_like_any_other_and_that_is_said() {
-    let compose = "services:\n  web: { build: ./web, image: shop/web, profiles: [full] }\n  worker: { image: shop/web }\n";
+    let compose =
+        "services:\n  web: { build: ./web, image: shop/web, profiles: [full] }\n  worker: { image: shop/web }\n";
     let files = [("web/Dockerfile", "FROM alpine\n"), ("compose.yaml", compose)];
     let (tree, project) = (MemoryTree::new(files), shop());
     assert_snapshot!(said(&request(&tree, &project)), @"note: compose.yaml:3: services.worker.image: web builds shop/web, and is left out because none of its profiles is wanted; so this is a name like any other, and is pulled");
@@ -64,7 +65,9 @@ fn a_builder_that_no_profile_wants_leaves_a_name_like_any_other_and_that_is_said
 #[test]
 fn of_two_that_build_an_image_of_one_name_the_first_counts_and_different_ones_are_told() {
     let two = |second: &str| {
-        format!("services:\n  web: {{ build: ./web, image: x }}\n  also: {{ build: {second}, image: x }}\n  worker: {{ image: x }}\n")
+        format!(
+            "services:\n  web: {{ build: ./web, image: x }}\n  also: {{ build: {second}, image: x }}\n  worker: {{ image: x }}\n"
+        )
     };
     let files = [("web/Dockerfile", "FROM alpine\n"), ("api/Dockerfile", "FROM alpine\n")];
     assert_eq!(of(&two("./web"), ""), "worker is web");

@@ -121,8 +121,9 @@ impl Planner<'_> {
         let planned: BTreeSet<&str> = self.observed.containers.iter().map(|c| c.id.as_str()).collect();
         let mut found = of(self.wanted, all);
         found.retain(|(_, container)| !planned.contains(container.id.as_str()));
-        let displaced =
-            |(noted, container): &(&FoundContainer, &ObservedContainer)| noted.name != container.name || noted.is_up != is_up(container);
+        let displaced = |(noted, container): &(&FoundContainer, &ObservedContainer)| {
+            noted.name != container.name || noted.is_up != is_up(container)
+        };
         if !found.iter().any(displaced) {
             return;
         }
@@ -133,7 +134,8 @@ impl Planner<'_> {
         let fronts: Vec<&ObservedContainer> = fronts.collect();
         let mut cleared = self.draft.ids();
         let routed: Vec<&ComponentName> = observed.edge.iter().flat_map(|edge| edge.routes.keys()).collect();
-        for component in routed.into_iter().filter(|component| !self.release.stack.components.contains_key(*component)) {
+        for component in routed.into_iter().filter(|component| !self.release.stack.components.contains_key(*component))
+        {
             let (subject, action) = (edge_subject(component), Action::Unroute(component.clone()));
             let waits = cleared.clone();
             let step = self.draft.add(Some(component), &subject, action, COMES_BACK, Phase::Deploy, waits);

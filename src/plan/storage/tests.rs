@@ -21,6 +21,7 @@ fn bring(engine: &mut Simulation, release: &Release) {
         goal: Goal::Deploy,
         release_commands: Default::default(),
         passed: Default::default(),
+        found: Vec::new(),
         unnamed: knowing(release),
     };
     for _ in 0..2 {

@@ -1,6 +1,6 @@
 use crate::model::{FoundContainer, Observed, Release, Stack};
-use crate::plan::converge::tests::{ALL, FORWARD, live, random_stack, release, wanted};
 use crate::plan::converge::found::found;
+use crate::plan::converge::tests::{ALL, FORWARD, live, random_stack, release, wanted};
 use crate::plan::converge::{Goal, Wanted, converge, is_up};
 use crate::plan::sample::{component, stack};
 use crate::plan::simulation::Simulation;
