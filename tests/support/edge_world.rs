@@ -162,15 +162,12 @@ impl EdgeWorld {
         all.map(|one| one.requests + one.connections).sum()
     }
 
-    /// Memory that is the process's own and nobody else's, in kB.
+    /// Memory that the process has written to, and nobody else has, in kB.
     pub fn memory_kb(&self) -> u64 {
         let pid = self.process.as_ref().and_then(Child::id).expect("it runs");
         let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
-        let of = |name: &str| -> u64 {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-            line.split_whitespace().next().unwrap().parse().unwrap()
-        };
-        of("Private_Clean:") + of("Private_Dirty:")
+        let line = text.lines().find_map(|line| line.strip_prefix("Private_Dirty:")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
     /// The name of the application that answers.

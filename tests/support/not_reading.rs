@@ -48,7 +48,6 @@ pub async fn cost_little_and_end(world: &EdgeWorld, at: SocketAddr, net: u8, end
         world.memory_kb()
     );
     assert!(each <= MOST_EACH, "{each} kB for each");
-    // Some of it is the room that the next crowd would need.
-    until("their memory to be given back", || std::future::ready(world.memory_kb() < before + 16 * CLIENTS as u64))
+    until("their memory to be given back", || std::future::ready(world.memory_kb() < before + 8 * CLIENTS as u64))
         .await;
 }
