@@ -25,7 +25,7 @@ const LONGEST_OFFER: u32 = 1 << 20;
 const TAKEN: u8 = b'T';
 
 /// What the old edge says before it sends the sockets, in this order.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
     pub addresses: Vec<EdgeAddress>,
     /// Where the old one can be asked from now on, until it has ended.
