@@ -11,10 +11,11 @@ pub fn refused(release: &Release, observed: &Observed, grants: &Grants, kept: &B
     let mut problems = Vec::new();
     for (key, volume) in &release.stack.volumes {
         let found = observed.volumes.get(&volume.name).map(|found| (&found.labels, found.another.as_ref()));
-        if found.is_some_and(|(labels, another)| is_nobodys_else(labels, another)) && kept.contains(&volume.name) {
+        let is_own = observed.own_volumes.contains(&volume.name);
+        let is_kept = kept.contains(&volume.name) && !is_own && !own_names::is_own(&volume.name);
+        if is_kept && found.is_some_and(|(labels, another)| is_nobodys_else(labels, another)) {
             continue;
         }
-        let is_own = observed.own_volumes.contains(&volume.name);
         let shared =
             Shared { kind: "volume", key, name: &volume.name, external: volume.external, place: &volume.place };
         problems.extend(shared.refused(release, found, is_own, grants, || writers(release, key, volume)));

@@ -72,8 +72,13 @@ pub fn changes(now: &Now, release: &Release, unnamed: &Unnamed) -> Vec<Change> {
     for (name, known) in &now.components {
         match comparison.wanted.contains_key(name) {
             true => {
-                all.extend(known.held.iter().filter_map(|held| comparison.replaced(name, held)));
-                all.extend(comparison.put_over(name, known));
+                // What Compose, or another Launchway, started is replaced all the same.
+                let goes_on = now.untouched.contains(name);
+                let held = known.held.iter().filter(|held| held.is_by_hand || !goes_on);
+                all.extend(held.filter_map(|held| comparison.replaced(name, held)));
+                if !goes_on {
+                    all.extend(comparison.put_over(name, known));
+                }
             }
             false => all.extend(comparison.moved(name, known)),
         }

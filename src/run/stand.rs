@@ -52,7 +52,7 @@ impl Deployer {
         what: Stand,
     ) -> Result<StandingReport, EngineError> {
         let observed = self.observe(project, environment).await?;
-        let left = self.volumes_left(project, environment, &observed).await.unwrap_or_default();
+        let left = self.volumes_left(project, environment, release, &observed).await.unwrap_or_default();
         let Some(release) = release else { return Ok(StandingReport { left, ..StandingReport::default() }) };
         let wanted = Wanted {
             release: Some(release),

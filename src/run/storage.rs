@@ -241,14 +241,11 @@ impl Deployer {
         &self,
         project: &Project,
         environment: &Environment,
+        live: Option<&Release>,
         observed: &Observed,
     ) -> Result<Vec<LeftVolume>, StoreError> {
-        let mut named = BTreeSet::new();
-        for id in self.store.releases_in_use().await? {
-            let release = self.store.release(id).await?;
-            let volumes = release.into_iter().flat_map(|release| release.stack.volumes.into_values());
-            named.extend(volumes.map(|volume| volume.name));
-        }
+        let volumes = live.into_iter().flat_map(|live| live.stack.volumes.values());
+        let mut named: BTreeSet<String> = volumes.map(|volume| volume.name.clone()).collect();
         let (project, name) = (&project.name, &environment.name);
         let fresh = self.store.fresh_volumes(project, name).await?.into_iter().filter_map(|fresh| {
             let was = format!("{} at {}", fresh.component, fresh.path);
@@ -259,7 +256,18 @@ impl Deployer {
             Lost { volume: one.volume, was: format!("{}{number} at {}", one.component, one.path) }
         });
         let lost: Vec<Lost> = fresh.chain(unnamed).collect();
-        Ok(left((project, name, &environment.compose_project), &named, &lost, observed))
+        let place = (project, name, environment.compose_project.as_str());
+        let found = left(place, &named, &lost, observed);
+        if found.is_empty() {
+            return Ok(found);
+        }
+        // Hardly ever: then all the others are asked, too.
+        for id in self.store.releases_in_use().await? {
+            let release = self.store.release(id).await?;
+            let volumes = release.into_iter().flat_map(|release| release.stack.volumes.into_values());
+            named.extend(volumes.map(|volume| volume.name));
+        }
+        Ok(left(place, &named, &lost, observed))
     }
 }
 

@@ -129,3 +129,34 @@ fn a_network_of_others_is_entered_only_by_its_exact_name_in_the_settings() {
     "#);
     assert_eq!(told(&release, &observed, &allowing("traefik_default", false)), "");
 }
+
+#[test]
+fn what_the_environment_had_under_another_compose_project_is_its_own_still() {
+    let grants = others();
+    let told = |release: &Release, live: &Release, observed: &Observed| {
+        let kept = kept(release, live, observed, &grants);
+        let problems = refused(release, observed, &grants, &kept);
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let of_project = |project: &str, volume: &str| {
+        let mut release = mounting(volume, false, false);
+        release.stack.compose_project = project.into();
+        release
+    };
+    let (live, now) = (of_project("old", "old_data"), of_project("shop", "old_data"));
+    let composes = |project: &str| with_volume("old_data", &[(label::COMPOSE_PROJECT, project)]);
+    assert_eq!(told(&now, &live, &composes("old")), "");
+    assert_eq!(told(&now, &live, &with_volume("old_data", &[])), "", "made by hand under its usual name");
+    assert_ne!(told(&now, &live, &composes("blog")), "", "of a project that it never had");
+    assert_ne!(told(&now, &of_project("old", "old_other"), &composes("old")), "", "which it never mounted");
+    let bank = with_volume("old_data", &[(label::PROJECT, "bank"), (label::ENVIRONMENT, "production")]);
+    assert_ne!(told(&now, &live, &bank), "");
+    let taken = of_project("bank-production", "old_data");
+    assert_ne!(told(&now, &taken, &composes("bank-production")), "", "the project is another environment's now");
+    let mut launchways = composes("old");
+    launchways.own_volumes.insert("old_data".into());
+    assert_ne!(told(&now, &live, &launchways), "");
+    let mut external = of_project("old", "old_data");
+    external.stack.volumes.get_mut("data").unwrap().external = true;
+    assert_ne!(told(&now, &external, &composes("old")), "", "what it had of somebody else is somebody else's");
+}

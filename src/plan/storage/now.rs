@@ -4,7 +4,7 @@ use crate::model::{
     Component, ComponentName, ForeignContainer, MountSource, Mounted, Observed, ObservedContainer, Release, RepoPath,
     Storage, image_repository, is_unnamed_volume, label, own_names,
 };
-use crate::plan::fingerprint::accepted;
+use crate::plan::fingerprint::{accepted, same};
 use crate::plan::unnamed::Unnamed;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,6 +48,8 @@ pub struct Now {
     pub(super) external: BTreeSet<String>,
     /// A stack of another Compose project than the environment's: nothing of it is taken over, and nothing handed on.
     pub(super) is_another_project: bool,
+    /// Components that the release leaves as they are: their containers go on, whatever those have.
+    pub(super) untouched: BTreeSet<ComponentName>,
 }
 
 /// A component as it is now.
@@ -129,6 +131,7 @@ impl Now {
             now.compose_project = Some(live.stack.compose_project.clone());
             let external = live.stack.volumes.values().filter(|volume| volume.external);
             now.external = external.map(|volume| volume.name.clone()).collect();
+            now.untouched = untouched(live, release);
             let accepted = accepted(Some(live), live);
             for component in live.stack.components.values() {
                 let is_own = |container: &&ObservedContainer| {
@@ -198,6 +201,21 @@ impl Now {
         }
         found.into_iter().min_by_key(|(rests, project, _)| (*rests, *project)).map(|(_, _, now)| now)
     }
+}
+
+/// Components that are the same. Of a release without images, as far as its files say it.
+fn untouched(live: &Release, release: &Release) -> BTreeSet<ComponentName> {
+    if !release.parts.is_empty() {
+        return same(live, &release.stack, &release.parts);
+    }
+    let is_same = |component: &&Component| {
+        let before = live.stack.components.get(&component.name);
+        before.is_some_and(|before| {
+            (&before.container, &before.image, &before.build)
+                == (&component.container, &component.image, &component.build)
+        })
+    };
+    release.stack.components.values().filter(is_same).map(|component| component.name.clone()).collect()
 }
 
 impl Known {

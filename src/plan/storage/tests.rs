@@ -274,6 +274,23 @@ fn what_the_image_declares_no_more_is_left_behind_too() {
     assert_eq!(gone[1].name(), "web:/image");
 }
 
+#[test]
+fn a_component_that_does_not_change_is_not_asked_about_whatever_its_container_has() {
+    let file = |version: &str| stack([with("db", &[]), with("web", &[("/data", "a")]).env("V", version)]);
+    let before = release(1, file("1"));
+    let mut engine = live(&before);
+    // Handed on by a version that did so whether it was declared or not.
+    let db = engine.observed.containers.iter_mut().find(|c| c.component.as_str() == "db").unwrap();
+    db.anonymous_volumes.insert("/old".into(), "f".repeat(64));
+    let after = release(2, file("2"));
+    let now = Now::of(Some(&before), &after, &engine.observed);
+    assert_eq!(lines(&changes(&now, &after, &knowing(&after))), Vec::<String>::new());
+    let mut unread = after.clone();
+    unread.parts.clear();
+    let now = Now::of(Some(&before), &unread, &engine.observed);
+    assert_eq!(lines(&changes(&now, &unread, &knowing(&unread))), Vec::<String>::new());
+}
+
 /// A container as `docker compose -p blog up` leaves it: `db` with a volume of its project at `/data`.
 fn of_compose(service: &str, image: &str, project: &str) -> ForeignContainer {
     let labels = [
