@@ -5,6 +5,7 @@ mod support;
 mod users {
     mod admitting;
     mod asking;
+    mod breaking_off;
     mod building;
     mod building_apart;
     mod cancelling;
@@ -66,6 +67,7 @@ mod users {
     mod reading_commits;
     mod receiving;
     mod release_commands;
+    mod renewing_secrets;
     mod restarting;
     mod rolling_back;
     mod running_apps;
@@ -84,6 +86,7 @@ mod users {
     mod strangers_at_fronts;
     mod strangers_at_the_edge;
     mod strangers_at_the_receiver;
+    mod tagging;
     mod taking_over;
     mod timing;
     mod trouble;

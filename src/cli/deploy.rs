@@ -62,7 +62,7 @@ pub struct How {
     no_wait: bool,
     /// Print the deployment as JSON: once it has ended, or at once with --no-wait
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// Shows a deployment that was asked for, to its end unless that is not wanted.

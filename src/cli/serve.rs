@@ -6,6 +6,7 @@ use crate::config::{self, Config};
 use crate::connections::{Gate, Pace, Patience, Public, Room, Trusted, serve as serve_public};
 use crate::engine::{DockerEngine, Engine, EngineError, Ownership};
 use crate::forge::statuses::StatusClients;
+use crate::model::Secret;
 use crate::process::{memory_bytes, put_right, raise_file_limit};
 use crate::run::{Deliveries, Deployer, Parts};
 use crate::store::Store;
@@ -16,14 +17,14 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// The control socket's name in the data directory.
 pub const SOCKET: &str = "launchway.sock";
-/// The settings are looked at this often for a change.
+/// The settings, and the files that they name, are looked at this often for a change.
 const LOOK_AT_SETTINGS: Duration = Duration::from_secs(2);
 
 /// An engine that is away at the start is asked again this often.
@@ -85,6 +86,7 @@ async fn serve(config_path: &Path) -> Result<ExitCode> {
     let public = receive::routes(intake, receive::Limits::default())?.merge(web::routes(deployer.clone()));
     let control = web::control(deployer.clone());
     deployer.tasks.spawn(clear_unfinished(engine, deployer.stop.clone()));
+    deployer.follow_settings(std::path::absolute(config_path)?, |secrets: &[Secret]| log::hide(secrets));
     deployer.count_what_it_died_of().await?;
     deployer.start();
     let stop = deployer.stop.clone();
@@ -102,7 +104,7 @@ async fn serve(config_path: &Path) -> Result<ExitCode> {
         listen = %config.listen, public_url = config.public_url, data = %config.data.display(),
         projects = config.projects.len(), "Launchway is ready"
     );
-    until_told_to_end(&deployer, config_path, signals).await;
+    until_told_to_end(&deployer, signals).await;
     tracing::info!("Launchway ends; what runs goes on at the next start");
     deployer.end().await;
     for server in servers {
@@ -232,40 +234,13 @@ impl Signals {
     }
 }
 
-async fn until_told_to_end(deployer: &Arc<Deployer>, config_path: &Path, mut signals: Signals) {
-    let mut seen = modified(config_path);
+async fn until_told_to_end(deployer: &Arc<Deployer>, mut signals: Signals) {
     loop {
         tokio::select! {
             _ = signals.terminate.recv() => return,
             _ = signals.interrupt.recv() => return,
-            _ = signals.hangup.recv() => {
-                seen = modified(config_path);
-                read_again(deployer, config_path).await;
-            }
-            () = tokio::time::sleep(LOOK_AT_SETTINGS) => {
-                let now = modified(config_path);
-                if now != seen && now.is_some() {
-                    seen = now;
-                    read_again(deployer, config_path).await;
-                }
-            }
+            _ = signals.hangup.recv() => deployer.read_settings_anew().await,
+            () = tokio::time::sleep(LOOK_AT_SETTINGS) => drop(deployer.fresh_config().await),
         }
-    }
-}
-
-fn modified(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
-}
-
-/// A bad file is refused while the old settings stay.
-async fn read_again(deployer: &Arc<Deployer>, path: &Path) {
-    match config::load(path) {
-        Ok(config) => {
-            tracing::info!(projects = config.projects.len(), "The settings were read again");
-            log::hide(config.secrets());
-            deployer.set_config(Arc::new(config));
-            deployer.try_again_what_waits().await;
-        }
-        Err(error) => tracing::error!(error = %error, "The settings were changed but are not right; the old ones stay"),
     }
 }

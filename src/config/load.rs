@@ -2,6 +2,7 @@
 
 use super::edge::network;
 use super::file::{File, FileEnvironment, FileProject, FileRegistry, OneOrMore};
+use super::read_files::ReadFiles;
 use super::value::{Source, duration, size, variable_lines};
 use super::{Config, Environment, Limits, Pattern, Project};
 use crate::model::{
@@ -22,6 +23,8 @@ pub(super) const DEFAULT_DATA: &str = "/var/lib/launchway";
 #[derive(Debug)]
 pub struct ConfigError {
     pub problems: Vec<Problem>,
+    /// What was read: when one of these changes, it may be right.
+    pub files: ReadFiles,
 }
 
 impl std::error::Error for ConfigError {}
@@ -35,6 +38,8 @@ impl fmt::Display for ConfigError {
 
 /// Reads and checks the file at `path`, and the files that it names.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let mut files = ReadFiles::default();
+    files.note(path);
     let text = std::fs::read_to_string(path).map_err(|error| {
         let message = format!("{} cannot be read: {error}. Name another file with --config.", path.display());
         ConfigError {
@@ -45,27 +50,38 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
                 message,
                 allow: None,
             }],
+            files: files.clone(),
         }
     })?;
-    parse(&text, path)
+    parse_read(&text, path, files)
 }
 
 /// Checks the text of a settings file; `path` names it in messages and is what relative paths start from.
 pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
+    parse_read(text, path, ReadFiles::default())
+}
+
+/// `files`: what was read for it before.
+fn parse_read(text: &str, path: &Path, files: ReadFiles) -> Result<Config, ConfigError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
-    let mut check = Check { text, file: path.display().to_string(), folder, problems: Vec::new() };
+    let mut check = Check { text, file: path.display().to_string(), folder, files, problems: Vec::new() };
     let file: File = match toml::from_str(text) {
         Ok(file) => file,
         Err(error) => {
             let place = error.span().map(|span| check.place_at(span.start));
             let problem = Problem::error(place, "", error.message().to_string());
-            return Err(ConfigError { problems: vec![problem] });
+            return Err(ConfigError { problems: vec![problem], files: check.files });
         }
     };
     let mut config = check.config(file);
     note_mountable(&mut config.projects);
-    if check.problems.is_empty() { Ok(config) } else { Err(ConfigError { problems: check.problems }) }
+    let Check { problems, files, .. } = check;
+    if !problems.is_empty() {
+        return Err(ConfigError { problems, files });
+    }
+    config.files = files;
+    Ok(config)
 }
 
 /// Tells every project which paths of the host some project may mount.
@@ -95,6 +111,7 @@ pub(super) struct Check<'a> {
     text: &'a str,
     file: String,
     folder: PathBuf,
+    files: ReadFiles,
     problems: Vec<Problem>,
 }
 
@@ -207,6 +224,7 @@ impl Check<'_> {
             telemetry,
             registries,
             projects,
+            files: ReadFiles::default(),
         }
     }
 
@@ -282,7 +300,7 @@ impl Check<'_> {
 
     pub(super) fn secret(&mut self, source: Option<&Spanned<Source>>, key: &str) -> Option<Secret> {
         let source = source?;
-        match source.get_ref().read(&self.folder) {
+        match self.value(source.get_ref()) {
             Ok(text) if text.is_empty() => {
                 self.wrong(source.span().start, key, "it is empty");
                 None
@@ -293,6 +311,14 @@ impl Check<'_> {
                 None
             }
         }
+    }
+
+    /// What a source says now. Where that is a file, it is among those whose change is noticed.
+    fn value(&mut self, source: &Source) -> Result<String, String> {
+        if let Some(file) = source.file(&self.folder) {
+            self.files.note(&file);
+        }
+        source.read(&self.folder)
     }
 
     fn repo_paths(&mut self, list: Option<&Spanned<OneOrMore>>, key: &str) -> Vec<RepoPath> {
@@ -403,6 +429,7 @@ impl Check<'_> {
         let mut variables = BTreeMap::new();
         for file in &file.variable_files {
             let path = self.folder.join(file.get_ref());
+            self.files.note(&path);
             match std::fs::read_to_string(&path) {
                 Ok(text) => match variable_lines(&text) {
                     Ok(found) => variables.extend(found),
@@ -418,7 +445,7 @@ impl Check<'_> {
             }
         }
         for (variable, source) in &file.variables {
-            match source.get_ref().read(&self.folder) {
+            match self.value(source.get_ref()) {
                 Ok(text) => {
                     variables.insert(variable.clone(), text);
                 }

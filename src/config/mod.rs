@@ -6,6 +6,7 @@ mod edge;
 mod file;
 mod keep;
 mod load;
+mod read_files;
 mod telemetry;
 mod timing;
 mod value;
@@ -13,6 +14,7 @@ mod value;
 pub use allow_lines::allow_lines;
 pub use data::data_directory;
 pub use load::{ConfigError, load, parse};
+pub use read_files::ReadFiles;
 pub use telemetry::Telemetry;
 
 use crate::model::{
@@ -52,6 +54,8 @@ pub struct Config {
     pub telemetry: Option<Telemetry>,
     pub registries: RegistryAccounts,
     pub projects: BTreeMap<ProjectName, Project>,
+    /// What all this was read from.
+    pub files: ReadFiles,
 }
 
 /// How much at once, and how long each stage may take.

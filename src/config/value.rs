@@ -1,7 +1,7 @@
 //! Where a value comes from: the text itself, a file, or a variable of the server's process.
 
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// `"text"`, `{ file = "/run/secrets/hook" }` or `{ env = "HOOK_SECRET" }`.
@@ -20,6 +20,14 @@ pub enum Named {
 }
 
 impl Source {
+    /// The file that it names, if it names one.
+    pub fn file(&self, folder: &Path) -> Option<PathBuf> {
+        match self {
+            Source::Named(Named::File(file)) => Some(folder.join(file)),
+            Source::Text(_) | Source::Named(Named::Env(_)) => None,
+        }
+    }
+
     /// The value. Files are read relative to `folder` (the settings' own), and lose the line break at their end.
     pub fn read(&self, folder: &Path) -> Result<String, String> {
         match self {

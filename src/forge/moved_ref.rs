@@ -39,13 +39,13 @@ impl MovedRef {
         let Some(after) = after.filter(|_| !self.deleted) else {
             return Ok(EventKind::Delete { reference, before });
         };
-        let commit = match object_id("the commit", self.commit)? {
-            Some(id) if id.is_zero() => return Err(InvalidDelivery::new("the commit is all zeros, but after is not")),
-            Some(id) => id,
-            None => after.clone(),
-        };
+        let told = object_id("the commit", self.commit)?;
+        if told.as_ref().is_some_and(CommitId::is_zero) {
+            return Err(InvalidDelivery::new("the commit is all zeros, but after is not"));
+        }
+        let (commit_is_told, commit) = (told.is_some(), told.unwrap_or_else(|| after.clone()));
         let is_tag = reference.tag().is_some();
-        let change = RefChange { reference, before, after, commit, message: self.message };
+        let change = RefChange { reference, before, after, commit, commit_is_told, message: self.message };
         Ok(if is_tag { EventKind::Tag(change) } else { EventKind::Push(change) })
     }
 }

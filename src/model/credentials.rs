@@ -4,7 +4,7 @@ use super::{ProjectName, Secret};
 use std::collections::BTreeMap;
 
 /// From `launchway.toml`, never from a payload. What is absent is not offered: no agent, no helper, no key by surprise.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GitCredentials {
     /// For https beside the token (`oauth2` where absent), for ssh the account (`git` where absent).
     pub username: Option<String>,

@@ -1,5 +1,6 @@
 //! What a delivery says, whatever forge sent it.
 
+use super::mount::is_false;
 use super::{CommitId, RefName};
 use serde::{Deserialize, Serialize};
 
@@ -44,8 +45,19 @@ pub struct RefChange {
     pub after: CommitId,
     /// The commit that would be deployed. Equal to `after` but for annotated tags, where the forge may say it.
     pub commit: CommitId,
+    /// The forge says itself which commit that is. For a tag of which it does not, `commit` may be the tag object.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub commit_is_told: bool,
     /// The message of the newest commit as the payload has it; what counts is the one in git.
     pub message: Option<String>,
+}
+
+impl RefChange {
+    /// The commit, unless only the repository can tell it: of a tag, `after` may be a tag object.
+    pub fn known_commit(&self) -> Option<&CommitId> {
+        let is_known = self.reference.tag().is_none() || self.commit_is_told || self.commit != self.after;
+        is_known.then_some(&self.commit)
+    }
 }
 
 impl EventKind {

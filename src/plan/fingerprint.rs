@@ -114,6 +114,17 @@ fn today(stack: &Stack, parts: &BTreeMap<ComponentName, ReleasePart>) -> BTreeMa
     today
 }
 
+/// The fingerprint of each of a release's parts as this version writes it, so that what earlier versions wrote can be
+/// compared with it; as it was written where that cannot be told any more.
+pub fn as_of_today(release: &Release) -> BTreeMap<ComponentName, Fingerprint> {
+    let written = release.parts.iter().map(|(name, part)| (name.clone(), part.fingerprint.clone()));
+    let mut fingerprints: BTreeMap<_, _> = written.collect();
+    if is_of_another_version(&release.parts) {
+        fingerprints.extend(today(&release.stack, &release.parts));
+    }
+    fingerprints
+}
+
 fn is_of_another_version(parts: &BTreeMap<ComponentName, ReleasePart>) -> bool {
     let own = format!("v{}:", version());
     parts.values().any(|part| !part.fingerprint.0.starts_with(&own))

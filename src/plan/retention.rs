@@ -21,6 +21,8 @@ pub struct PastRelease {
     pub builds: BTreeMap<Build, String>,
     /// Volumes that hold files of its commit, by name.
     pub volumes: BTreeSet<String>,
+    /// Equal of releases that do not differ ([`super::going_back::content`]).
+    pub content: String,
 }
 
 /// What of the store says which releases are needed.
@@ -28,8 +30,8 @@ pub struct PastRelease {
 pub struct Needs {
     /// Live somewhere.
     pub live: BTreeSet<ReleaseId>,
-    /// What was live before one that is.
-    pub before_live: BTreeSet<ReleaseId>,
+    /// What was live before each of them, the nearest first.
+    pub before_live: BTreeMap<ReleaseId, Vec<ReleaseId>>,
     /// Which a deployment that has not ended puts live, or would put back.
     pub deploying: BTreeMap<ReleaseId, DeploymentId>,
     /// The newest that a deployment of each environment tried, also without success: somebody may try it again.
@@ -45,13 +47,17 @@ pub type Kept = BTreeMap<ReleaseId, String>;
 pub fn kept(releases: &[PastRelease], needs: &Needs, policy: &Retention, now_ms: i64) -> Kept {
     let mut kept = Kept::new();
     let mut once_live: BTreeMap<_, Vec<(i64, ReleaseId)>> = BTreeMap::new();
+    let contents: BTreeMap<ReleaseId, &str> = releases.iter().map(|r| (r.id, r.content.as_str())).collect();
+    let next_back = next_back(needs, &contents);
+    let mut live: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
     for release in releases {
         let id = release.id;
         if needs.live.contains(&id) {
+            live.entry((&release.project, &release.environment)).or_default().insert(&release.content);
             kept.insert(id, format!("release {id} is live in {}/{}", release.project, release.environment));
         } else if let Some(deployment) = needs.deploying.get(&id) {
             kept.insert(id, format!("deployment {deployment} needs release {id}"));
-        } else if needs.before_live.contains(&id) {
+        } else if next_back.contains(&id) {
             kept.insert(id, format!("release {id} was live before the live one"));
         } else if needs.newest.contains(&id) {
             kept.insert(id, format!("release {id} is what was deployed last"));
@@ -61,8 +67,11 @@ pub fn kept(releases: &[PastRelease], needs: &Needs, policy: &Retention, now_ms:
         }
     }
     let oldest_ms = policy.age.map(|age| now_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)));
-    for mut releases in once_live.into_values() {
+    for (place, mut releases) in once_live {
         releases.sort_by(|a, b| b.cmp(a));
+        // Of releases that do not differ one is enough: there is nothing to go back to between them.
+        let mut seen = live.remove(&place).unwrap_or_default();
+        releases.retain(|(_, id)| contents.get(id).is_some_and(|content| seen.insert(*content)));
         for (when, id) in releases.into_iter().take(policy.releases) {
             if oldest_ms.is_none_or(|oldest| when >= oldest) {
                 let why = format!("release {id} can be put back (`keep.releases` is {})", policy.releases);
@@ -71,6 +80,15 @@ pub fn kept(releases: &[PastRelease], needs: &Needs, policy: &Retention, now_ms:
         }
     }
     kept
+}
+
+/// What `launchway rollback` goes back to in each environment: the nearest that differs from what is live.
+fn next_back(needs: &Needs, contents: &BTreeMap<ReleaseId, &str>) -> BTreeSet<ReleaseId> {
+    let nearest = |(live, before): (&ReleaseId, &Vec<ReleaseId>)| {
+        let differs = |id: &&ReleaseId| contents.contains_key(id) && contents.get(id) != contents.get(live);
+        before.iter().find(differs).copied()
+    };
+    needs.before_live.iter().filter_map(nearest).collect()
 }
 
 /// One thing to take away.

@@ -133,17 +133,29 @@ impl Receiver {
         let mut body = self.bodies.read(&headers, body, caller).await?;
         let busy = || Problem::try_again("Launchway is busy: try again in a moment");
         let _turn = timeout(self.stored_within, self.turns.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())?;
-        let expected = self.intake.expected(name);
-        let known = expected.is_some();
-        let expected = expected.unwrap_or_else(|| self.nobody.clone());
-        let (project, forge) = (expected.project.clone(), expected.forge);
-        let delivery = match checked(expected, headers, std::mem::take(&mut body.bytes), request_id).await? {
-            (Some(delivery), _) if known => delivery,
-            (_, verdict) => {
-                let reason = if known { verdict_reason(&verdict) } else { "no such project" };
+        let request = Unproven { headers, body: std::mem::take(&mut body.bytes), verdict: SignatureVerdict::Absent };
+        let (mut expected, mut known) = self.expected(name);
+        let mut checked = checked(expected.clone(), request, &request_id).await?;
+        if let Err(unproven) = checked {
+            // The same for a project that is not there, so that nobody learns by the time which are.
+            checked = match self.intake.is_renewed().await {
+                true => {
+                    (expected, known) = self.expected(name);
+                    self::checked(expected.clone(), unproven, &request_id).await?
+                }
+                false => Err(unproven),
+            };
+        }
+        let delivery = match checked {
+            Ok(delivery) if known => delivery,
+            unproven => {
+                let reason = match &unproven {
+                    Err(unproven) if known => verdict_reason(&unproven.verdict),
+                    _ => "no such project",
+                };
                 tracing::warn!(reason, "a delivery was refused");
                 if known {
-                    self.intake.refused(&project, forge, reason);
+                    self.intake.refused(&expected.project, expected.forge, reason);
                 }
                 return Err(not_proven());
             }
@@ -152,6 +164,14 @@ impl Receiver {
         // Until now what is stored may have held the body's memory.
         drop(body);
         answer
+    }
+
+    /// What a delivery to this name is checked against, and whether a project has it.
+    fn expected(&self, name: &str) -> (Expected, bool) {
+        match self.intake.expected(name) {
+            Some(expected) => (expected, true),
+            None => (self.nobody.clone(), false),
+        }
     }
 
     async fn store(&self, delivery: Verified) -> Result<Response, Problem> {
@@ -196,41 +216,43 @@ fn verdict_reason(verdict: &SignatureVerdict) -> &str {
     }
 }
 
+/// A delivery that has proved nothing, so far.
+struct Unproven {
+    headers: HeaderMap,
+    body: Bytes,
+    verdict: SignatureVerdict,
+}
+
 /// Verifies, and only then reads. Large bodies are checked on a thread of their own.
 async fn checked(
     expected: Expected,
-    headers: HeaderMap,
-    body: Bytes,
-    request_id: RequestId,
-) -> Result<(Option<Verified>, SignatureVerdict), Problem> {
-    if body.len() <= CHECKED_IN_PLACE {
-        return Ok(check(expected, &headers, body, request_id));
+    request: Unproven,
+    request_id: &RequestId,
+) -> Result<Result<Verified, Unproven>, Problem> {
+    let request_id = request_id.to_string();
+    if request.body.len() <= CHECKED_IN_PLACE {
+        return Ok(check(expected, request, request_id));
     }
-    tokio::task::spawn_blocking(move || check(expected, &headers, body, request_id)).await.map_err(|error| {
+    tokio::task::spawn_blocking(move || check(expected, request, request_id)).await.map_err(|error| {
         tracing::error!(%error, "checking a delivery failed");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Launchway failed on this request; its log says where")
     })
 }
 
-fn check(
-    expected: Expected,
-    headers: &HeaderMap,
-    body: Bytes,
-    request_id: RequestId,
-) -> (Option<Verified>, SignatureVerdict) {
+fn check(expected: Expected, request: Unproven, request_id: String) -> Result<Verified, Unproven> {
     let Expected { project, forge, proof } = expected;
-    let verdict = forge::verify(forge, headers, &body, &proof, jiff::Timestamp::now());
+    let Unproven { headers, body, .. } = request;
+    let verdict = forge::verify(forge, &headers, &body, &proof, jiff::Timestamp::now());
     if verdict != SignatureVerdict::Valid {
-        return (None, verdict);
+        return Err(Unproven { headers, body, verdict });
     }
-    let delivery = Verified {
+    Ok(Verified {
         project,
         forge,
-        id: forge::delivery_id(forge, headers, &body),
-        event_name: forge::event_name(forge, headers).unwrap_or_default().to_string(),
-        event: forge::read(forge, headers, &body),
-        kept: forge::kept(forge, headers, &body, &proof),
-        request_id: request_id.to_string(),
-    };
-    (Some(delivery), verdict)
+        id: forge::delivery_id(forge, &headers, &body),
+        event_name: forge::event_name(forge, &headers).unwrap_or_default().to_string(),
+        event: forge::read(forge, &headers, &body),
+        kept: forge::kept(forge, &headers, &body, &proof),
+        request_id,
+    })
 }

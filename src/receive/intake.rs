@@ -12,6 +12,13 @@ pub trait Intake: Send + Sync + 'static {
     /// every request before it is known who sent it, so it must be quick and must not write.
     fn expected(&self, project: &str) -> Option<Expected>;
 
+    /// Hears that a delivery proved nothing, of whatever project: whether what deliveries are checked against is other than
+    /// [`Intake::expected`] has just said, because a secret was renewed. Anybody can send such deliveries, so it must not look
+    /// closer for each of them.
+    async fn is_renewed(&self) -> bool {
+        false
+    }
+
     /// Takes a delivery whose signature is valid for its project; it is as valid for every other project of the same
     /// forge with an equal [`Proof`]. It returns only when the delivery is stored durably; an invalid one
     /// is stored too, so that its owner can see what was wrong.

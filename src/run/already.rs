@@ -27,7 +27,8 @@ impl Deployer {
     /// Why nothing will start for a change in any environment of the project: its commit is live, or older than what
     /// is live. A force push back to an older commit is not older: its tip is the newest.
     pub async fn already(&self, project: &Project, change: &RefChange) -> Result<Option<String>, StoreError> {
-        if !self.deployed_commits.has(&project.name, &change.commit) {
+        let Some(named) = self.named_commit(project, change).await else { return Ok(None) };
+        if !self.deployed_commits.has(&project.name, &named) {
             return Ok(None);
         }
         let open = self.store.open_deployments().await?;
@@ -38,8 +39,8 @@ impl Deployer {
             }
             let Some(live) = self.store.live(&project.name, &environment.name).await? else { return Ok(None) };
             let Some(release) = self.store.release(live.release).await? else { return Ok(None) };
-            let commit = change.commit.short();
-            if release.commit == change.commit {
+            let commit = named.short();
+            if release.commit == named {
                 reasons.push(format!("{commit} is live already in {} (release {})", environment.name, release.id));
             } else if self.is_older(project, change, &release.commit).await {
                 reasons.push(format!(
@@ -53,6 +54,16 @@ impl Deployer {
             }
         }
         Ok((!reasons.is_empty()).then(|| reasons.join("; ")))
+    }
+
+    /// The commit that a change names. Of a tag of which the forge does not say it, the mirror may know it from before.
+    async fn named_commit(&self, project: &Project, change: &RefChange) -> Option<CommitId> {
+        if let Some(known) = change.known_commit() {
+            return Some(known.clone());
+        }
+        let (mirrors, project, object) = (self.mirrors.clone(), project.name.clone(), change.after.clone());
+        let peeled = tokio::task::spawn_blocking(move || mirrors.peeled(&project, &object)).await;
+        peeled.ok()?.ok()?
     }
 
     /// Whether the change went forwards to a commit that lies behind the live one.

@@ -52,6 +52,7 @@ impl Deployer {
     /// A yes on the page under a key, by whoever has this code; `None` where there is no such page.
     pub async fn approve_on_page(&self, page_key: &str, code: &str) -> Result<Option<Deployment>, Refusal> {
         let Some(deployment) = self.store.deployment_by_key(page_key).await? else { return Ok(None) };
+        self.fresh_config().await;
         let now = Instant::now();
         if self.wrong_codes.too_many(page_key, now) {
             let why =

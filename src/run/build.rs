@@ -2,6 +2,7 @@
 
 use super::bases::{Bases, Looking};
 use super::build_slots::{Asked, Slot, Urgency};
+use super::contained::contained;
 use super::deployer::{Deployer, now_ms};
 use super::failpoint::failpoint;
 use super::images::says_it_is;
@@ -105,8 +106,8 @@ pub async fn build(
             // In this order, whichever task is the first to run.
             let asked = deployer.build_slots.ask(urgency);
             building.spawn(async move {
-                let result = job.run(asked).await;
-                (name, result)
+                let result = contained(job.run(asked)).await;
+                (name, result.unwrap_or_else(|broke| Err(Setback::host(broke))))
             });
         }
         let joined = tokio::select! {

@@ -1,12 +1,11 @@
 //! A delivery that never came: the tip of each deployed ref is compared with what was received, and a missed push is
 //! deployed like any other, marked as found.
 
-use super::checkout::remote;
+use super::checkout::remote_tips;
 use super::deployer::{Deployer, new_delivery_key, now_ms};
 use super::lanes::Lanes;
 use crate::config::Project;
 use crate::model::{CommitId, DeliveryId, Event, EventKind, ProjectName, RefChange, RefName, RepositoryRef};
-use crate::source::Patience;
 use crate::store::{Arrival, DeliveryOutcome, NewDelivery};
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -21,7 +20,7 @@ pub async fn catch_up(deployer: Arc<Deployer>) {
     let mut next = Instant::now();
     while !deployer.stop.is_cancelled() {
         if Instant::now() >= next {
-            let config = deployer.config();
+            let config = deployer.fresh_config().await;
             for project in config.projects.values() {
                 if !comparing.is_busy(&project.name) {
                     comparing.begin(project.name.clone(), compare_or_say_why(deployer.clone(), project.clone()));
@@ -54,8 +53,7 @@ async fn compare_or_say_why(deployer: Arc<Deployer>, project: Project) {
 async fn compare(deployer: &Deployer, project: &Project) -> anyhow::Result<()> {
     let first_time = !deployer.store.was_compared(&project.name).await?;
     let known = deployer.store.tips(&project.name).await?;
-    let patience = Patience::new(deployer.stop.clone(), deployer.config().limits.fetch);
-    let tips = deployer.mirrors.remote_tips(remote(project)?, &patience).await?;
+    let tips = remote_tips(deployer, project).await?;
     let now_known = deployer.store.tips(&project.name).await?;
     let mut to_note = Vec::new();
     for (reference, tip) in tips {
@@ -99,8 +97,8 @@ async fn found(
         return Ok(());
     }
     tracing::info!(project = %project.name, reference = %reference, commit = %tip, "A push was found whose delivery never came");
-    let change =
-        RefChange { reference: reference.clone(), before, after: tip.clone(), commit: tip.clone(), message: None };
+    let (after, commit) = (tip.clone(), tip.clone());
+    let change = RefChange { reference: reference.clone(), before, after, commit, commit_is_told: true, message: None };
     let kind = if reference.tag().is_some() { EventKind::Tag(change) } else { EventKind::Push(change) };
     let word = kind.word().to_string();
     let new = NewDelivery {

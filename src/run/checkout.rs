@@ -9,7 +9,7 @@ use crate::config::{Environment, Project};
 use crate::model::{CommitId, EdgeSettings, Permissions, Place, Problem, RefName, Tree};
 use crate::plan::routing::give_to_edge;
 use crate::source::{
-    CommitInfo, FetchError, FetchRequest, Fetched, Patience, Remote, RemoteUrl, SubmoduleSettings, WantedRefs,
+    CommitInfo, FetchError, FetchRequest, Fetched, GitTree, Patience, Remote, RemoteUrl, SubmoduleSettings, WantedRefs,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,31 +29,62 @@ impl From<FetchError> for Setback {
     }
 }
 
-/// The only repository that a project is ever fetched from: its settings' own.
-pub fn remote(project: &Project) -> Result<Remote, Setback> {
-    // Plain http is for tests and for forges on the machine itself; the settings name it, nobody else can.
-    let url = RemoteUrl::parse(&project.repository, true).map_err(Setback::host)?;
-    Ok(Remote { url, credentials: project.credentials.clone() })
+/// The only repository that a project is ever fetched from: its settings' own. Plain http is for tests and for forges on the
+/// machine itself; the settings name it, nobody else can.
+fn remote(project: &Project) -> Result<Remote, FetchError> {
+    Ok(Remote { url: RemoteUrl::parse(&project.repository, true)?, credentials: project.credentials.clone() })
 }
 
-/// Fetches refs of a project into its mirror.
+/// Fetches refs of a project into its mirror. What is refused is tried once more where the project's token or key has been
+/// renewed since its settings were read.
 pub async fn fetch(
     deployer: &Deployer,
     project: &Project,
     refs: Vec<RefName>,
     cancel: &CancellationToken,
 ) -> Result<Fetched, FetchError> {
-    let url = RemoteUrl::parse(&project.repository, true)?;
-    let remote = Remote { url, credentials: project.credentials.clone() };
+    let refused = match fetch_as(deployer, project, refs.clone(), cancel).await {
+        Err(error) if error.is_refusal() => error,
+        other => return other,
+    };
+    match deployer.renewed(project).await {
+        Some(renewed) => fetch_as(deployer, &renewed, refs, cancel).await,
+        None => Err(refused),
+    }
+}
+
+async fn fetch_as(
+    deployer: &Deployer,
+    project: &Project,
+    refs: Vec<RefName>,
+    cancel: &CancellationToken,
+) -> Result<Fetched, FetchError> {
     let patience = Patience::new(cancel.clone(), deployer.config().limits.fetch);
     let request = FetchRequest {
         project: project.name.clone(),
-        remote,
+        remote: remote(project)?,
         refs: WantedRefs::Exactly(refs),
         patience,
         progress: None,
     };
     deployer.mirrors.fetch(request).await
+}
+
+/// The tips of a project's branches and tags, as its repository has them now; tried once more like [`fetch`].
+pub async fn remote_tips(deployer: &Deployer, project: &Project) -> Result<BTreeMap<RefName, CommitId>, FetchError> {
+    let refused = match tips_as(deployer, project).await {
+        Err(error) if error.is_refusal() => error,
+        other => return other,
+    };
+    match deployer.renewed(project).await {
+        Some(renewed) => tips_as(deployer, &renewed).await,
+        None => Err(refused),
+    }
+}
+
+async fn tips_as(deployer: &Deployer, project: &Project) -> Result<BTreeMap<RefName, CommitId>, FetchError> {
+    let patience = Patience::new(deployer.stop.clone(), deployer.config().limits.fetch);
+    deployer.mirrors.remote_tips(remote(project)?, &patience).await
 }
 
 /// A commit out of the mirror; fetched first where it is not there (the mirror was lost, or is of another machine).
@@ -72,13 +103,28 @@ pub async fn checkout(
     let commit_info = found.map_err(Setback::host)?;
     let tree = deployer.mirrors.tree(&project.name, commit).map_err(Setback::host)?;
     let tree = if project.submodules {
-        let settings = SubmoduleSettings { allowed_hosts: project.submodule_hosts.clone(), allow_plain_http: true };
-        let patience = Patience::new(cancel.clone(), deployer.config().limits.fetch);
-        deployer.mirrors.with_submodules(&project.name, &tree, &remote(project)?, &settings, &patience).await?
+        match with_submodules(deployer, project, &tree, cancel).await {
+            Err(error) if error.is_refusal() => match deployer.renewed(project).await {
+                Some(renewed) => with_submodules(deployer, &renewed, &tree, cancel).await?,
+                None => return Err(error.into()),
+            },
+            brought => brought?,
+        }
     } else {
         tree
     };
     Ok(Checkout { tree: Arc::new(tree), commit: commit_info })
+}
+
+async fn with_submodules(
+    deployer: &Deployer,
+    project: &Project,
+    tree: &GitTree,
+    cancel: &CancellationToken,
+) -> Result<GitTree, FetchError> {
+    let settings = SubmoduleSettings { allowed_hosts: project.submodule_hosts.clone(), allow_plain_http: true };
+    let patience = Patience::new(cancel.clone(), deployer.config().limits.fetch);
+    deployer.mirrors.with_submodules(&project.name, tree, &remote(project)?, &settings, &patience).await
 }
 
 /// Reads the Compose file of a commit as the environment's settings have it, by the project's reader. `answers`: ports that are known to speak HTTP.

@@ -11,6 +11,7 @@ use super::room::Room;
 use crate::engine::EngineError;
 use crate::model::{Build, DeploymentId, ImageIdentity, Release, ReleaseId, bytes_text};
 use crate::plan::container::content_volumes;
+use crate::plan::going_back;
 use crate::plan::retention::{
     Collection, Kept, Known, PastRelease, Removal, Removed, Stays, collection, forgettable, is_still_right, kept,
 };
@@ -365,5 +366,6 @@ fn past(release: &Release) -> PastRelease {
         environment: release.environment.clone(),
         builds: release.parts.iter().filter_map(built).collect(),
         volumes: release.stack.components.values().flat_map(content_volumes).map(|volume| volume.name).collect(),
+        content: going_back::content(release),
     }
 }

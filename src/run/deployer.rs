@@ -12,19 +12,20 @@ use super::log::Logs;
 use super::metrics::Metrics;
 use super::promised::Admissions;
 use super::reading::Readers;
+use super::settings::SettingsFile;
 use super::traffic_past::TrafficPast;
 use super::works::Works;
 use crate::build::{Builder, ContentKeys};
 use crate::config::{Config, Environment, Project};
 use crate::engine::{Engine, HeldNames, Scope};
 use crate::forge::statuses::StatusClients;
-use crate::model::{DeploymentId, EnvironmentName, Mask, ProjectName};
+use crate::model::{DeploymentId, EnvironmentName, Mask, ProjectName, Secret};
 use crate::source::Mirrors;
 use crate::store::Store;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,8 @@ pub type Place = (ProjectName, EnvironmentName);
 /// One server's working parts.
 pub struct Deployer {
     settings: RwLock<Settings>,
+    /// Where they are read from, once that is known.
+    pub(super) settings_file: OnceLock<SettingsFile>,
     pub store: Store,
     pub engine: Arc<dyn Engine>,
     /// BuildKit on the same engine.
@@ -94,12 +97,21 @@ pub struct Deployer {
 /// The settings, and what hides their secrets.
 struct Settings {
     config: Arc<Config>,
+    /// All that was secret since the process began: a token that was renewed is in logs still, and may be good elsewhere.
+    secrets: Vec<Secret>,
     mask: Mask,
 }
 
+/// Of what was secret before, so much is hidden on: each text that leaves is looked through for all of it.
+const SECRETS_HIDDEN: usize = 1000;
+
 impl Settings {
-    fn new(config: Arc<Config>) -> Self {
-        Self { mask: Mask::new(config.secrets()), config }
+    fn new(config: Arc<Config>, before: &[Secret]) -> Self {
+        let mut secrets: Vec<Secret> = config.secrets().cloned().collect();
+        let others: Vec<Secret> =
+            before.iter().filter(|old| !secrets.contains(old)).take(SECRETS_HIDDEN).cloned().collect();
+        secrets.extend(others);
+        Self { mask: Mask::new(&secrets), secrets, config }
     }
 }
 
@@ -142,7 +154,8 @@ impl Deployer {
             wrong_codes: WrongCodes::default(),
             turns_given: AtomicU64::new(0),
             deployment_slots: Arc::new(Semaphore::new(config.limits.deployments)),
-            settings: RwLock::new(Settings::new(config)),
+            settings: RwLock::new(Settings::new(config, &[])),
+            settings_file: OnceLock::new(),
             works: Works::new(store.clone(), tasks.clone()),
             store,
             engine,
@@ -179,7 +192,10 @@ impl Deployer {
     /// Settings that were read again. Address, data directory and limits stay until the next start.
     pub fn set_config(&self, config: Arc<Config>) {
         self.engine.sign_in(config.registries.clone());
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Settings::new(config);
+        {
+            let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+            *settings = Settings::new(config, &settings.secrets);
+        }
         self.to_begin.notify_one();
         self.to_judge.notify_one();
         self.to_send.notify_one();
@@ -194,6 +210,11 @@ impl Deployer {
         self.to_judge.notify_one();
         self.to_send.notify_one();
         self.to_compare.notify_one();
+    }
+
+    /// All that was secret since the process began.
+    pub fn secrets(&self) -> Vec<Secret> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).secrets.clone()
     }
 
     pub fn mask(&self) -> Mask {

@@ -1,6 +1,7 @@
 //! Walks a plan's graph, independent steps side by side. It decides nothing: what fails or is cancelled is told to the
 //! caller, who observes and plans again.
 
+use super::contained::{Broke, contained};
 use super::failpoint::failpoint;
 use super::traffic::Lead;
 use crate::edge::EdgeError;
@@ -47,6 +48,8 @@ pub enum StepError {
     /// What a hold has to be remembered by cannot be noted.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
+    #[error(transparent)]
+    Broke(#[from] Broke),
 }
 
 impl StepError {
@@ -133,12 +136,16 @@ async fn walk(
                     let (hands, stop, step) = (hands.clone(), stop.clone(), step.clone());
                     running.spawn(async move {
                         let start = std::time::Instant::now();
-                        failpoint("step.begins");
-                        let outcome = match stop.is_cancelled() {
-                            true => Err(EngineError::Cancelled.into()),
-                            false => hands.act(&action, &stop).await,
-                        };
-                        failpoint("step.ended");
+                        let acted = contained(async {
+                            failpoint("step.begins");
+                            let outcome = match stop.is_cancelled() {
+                                true => Err(EngineError::Cancelled.into()),
+                                false => hands.act(&action, &stop).await,
+                            };
+                            failpoint("step.ended");
+                            outcome
+                        });
+                        let outcome = acted.await.unwrap_or_else(|broke| Err(broke.into()));
                         (step, start.elapsed(), outcome)
                     });
                 }

@@ -2,6 +2,7 @@
 
 use super::build;
 use super::canary::Canaries;
+use super::contained::{Broke, contained};
 use super::deploy::{Beginning, Convergence};
 use super::deployer::{Control, Deployer, now_ms};
 use super::deploying::{Deploying, Started};
@@ -14,7 +15,7 @@ use super::outlook::Outlook;
 use super::prepare::{self, Prepared};
 use super::setback::{Limit, Setback, within, within_but_for};
 use crate::config::{Environment, Project};
-use crate::model::{ComponentName, DeploymentState, Observed, Stage, Transition};
+use crate::model::{ComponentName, DeploymentId, DeploymentState, Observed, Stage, Transition};
 use crate::plan::Plan;
 use crate::plan::changes::ChangeKind;
 use crate::plan::converge::Wanted;
@@ -49,6 +50,8 @@ pub async fn carry_out(deployer: Arc<Deployer>, deployment: Deployment, control:
 
 /// Whether the deployment came to its end, or stands in the store for the next start.
 async fn is_carried_out(deployer: Arc<Deployer>, deployment: Deployment, control: Control) -> bool {
+    // Values, tokens and accounts of registries are as they are when it begins.
+    deployer.fresh_config().await;
     let flow = match Flow::new(&deployer, deployment, control) {
         Ok(flow) => flow,
         Err(error) => {
@@ -59,13 +62,37 @@ async fn is_carried_out(deployer: Arc<Deployer>, deployment: Deployment, control
     let id = flow.deployment.id;
     let span_text = format!("{}/{}", flow.deployment.project, flow.deployment.environment);
     tracing::info!(deployment.id = %id, environment = span_text, commit = %flow.deployment.commit, "A deployment begins");
-    match flow.run().await {
-        Ok(()) => true,
+    let control = flow.control.clone();
+    match contained(flow.run()).await {
+        Ok(Ok(())) => true,
+        Err(broke) => is_given_up(deployer, id, control, &broke).await,
         // Only the store itself can fail here; the deployment is taken up again.
-        Err(error) => {
+        Ok(Err(error)) => {
             tracing::error!(deployment.id = %id, error = %error, "A deployment could not be carried to its end");
             false
         }
+    }
+}
+
+/// Ends a deployment whose way back broke off: begun again, it would do so again, and nothing else could be deployed there.
+/// What it left is looked after like all that could not be put back.
+async fn is_given_up(deployer: Arc<Deployer>, id: DeploymentId, control: Control, broke: &Broke) -> bool {
+    tracing::error!(deployment.id = %id, error = %broke, "A deployment broke off, and is given up");
+    let given_up = async {
+        match deployer.store.deployment(id).await? {
+            Some(deployment) if !deployment.state.is_end() => {
+                Flow::new(&deployer, deployment, control)?.end_failed(Fault::Host, &broke.to_string(), None).await
+            }
+            _ => Ok(()),
+        }
+    };
+    match contained(given_up).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::error!(deployment.id = %id, error = %error, "A deployment could not be carried to its end");
+            false
+        }
+        Err(_) => false,
     }
 }
 
@@ -110,7 +137,11 @@ impl Flow {
         if self.is_taken_up {
             self.log.line(None, "taken up again after a restart");
         }
-        match self.forwards(&project, &environment).await {
+        let forwards = match contained(self.forwards(&project, &environment)).await {
+            Ok(forwards) => forwards,
+            Err(broke) => Err(Failure { setback: Setback::host(broke), stage: self.stage_reached().await? }),
+        };
+        match forwards {
             Ok(()) => Ok(()),
             // The process ends: what runs stands in the store, and the next start goes on with it.
             Err(_) if self.deployer.stop.is_cancelled() => Ok(()),
@@ -318,6 +349,12 @@ impl Flow {
             started.dedup();
         }
         Ok(started)
+    }
+
+    /// The stage that it came to.
+    async fn stage_reached(&self) -> anyhow::Result<Stage> {
+        let stages = self.deployer.store.stages(self.deployment.id).await?;
+        Ok(stages.last().map_or(Stage::Prepare, |record| record.stage))
     }
 
     async fn enter(&self, stage: Stage, transition: Transition, situation: &Situation<'_>) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! Hooks of the server: executables that are told when a deployment begins, and how it ended. What they do, or fail to
 //! do, never changes what becomes of the deployment.
 
+use super::contained::contained;
 use super::deployer::{Deployer, now_ms};
 use super::failpoint::failpoint;
 use super::hook_process::{Fitness, HookEnd, HookRun, fitness};
@@ -59,7 +60,8 @@ async fn begin_telling(
 
 async fn tell_in_order(deployer: Arc<Deployer>, hooks: Vec<WaitingHook>) {
     for hook in hooks {
-        let told = tell(&deployer, hook.deployment, hook.event).await;
+        let told = contained(tell(&deployer, hook.deployment, hook.event)).await;
+        let told = told.unwrap_or_else(|broke| Err(broke.into()));
         let settled = match told {
             Ok(Some(outcome)) => {
                 failpoint("hook.ended");

@@ -10,7 +10,7 @@ use crate::model::{
     RepositoryRef, plain_line,
 };
 use crate::receive::{Answer, Expected, Intake, Outcome, Started, Verified};
-use crate::store::{Arrival, Delivery, DeliveryOutcome, Deployment, NewDelivery};
+use crate::store::{Arrival, Delivery, DeliveryOutcome, Deployment, NewDelivery, NumberedRepository};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,6 +37,10 @@ impl Intake for Deliveries {
         let config = self.deployer.config();
         let project = config.projects.get(project)?;
         Some(Expected { project: project.name.clone(), forge: project.forge, proof: proof(project) })
+    }
+
+    async fn is_renewed(&self) -> bool {
+        self.deployer.changed_for_a_stranger().await
     }
 
     async fn accept(&self, delivery: Verified) -> anyhow::Result<Answer> {
@@ -134,17 +138,37 @@ fn masked(mut event: Event, mask: &Mask) -> Event {
     event
 }
 
+fn told_number(project: &Project, known: &NumberedRepository) -> String {
+    match &known.name {
+        Some(name) if !name.eq_ignore_ascii_case(&project.full_name) => {
+            format!(" (whose number is not known yet: {} was that of {name})", known.id)
+        }
+        _ => format!(" (number {})", known.id),
+    }
+}
+
+/// Whether a delivery names the repository of the settings. Those of GitLab may name it by its number.
+fn is_named(project: &Project, repository: &RepositoryRef) -> bool {
+    let by_number = |id: i64| project.forge == ForgeKind::GitLab && project.full_name == id.to_string();
+    repository.full_name.eq_ignore_ascii_case(&project.full_name) || repository.id.is_some_and(by_number)
+}
+
 /// What will happen for a change, as far as its payload tells.
 fn foreseen(project: &Project, change: &RefChange) -> String {
-    let (short, commit) = (change.reference.short(), change.commit.short());
+    let short = change.reference.short();
+    // Of a tag, only the repository can tell which commit it is.
+    let what = match change.known_commit() {
+        Some(commit) => format!("{short} {}", commit.short()),
+        None => short.to_string(),
+    };
     let names: Vec<&str> = project.wanting(&change.reference).map(|e| e.name.as_str()).collect();
     let environments = names.join(", ");
-    match change.message.as_deref().is_some_and(skip::is_marked) {
+    match change.message.as_deref().is_some_and(|message| skip::leaves_alone(&change.reference, message)) {
         true => format!(
-            "{short} {commit} of {} is marked to be skipped: the newest commit before it that is not will be deployed to {environments}, unless it is live",
+            "{what} of {} is marked to be skipped: the newest commit before it that is not will be deployed to {environments}, unless it is live",
             project.name
         ),
-        false => format!("{short} {commit} of {} will be deployed to {environments}", project.name),
+        false => format!("{what} of {} will be deployed to {environments}", project.name),
     }
 }
 
@@ -213,32 +237,55 @@ impl Deliveries {
         Ok(answer(Outcome::Ignored, reason, Some(url)))
     }
 
-    /// Why an event is of another repository, if it is: by the forge's numeric id once that is known, since
-    /// repositories are renamed; else by name without case.
+    /// Why an event is of another repository, if it is. The signature proves that it comes from where the project's secret
+    /// is: so one that names the repository of the settings is ours, whatever its number. The number only helps with a
+    /// rename, as long as it was noted for the name that the settings still have.
     async fn not_ours(&self, project: &Project, event: &Event) -> anyhow::Result<Option<String>> {
         let Some(repository) = &event.repository else { return Ok(None) };
         // A plain repository has no name but its folder's, which differs between machines; the secret proves it.
         if project.forge == ForgeKind::Plain {
             return Ok(None);
         }
-        let known = self.deployer.store.repository_id(&project.name).await?;
-        let same = match (known, repository.id) {
-            (Some(known), Some(id)) => known == id,
-            _ => repository.full_name.eq_ignore_ascii_case(&project.full_name),
-        };
-        if !same {
-            return Ok(Some(format!(
-                "it is for {}, and project {} deploys {}",
-                repository.full_name, project.name, project.full_name
-            )));
+        let known = self.deployer.store.numbered_repository(&project.name).await?;
+        if is_named(project, repository) {
+            self.note_number(project, known, repository).await?;
+            return Ok(None);
         }
-        self.note_id(project, known, repository).await?;
-        Ok(None)
+        let is_of_the_settings = |known: &NumberedRepository| {
+            known.name.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(&project.full_name))
+        };
+        if known.as_ref().is_some_and(|known| is_of_the_settings(known) && repository.id == Some(known.id)) {
+            return Ok(None);
+        }
+        // Two repositories can have one name, one after the other: then only the numbers tell them apart.
+        let (theirs, ours) = match (repository.id, known) {
+            (Some(theirs), Some(ours)) => (format!(" (number {theirs})"), told_number(project, &ours)),
+            _ => Default::default(),
+        };
+        Ok(Some(format!(
+            "it is for {}{theirs}, and project {} deploys {}{ours}",
+            repository.full_name, project.name, project.full_name
+        )))
     }
 
-    async fn note_id(&self, project: &Project, known: Option<i64>, repository: &RepositoryRef) -> anyhow::Result<()> {
-        if let (None, Some(id)) = (known, repository.id) {
-            self.deployer.store.note_repository_id(&project.name, id).await?;
+    async fn note_number(
+        &self,
+        project: &Project,
+        known: Option<NumberedRepository>,
+        repository: &RepositoryRef,
+    ) -> anyhow::Result<()> {
+        let Some(id) = repository.id else { return Ok(()) };
+        if let Some(known) = &known
+            && known.id != id
+        {
+            tracing::warn!(
+                project = %project.name, repository = project.full_name, before = known.id, now = id,
+                "The repository has another number on its forge than it had: another one is there under the name"
+            );
+        }
+        let now = NumberedRepository { id, name: Some(project.full_name.clone()) };
+        if known.as_ref() != Some(&now) {
+            self.deployer.store.note_repository_number(&project.name, id, &project.full_name).await?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! newest commit that is not marked to be skipped.
 
 use super::checkout::fetch;
+use super::contained::{Broke, contained};
 use super::deployer::{Deployer, new_key, now_ms};
 use super::failpoint::failpoint;
 use super::lanes::Lanes;
@@ -61,15 +62,31 @@ async fn begin_judging(deployer: &Arc<Deployer>, judging: &mut Lanes<ProjectName
 
 async fn judge_in_order(deployer: Arc<Deployer>, deliveries: Vec<Delivery>) {
     for delivery in deliveries {
-        if let Err(error) = judge(&deployer, &delivery).await {
-            tracing::error!(
-                delivery.id = %delivery.id, error = format!("{error:#}"), "A delivery could not be judged"
-            );
-            put_off(&deployer, &delivery, &format!("{error:#}")).await;
+        match contained(judge(&deployer, &delivery)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(
+                    delivery.id = %delivery.id, error = format!("{error:#}"), "A delivery could not be judged"
+                );
+                put_off(&deployer, &delivery, &format!("{error:#}")).await;
+            }
+            Err(broke) => after_a_panic(&deployer, &delivery, &broke).await,
         }
         if deployer.stop.is_cancelled() {
             return;
         }
+    }
+}
+
+/// It may have been the moment's doing; but not again and again.
+async fn after_a_panic(deployer: &Deployer, delivery: &Delivery, broke: &Broke) {
+    tracing::error!(delivery.id = %delivery.id, error = %broke, "A delivery could not be judged");
+    if delivery.attempts + 1 < MOST_ATTEMPTS {
+        return put_off(deployer, delivery, &broke.to_string()).await;
+    }
+    let why = deployer.mask().apply(&broke.to_string());
+    if let Err(error) = deployer.store.judge_delivery(delivery.number, DeliveryOutcome::Failed, why).await {
+        tracing::error!(delivery.id = %delivery.id, error = %error, "What became of a delivery could not be noted");
     }
 }
 
@@ -82,7 +99,7 @@ async fn put_off(deployer: &Deployer, delivery: &Delivery, reason: &str) {
 }
 
 async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
-    let config = deployer.config();
+    let config = deployer.fresh_config().await;
     let say = async |outcome, reason: String| {
         tracing::info!(delivery.id = %delivery.id, project = %delivery.project, reason, "A delivery is judged");
         deployer.store.judge_delivery(delivery.number, outcome, reason).await
@@ -112,11 +129,11 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
             tracing::warn!(delivery.id = %delivery.id, project = %project.name, why, "A ref could not be fetched; it is tried again");
             put_off(deployer, delivery, &why).await;
             if delivery.attempts == 0 {
-                tell_commit(deployer, project, delivery, change, &Told::NotYet(&why)).await?;
+                tell_commit(deployer, project, delivery, (change, change.known_commit()), &Told::NotYet(&why)).await?;
             }
             return Ok(());
         }
-        tell_commit(deployer, project, delivery, change, &Told::Never(&why)).await?;
+        tell_commit(deployer, project, delivery, (change, change.known_commit()), &Told::Never(&why)).await?;
         say(DeliveryOutcome::Failed, why).await?;
         return Ok(());
     }
@@ -126,19 +143,25 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
         None => {
             let reason = format!("{} is gone from the repository", change.reference.short());
             if delivery.attempts > 0 {
-                tell_commit(deployer, project, delivery, change, &Told::Never(&reason)).await?;
+                let named = change.known_commit();
+                tell_commit(deployer, project, delivery, (change, named), &Told::Never(&reason)).await?;
             }
             (DeliveryOutcome::Ignored, reason)
         }
         Some(tip) => {
             deployer.store.note_tip(&project.name, &change.reference, &tip, now_ms()).await?;
-            let decided = decide(deployer, project, delivery, change, &tip, &fetched).await?;
+            let named = named_commit(deployer, project, change)?;
+            if let Some(named) = named.as_ref().filter(|named| delivery.commit.as_ref() != Some(*named)) {
+                deployer.store.note_delivery_commit(delivery.number, named).await?;
+            }
+            let named = named.as_ref();
+            let decided = decide(deployer, project, delivery, (change, named), &tip, &fetched).await?;
             if delivery.attempts > 0 {
-                let told = match change.commit == tip {
+                let told = match named == Some(&tip) {
                     true => Told::Skipped(mark_of(deployer, project, &tip)?),
                     false => Told::Superseded(&tip),
                 };
-                tell_commit(deployer, project, delivery, change, &told).await?;
+                tell_commit(deployer, project, delivery, (change, named), &told).await?;
             }
             decided
         }
@@ -159,6 +182,15 @@ enum Told<'a> {
     Skipped(&'static str),
 }
 
+/// The commit that a delivery names, now that its ref is in the mirror. Of a tag whose commit the forge does not say it is
+/// the one behind the tag object; `None` where the tag has moved on and that object never came.
+fn named_commit(deployer: &Deployer, project: &Project, change: &RefChange) -> anyhow::Result<Option<CommitId>> {
+    match change.known_commit() {
+        Some(known) => Ok(Some(known.clone())),
+        None => Ok(deployer.mirrors.peeled(&project.name, &change.after)?),
+    }
+}
+
 /// The mark in the message of a tip that no deployment was made of.
 fn mark_of(deployer: &Deployer, project: &Project, tip: &CommitId) -> anyhow::Result<&'static str> {
     let commit = deployer.mirrors.commit(&project.name, tip)?;
@@ -166,17 +198,19 @@ fn mark_of(deployer: &Deployer, project: &Project, tip: &CommitId) -> anyhow::Re
 }
 
 /// A status on the commit that the delivery names, for each environment that wants its ref and has no deployment of
-/// that commit, which speaks for itself.
+/// that commit, which speaks for itself. Where it is not known which commit that is, nobody is told: a tag object has no
+/// statuses.
 async fn tell_commit(
     deployer: &Deployer,
     project: &Project,
     delivery: &Delivery,
-    change: &RefChange,
+    (change, named): (&RefChange, Option<&CommitId>),
     told: &Told<'_>,
 ) -> anyhow::Result<()> {
     let config = deployer.config();
+    let Some(commit) = named else { return Ok(()) };
     for environment in project.wanting(&change.reference) {
-        if deployer.store.was_deployed(&project.name, &environment.name, &change.commit).await? {
+        if deployer.store.was_deployed(&project.name, &environment.name, commit).await? {
             continue;
         }
         let live = match deployer.store.live(&project.name, &environment.name).await? {
@@ -199,7 +233,7 @@ async fn tell_commit(
             }
         };
         let status = CommitStatus {
-            commit: change.commit.clone(),
+            commit: commit.clone(),
             context: config.status_context(project, &environment.name),
             state,
             description: deployer.mask().apply(&sentence),
@@ -217,16 +251,22 @@ async fn decide(
     deployer: &Deployer,
     project: &Project,
     delivery: &Delivery,
-    change: &RefChange,
+    (change, named): (&RefChange, Option<&CommitId>),
     tip: &CommitId,
     fetched: &Fetched,
 ) -> anyhow::Result<(DeliveryOutcome, String)> {
     let short = change.reference.short();
-    let newest = deployer.mirrors.newest_not_skipped(&project.name, &change.reference, skip::is_marked, None)?;
-    let Some(newest) = newest else {
+    let Some(newest) = deployer.commit_of_ref(&project.name, &change.reference)? else {
         return Ok((DeliveryOutcome::Ignored, format!("every recent commit of {short} is marked to be skipped")));
     };
-    let on_branch = deployer.mirrors.contains(&project.name, &change.reference, &change.commit)?;
+    let is_on_ref = match (named, change.reference.tag()) {
+        (None, _) => false,
+        // A tag is one commit, and not what lies behind it.
+        (Some(named), Some(_)) => named == tip,
+        (Some(named), None) => deployer.mirrors.contains(&project.name, &change.reference, named)?,
+    };
+    // A tag object is nobody's name for a commit.
+    let named_text = named.map_or_else(|| "what the delivery names".to_string(), |named| named.short().to_string());
     let mut said: Vec<(DeliveryOutcome, String)> = Vec::new();
     for environment in project.wanting(&change.reference) {
         let asked_for = open_or_live(deployer, project, delivery, &environment.name, &newest).await?;
@@ -259,10 +299,12 @@ async fn decide(
                 " (the newest commit that is not marked to be skipped; the tip is {})",
                 tip.short()
             ));
-        } else if !on_branch {
-            reason.push_str(&format!(" (the tip of {short}; {} is not on it)", change.commit.short()));
-        } else if newest.id != change.commit {
-            reason.push_str(&format!(" (newer than {}, which the delivery names)", change.commit.short()));
+        } else if !is_on_ref && change.reference.tag().is_some() {
+            reason.push_str(&format!(" ({short} is there now; the delivery is of where it was before)"));
+        } else if !is_on_ref {
+            reason.push_str(&format!(" (the tip of {short}; {named_text} is not on it)"));
+        } else if named != Some(&newest.id) {
+            reason.push_str(&format!(" (newer than {named_text}, which the delivery names)"));
         }
         said.push((DeliveryOutcome::Deploys, reason));
     }
@@ -273,12 +315,12 @@ async fn decide(
     };
     said.sort_by_key(|(outcome, _)| rank(outcome));
     let outcome = said.first().map_or(DeliveryOutcome::Ignored, |(outcome, _)| *outcome);
-    let is_skipped = change.commit == *tip && newest.id != *tip;
+    let is_skipped = named == Some(tip) && newest.id != *tip;
     let (outcome, before) = match outcome {
         DeliveryOutcome::Deploys => (outcome, String::new()),
-        _ if !on_branch => (DeliveryOutcome::Superseded, format!("{} is not on {short}; ", change.commit.short())),
+        _ if !is_on_ref => (DeliveryOutcome::Superseded, format!("{named_text} is not on {short}; ")),
         _ if is_skipped => (DeliveryOutcome::Ignored, format!("{} is marked to be skipped; ", tip.short())),
-        DeliveryOutcome::Known if change.commit != newest.id => (DeliveryOutcome::Superseded, String::new()),
+        DeliveryOutcome::Known if named != Some(&newest.id) => (DeliveryOutcome::Superseded, String::new()),
         other => (other, String::new()),
     };
     let reasons: Vec<String> = said.into_iter().map(|(_, reason)| reason).collect();

@@ -1,6 +1,7 @@
 //! The queue: one deployment at a time in each environment, the newest waiting one wins; across environments, whose turn
 //! it is says `plan::turns`.
 
+use super::contained::contained;
 use super::deployer::{Deployer, Place, now_ms};
 use super::timing::{Asks, Held};
 use super::{flow, go_back};
@@ -57,7 +58,8 @@ async fn settle_what_was_left(deployer: &Arc<Deployer>) -> Result<(), StoreError
         let tasks = deployer.tasks.clone();
         tasks.spawn(async move {
             let id = deployment.id;
-            if let Err(error) = go_back::settle(deployer.clone(), deployment, control).await {
+            let settled = contained(go_back::settle(deployer.clone(), deployment, control)).await;
+            if let Err(error) = settled.unwrap_or_else(|broke| Err(broke.into())) {
                 tracing::error!(deployment.id = %id, error = %error, "An environment could not be put right");
             }
             deployer.leave(&place);

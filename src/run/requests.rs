@@ -1,18 +1,12 @@
-//! What people ask for: deploy, roll back, cancel, run a delivery again.
+//! What people ask for: deploy, cancel, run a delivery again. Going back is `rollback`.
 
-use super::checkout::fetch;
+use super::checkout::{fetch, remote_tips};
 use super::deployer::{Deployer, new_key, now_ms};
-use super::skip;
 use super::works::Fetching;
 use crate::config::{Environment, Project};
-use crate::model::{
-    CommitId, DeploymentId, DeploymentState, EnvironmentName, ProjectName, RefName, ReleaseId, Transition,
-};
+use crate::model::{CommitId, DeploymentId, DeploymentState, EnvironmentName, ProjectName, RefName, Transition};
 use crate::report::texts::Situation;
 use crate::store::{Action, Delivery, DeliveryOutcome, Deployment, NewDeployment, Trigger};
-
-/// So many releases are named to somebody who named a wrong one.
-const LISTED: usize = 20;
 
 /// Why a request is not carried out: what is wrong and what to do, for the person who asked.
 #[derive(Debug, thiserror::Error)]
@@ -120,9 +114,7 @@ impl Deployer {
         environment: &Environment,
         commit: Option<&str>,
     ) -> Result<(CommitId, RefName), Refusal> {
-        let patience = crate::source::Patience::new(self.stop.clone(), self.config().limits.fetch);
-        let remote = super::checkout::remote(project).map_err(|error| Refusal::Impossible(error.to_string()))?;
-        let tips = self.mirrors.remote_tips(remote, &patience).await;
+        let tips = remote_tips(self, project).await;
         let tips = tips.map_err(|error| Refusal::Impossible(self.mask().apply(&error.to_string())))?;
         let wanted: Vec<RefName> = tips.keys().filter(|reference| environment.wants(reference)).cloned().collect();
         if wanted.is_empty() {
@@ -164,116 +156,13 @@ impl Deployer {
                 // A branch before a tag, and the first by name of several.
                 let reference = wanted.iter().find(|r| r.branch().is_some()).or(wanted.last()).cloned();
                 let reference = reference.ok_or_else(|| Refusal::NotFound("there is nothing to deploy".into()))?;
-                let newest = self.mirrors.newest_not_skipped(&project.name, &reference, skip::is_marked, None);
+                let newest = self.commit_of_ref(&project.name, &reference);
                 let newest = newest.map_err(|error| Refusal::Failed(error.into()))?.ok_or_else(|| {
                     Refusal::NotFound(format!("every recent commit of {} is marked to be skipped", reference.short()))
                 })?;
                 Ok((newest.id, reference))
             }
         }
-    }
-
-    /// Goes back to an older release: the one before the live one, or a given one. What runs or waits there is
-    /// cancelled: backwards comes first.
-    pub async fn ask_to_roll_back(
-        &self,
-        project: &Project,
-        environment: &Environment,
-        to: Option<ReleaseId>,
-        by: &str,
-    ) -> Result<Deployment, Refusal> {
-        let live = self.store.live(&project.name, &environment.name).await?.map(|live| live.release);
-        let target = match to {
-            Some(id) => self.release_named(project, environment, live, id).await?,
-            None => self.release_before(project, environment, live).await?,
-        };
-        let place = (project.name.clone(), environment.name.clone());
-        if live == Some(target) && self.running_in(&place).is_none() {
-            return Err(Refusal::Impossible(format!("release {target} is live already")));
-        }
-        // All that is said of it was noted when it went live: going back asks nothing of the forge.
-        self.go_live_at_once(project, environment, target, target, by).await
-    }
-
-    /// Puts a release live that builds nothing and runs no command, before all else. What runs in the environment is
-    /// cancelled. `told_as`: the release whose commit and subject are said of it.
-    pub(super) async fn go_live_at_once(
-        &self,
-        project: &Project,
-        environment: &Environment,
-        target: ReleaseId,
-        told_as: ReleaseId,
-        by: &str,
-    ) -> Result<Deployment, Refusal> {
-        let running = self.running_in(&(project.name.clone(), environment.name.clone()));
-        let release = self.store.release(target).await?;
-        let release = release.ok_or_else(|| Refusal::NotFound(format!("release {target} is not in the store")))?;
-        if let Some(running) = running {
-            match self.ask_to_cancel(running.id, by).await {
-                // It may have ended just now.
-                Ok(_) | Err(Refusal::Impossible(_)) => {}
-                Err(other) => return Err(other),
-            }
-        }
-        let before = self.store.newest_of_release(told_as).await?;
-        let new = NewDeployment {
-            project: project.name.clone(),
-            environment: environment.name.clone(),
-            commit: release.commit.clone(),
-            subject: before.as_ref().map(|before| before.subject.clone()).unwrap_or_default(),
-            reference: before.and_then(|before| before.reference),
-            trigger: Trigger::Rollback,
-            asked_by: by.to_string(),
-            delivery: None,
-            release: Some(target),
-            page_key: new_key()?,
-            rebuild: false,
-            pull: false,
-            now_reason: None,
-            fresh_volumes: Vec::new(),
-        };
-        Ok(self.enqueue(new).await?)
-    }
-
-    /// A release that somebody names: it has to have been live in the environment.
-    async fn release_named(
-        &self,
-        project: &Project,
-        environment: &Environment,
-        live: Option<ReleaseId>,
-        id: ReleaseId,
-    ) -> Result<ReleaseId, Refusal> {
-        let known = self.store.releases_once_live(&project.name, &environment.name, u32::MAX).await?;
-        if known.contains(&id) {
-            return Ok(id);
-        }
-        let place = format!("{}/{}", project.name, environment.name);
-        let fits = |r: &crate::model::Release| r.project == project.name && r.environment == environment.name;
-        let why = match self.store.release(id).await?.filter(fits) {
-            Some(_) => format!("release {id} was never live in {place}"),
-            None => format!("release {id} is not one of {place}"),
-        };
-        let others: Vec<String> =
-            known.iter().filter(|known| Some(**known) != live).take(LISTED).map(ReleaseId::to_string).collect();
-        Err(Refusal::NotFound(match others.is_empty() {
-            true => format!("{why}; there is none to go back to"),
-            false => format!("{why}; those to go back to are {}", others.join(", ")),
-        }))
-    }
-
-    /// The release that was live before this one went live: rolling back twice goes back two.
-    async fn release_before(
-        &self,
-        project: &Project,
-        environment: &Environment,
-        live: Option<ReleaseId>,
-    ) -> Result<ReleaseId, Refusal> {
-        let Some(live) = live else {
-            return Err(Refusal::Impossible(format!("nothing is live in {}/{}", project.name, environment.name)));
-        };
-        self.store.release_before(live).await?.ok_or_else(|| {
-            Refusal::Impossible(format!("release {live} is the oldest that was live; there is none to go back to"))
-        })
     }
 
     /// Cancels a deployment in whatever stage it is.

@@ -108,6 +108,7 @@ impl From<StepFailed> for Setback {
             StepError::EngineEnded => Setback::EngineAway { why: error.to_string() },
             StepError::Overtaken => Setback::Overtaken,
             StepError::Store(error) => error.into(),
+            StepError::Broke(broke) => Setback::host(broke),
         };
         match setback {
             Setback::Commit { why, last_lines, .. } => Setback::Commit { component, why, last_lines },

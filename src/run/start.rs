@@ -1,7 +1,9 @@
 //! Starting and ending the flow's background work.
 
+use super::contained::going_on;
 use super::deployer::Deployer;
 use super::{beyond, catch_up, clock, collect, hooks, judge, keep, queue, reporter, traces, usage};
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,18 +23,28 @@ impl Deployer {
                 Err(error) => tracing::error!(error = %error, "The commits that were deployed cannot be read"),
             }
         });
-        self.tasks.spawn(judge::judge_deliveries(self.clone()));
-        self.tasks.spawn(queue::begin_deployments(self.clone()));
-        self.tasks.spawn(clock::watch_the_clock(self.clone()));
-        self.tasks.spawn(reporter::send_statuses(self.clone()));
-        self.tasks.spawn(hooks::tell_hooks(self.clone()));
-        self.tasks.spawn(catch_up::catch_up(self.clone()));
-        self.tasks.spawn(keep::keep(self.clone()));
-        self.tasks.spawn(collect::collect_from_time_to_time(self.clone()));
-        self.tasks.spawn(beyond::compare_with_settings(self.clone()));
-        self.tasks.spawn(keep::listen(self.clone()));
-        self.tasks.spawn(usage::learn_usage(self.clone()));
-        self.tasks.spawn(traces::send_traces(self.clone()));
+        self.goes_on("judging deliveries", judge::judge_deliveries);
+        self.goes_on("beginning deployments", queue::begin_deployments);
+        self.goes_on("watching the clock", clock::watch_the_clock);
+        self.goes_on("sending statuses", reporter::send_statuses);
+        self.goes_on("telling hooks", hooks::tell_hooks);
+        self.goes_on("comparing tips", catch_up::catch_up);
+        self.goes_on("looking after what is live", keep::keep);
+        self.goes_on("collecting", collect::collect_from_time_to_time);
+        self.goes_on("comparing what is live with the settings", beyond::compare_with_settings);
+        self.goes_on("listening to the engine", keep::listen);
+        self.goes_on("learning what containers use", usage::learn_usage);
+        self.goes_on("sending traces", traces::send_traces);
+    }
+
+    /// Work that goes on until the process ends, whatever happens in it.
+    fn goes_on<W: Future<Output = ()> + Send + 'static>(
+        self: &Arc<Self>,
+        what: &'static str,
+        work: fn(Arc<Self>) -> W,
+    ) {
+        let (deployer, stop) = (self.clone(), self.stop.clone());
+        self.tasks.spawn(async move { going_on(stop, what, || work(deployer.clone())).await });
     }
 
     /// Begins nothing new, lets what runs note where it stands, and closes the store. Nothing is put back: the next

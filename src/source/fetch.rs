@@ -3,6 +3,7 @@
 use super::connection::{Connection, Progress};
 use super::libgit2::{self, Patience, Stop};
 use super::mirrors::{Mirror, remove_leftovers};
+use super::remote_heads::heads;
 use super::{FetchError, Mirrors, RemoteUrl, rebuild};
 use crate::model::{CommitId, GitCredentials, ProjectName, RefName};
 use git2::{
@@ -68,8 +69,8 @@ impl Mirrors {
             let open = git
                 .connect_auth(Direction::Fetch, Some(connection.callbacks(stop, None)), Some(proxy()))
                 .map_err(|error| connection.error(error))?;
-            let heads = open.list().map_err(|error| connection.error(error))?;
-            Ok(tips(heads.iter().map(|head| (head.name(), head.oid()))))
+            let heads = heads(&open, connection.url.as_str()).map_err(|error| connection.error(error))?;
+            Ok(tips(heads.iter().map(|(name, oid)| (name.as_str(), *oid))))
         })
         .await
     }
@@ -119,8 +120,7 @@ fn fetch_refs(
     if open.remote().object_format().is_ok_and(|format| format != ObjectFormat::Sha1) {
         return Err(FetchError::ObjectFormat { doing: connection.doing, url: connection.url.to_string() });
     }
-    let heads: Vec<(String, git2::Oid)> =
-        open.list().map_err(failed)?.iter().map(|head| (head.name().to_string(), head.oid())).collect();
+    let heads = heads(&open, connection.url.as_str()).map_err(failed)?;
     let all = tips(heads.iter().map(|(name, oid)| (name.as_str(), *oid)));
     let (wanted, missing): (Vec<RefName>, Vec<RefName>) = match refs {
         WantedRefs::Exactly(refs) => refs.iter().cloned().partition(|name| all.contains_key(name)),

@@ -36,6 +36,12 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// Whether what the project signs in with was not good enough, as far as the host lets that be seen: to whoever may not
+    /// see a private repository most say that there is none.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, FetchError::Authentication { .. } | FetchError::NotFound { .. } | FetchError::HostRefused { .. })
+    }
+
     /// Whether the same attempt may succeed later without anybody changing anything.
     pub fn is_worth_retrying(&self) -> bool {
         matches!(self, FetchError::Unreachable { .. } | FetchError::Deadline { .. } | FetchError::Other { .. })

@@ -46,6 +46,21 @@ impl Mirrors {
         mirror.read(|repository| tip_in(repository, reference))
     }
 
+    /// The commit behind an object: itself, or what an annotated tag points at. `None` where the mirror lacks it, or it is of
+    /// another kind.
+    pub fn peeled(&self, project: &ProjectName, object: &CommitId) -> Result<Option<CommitId>, MirrorError> {
+        let mirror = self.mirror(project.as_str());
+        let Ok(object) = Oid::from_str(object.as_str()) else { return Ok(None) };
+        if !mirror.exists() {
+            return Ok(None);
+        }
+        mirror.read(|repository| match repository.find_object(object, None) {
+            Ok(found) => Ok(found.peel_to_commit().ok().map(|commit| commit_id(commit.id()))),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(error),
+        })
+    }
+
     /// Whether the commit is on that ref: its tip, or an ancestor of it.
     pub fn contains(&self, project: &ProjectName, reference: &RefName, commit: &CommitId) -> Result<bool, MirrorError> {
         match self.tip(project, reference)? {

@@ -1,7 +1,9 @@
 //! libgit2's process-wide settings, made once before its first use, and threads for what blocks.
 
 use super::FetchError;
+use crate::model::last_words;
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
@@ -134,12 +136,18 @@ pub(super) async fn on_thread<T: Send + 'static>(
 ) -> Result<T, FetchError> {
     let stop = Stop::default();
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    let for_thread = stop.clone();
+    let (for_thread, for_error) = (stop.clone(), url.to_string());
     std::thread::Builder::new()
         .name("git".to_string())
         .spawn(move || {
+            // A panic of the library ends this piece of work, and says so; nothing of it is looked at again.
+            let result = std::panic::catch_unwind(AssertUnwindSafe(|| work(&for_thread)));
+            let result = result.unwrap_or_else(|panic| {
+                let why = format!("the git library failed at it: {}", last_words(panic.as_ref()));
+                Err(FetchError::Other { doing, url: for_error, why })
+            });
             // Nobody may be listening any more: that is what `stop` is for.
-            let _ = sender.send(work(&for_thread));
+            let _ = sender.send(result);
         })
         .map_err(|error| FetchError::Other { doing, url: url.to_string(), why: format!("no thread: {error}") })?;
     // Also when this future is dropped.
@@ -149,7 +157,7 @@ pub(super) async fn on_thread<T: Send + 'static>(
     match result {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => {
-            Err(FetchError::Other { doing, url: url.to_string(), why: "the git thread panicked".to_string() })
+            Err(FetchError::Other { doing, url: url.to_string(), why: "the git thread ended early".to_string() })
         }
         Err(impatience) => Err(impatience.error(doing, url)),
     }

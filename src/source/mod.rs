@@ -15,6 +15,7 @@ mod libgit2;
 mod local_repository;
 mod mirrors;
 mod rebuild;
+mod remote_heads;
 mod remote_url;
 mod submodules;
 mod working_copy;

@@ -163,6 +163,19 @@ impl Store {
         .await
     }
 
+    /// Notes which commit a delivery names, where only the repository could tell.
+    pub async fn note_delivery_commit(&self, number: i64, commit: &CommitId) -> Result<(), StoreError> {
+        let commit = commit.to_string();
+        self.write("note a delivery's commit", move |c| {
+            Box::pin(async move {
+                let sql = "UPDATE deliveries SET commit_id = ? WHERE number = ?";
+                sqlx::query(sql).bind(commit).bind(number).execute(c).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
     /// Puts off a delivery whose ref could not be fetched.
     pub async fn put_off_delivery(&self, number: i64, reason: &str, next_ms: i64) -> Result<(), StoreError> {
         let reason = reason.to_string();

@@ -263,17 +263,24 @@ impl Store {
         row.as_ref().map(from_row).transpose()
     }
 
-    /// What was live when a release went live for the first time. Being put back does not count: what was left then
-    /// is not what came before.
-    pub async fn release_before(&self, release: ReleaseId) -> Result<Option<ReleaseId>, StoreError> {
-        let sql = "SELECT previous FROM deployments
-            WHERE release = ? AND state = 'succeeded' AND trigger != 'rollback' ORDER BY id LIMIT 1";
-        let previous: Option<Option<i64>> = sqlx::query_scalar(sql)
+    /// What was live when a release went live for the first time, what was when that one did, and so on: the nearest first.
+    /// Being put back does not count, as what was left then is not what came before; it is told by the number, which is
+    /// higher than that of what is put back.
+    pub async fn releases_before(&self, release: ReleaseId) -> Result<Vec<ReleaseId>, StoreError> {
+        let sql = "WITH RECURSIVE
+            first (release, previous, id) AS MATERIALIZED (SELECT release, previous, min(id) FROM deployments
+                WHERE state = 'succeeded' AND release IS NOT NULL AND (previous IS NULL OR previous < release)
+                GROUP BY release),
+            chain (release, steps) AS (SELECT ?, 0 UNION ALL
+                SELECT first.previous, steps + 1 FROM chain JOIN first ON first.release = chain.release
+                WHERE first.previous IS NOT NULL)
+            SELECT release FROM chain WHERE steps > 0 ORDER BY steps";
+        let before: Vec<i64> = sqlx::query_scalar(sql)
             .bind(release.0)
-            .fetch_optional(&self.readers)
+            .fetch_all(&self.readers)
             .await
             .map_err(query("read what was live before"))?;
-        Ok(previous.flatten().map(ReleaseId))
+        Ok(before.into_iter().map(ReleaseId).collect())
     }
 
     /// Whether there ever was a deployment of the commit in the environment, whatever became of it.

@@ -41,6 +41,7 @@ pub use images::*;
 pub use open::{Store, StoreError};
 pub use outbox::*;
 pub use pauses::*;
+pub use projects::NumberedRepository;
 pub use releases::NewRelease;
 pub use stages::*;
 pub use storage::*;

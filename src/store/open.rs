@@ -1,5 +1,6 @@
 //! Opening the store: pragmas, migrations, backup.
 
+use super::projects::NumberedRepository;
 use super::writer::Writer;
 use crate::model::ProjectName;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
@@ -34,7 +35,7 @@ pub struct Store {
     pub(super) readers: SqlitePool,
     pub(super) writer: Writer,
     /// Those that are known, as they are in the store: each delivery asks for one.
-    pub(super) repository_ids: Arc<RwLock<HashMap<ProjectName, i64>>>,
+    pub(super) numbered: Arc<RwLock<HashMap<ProjectName, NumberedRepository>>>,
     path: PathBuf,
 }
 
@@ -71,7 +72,7 @@ impl Store {
             .connect_with(options.read_only(true).create_if_missing(false))
             .await
             .map_err(|e| failed(e.to_string()))?;
-        Ok(Self { readers, writer: Writer::start(connection), repository_ids: Arc::default(), path })
+        Ok(Self { readers, writer: Writer::start(connection), numbered: Arc::default(), path })
     }
 
     /// The store's file.

@@ -53,6 +53,19 @@ pub(super) async fn put_status(c: &mut SqliteConnection, new: &NewStatus, now_ms
     Ok(())
 }
 
+/// A final that is to be made sure of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToConfirm {
+    pub entry: Entry,
+    /// How much of that is done.
+    pub done: u32,
+    pub not_before: jiff::Timestamp,
+}
+
+/// Entries of the same commit and context as the one whose id is bound first.
+const SAME_SUBJECT: &str =
+    "(project, commit_id, context) = (SELECT project, commit_id, context FROM outbox WHERE id = ?1)";
+
 impl Store {
     pub async fn queue_status(&self, new: NewStatus, now_ms: i64) -> Result<(), StoreError> {
         self.write("queue a status", move |c| Box::pin(async move { put_status(c, &new, now_ms).await })).await
@@ -81,6 +94,81 @@ impl Store {
         .await
     }
 
+    /// Notes that a request with it leaves now: a process that ends before the answer does not know what becomes of it.
+    pub async fn note_asked(&self, id: i64, now_ms: i64) -> Result<(), StoreError> {
+        self.write("note that a status is being sent", move |c| {
+            Box::pin(async move {
+                sqlx::query("UPDATE outbox SET asked_at = ? WHERE id = ?").bind(now_ms).bind(id).execute(c).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Notes that a request with it got no answer, and may still be served.
+    pub async fn note_unanswered(&self, id: i64, now_ms: i64) -> Result<(), StoreError> {
+        self.write("note that a request got no answer", move |c| {
+            Box::pin(async move {
+                let sql = "UPDATE outbox SET unanswered_at = ?, asked_at = NULL WHERE id = ?";
+                sqlx::query(sql).bind(now_ms).bind(id).execute(c).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Requests that an earlier process was waiting for got no answer.
+    pub async fn note_unanswered_before(&self) -> Result<(), StoreError> {
+        self.write("note which requests got no answer", |c| {
+            Box::pin(async move {
+                let sql = "UPDATE outbox SET unanswered_at = coalesce(unanswered_at, asked_at), asked_at = NULL
+                    WHERE asked_at IS NOT NULL";
+                sqlx::query(sql).execute(c).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Finals that are to be made sure of, each as long as nothing was said of its commit and context after it.
+    pub async fn statuses_to_confirm(&self) -> Result<Vec<ToConfirm>, StoreError> {
+        let sql = "SELECT * FROM outbox o WHERE confirm_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM outbox n
+            WHERE n.project = o.project AND n.commit_id = o.commit_id AND n.context = o.context AND n.id > o.id)
+            ORDER BY id";
+        let rows = sqlx::query(sql).fetch_all(&self.readers).await.map_err(query("read statuses to make sure of"))?;
+        rows.iter()
+            .map(|row| {
+                let done = u32::try_from(number(row, "confirmed")?).unwrap_or(u32::MAX);
+                Ok(ToConfirm { entry: from_row(row)?, done, not_before: time(number(row, "confirm_at")?)? })
+            })
+            .collect()
+    }
+
+    /// Notes how far making sure of it is, when that goes on, and whether it was sent once more.
+    pub async fn confirm_later(&self, id: i64, done: u32, next_ms: i64, was_sent: bool) -> Result<(), StoreError> {
+        self.write("note how far a status is made sure of", move |c| {
+            Box::pin(async move {
+                let sql = "UPDATE outbox SET confirmed = ?, confirm_at = ?, attempts = attempts + ? WHERE id = ?";
+                sqlx::query(sql).bind(done).bind(next_ms).bind(was_sent).bind(id).execute(c).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// It stands, or nothing more can be done for it: no request of its commit and context counts as open any more.
+    pub async fn confirmed(&self, id: i64) -> Result<(), StoreError> {
+        self.write("note that a status stands", move |c| {
+            Box::pin(async move {
+                let sql = format!("UPDATE outbox SET confirm_at = NULL, unanswered_at = NULL WHERE {SAME_SUBJECT}");
+                sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).execute(c).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// A final that is sent while a request of another status of its commit and context is open is to be made sure of.
     pub async fn settle_status(
         &self,
         id: i64,
@@ -95,8 +183,18 @@ impl Store {
         self.write("settle a status", move |c| {
             Box::pin(async move {
                 let sql = "UPDATE outbox SET settled = ?, settled_at = ?, last_error = coalesce(?, last_error),
-                    attempts = attempts + 1 WHERE id = ?";
-                sqlx::query(sql).bind(word).bind(now_ms).bind(why).bind(id).execute(c).await?;
+                    attempts = attempts + 1, asked_at = NULL WHERE id = ?";
+                sqlx::query(sql).bind(word).bind(now_ms).bind(why).bind(id).execute(&mut *c).await?;
+                // What came before it is not what is to stand.
+                let sql = format!("UPDATE outbox SET confirm_at = NULL WHERE {SAME_SUBJECT} AND id <> ?1");
+                sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).execute(&mut *c).await?;
+                if settled == Settled::Sent {
+                    let sql = format!(
+                        "UPDATE outbox SET confirm_at = ?2 WHERE id = ?1 AND state <> 'pending' AND EXISTS
+                        (SELECT 1 FROM outbox WHERE unanswered_at IS NOT NULL AND id <> ?1 AND {SAME_SUBJECT})"
+                    );
+                    sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).bind(now_ms).execute(c).await?;
+                }
                 Ok(())
             })
         })
@@ -106,7 +204,8 @@ impl Store {
     pub async fn retry_status(&self, id: i64, why: String, next_ms: i64) -> Result<(), StoreError> {
         self.write("put off a status", move |c| {
             Box::pin(async move {
-                let sql = "UPDATE outbox SET attempts = attempts + 1, next_at = ?, last_error = ? WHERE id = ?";
+                let sql = "UPDATE outbox SET attempts = attempts + 1, next_at = ?, last_error = ?, asked_at = NULL
+                    WHERE id = ?";
                 sqlx::query(sql).bind(next_ms).bind(why).bind(id).execute(c).await?;
                 Ok(())
             })
@@ -151,7 +250,11 @@ fn from_row(row: &SqliteRow) -> Result<Entry, StoreError> {
             reference: optional_text(row, "ref")?,
         },
         attempts: number(row, "attempts")? as u32,
-        not_before: jiff::Timestamp::from_millisecond(due).map_err(|error| StoreError::Content(error.to_string()))?,
+        not_before: time(due)?,
         sending: false,
     })
+}
+
+fn time(milliseconds: i64) -> Result<jiff::Timestamp, StoreError> {
+    jiff::Timestamp::from_millisecond(milliseconds).map_err(|error| StoreError::Content(error.to_string()))
 }

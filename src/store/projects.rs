@@ -5,6 +5,14 @@ use super::{Store, StoreError};
 use crate::model::ProjectName;
 use std::sync::PoisonError;
 
+/// A repository by the number that its forge gives it, which survives a rename.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberedRepository {
+    pub id: i64,
+    /// The full name that it had when that was noted; absent where an earlier version of Launchway did so.
+    pub name: Option<String>,
+}
+
 impl Store {
     /// Whether the project's tips were ever compared with what was received.
     pub async fn was_compared(&self, project: &ProjectName) -> Result<bool, StoreError> {
@@ -30,39 +38,42 @@ impl Store {
         .await
     }
 
-    /// The forge's numeric id of the project's repository, which survives a rename.
-    pub async fn repository_id(&self, project: &ProjectName) -> Result<Option<i64>, StoreError> {
-        let known = self.repository_ids.read().unwrap_or_else(PoisonError::into_inner).get(project).copied();
+    /// What the forge's number of the project's repository is known to be.
+    pub async fn numbered_repository(&self, project: &ProjectName) -> Result<Option<NumberedRepository>, StoreError> {
+        let known = self.numbered.read().unwrap_or_else(PoisonError::into_inner).get(project).cloned();
         if known.is_some() {
             return Ok(known);
         }
-        let found: Option<Option<i64>> = sqlx::query_scalar("SELECT repository_id FROM projects WHERE name = ?")
-            .bind(project.as_str())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(query("read a project"))?;
-        if let Some(id) = found.flatten() {
-            self.know_repository_id(project, id);
-        }
-        Ok(found.flatten())
+        let found: Option<(Option<i64>, Option<String>)> =
+            sqlx::query_as("SELECT repository_id, repository_name FROM projects WHERE name = ?")
+                .bind(project.as_str())
+                .fetch_optional(&self.readers)
+                .await
+                .map_err(query("read a project"))?;
+        let Some((Some(id), name)) = found else { return Ok(None) };
+        let known = NumberedRepository { id, name };
+        self.know(project, known.clone());
+        Ok(Some(known))
     }
 
-    pub async fn note_repository_id(&self, project: &ProjectName, id: i64) -> Result<(), StoreError> {
-        let name = project.to_string();
-        self.write("note a repository's id", move |c| {
+    /// Notes which number the forge gives to the repository of this full name.
+    pub async fn note_repository_number(&self, project: &ProjectName, id: i64, name: &str) -> Result<(), StoreError> {
+        let (row, repository) = (project.to_string(), name.to_string());
+        self.write("note a repository's number", move |c| {
             Box::pin(async move {
-                let sql = "INSERT INTO projects (name, repository_id) VALUES (?, ?)
-                    ON CONFLICT (name) DO UPDATE SET repository_id = excluded.repository_id";
-                sqlx::query(sql).bind(name).bind(id).execute(c).await?;
+                let sql = "INSERT INTO projects (name, repository_id, repository_name) VALUES (?, ?, ?)
+                    ON CONFLICT (name) DO UPDATE SET repository_id = excluded.repository_id,
+                    repository_name = excluded.repository_name";
+                sqlx::query(sql).bind(row).bind(id).bind(repository).execute(c).await?;
                 Ok(())
             })
         })
         .await?;
-        self.know_repository_id(project, id);
+        self.know(project, NumberedRepository { id, name: Some(name.to_string()) });
         Ok(())
     }
 
-    fn know_repository_id(&self, project: &ProjectName, id: i64) {
-        self.repository_ids.write().unwrap_or_else(PoisonError::into_inner).insert(project.clone(), id);
+    fn know(&self, project: &ProjectName, known: NumberedRepository) {
+        self.numbered.write().unwrap_or_else(PoisonError::into_inner).insert(project.clone(), known);
     }
 }

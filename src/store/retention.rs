@@ -41,7 +41,7 @@ impl Store {
             .map_err(&failed)?;
         needs.live = live.into_iter().map(ReleaseId).collect();
         for release in &needs.live {
-            needs.before_live.extend(self.release_before(*release).await?);
+            needs.before_live.insert(*release, self.releases_before(*release).await?);
         }
         let sql = "SELECT release FROM deployments WHERE id IN (SELECT max(id) FROM deployments
             WHERE release IS NOT NULL GROUP BY project, environment)";

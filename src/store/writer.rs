@@ -2,8 +2,12 @@
 
 use super::arrivals::{self, Arriving, Stored};
 use super::{NewDelivery, Store, StoreError};
+use crate::model::last_words;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::{Connection, SqliteConnection};
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -82,10 +86,16 @@ where
     F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
 {
     sqlx::query("SAVEPOINT work").execute(&mut *connection).await?;
-    let result = work(connection).await;
+    let caught = AssertUnwindSafe(async { work(&mut *connection).await }).catch_unwind().await;
+    // A panic ends this piece of work: what it wrote is taken back as after any other failure.
+    let result = caught.unwrap_or_else(|panic| Err(broke(panic.as_ref())));
     let end = if result.is_ok() { "RELEASE work" } else { "ROLLBACK TO work; RELEASE work" };
     sqlx::raw_sql(end).execute(&mut *connection).await?;
     result
+}
+
+fn broke(panic: &(dyn Any + Send)) -> sqlx::Error {
+    sqlx::Error::Protocol(format!("Launchway itself failed at it ({})", last_words(panic)))
 }
 
 /// What goes into one transaction.
@@ -136,7 +146,11 @@ async fn write_batch(connection: &mut SqliteConnection, Batch { arrived, work }:
         // Dropping the work tells each caller that the store is closed to it.
         return;
     }
-    let stored = arrivals::store_all(connection, &arrived).await;
+    let stored = AssertUnwindSafe(arrivals::store_all(connection, &arrived)).catch_unwind().await;
+    let stored = stored.unwrap_or_else(|panic| {
+        let failed = || Err(StoreError::Query { attempted: "store a delivery", source: broke(panic.as_ref()) });
+        arrived.iter().map(|_| failed()).collect()
+    });
     let mut finishes = Vec::with_capacity(work.len());
     for work in work {
         finishes.push(work(&mut *connection).await);
@@ -155,5 +169,36 @@ async fn write_batch(connection: &mut SqliteConnection, Batch { arrived, work }:
     }
     for finish in finishes {
         finish(outcome());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ProjectName;
+
+    #[tokio::test]
+    async fn a_panic_in_one_piece_of_work_loses_nothing_of_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let (shop, broken): (ProjectName, ProjectName) = ("shop".parse().unwrap(), "broken".parse().unwrap());
+        let breaks = store.write("break", |connection| {
+            Box::pin(async move {
+                sqlx::query("INSERT INTO projects (name, compared_at) VALUES ('broken', 1)")
+                    .execute(connection)
+                    .await?;
+                let text: Result<(), sqlx::Error> = Err(sqlx::Error::RowNotFound);
+                text.expect("on purpose");
+                Ok(())
+            })
+        });
+        // In one transaction, as both wait when the writer looks.
+        let (broke, noted) = tokio::join!(breaks, store.note_compared(&shop, 1));
+        assert!(broke.unwrap_err().to_string().starts_with("the store could not break: "), "it is told as a failure");
+        noted.unwrap();
+        assert!(store.was_compared(&shop).await.unwrap());
+        assert!(!store.was_compared(&broken).await.unwrap(), "what it wrote is taken back");
+        store.note_repository_number(&shop, 7, "octo/shop").await.unwrap();
+        store.close().await;
     }
 }

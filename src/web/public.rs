@@ -13,6 +13,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Form, Router};
 use std::sync::Arc;
+use tower_http::catch_panic::CatchPanicLayer;
 
 /// The pages and the health check, to be merged into the server's routes.
 pub fn routes(deployer: Arc<Deployer>) -> Router {
@@ -24,6 +25,8 @@ pub fn routes(deployer: Arc<Deployer>) -> Router {
         .route("/healthz", get(health::healthz))
         .fallback(not_found)
         .layer(Extension(Arc::new(Health::default())))
+        // One page that cannot be made is no other's trouble, nor its connection's.
+        .layer(CatchPanicLayer::custom(|_| (StatusCode::INTERNAL_SERVER_ERROR, plain_page::failed()).into_response()))
         .layer(middleware::from_fn(guarded))
         .with_state(deployer)
 }

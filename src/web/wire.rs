@@ -396,9 +396,36 @@ pub struct AuditReport {
 pub struct RollbackRequest {
     pub project: Option<String>,
     pub environment: Option<String>,
-    /// Absent: the one before the live one.
+    /// Absent: the nearest before the live one that differs from it.
     pub to: Option<ReleaseId>,
+    /// What was live when this was planned: where that has changed, nothing is done. Absent: whatever is live.
+    pub from: Option<ReleaseId>,
     pub by: String,
+}
+
+/// `POST /v1/rollback/plan`: what going back would do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RollbackReport {
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    /// What is live, and is left.
+    pub from: RollbackRelease,
+    pub to: RollbackRelease,
+    /// Releases in between that do not differ from the live one, the nearest first.
+    pub same: Vec<ReleaseId>,
+    /// Every component of the two releases.
+    pub components: Vec<ComponentPlan>,
+    /// Rules that hold while a release is live, and are others in the one that is put back: `the freezes`.
+    pub rules: Vec<String>,
+    /// The deployment that runs there, and is cancelled.
+    pub cancels: Option<DeploymentId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollbackRelease {
+    pub release: ReleaseId,
+    pub commit: CommitId,
+    pub subject: String,
 }
 
 /// What `POST /v1/adopt` took over.

@@ -1,7 +1,7 @@
 //! A forge delivers a push, and everything else that forges deliver.
 
 use crate::support::app::write_quick;
-use crate::support::delivery::Delivery;
+use crate::support::delivery::{Delivery, REPOSITORY_ID};
 use crate::support::forge::TOKEN;
 use crate::support::world::{SECRET, Settings, World};
 use launchway::model::{CommitId, ForgeKind};
@@ -150,11 +150,56 @@ async fn a_ping_is_greeted_and_the_repository_is_known_by_its_id_from_then_on() 
     assert_eq!(renamed.send().await.0, 202);
     assert_eq!(world.ends(&commit).await.state, "success");
 
-    // Somebody else's new repository under the old name.
-    let mut stranger = Delivery::push(&world, &commit);
-    stranger.body["repository"]["id"] = json!(4712);
-    let (status, told) = stranger.send().await;
-    assert_eq!((status, &told["outcome"]), (200, &json!("ignored")), "{told}");
+    // Made anew under the old name, and signed with the project's secret: it is what the settings name.
+    let anew = world.push("Made anew");
+    let delivery = |commit: &CommitId, id: i64, name: &str| {
+        let mut delivery = Delivery::push(&world, commit);
+        delivery.body["repository"] = json!({ "id": id, "full_name": name });
+        delivery
+    };
+    assert_eq!(delivery(&anew, 4712, "Octo/Shop").send().await.0, 202);
+    assert_eq!(world.ends(&anew).await.state, "success");
+    assert_eq!(world.query("SELECT repository_id FROM projects").trim(), "4712");
+    // What had the number before is another one from now on.
+    let (status, told) = delivery(&anew, 4711, "octo/shop-of-all-shops").send().await;
+    let reason = format!(
+        "it is for octo/shop-of-all-shops (number 4711), and project {} deploys octo/shop (number 4712)",
+        world.project
+    );
+    assert_eq!((status, &told["message"]), (200, &json!(reason)), "{told}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_whose_repository_is_changed_in_the_settings_hears_of_the_new_one_and_no_more_of_the_old() {
+    let mut world = on(ForgeKind::GitHub).await;
+    write_quick(&world.repository, "one");
+    let first = world.push("First");
+    Delivery::push(&world, &first).send().await;
+    assert_eq!(world.ends(&first).await.state, "success");
+
+    // It moved to another owner, where it has another number; the old one is still there, with its hook.
+    world.terminate().await;
+    let settings = std::fs::read_to_string(world.folder().join("launchway.toml")).unwrap();
+    let settings = settings.replace("name = \"octo/shop\"", "name = \"acme/shop\"");
+    std::fs::write(world.folder().join("launchway.toml"), settings).unwrap();
+    world.serve().await;
+    let of = |commit: &CommitId, id: i64, name: &str| {
+        let mut delivery = Delivery::push(&world, commit);
+        delivery.body["repository"] = json!({ "id": id, "full_name": name });
+        delivery
+    };
+    let (status, told) = of(&first, REPOSITORY_ID, "octo/shop").send().await;
+    let reason = |ours: &str| {
+        format!("it is for octo/shop (number 4711), and project {} deploys acme/shop ({ours})", world.project)
+    };
+    let not_yet = reason("whose number is not known yet: 4711 was that of octo/shop");
+    assert_eq!((status, &told["message"]), (200, &json!(not_yet)), "{told}");
+    let (status, told) = of(&first, 815, "acme/shop").send().await;
+    assert_eq!((status, &told["outcome"]), (200, &json!("known")), "{told}");
+    assert_eq!(world.query("SELECT repository_id, repository_name FROM projects").trim(), "815|acme/shop");
+    let (_, told) = of(&first, REPOSITORY_ID, "octo/shop").send().await;
+    assert_eq!(told["message"], json!(reason("number 815")));
     world.end().await;
 }
 

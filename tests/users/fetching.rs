@@ -5,6 +5,8 @@ use crate::support::git_repository::{GitRepository, git};
 use crate::support::mirror_world::{World, at, main, path, patience, remote};
 use launchway::model::{CommitId, EntryKind, GitCredentials, RefName, RepoPath, Tree};
 use launchway::source::{Mirrors, SubmoduleSettings, WantedRefs};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 #[tokio::test]
 async fn a_second_fetch_brings_only_what_is_new() {
@@ -121,6 +123,26 @@ async fn hostile_names_of_refs_and_files_are_only_names() {
     assert_eq!(tree.entry(&path("link")).unwrap().unwrap().kind, EntryKind::Symlink);
     assert_eq!(tree.read(&path("link")).unwrap(), b"../../etc/passwd");
     assert!(!canary.exists());
+}
+
+#[tokio::test]
+async fn a_ref_whose_name_is_not_utf_8_is_nobody_else_s_trouble() {
+    let (repository, world) = (GitRepository::new(), World::new());
+    let commit = repository.publish("a", "1");
+    for name in [&b"refs/heads/caf\xe9"[..], b"refs/tags/\xff"] {
+        std::fs::write(repository.bare().join(OsStr::from_bytes(name)), format!("{commit}\n")).unwrap();
+    }
+    let server = GitHttp::serve(repository.root(), None).await;
+    for remote in [at(&repository.bare()), remote(&server.url("shop.git"), GitCredentials::default())] {
+        let fetched = world.fetch(remote.clone()).await.unwrap();
+        assert_eq!(fetched.tips[&main()], commit);
+        let all = world.fetch_refs(remote.clone(), WantedRefs::BranchesAndTags, patience()).await.unwrap();
+        let tips = world.mirrors.remote_tips(remote, &patience()).await.unwrap();
+        assert_eq!(
+            (all.tips.keys().collect::<Vec<_>>(), tips.keys().collect::<Vec<_>>()),
+            (vec![&main()], vec![&main()])
+        );
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::support::app::write_gated;
 use crate::support::delivery::Delivery;
 use crate::support::forge::{FakeForge, Fault};
-use crate::support::world::{Settings, World};
+use crate::support::world::{PATIENCE, Settings, World};
 use launchway::model::{CommitId, ForgeKind};
 
 /// A push that is being deployed until its gate opens, and whose first pending has arrived.
@@ -122,5 +122,63 @@ async fn a_forge_that_was_away_gets_no_stale_pendings_and_each_commit_its_end() 
         assert_eq!(kept.len(), 1, "no pending came late: {kept:?}");
     }
     assert_eq!(world.query("SELECT DISTINCT settled FROM outbox WHERE state = 'pending'").trim(), "dropped");
+    world.end().await;
+}
+
+/// A push whose first pending got no answer from the forge, which serves it after the final.
+async fn a_pending_that_is_served_late(kind: ForgeKind) {
+    let world = World::with(Settings { forge: Some(kind), ..Settings::default() }).await;
+    write_gated(&world.repository, "one");
+    let commit = world.push("First");
+    forge(&world).answer_next(Fault::Late);
+    assert_eq!(Delivery::push(&world, &commit).send().await.0, 202);
+    world.until("its container to run", || async { world.running().await.contains_key("web").then_some(()) }).await;
+    world.open_gates().await;
+    world.ends(&commit).await;
+    // It was sent once more by then: what the forge held back until now comes after that all the same.
+    world.until_store_says("SELECT confirmed FROM outbox WHERE confirm_at IS NOT NULL", "1").await;
+    let is_over = |state: &str| !matches!(state, "pending" | "running");
+    let before = forge(&world).kept_of(&commit).len();
+    forge(&world).serves_late();
+    let served = forge(&world).kept_of(&commit).swap_remove(before);
+    assert!(!is_over(&served.state), "{kind}: {served:?}");
+    world
+        .until("the commit to show its end again", || async {
+            let kept = forge(&world).kept_of(&commit);
+            kept[before + 1..].iter().any(|kept| is_over(&kept.state)).then_some(())
+        })
+        .await;
+    assert_eq!(world.ends(&commit).await.state, "success");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pending_that_github_serves_after_the_final_does_not_stay() {
+    a_pending_that_is_served_late(ForgeKind::GitHub).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pending_that_gitlab_serves_after_the_final_does_not_stay() {
+    a_pending_that_is_served_late(ForgeKind::GitLab).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pending_that_gitea_serves_after_the_final_does_not_stay() {
+    a_pending_that_is_served_late(ForgeKind::Gitea).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_in_whose_middle_the_server_was_killed_got_no_answer_either() {
+    let mut world = World::not_serving(Settings { forge: Some(ForgeKind::GitHub), ..Settings::default() }).await;
+    world.serve_with(&[("FAILPOINTS", "status.sent=return")]).await;
+    write_gated(&world.repository, "one");
+    let commit = world.push("First");
+    let _ = tokio::time::timeout(PATIENCE, Delivery::push(&world, &commit).send()).await;
+    world.until_died().await;
+    world.serve().await;
+    world.until("its container to run", || async { world.running().await.contains_key("web").then_some(()) }).await;
+    world.open_gates().await;
+    assert_eq!(world.ends(&commit).await.state, "success");
+    world.until_store_says("SELECT state, confirmed > 0 FROM outbox WHERE confirm_at IS NOT NULL", "success|1").await;
     world.end().await;
 }

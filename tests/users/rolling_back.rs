@@ -209,3 +209,77 @@ async fn an_image_that_was_pruned_is_built_again_from_its_commit_and_the_status_
     );
     world.end().await;
 }
+
+/// A commit that changes no component.
+async fn deployed_without_a_change(world: &World, text: &str) -> CommitId {
+    world.repository.write("README.md", text);
+    deployed(world, text).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_that_changed_nothing_are_passed_over_and_going_back_twice_goes_back_two() {
+    let world = World::new().await;
+    for version in ["one", "two", "three"] {
+        write_quick(&world.repository, version);
+        deployed(&world, version).await;
+    }
+    deployed_without_a_change(&world, "Read me").await;
+    let newest = deployed_without_a_change(&world, "Read me again").await;
+
+    let told = rolled_back(&world, &[]).await;
+    // Before it begins: which release, and what changes.
+    let (plan, rest) = told.split_once("Deployment 6 of ").unwrap_or_else(|| panic!("{told}"));
+    let commits = world.query("SELECT commit_id FROM releases ORDER BY id");
+    let plan = commits
+        .lines()
+        .enumerate()
+        .fold(redacted(&world, plan), |text, (at, commit)| text.replace(&commit[..12], &format!("COMMIT{}", at + 1)));
+    insta::assert_snapshot!(plan, @"
+    PROJECT/production goes back from release 5 (COMMIT5, Read me again) to release 2 (COMMIT2, two)
+    Releases 4, 3 in between are the same as release 5
+      web: changed (environment VERSION changed)
+    ");
+    assert!(rest.contains("Release 2 is live again"), "{told}");
+    assert_eq!(world.exec("web", &["sh", "-c", "echo $VERSION"]).await, "two");
+    until_shown(&world, &newest, "failure", "Rolled back").await;
+
+    rolled_back(&world, &[]).await;
+    assert_eq!(world.exec("web", &["sh", "-c", "echo $VERSION"]).await, "one");
+    insta::assert_snapshot!(refused(&world, &[]).await, @"launchway: release 1 is the oldest that was live; there is none to go back to");
+
+    // What was left is not what came before: it is only gone to where somebody names it.
+    write_quick(&world.repository, "one");
+    deployed_without_a_change(&world, "As it was").await;
+    insta::assert_snapshot!(refused(&world, &[]).await, @"launchway: nothing would change: what was live before release 6 is the same (1). `--to` takes any other release that was live");
+    rolled_back(&world, &["--to", "3"]).await;
+    assert_eq!(world.exec("web", &["sh", "-c", "echo $VERSION"]).await, "three");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_differs_it_says_so_and_nothing_is_begun() {
+    let world = World::new().await;
+    write_quick(&world.repository, "one");
+    deployed(&world, "First").await;
+    deployed_without_a_change(&world, "Read me").await;
+    deployed_without_a_change(&world, "Read me again").await;
+    insta::assert_snapshot!(refused(&world, &[]).await, @"launchway: nothing would change: what was live before release 3 is the same (2, 1). `--to` takes any other release that was live");
+    insta::assert_snapshot!(refused(&world, &["--to", "1"]).await, @"launchway: release 1 is the same as release 3, which is live: nothing would change");
+    assert_eq!(world.query("SELECT count(*) FROM deployments").trim(), "3");
+
+    // What somebody was told is done, or nothing.
+    write_quick(&world.repository, "two");
+    deployed(&world, "Second").await;
+    let ask = async |from: i64| {
+        let asked = serde_json::json!({ "to": 3, "from": from, "by": "ada" });
+        let answer = world.control().post("http://launchway/v1/rollback").json(&asked).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (status, said) = ask(3).await;
+    assert_eq!(status, 409, "{said}");
+    assert!(said.contains("release 4 went live in ") && said.contains(" in place of release 3; ask again"), "{said}");
+    assert_eq!(world.query("SELECT count(*) FROM deployments").trim(), "4");
+    assert_eq!(ask(4).await.0, 200);
+    world.until_store_says("SELECT live FROM environments", "3").await;
+    world.end().await;
+}

@@ -5,6 +5,8 @@ use crate::support::git_http::{GitHttp, PASSWORD, USER};
 use crate::support::statuses::{CONTEXT, commit, status};
 use launchway::forge::statuses::{NotesClient, StatusClient};
 use launchway::model::{CommitId, GitCredentials, PostError, Secret, StatusState};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -192,6 +194,25 @@ async fn a_clone_fetches_the_notes_of_a_remote_that_was_written_over_http() {
 }
 
 #[tokio::test]
+async fn a_remote_with_a_ref_whose_name_is_not_utf_8_gets_its_notes() {
+    let root = tempfile::tempdir().unwrap();
+    let bare = root.path().join("shop.git");
+    let commits = bare_repository(&bare, 1);
+    git(&bare, &["config", "http.receivepack", "true"]);
+    std::fs::write(bare.join(OsStr::from_bytes(b"refs/heads/caf\xe9")), format!("{}\n", commits[0])).unwrap();
+    let server = GitHttp::start(root.path()).await;
+    let client = over_http(&server.url("shop.git"), PASSWORD);
+    for (state, text) in [(StatusState::Pending, "building"), (StatusState::Success, "release 1 is live")] {
+        client.post(&status(&commits[0], state, text)).await.unwrap();
+    }
+    insta::assert_snapshot!(note(&bare, &commits[0]), @"launchway/production success TIME http://deploy.example.com/d/7f3a release 1 is live");
+    // Notes that somebody took away are gone here too, and begin anew.
+    git(&bare, &["update-ref", "-d", "refs/notes/launchway"]);
+    client.post(&status(&commits[0], StatusState::Failure, "anew")).await.unwrap();
+    assert_eq!(git(&bare, &["rev-list", "--count", "refs/notes/launchway"]), "1");
+}
+
+#[tokio::test]
 async fn trouble_says_what_to_do() {
     let root = tempfile::tempdir().unwrap();
     let shop = root.path().join("shop.git");
@@ -242,4 +263,25 @@ async fn a_status_names_its_context_even_when_another_begins_alike() {
         client.post(&status).await.unwrap();
     }
     assert_eq!(note(folder.path(), &commits[0]).lines().count(), 2);
+}
+
+#[tokio::test]
+async fn a_note_is_read_back_and_a_push_without_an_answer_may_have_arrived() {
+    let root = tempfile::tempdir().unwrap();
+    let bare = root.path().join("shop.git");
+    let commits = bare_repository(&bare, 1);
+    git(&bare, &["config", "http.receivepack", "true"]);
+    let server = GitHttp::start(root.path()).await;
+    let (here, there) = (client(bare.to_str().unwrap()), over_http(&server.url("shop.git"), PASSWORD));
+    let (pending, last) =
+        (status(&commits[0], StatusState::Pending, "building"), status(&commits[0], StatusState::Success, "live"));
+    for (writer, reader) in [(&here, &there), (&there, &here)] {
+        writer.post(&pending).await.unwrap();
+        assert_eq!((reader.shows(&pending).await, reader.shows(&last).await), (Ok(true), Ok(false)));
+        writer.post(&last).await.unwrap();
+        assert_eq!((reader.shows(&pending).await, reader.shows(&last).await), (Ok(false), Ok(true)));
+    }
+    let gone = over_http(&server.url("shop.git"), PASSWORD);
+    drop(server);
+    assert!(gone.send(&pending).await.unwrap_err().may_arrive);
 }

@@ -88,3 +88,59 @@ async fn a_repository_name_that_is_none_is_refused_at_once() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_shown_is_read_back_and_what_came_later_is_not_taken_for_it() {
+    for kind in WITH_AN_API {
+        let forge = FakeForge::start(kind).await;
+        let commit = commit('a');
+        forge.knows(&commit);
+        let client = patient(&forge.target());
+        let (pending, last) =
+            (status(&commit, StatusState::Pending, "building"), status(&commit, StatusState::Success, "live"));
+        assert_eq!(client.shows(&last).await, Ok(false), "{kind}: nothing was said");
+        client.post(&pending).await.unwrap();
+        assert_eq!((client.shows(&pending).await, client.shows(&last).await), (Ok(true), Ok(false)), "{kind}");
+        client.post(&last).await.unwrap();
+        let mut staging = status(&commit, StatusState::Failure, "no");
+        staging.context = "launchway/staging".into();
+        client.post(&staging).await.unwrap();
+        assert_eq!((client.shows(&last).await, client.shows(&staging).await), (Ok(true), Ok(true)), "{kind}");
+        // What somebody set by hand meanwhile, and a final of another deployment.
+        let mut other = status(&commit, StatusState::Success, "live");
+        other.target_url = Some("http://deploy.example.com/d/other".into());
+        for later in [pending, other] {
+            client.post(&later).await.unwrap();
+            assert_eq!(client.shows(&last).await, Ok(false), "{kind} {later:?}");
+            client.post(&last).await.unwrap();
+            assert_eq!(client.shows(&last).await, Ok(true), "{kind} {later:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_a_request_that_left_and_got_no_answer_may_arrive_later() {
+    for kind in WITH_AN_API {
+        for (fault, may_arrive) in [
+            (Fault::Close, true),
+            (Fault::Hang, true),
+            (Fault::status(504), true),
+            (Fault::status(500), false),
+            (Fault::retry_after(429, 1), false),
+            (Fault::status(401), false),
+        ] {
+            let forge = FakeForge::start(kind).await;
+            let commit = commit('a');
+            forge.knows(&commit);
+            forge.answer_next(fault.clone());
+            let failed =
+                impatient(&forge.target()).send(&status(&commit, StatusState::Pending, "ok")).await.unwrap_err();
+            assert_eq!(failed.may_arrive, may_arrive, "{kind} {fault:?}: {failed:?}");
+        }
+        let mut target = FakeForge::start(kind).await.target();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        target.api = Some(format!("http://{free}/api").parse().unwrap());
+        let failed = impatient(&target).send(&status(&commit('a'), StatusState::Success, "ok")).await.unwrap_err();
+        assert!(!failed.may_arrive, "{kind}: nothing left: {failed:?}");
+    }
+}

@@ -1,8 +1,8 @@
 //! What a forge answered, and what follows from it where the forges agree.
 
-use super::PostError;
 use super::limits::retry_after;
 use super::words::one_line;
+use super::{Failed, PostError};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, LOCATION};
 use serde_json::Value;
@@ -50,6 +50,12 @@ impl Answer {
     pub fn shown(&self) -> String {
         let says = self.says();
         if says.is_empty() { self.status.to_string() } else { format!("{}, {says:?}", self.status) }
+    }
+
+    /// What follows, `error` being what the forge's client makes of it. A gateway that gave up waiting is no answer of the
+    /// forge, which goes on with the request behind it.
+    pub fn failed(&self, error: PostError) -> Failed {
+        Failed { error, may_arrive: matches!(self.status.as_u16(), 502 | 504) }
     }
 
     /// What follows where nothing is special about the forge.

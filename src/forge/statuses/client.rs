@@ -6,7 +6,7 @@ use super::gitlab::GitLabClient;
 use super::http::Http;
 use super::notes::NotesClient;
 use super::pace::Pace;
-use super::{PostError, words};
+use super::{Failed, PostError, words};
 use crate::model::{CommitStatus, ForgeKind, GitCredentials, Secret};
 use anyhow::{Context, Result, bail};
 use std::collections::HashMap;
@@ -14,19 +14,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use url::Url;
 
-/// Sends statuses of one repository. Dropping the future of [`StatusClient::post`] gives the call up.
+/// Sends statuses of one repository. Dropping the future of [`StatusClient::send`] gives the call up.
 #[async_trait::async_trait]
 pub trait StatusClient: Send + Sync {
     /// Sends one status; `Ok` when the forge shows it. Sending the same again is harmless. One call at a time for a
     /// commit: the forges keep no order among calls that overlap.
-    async fn post(&self, status: &CommitStatus) -> Result<(), PostError>;
+    async fn send(&self, status: &CommitStatus) -> Result<(), Failed>;
+
+    /// Whether the forge shows this status, and nothing newer, under its commit and context.
+    async fn shows(&self, status: &CommitStatus) -> Result<bool, PostError>;
+
+    /// The same as [`StatusClient::send`], for whom it is all the same whether a request may still be served.
+    async fn post(&self, status: &CommitStatus) -> Result<(), PostError> {
+        self.send(status).await.map_err(|failed| failed.error)
+    }
 
     /// Where it sends to, for logs and people: `statuses of GitHub's octo/shop at api.github.com`.
     fn describe(&self) -> String;
 }
 
 /// Where statuses of a project go; all of it from `launchway.toml`, never from a payload.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusTarget {
     pub forge: ForgeKind,
     /// The API's address, such as `https://gitlab.example.com/api/v4`; where absent it is told from `clone_url`.

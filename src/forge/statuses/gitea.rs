@@ -1,15 +1,17 @@
-//! Commit statuses on Gitea and Forgejo: `POST /repos/{owner}/{repo}/statuses/{sha}` (the instance's own
+//! Commit statuses on Gitea and Forgejo: `POST` and `GET /repos/{owner}/{repo}/statuses/{sha}` (the instance's own
 //! `/swagger.v1.json`).
 
-use super::PostError;
 use super::answer::Advice;
 use super::client::StatusClient;
 use super::http::Http;
 use super::words::one_line;
+use super::{Failed, PostError};
 use crate::model::{CommitStatus, ForgeKind, StatusState};
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use serde::Deserialize;
 use serde_json::json;
+use url::Url;
 
 /// Gitea has no limit of its own; a longer one would only push the page's columns apart.
 const LONGEST_DESCRIPTION: usize = 255;
@@ -19,6 +21,16 @@ pub(super) struct GiteaClient {
     forge: ForgeKind,
     owner: String,
     name: String,
+}
+
+/// A status as Gitea lists it.
+#[derive(Debug, Deserialize)]
+struct Row {
+    id: i64,
+    /// Its state.
+    status: String,
+    context: String,
+    target_url: Option<String>,
 }
 
 impl GiteaClient {
@@ -34,6 +46,10 @@ impl GiteaClient {
     fn headers(&self) -> Result<HeaderMap, PostError> {
         let (name, value) = self.http.sign_in(AUTHORIZATION, "token ")?;
         Ok([(ACCEPT, HeaderValue::from_static("application/json")), (name, value)].into_iter().collect())
+    }
+
+    fn statuses(&self, status: &CommitStatus) -> Url {
+        self.http.url(["repos", &self.owner, &self.name, "statuses", status.commit.as_str()])
     }
 
     /// Whether the forge shows the repository but not the commit. Asked after a failure only: for an unknown commit
@@ -52,7 +68,7 @@ impl GiteaClient {
 
 #[async_trait::async_trait]
 impl StatusClient for GiteaClient {
-    async fn post(&self, status: &CommitStatus) -> Result<(), PostError> {
+    async fn send(&self, status: &CommitStatus) -> Result<(), Failed> {
         let mut body = json!({
             "state": word(status.state),
             "context": status.context,
@@ -61,7 +77,7 @@ impl StatusClient for GiteaClient {
         if let Some(url) = &status.target_url {
             body["target_url"] = json!(url);
         }
-        let url = self.http.url(["repos", &self.owner, &self.name, "statuses", status.commit.as_str()]);
+        let url = self.statuses(status);
         let answer = self.http.call(Method::POST, url, &self.headers()?, Some(&body)).await?;
         match answer.status.as_u16() {
             201 => Ok(()),
@@ -73,9 +89,29 @@ impl StatusClient for GiteaClient {
                     self.owner,
                     self.name
                 ),
-            }),
-            _ => Err(answer.failure(&self.advice())),
+            }
+            .into()),
+            _ => Err(answer.failed(answer.failure(&self.advice()))),
         }
+    }
+
+    async fn shows(&self, status: &CommitStatus) -> Result<bool, PostError> {
+        let mut url = self.statuses(status);
+        url.query_pairs_mut().append_pair("sort", "highestindex").append_pair("page", "1").append_pair("limit", "50");
+        let answer = self.http.call(Method::GET, url, &self.headers()?, None).await.map_err(|failed| failed.error)?;
+        if answer.status.as_u16() != 200 {
+            return Err(answer.failure(&self.advice()));
+        }
+        // Without any it is null.
+        let rows: Option<Vec<Row>> = answer.json().ok_or_else(|| answer.failure(&self.advice()))?;
+        let rows = rows.unwrap_or_default();
+        let newest = rows.iter().filter(|row| row.context == status.context).max_by_key(|row| row.id);
+        let url = |url: &Option<String>| url.clone().filter(|url| !url.is_empty());
+        Ok(match newest {
+            Some(row) => row.status == word(status.state) && url(&row.target_url) == url(&status.target_url),
+            // So many of other contexts came since that nothing of this one is among the newest.
+            None => rows.len() >= 50,
+        })
     }
 
     fn describe(&self) -> String {

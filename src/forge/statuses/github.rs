@@ -1,15 +1,17 @@
-//! Commit statuses on GitHub: `POST /repos/{owner}/{repo}/statuses/{sha}` (npm `@octokit/openapi`, api.github.com).
+//! Commit statuses on GitHub: `POST /repos/{owner}/{repo}/statuses/{sha}` and
+//! `GET /repos/{owner}/{repo}/commits/{ref}/statuses` (npm `@octokit/openapi`, api.github.com).
 
-use super::PostError;
 use super::answer::{Advice, Answer};
 use super::client::StatusClient;
 use super::http::Http;
 use super::limits::{retry_after, used_up};
 use super::pace::Pace;
 use super::words::{one_line, without_astral};
+use super::{Failed, PostError};
 use crate::model::{CommitStatus, StatusState};
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -32,9 +34,28 @@ pub(super) struct GitHubClient {
     pace: Arc<Pace>,
 }
 
+/// A status as GitHub lists it.
+#[derive(Debug, Deserialize)]
+struct Row {
+    state: String,
+    context: String,
+    target_url: Option<String>,
+}
+
 impl GitHubClient {
     pub fn new(http: Http, owner: &str, name: &str, pace: Arc<Pace>) -> Self {
         Self { http, owner: owner.into(), name: name.into(), pace }
+    }
+
+    fn headers(&self) -> Result<HeaderMap, PostError> {
+        let signed_in = self.http.sign_in(AUTHORIZATION, "Bearer ")?;
+        Ok([
+            (ACCEPT, HeaderValue::from_static("application/vnd.github+json")),
+            (HeaderName::from_static("x-github-api-version"), HeaderValue::from_static("2022-11-28")),
+            signed_in,
+        ]
+        .into_iter()
+        .collect())
     }
 
     fn failure(&self, answer: &Answer, status: &CommitStatus) -> PostError {
@@ -75,16 +96,8 @@ impl GitHubClient {
 
 #[async_trait::async_trait]
 impl StatusClient for GitHubClient {
-    async fn post(&self, status: &CommitStatus) -> Result<(), PostError> {
-        let mut headers: HeaderMap = [
-            (ACCEPT, HeaderValue::from_static("application/vnd.github+json")),
-            (HeaderName::from_static("x-github-api-version"), HeaderValue::from_static("2022-11-28")),
-        ]
-        .into_iter()
-        .collect();
-        let (name, value) = self.http.sign_in(AUTHORIZATION, "Bearer ")?;
-        headers.insert(name, value);
-
+    async fn send(&self, status: &CommitStatus) -> Result<(), Failed> {
+        let headers = self.headers()?;
         // A pending can wait, and is overwritten while it does; the last quarter of the pace is kept for finals.
         let spare = if status.state.is_final() { 0.0 } else { 0.25 };
         self.pace.take(Instant::now(), spare).map_err(|wait| PostError::Retry {
@@ -102,7 +115,25 @@ impl StatusClient for GitHubClient {
         }
         let url = self.http.url(["repos", &self.owner, &self.name, "statuses", status.commit.as_str()]);
         let answer = self.http.call(Method::POST, url, &headers, Some(&body)).await?;
-        if answer.status.as_u16() == 201 { Ok(()) } else { Err(self.failure(&answer, status)) }
+        if answer.status.as_u16() == 201 { Ok(()) } else { Err(answer.failed(self.failure(&answer, status))) }
+    }
+
+    async fn shows(&self, status: &CommitStatus) -> Result<bool, PostError> {
+        let mut url = self.http.url(["repos", &self.owner, &self.name, "commits", status.commit.as_str(), "statuses"]);
+        url.query_pairs_mut().append_pair("per_page", "100");
+        let answer = self.http.call(Method::GET, url, &self.headers()?, None).await.map_err(|failed| failed.error)?;
+        if answer.status.as_u16() != 200 {
+            return Err(self.failure(&answer, status));
+        }
+        let rows: Vec<Row> = answer.json().ok_or_else(|| answer.failure(&ADVICE))?;
+        // The newest first; contexts without case.
+        let context = without_astral(&status.context);
+        let newest = rows.iter().find(|row| row.context.eq_ignore_ascii_case(&context));
+        Ok(match newest {
+            Some(row) => row.state == word(status.state) && row.target_url == status.target_url,
+            // So many of other contexts came since that nothing of this one is among the newest.
+            None => rows.len() >= 100,
+        })
     }
 
     fn describe(&self) -> String {

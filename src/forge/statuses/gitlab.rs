@@ -9,11 +9,11 @@
 //! - a final is sent to the pipeline in which the unfinished job is, not to the newest one: a CI pipeline that began
 //!   meanwhile would get the final and leave the old one running for ever.
 
-use super::PostError;
 use super::answer::{Advice, Answer};
 use super::client::StatusClient;
 use super::http::Http;
 use super::words::{one_line, short_reference};
+use super::{Failed, PostError};
 use crate::model::{CommitStatus, StatusState};
 use reqwest::Method;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
@@ -75,8 +75,12 @@ impl<'a> Said<'a> {
     }
 
     fn is_in(&self, row: &Row) -> bool {
-        row.description.as_deref().unwrap_or_default() == self.description
-            && row.target_url.as_deref().filter(|url| !url.is_empty()) == self.target_url
+        row.description.as_deref().unwrap_or_default() == self.description && self.leads_where(row)
+    }
+
+    /// Whether the row's link is this one's.
+    fn leads_where(&self, row: &Row) -> bool {
+        row.target_url.as_deref().filter(|url| !url.is_empty()) == self.target_url
     }
 }
 
@@ -90,7 +94,7 @@ impl GitLabClient {
         Ok([(ACCEPT, HeaderValue::from_static("application/json")), (name, value)].into_iter().collect())
     }
 
-    async fn create(&self, said: &Said<'_>, state: &str, pipeline: Option<i64>) -> Result<Answer, PostError> {
+    async fn create(&self, said: &Said<'_>, state: &str, pipeline: Option<i64>) -> Result<Answer, Failed> {
         let mut body = json!({ "state": state, "name": said.name, "description": said.description });
         let optional = [
             ("ref", said.reference.map(Value::from)),
@@ -107,7 +111,7 @@ impl GitLabClient {
     }
 
     /// The commit's statuses of this name, one for each pipeline, newest first.
-    async fn rows(&self, said: &Said<'_>) -> Result<Vec<Row>, PostError> {
+    async fn rows(&self, said: &Said<'_>) -> Result<Vec<Row>, Failed> {
         let mut url = self.http.url(["projects", &self.project, "repository", "commits", said.sha, "statuses"]);
         url.query_pairs_mut().append_pair("name", said.name).append_pair("per_page", "100");
         if let Some(reference) = said.reference {
@@ -115,7 +119,7 @@ impl GitLabClient {
         }
         let answer = self.http.call(Method::GET, url, &self.headers()?, None).await?;
         if answer.status.as_u16() != 200 {
-            return Err(failure(&answer, said));
+            return Err(failure(&answer, said).into());
         }
         let mut rows: Vec<Row> = answer.json().ok_or_else(|| answer.failure(&ADVICE))?;
         rows.retain(|row| row.name == said.name);
@@ -123,7 +127,7 @@ impl GitLabClient {
         Ok(rows)
     }
 
-    async fn post_pending(&self, said: &Said<'_>) -> Result<(), PostError> {
+    async fn send_pending(&self, said: &Said<'_>) -> Result<(), Failed> {
         let answer = self.create(said, "pending", None).await?;
         if !is_transition(&answer) {
             return created(&answer, said);
@@ -135,11 +139,11 @@ impl GitLabClient {
                 // Somebody else was quicker: it runs, which is what was to be said.
                 if is_transition(&answer) { Ok(()) } else { created(&answer, said) }
             }
-            None => Err(changed_meanwhile(&answer)),
+            None => Err(changed_meanwhile(&answer).into()),
         }
     }
 
-    async fn post_final(&self, said: &Said<'_>, state: &str) -> Result<(), PostError> {
+    async fn send_final(&self, said: &Said<'_>, state: &str) -> Result<(), Failed> {
         let rows = self.rows(said).await?;
         let unfinished: Vec<Option<i64>> =
             rows.iter().filter(|row| row.is_unfinished()).map(|row| row.pipeline_id).collect();
@@ -157,7 +161,7 @@ impl GitLabClient {
                 answer = self.create(said, state, None).await?;
             }
             if is_transition(&answer) {
-                return Err(changed_meanwhile(&answer));
+                return Err(changed_meanwhile(&answer).into());
             }
             created(&answer, said)?;
         }
@@ -167,14 +171,21 @@ impl GitLabClient {
 
 #[async_trait::async_trait]
 impl StatusClient for GitLabClient {
-    async fn post(&self, status: &CommitStatus) -> Result<(), PostError> {
+    async fn send(&self, status: &CommitStatus) -> Result<(), Failed> {
         let said = Said::of(status);
-        match status.state {
-            StatusState::Pending => self.post_pending(&said).await,
-            StatusState::Success => self.post_final(&said, "success").await,
-            StatusState::Failure | StatusState::Error => self.post_final(&said, "failed").await,
-            StatusState::Cancelled => self.post_final(&said, "canceled").await,
+        match word(status.state) {
+            None => self.send_pending(&said).await,
+            Some(state) => self.send_final(&said, state).await,
         }
+    }
+
+    async fn shows(&self, status: &CommitStatus) -> Result<bool, PostError> {
+        let said = Said::of(status);
+        // They are read before it is sent, and what is unfinished in any pipeline is ended.
+        let rows = self.rows(&said).await.map_err(|failed| failed.error)?;
+        let Some(state) = word(status.state) else { return Ok(rows.iter().any(Row::is_unfinished)) };
+        let stands = |row: &Row| row.status == state && said.leads_where(row);
+        Ok(!rows.iter().any(Row::is_unfinished) && rows.first().is_some_and(stands))
     }
 
     fn describe(&self) -> String {
@@ -182,8 +193,18 @@ impl StatusClient for GitLabClient {
     }
 }
 
-fn created(answer: &Answer, said: &Said<'_>) -> Result<(), PostError> {
-    if answer.status.as_u16() == 201 { Ok(()) } else { Err(failure(answer, said)) }
+/// GitLab's word for a final.
+fn word(state: StatusState) -> Option<&'static str> {
+    match state {
+        StatusState::Pending => None,
+        StatusState::Success => Some("success"),
+        StatusState::Failure | StatusState::Error => Some("failed"),
+        StatusState::Cancelled => Some("canceled"),
+    }
+}
+
+fn created(answer: &Answer, said: &Said<'_>) -> Result<(), Failed> {
+    if answer.status.as_u16() == 201 { Ok(()) } else { Err(answer.failed(failure(answer, said))) }
 }
 
 fn is_transition(answer: &Answer) -> bool {

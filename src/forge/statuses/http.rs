@@ -1,7 +1,7 @@
 //! One call to a forge's API: bounded in time and size, signed in, and never on another host than the one that was set.
 
-use super::PostError;
 use super::answer::Answer;
+use super::{Failed, PostError};
 use crate::model::{Mask, Secret, innermost};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode};
@@ -55,14 +55,15 @@ impl Http {
         Ok((header, value))
     }
 
-    /// One call. An answer, whatever its status, is `Ok`; no answer is worth another try.
+    /// One call. An answer, whatever its status, is `Ok`; no answer is worth another try, and once it was sent the request
+    /// may still be served.
     pub async fn call(
         &self,
         method: Method,
         url: Url,
         headers: &HeaderMap,
         body: Option<&Value>,
-    ) -> Result<Answer, PostError> {
+    ) -> Result<Answer, Failed> {
         let mut url = url;
         for _ in 0..=MOST_REDIRECTS {
             let mut request = self.client.request(method.clone(), url.clone()).headers(headers.clone());
@@ -78,12 +79,11 @@ impl Http {
             let text = self.body(response).await?;
             return Ok(Answer { status, headers, text: Mask::new(&self.token).apply(&text) });
         }
-        Err(PostError::Denied {
-            why: format!("{} answered with redirects that go in a circle: check `api`", self.host()),
-        })
+        let why = format!("{} answered with redirects that go in a circle: check `api`", self.host());
+        Err(PostError::Denied { why }.into())
     }
 
-    async fn body(&self, mut response: reqwest::Response) -> Result<String, PostError> {
+    async fn body(&self, mut response: reqwest::Response) -> Result<String, Failed> {
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.no_answer(&error))? {
             bytes.extend_from_slice(&chunk[..chunk.len().min(LONGEST_BODY - bytes.len())]);
@@ -94,7 +94,7 @@ impl Http {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    fn no_answer(&self, error: &reqwest::Error) -> PostError {
+    fn no_answer(&self, error: &reqwest::Error) -> Failed {
         let what = if error.is_timeout() {
             "did not answer in time".to_string()
         } else if error.is_connect() {
@@ -102,7 +102,9 @@ impl Http {
         } else {
             format!("broke off the connection ({})", innermost(error))
         };
-        PostError::Retry { after: None, why: format!("{} {what}; the status is sent again", self.host()) }
+        let why = format!("{} {what}; the status is sent again", self.host());
+        // Without a connection nothing left.
+        Failed { error: PostError::Retry { after: None, why }, may_arrive: !error.is_connect() }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod answer;
 mod client;
+mod failed;
 mod gitea;
 mod github;
 mod gitlab;
@@ -18,4 +19,5 @@ mod words;
 
 pub use crate::model::PostError;
 pub use client::{StatusClient, StatusClients, StatusTarget, client};
+pub use failed::Failed;
 pub use notes::{NOTES_REF, NotesClient};

@@ -2,11 +2,10 @@
 //!
 //! One line for each context: `<context> <state> <RFC 3339 time> <url> <description>`, `-` where there is no URL.
 
-use super::PostError;
 use super::client::{StatusClient, shown};
 use super::left_lock::LeftLock;
 use super::words::one_line;
-use super::{notes_remote, notes_tree};
+use super::{Failed, PostError, notes_remote, notes_tree};
 use crate::model::{CommitStatus, GitCredentials, StatusState};
 use anyhow::{Result, bail};
 use git2::{ErrorCode, Oid, Repository, Signature};
@@ -83,7 +82,40 @@ fn is_short_ssh(address: &str) -> bool {
 
 #[async_trait::async_trait]
 impl StatusClient for NotesClient {
-    async fn post(&self, status: &CommitStatus) -> Result<(), PostError> {
+    async fn send(&self, status: &CommitStatus) -> Result<(), Failed> {
+        let status = status.clone();
+        self.carried_out(move |place, deadline| match place {
+            Place::Local(path) => write_local(path, &status, deadline),
+            Place::Remote(remote) => remote.write(&status, deadline),
+        })
+        .await
+    }
+
+    async fn shows(&self, status: &CommitStatus) -> Result<bool, PostError> {
+        let status = status.clone();
+        let shown = self.carried_out(move |place, deadline| match place {
+            Place::Local(path) => is_written(path, &status),
+            Place::Remote(remote) => remote.is_written(&status, deadline),
+        });
+        shown.await.map_err(|failed| failed.error)
+    }
+
+    fn describe(&self) -> String {
+        let place = match &self.place {
+            Place::Local(path) => path.display().to_string(),
+            Place::Remote(remote) => remote.shown(),
+        };
+        format!("notes {NOTES_REF} of {place}")
+    }
+}
+
+impl NotesClient {
+    /// Git work on a thread of its own, one piece after the other. What is given up may still go on: libgit2 cannot be
+    /// interrupted, and a remote may be about to take what was pushed.
+    async fn carried_out<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Place, &Deadline) -> Result<T, PostError> + Send + 'static,
+    ) -> Result<T, Failed> {
         let late = |what: &str| PostError::Retry {
             after: None,
             why: format!("{} {what} within {} s; the note is written again", self.describe(), self.timeout.as_secs()),
@@ -95,38 +127,45 @@ impl StatusClient for NotesClient {
 
         let cancel = CancelOnDrop(Arc::default());
         let deadline = Deadline { at, cancelled: cancel.0.clone() };
-        let (place, status) = (self.place.clone(), status.clone());
+        let place = self.place.clone();
         let (answer, result) = tokio::sync::oneshot::channel();
         // A thread of its own and not the runtime's pool: a server that hangs must not keep the process from ending.
         let work = move || {
             let _guard = guard;
-            let result = match &place {
-                Place::Local(path) => write_local(path, &status, &deadline),
-                Place::Remote(remote) => remote.write(&status, &deadline),
-            };
-            let _ = answer.send(result);
+            let _ = answer.send(work(&place, &deadline));
         };
         std::thread::Builder::new().name("status-notes".into()).spawn(work).map_err(|error| PostError::Retry {
             after: None,
             why: format!("cannot start a thread for git notes: {error}"),
         })?;
+        let unknown = |error| Failed { error, may_arrive: true };
         match tokio::time::timeout_at(at.into(), result).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(PostError::Retry {
+            // A push that broke off in the middle may have arrived.
+            Ok(Ok(result)) => result.map_err(|error| Failed {
+                may_arrive: matches!((&self.place, &error), (Place::Remote(_), PostError::Retry { .. })),
+                error,
+            }),
+            Ok(Err(_)) => Err(unknown(PostError::Retry {
                 after: None,
                 why: format!("{}: the git work ended without a result; the note is written again", self.describe()),
-            }),
-            Err(_) => Err(late("did not take the note")),
+            })),
+            Err(_) => Err(unknown(late("did not take the note"))),
         }
     }
+}
 
-    fn describe(&self) -> String {
-        let place = match &self.place {
-            Place::Local(path) => path.display().to_string(),
-            Place::Remote(remote) => remote.shown(),
-        };
-        format!("notes {NOTES_REF} of {place}")
-    }
+/// Whether the note says this already.
+fn is_written(path: &std::path::Path, status: &CommitStatus) -> Result<bool, PostError> {
+    let failed = |error: git2::Error| git_failure(&path.display().to_string(), &error);
+    let repository = Repository::open(path).map_err(failed)?;
+    is_said(&repository, tip(&repository).map_err(failed)?, status).map_err(failed)
+}
+
+/// Whether the notes commit `tip` holds this status.
+pub(super) fn is_said(repository: &Repository, tip: Option<Oid>, status: &CommitStatus) -> Result<bool, git2::Error> {
+    let tree = tip.map(|tip| repository.find_commit(tip)?.tree()).transpose()?;
+    let note = notes_tree::read(repository, tree.as_ref(), status.commit.as_str())?;
+    Ok(with_line(&note, status, Timestamp::now()).is_none())
 }
 
 fn write_local(path: &std::path::Path, status: &CommitStatus, deadline: &Deadline) -> Result<(), PostError> {
@@ -154,6 +193,10 @@ fn write_local(path: &std::path::Path, status: &CommitStatus, deadline: &Deadlin
         let old = tip(&repository).map_err(|error| git_failure(&shown, &error))?;
         let new = add(&repository, old, status).map_err(|error| git_failure(&shown, &error))?;
         let Some(new) = new else { return Ok(()) };
+        // Nobody waits for it any more, and something newer may be said by now.
+        if deadline.has_passed() {
+            return Err(given_up(&shown));
+        }
         // Compare and swap, under the ref's lock: it moves only from the tip that was read, zeros standing for none.
         // `Repository::reference` without force is no substitute: it looks before it takes the lock.
         let moved = repository.reference_matching(NOTES_REF, new, true, old.unwrap_or(Oid::ZERO_SHA1), "status");
@@ -169,13 +212,21 @@ fn write_local(path: &std::path::Path, status: &CommitStatus, deadline: &Deadlin
     }
 }
 
+pub(super) fn given_up(shown: &str) -> PostError {
+    PostError::Retry { after: None, why: format!("{shown} did not take the note in time; it is written again") }
+}
+
 fn is_conflict(error: &git2::Error) -> bool {
     matches!(error.code(), ErrorCode::Modified | ErrorCode::Exists | ErrorCode::Locked | ErrorCode::NotFound)
 }
 
 /// What the notes ref points at.
 pub(super) fn tip(repository: &Repository) -> Result<Option<Oid>, git2::Error> {
-    match repository.find_reference(NOTES_REF) {
+    target(repository, NOTES_REF)
+}
+
+pub(super) fn target(repository: &Repository, reference: &str) -> Result<Option<Oid>, git2::Error> {
+    match repository.find_reference(reference) {
         Ok(reference) => Ok(reference.target()),
         Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
         Err(error) => Err(error),

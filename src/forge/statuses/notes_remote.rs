@@ -4,12 +4,15 @@
 use super::PostError;
 use super::client::shown;
 use super::known_hosts;
-use super::notes::{Deadline, NOTES_REF, add, git_failure, object_id, tip};
+use super::notes::{Deadline, NOTES_REF, add, git_failure, given_up, is_said, object_id, target, tip};
 use crate::model::{CommitStatus, GitCredentials};
 use anyhow::{Context, Result};
-use git2::{AutotagOption, CertificateCheckStatus, Cred, CredentialType, Direction, ErrorCode};
+use git2::{AutotagOption, CertificateCheckStatus, Cred, CredentialType, ErrorCode};
 use git2::{FetchOptions, PushOptions, RemoteCallbacks, RemoteRedirect, Repository};
 use std::cell::{Cell, RefCell};
+
+/// Where a fetch puts what it finds; nothing where the remote has no notes.
+const FETCHED: &str = "refs/launchway/fetched-notes";
 
 pub(super) struct Remote {
     url: String,
@@ -47,6 +50,10 @@ impl Remote {
             self.fetch(&repository, deadline).map_err(failed)?;
             let old = tip(&repository).map_err(failed)?;
             let Some(new) = add(&repository, old, status).map_err(failed)? else { return Ok(()) };
+            // Nobody waits for it any more, and something newer may be said by now.
+            if deadline.has_passed() {
+                return Err(given_up(&self.shown()));
+            }
             repository.reference(NOTES_REF, new, true, "status").map_err(failed)?;
             match self.push(&repository, deadline).map_err(failed)? {
                 Pushed::Yes => return Ok(()),
@@ -59,28 +66,30 @@ impl Remote {
         }
     }
 
-    /// Makes our ref what the remote's is, absent where it is absent.
+    /// Whether the remote's note says this.
+    pub fn is_written(&self, status: &CommitStatus, deadline: &Deadline) -> Result<bool, PostError> {
+        let failed = |error: git2::Error| git_failure(&self.shown(), &error);
+        let repository = Repository::open(self.scratch.path()).map_err(failed)?;
+        self.fetch(&repository, deadline).map_err(failed)?;
+        is_said(&repository, tip(&repository).map_err(failed)?, status).map_err(failed)
+    }
+
+    /// Makes our ref what the remote's is, absent where it is absent. The remote's refs are not listed for that: git2 panics
+    /// at a name that is not UTF-8.
     fn fetch(&self, repository: &Repository, deadline: &Deadline) -> Result<(), git2::Error> {
-        let mut remote = repository.remote_anonymous(&self.url)?;
-        let there = {
-            let connection = remote.connect_auth(Direction::Fetch, Some(self.callbacks(deadline)), None)?;
-            connection.list()?.iter().find(|head| head.name() == NOTES_REF).map(|head| head.oid())
-        };
-        let Some(there) = there else {
-            if let Ok(mut reference) = repository.find_reference(NOTES_REF) {
-                reference.delete()?;
-            }
-            return Ok(());
-        };
-        if tip(repository)? == Some(there) {
-            return Ok(());
-        }
         let mut options = FetchOptions::new();
         options
             .remote_callbacks(self.callbacks(deadline))
             .follow_redirects(RemoteRedirect::None)
-            .download_tags(AutotagOption::None);
-        remote.fetch(&[format!("+{NOTES_REF}:{NOTES_REF}")], Some(&mut options), None)
+            .download_tags(AutotagOption::None)
+            .update_fetchhead(false);
+        delete(repository, FETCHED)?;
+        let refs = [format!("+{NOTES_REF}:{FETCHED}")];
+        repository.remote_anonymous(&self.url)?.fetch(&refs, Some(&mut options), None)?;
+        match target(repository, FETCHED)? {
+            Some(there) => repository.reference(NOTES_REF, there, true, "fetched").map(drop),
+            None => delete(repository, NOTES_REF),
+        }
     }
 
     fn push(&self, repository: &Repository, deadline: &Deadline) -> Result<Pushed, git2::Error> {
@@ -158,5 +167,13 @@ impl Remote {
                 "it asks for credentials, and none are set",
             )),
         }
+    }
+}
+
+fn delete(repository: &Repository, reference: &str) -> Result<(), git2::Error> {
+    match repository.find_reference(reference) {
+        Ok(mut found) => found.delete(),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }

@@ -36,6 +36,7 @@ fn release(id: i64, project_number: u8, content: u8) -> PastRelease {
         environment: production(),
         builds: BTreeMap::from([(build.clone(), tag(&build))]),
         volumes: BTreeSet::from([volume(content)]),
+        content: content.to_string(),
     }
 }
 
@@ -58,7 +59,10 @@ fn history(count: u8) -> (Known, Needs) {
     let releases: Vec<_> = (1..=count).map(|n| release(i64::from(n), 0, n)).collect();
     let needs = Needs {
         live: BTreeSet::from([ReleaseId(i64::from(count))]),
-        before_live: BTreeSet::from([ReleaseId(i64::from(count) - 1)]),
+        before_live: BTreeMap::from([(
+            ReleaseId(i64::from(count)),
+            (1..count).rev().map(|n| ReleaseId(i64::from(n))).collect(),
+        )]),
         newest: BTreeSet::from([ReleaseId(i64::from(count))]),
         deploying: BTreeMap::new(),
         went_live_ms: (1..=count).map(|n| (ReleaseId(i64::from(n)), i64::from(n) * 1000)).collect(),
@@ -87,6 +91,24 @@ fn what_is_older_than_the_age_goes_but_for_the_one_before_the_live_one() {
     let policy = Retention { age: Some(Duration::from_secs(2 * 24 * 3600)), ..policy(5) };
     assert_eq!(ids(&kept(&known.releases, &needs, &policy, 6 * day)), [4, 5, 6]);
     assert_eq!(ids(&kept(&known.releases, &needs, &policy, 100 * day)), [5, 6]);
+}
+
+#[test]
+fn commits_that_changed_nothing_take_no_place_from_what_can_be_put_back() {
+    let (mut known, mut needs) = history(3);
+    for id in 4..=9 {
+        known.releases.push(release(id, 0, 3));
+        needs.went_live_ms.insert(ReleaseId(id), id * 1000);
+    }
+    needs.live = BTreeSet::from([ReleaseId(9)]);
+    needs.newest = needs.live.clone();
+    needs.before_live = BTreeMap::from([(ReleaseId(9), (1..9).rev().map(ReleaseId).collect())]);
+    let kept = kept(&known.releases, &needs, &policy(2), 10_000);
+    assert_eq!(ids(&kept), [1, 2, 9]);
+    assert_eq!(kept[&ReleaseId(2)], "release 2 was live before the live one");
+    // However short what is kept may be: that one stays.
+    let policy = Retention { age: Some(Duration::from_millis(1)), ..policy(1) };
+    assert_eq!(ids(&super::kept(&known.releases, &needs, &policy, 100_000)), [2, 9]);
 }
 
 #[test]
@@ -174,7 +196,8 @@ fn any_world() -> impl Strategy<Value = (Known, Needs, Holdings)> {
                         needs.live.insert(id);
                     }
                     if state == 3 && !is_first && when % 5 == 0 {
-                        needs.before_live.insert(id);
+                        let live = known.releases.iter().find(|r| r.project == self::project(project)).map(|r| r.id);
+                        needs.before_live.entry(live.unwrap_or(id)).or_default().push(id);
                     }
                 }
             }
@@ -221,8 +244,13 @@ proptest! {
     #[test]
     fn nothing_that_is_needed_used_or_somebody_elses_is_ever_removed((known, needs, holdings) in any_world(), most in 1..4usize) {
         let kept = kept(&known.releases, &needs, &policy(most), 100);
-        for id in needs.live.iter().chain(&needs.before_live).chain(&needs.newest).chain(needs.deploying.keys()) {
+        for id in needs.live.iter().chain(&needs.newest).chain(needs.deploying.keys()) {
             prop_assert!(kept.contains_key(id));
+        }
+        for (live, before) in &needs.before_live {
+            let content = |id: &ReleaseId| known.releases.iter().find(|r| r.id == *id).map(|r| &r.content);
+            let next = before.iter().find(|id| content(id) != content(live));
+            prop_assert!(next.is_none_or(|id| kept.contains_key(id)), "what going back goes to");
         }
         let needed: Vec<&PastRelease> = known.releases.iter().filter(|r| kept.contains_key(&r.id)).collect();
         for removal in collection(&known, &kept, &holdings).removals {

@@ -23,6 +23,11 @@ pub fn answer<T>(deployer: &Deployer, result: Result<T, Refusal>) -> Answer<T> {
     result.map(Said).map_err(|refusal| refused(deployer, refusal))
 }
 
+/// After a panic, which the log has.
+pub fn broke() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Launchway failed on this request; its log says where")
+}
+
 pub async fn unknown(uri: Uri) -> Problem {
     let detail = format!("{} is not a path of this API: is the command of another version?", uri.path());
     Problem::new(StatusCode::NOT_FOUND, detail)

@@ -2,12 +2,12 @@
 
 use super::answer::{Answer, answer};
 use super::deployments;
-use super::reports::plan_report;
+use super::reports::{plan_report, rollback_report};
 use crate::model::{DeploymentId, Mask, Problem, plain_line};
 use crate::run::{AskedAnew, Asks, Deployer, Preview, Refusal};
 use crate::web::wire::{
-    AdoptReport, AdoptedThing, BackupRequest, CancelRequest, CheckReport, CheckRequest, DeployRequest,
-    DeploymentDetails, PlanReport, PlanRequest, RollbackRequest, StartRequest,
+    AdoptReport, AdoptedThing, BackupRequest, CancelRequest, CheckReport, CheckRequest, DeployRequest, DeploymentDetails,
+    PlanReport, PlanRequest, RollbackReport, RollbackRequest, StartRequest,
 };
 use axum::Json;
 use axum::extract::{Path, State};
@@ -44,8 +44,22 @@ pub async fn roll_back(
     carried_out(deployer, |deployer| async move {
         let (project, environment) =
             deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
-        let added = deployer.ask_to_roll_back(&project, &environment, asked.to, &name_of(&asked.by)).await?;
+        let by = name_of(&asked.by);
+        let added = deployer.ask_to_roll_back(&project, &environment, asked.to, asked.from, &by).await?;
         deployments::read(&deployer, added.id).await
+    })
+    .await
+}
+
+pub async fn plan_rollback(
+    State(deployer): State<Arc<Deployer>>,
+    Json(asked): Json<RollbackRequest>,
+) -> Answer<RollbackReport> {
+    carried_out(deployer, |deployer| async move {
+        let (project, environment) =
+            deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
+        let plan = deployer.plan_rollback(&project, &environment, asked.to).await?;
+        rollback_report(&deployer, plan).await
     })
     .await
 }
@@ -152,7 +166,13 @@ where
     T: Send + 'static,
     W: Future<Output = Result<T, Refusal>> + Send + 'static,
 {
-    let done = deployer.tasks.spawn(work(deployer.clone())).await;
+    let (asked, work) = (deployer.clone(), work(deployer.clone()));
+    let working = async move {
+        // Whoever has just corrected a setting, or renewed a token, asks for it to be used.
+        asked.fresh_config().await;
+        work.await
+    };
+    let done = deployer.tasks.spawn(working).await;
     answer(&deployer, done.unwrap_or_else(|error| Err(Refusal::Failed(error.into()))))
 }
 

@@ -15,8 +15,10 @@ mod status;
 use crate::run::Deployer;
 use crate::web::metrics::metrics;
 use axum::Router;
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use std::sync::Arc;
+use tower_http::catch_panic::CatchPanicLayer;
 
 pub use reports::plan_report;
 
@@ -33,6 +35,7 @@ pub fn control(deployer: Arc<Deployer>) -> Router {
         .route("/v1/audit", get(queue::audit))
         .route("/v1/deploy", post(ask::deploy))
         .route("/v1/rollback", post(ask::roll_back))
+        .route("/v1/rollback/plan", post(ask::plan_rollback))
         .route("/v1/give-back", post(ask::give_back))
         .route("/v1/adopt", post(ask::adopt))
         .route("/v1/start", post(keep::start))
@@ -47,5 +50,6 @@ pub fn control(deployer: Arc<Deployer>) -> Router {
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/{id}/redeliver", post(deliveries::redeliver))
         .fallback(answer::unknown)
+        .layer(CatchPanicLayer::custom(|_| answer::broke().into_response()))
         .with_state(deployer)
 }

@@ -1,13 +1,15 @@
 //! From what the store and the flow have to what the API says.
 
 use crate::config::{Environment, Project};
-use crate::model::{CommitId, ImageIdentity, Mask, RefName, ReleaseId};
+use crate::model::{CommitId, ImageIdentity, Mask, RefName, Release, ReleaseId};
 use crate::plan::Plan;
-use crate::run::{Comparison, Deployer, now_ms};
+use crate::plan::changes::ComponentChange;
+use crate::run::{Comparison, Deployer, Refusal, Rollback, now_ms};
 use crate::source::CommitInfo;
 use crate::store::{Delivery, Deployment, ReleaseImage, StageRecord};
 use crate::web::wire::{
-    Against, ComponentPlan, DeliverySummary, DeploymentDetails, DeploymentSummary, ImageReport, PlanReport, StageReport,
+    Against, ComponentPlan, DeliverySummary, DeploymentDetails, DeploymentSummary, ImageReport, PlanReport,
+    RollbackRelease, RollbackReport, StageReport,
 };
 use jiff::Timestamp;
 
@@ -110,6 +112,45 @@ pub fn delivery(deployer: &Deployer, delivery: &Delivery) -> DeliverySummary {
     }
 }
 
+/// A component's change, without a release command.
+fn component_plan(change: &ComponentChange) -> ComponentPlan {
+    ComponentPlan {
+        name: change.component.clone(),
+        change: change.kind.word().to_string(),
+        reasons: change.reasons.clone(),
+        method: change.method.as_ref().map(|choice| choice.method.to_string()),
+        method_reason: change.method.as_ref().map(|choice| choice.reason.clone()),
+        release_command: false,
+        uses_build_of: change.builder.clone(),
+    }
+}
+
+/// What going back would do. Its texts are told as they may leave.
+pub async fn rollback_report(deployer: &Deployer, plan: Rollback) -> Result<RollbackReport, Refusal> {
+    let mask = deployer.mask();
+    let components = plan.differences.components.iter().map(|change| {
+        let mut component = component_plan(change);
+        component.reasons.iter_mut().chain(&mut component.method_reason).for_each(|text| *text = mask.apply(text));
+        component
+    });
+    Ok(RollbackReport {
+        project: plan.live.project.clone(),
+        environment: plan.live.environment.clone(),
+        from: named(deployer, &plan.live).await?,
+        to: named(deployer, &plan.to).await?,
+        same: plan.same,
+        components: components.collect(),
+        rules: plan.differences.rules.into_iter().map(str::to_string).collect(),
+        cancels: plan.cancels,
+    })
+}
+
+async fn named(deployer: &Deployer, release: &Release) -> Result<RollbackRelease, Refusal> {
+    let made_live = deployer.store.newest_of_release(release.id).await?;
+    let subject = made_live.map(|deployment| deployer.mask().apply(&deployment.subject)).unwrap_or_default();
+    Ok(RollbackRelease { release: release.id, commit: release.commit.clone(), subject })
+}
+
 /// What a plan is about and was found, for people and programs.
 pub fn plan_report(
     (project, environment): (&Project, &Environment),
@@ -120,13 +161,8 @@ pub fn plan_report(
     to_pull: Vec<String>,
 ) -> PlanReport {
     let components = comparison.changes.iter().map(|change| ComponentPlan {
-        name: change.component.clone(),
-        change: change.kind.word().to_string(),
-        reasons: change.reasons.clone(),
-        method: change.method.as_ref().map(|choice| choice.method.to_string()),
-        method_reason: change.method.as_ref().map(|choice| choice.reason.clone()),
-        uses_build_of: change.builder.clone(),
         release_command: comparison.release_commands.contains(&change.component),
+        ..component_plan(change)
     });
     PlanReport {
         project: project.name.clone(),

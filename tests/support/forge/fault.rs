@@ -19,6 +19,8 @@ pub enum Fault {
     Hang,
     /// The connection is closed without an answer, and nothing was kept.
     Close,
+    /// The connection is closed without an answer, and the request is served once the story says so: a forge that hung.
+    Late,
     /// The status is kept, but the connection is closed before the answer.
     KeepThenClose,
 }

@@ -21,6 +21,7 @@ pub fn answer(world: &World, request: &Request) -> (u16, Value) {
         ("GET", []) => (200, json!({ "full_name": world.repository })),
         ("GET", ["git", "commits", sha]) if known(sha) => (200, json!({ "sha": sha })),
         ("GET", ["git", "commits", sha]) => message(404, &format!("object does not exist [id: {sha}, rel_path: ]")),
+        ("GET", ["statuses", sha]) => (200, list(world, request, sha)),
         ("POST", ["statuses", sha]) => create(world, request, sha, known(sha)),
         _ => message(404, "Not Found"),
     }
@@ -65,4 +66,22 @@ fn create(world: &World, request: &Request, sha: &str, known: bool) -> (u16, Val
         "updated_at": "2026-08-05T12:00:00Z",
     });
     (201, created)
+}
+
+/// A page, in the order that was asked for; null where there is nothing.
+fn list(world: &World, request: &Request, sha: &str) -> Value {
+    let asked = |key: &str| request.query.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
+    let kept = world.kept.lock().unwrap();
+    let row = |(index, kept): (usize, &Kept)| {
+        json!({
+            "id": index, "status": kept.state, "context": kept.context, "description": kept.description,
+            "target_url": kept.target_url.clone().unwrap_or_default(),
+        })
+    };
+    let mut rows: Vec<Value> = kept.iter().enumerate().filter(|(_, kept)| kept.sha == sha).map(row).collect();
+    if asked("sort") == Some("highestindex") {
+        rows.reverse();
+    }
+    rows.truncate(asked("limit").and_then(|limit| limit.parse().ok()).unwrap_or(30));
+    if rows.is_empty() { Value::Null } else { Value::Array(rows) }
 }

@@ -20,8 +20,10 @@ pub fn answer(world: &World, request: &Request) -> (u16, Value) {
         Some(_) => {}
     }
     let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
-    let ("POST", ["repos", owner, name, "statuses", sha]) = (request.method.as_str(), &path[..]) else {
-        return message(404, "Not Found");
+    let (owner, name, sha) = match (request.method.as_str(), &path[..]) {
+        ("POST", ["repos", owner, name, "statuses", sha]) => (owner, name, sha),
+        ("GET", ["repos", owner, name, "commits", sha, "statuses"]) => (owner, name, sha),
+        _ => return message(404, "Not Found"),
     };
     if !format!("{owner}/{name}").eq_ignore_ascii_case(&world.repository) {
         return message(404, "Not Found");
@@ -33,6 +35,9 @@ pub fn answer(world: &World, request: &Request) -> (u16, Value) {
         || request.header("x-github-api-version").is_none()
     {
         return message(415, "this fake wants the media type and version that GitHub asks for");
+    }
+    if request.method == "GET" {
+        return (200, list(world, sha));
     }
     let refused = world.description.refuses(&request.body);
     if !refused.is_empty() {
@@ -86,4 +91,15 @@ pub fn answer(world: &World, request: &Request) -> (u16, Value) {
         "creator": null,
     });
     (201, created)
+}
+
+/// The newest first, a page of a hundred.
+fn list(world: &World, sha: &str) -> Value {
+    let kept = world.kept.lock().unwrap();
+    let row = |kept: &Kept| {
+        json!({
+            "state": kept.state, "context": kept.context, "description": kept.description, "target_url": kept.target_url,
+        })
+    };
+    kept.iter().rev().filter(|kept| kept.sha == sha).take(100).map(row).collect()
 }

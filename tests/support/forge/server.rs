@@ -53,6 +53,8 @@ pub(super) struct World {
     pub ids: AtomicI64,
     faults: Mutex<VecDeque<Fault>>,
     requests: Mutex<Vec<String>>,
+    /// Requests that got no answer and are still to be served.
+    late: Mutex<Vec<Request>>,
     cut_connection: Arc<AtomicBool>,
 }
 
@@ -92,6 +94,7 @@ impl FakeForge {
             ids: AtomicI64::new(1),
             faults: Mutex::default(),
             requests: Mutex::default(),
+            late: Mutex::default(),
             cut_connection: cut_connection.clone(),
         });
         let app = Router::new().fallback(handle).with_state(world.clone());
@@ -127,6 +130,16 @@ impl FakeForge {
     /// The next call gets this; faults queue up.
     pub fn answer_next(&self, fault: Fault) {
         self.world.faults.lock().unwrap().push_back(fault);
+    }
+
+    /// Serves what got no answer when it came.
+    pub fn serves_late(&self) {
+        let late = std::mem::take(&mut *self.world.late.lock().unwrap());
+        assert!(!late.is_empty(), "nothing was held back");
+        for request in late {
+            let (status, body) = answer_of(&self.world, &request);
+            assert_eq!(status, 201, "{body}");
+        }
     }
 
     /// No further fault comes.
@@ -184,17 +197,6 @@ async fn handle(
     body: Bytes,
 ) -> Response {
     world.requests.lock().unwrap().push(format!("{method} {uri}"));
-    let fault = world.faults.lock().unwrap().pop_front();
-    match fault {
-        Some(Fault::Answer { status, headers, body }) => return answer(status, &headers, body),
-        Some(Fault::Hang) => std::future::pending().await,
-        Some(Fault::Close) => {
-            world.cut_connection.store(true, Ordering::SeqCst);
-            return answer(500, &[], Value::Null);
-        }
-        Some(Fault::KeepThenClose) => world.cut_connection.store(true, Ordering::SeqCst),
-        Some(Fault::Pass) | None => {}
-    }
     let decoded = |part: &str| percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned();
     let Some(path) = uri.path().strip_prefix(base(world.kind)) else { return answer(404, &[], Value::Null) };
     let query = uri.query().unwrap_or_default();
@@ -205,15 +207,36 @@ async fn handle(
         headers,
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),
     };
+    let fault = world.faults.lock().unwrap().pop_front();
+    match fault {
+        Some(Fault::Answer { status, headers, body }) => return answer(status, &headers, body),
+        Some(Fault::Hang) => std::future::pending().await,
+        Some(Fault::Close) => {
+            world.cut_connection.store(true, Ordering::SeqCst);
+            return answer(500, &[], Value::Null);
+        }
+        Some(Fault::Late) => {
+            world.late.lock().unwrap().push(request);
+            world.cut_connection.store(true, Ordering::SeqCst);
+            return answer(500, &[], Value::Null);
+        }
+        Some(Fault::KeepThenClose) => world.cut_connection.store(true, Ordering::SeqCst),
+        Some(Fault::Pass) | None => {}
+    }
+    let (status, body) = answer_of(&world, &request);
+    answer(status, &[], body)
+}
+
+fn answer_of(world: &World, request: &Request) -> (u16, Value) {
     let (status, body) = match world.kind {
-        ForgeKind::GitHub => github::answer(&world, &request),
-        ForgeKind::GitLab => gitlab::answer(&world, &request),
-        _ => gitea::answer(&world, &request),
+        ForgeKind::GitHub => github::answer(world, request),
+        ForgeKind::GitLab => gitlab::answer(world, request),
+        _ => gitea::answer(world, request),
     };
     if status == 201 {
         world.description.assert_answer(&body);
     }
-    answer(status, &[], body)
+    (status, body)
 }
 
 /// A listener whose next answer can be cut off: the write fails, and the connection with it.
