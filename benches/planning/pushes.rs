@@ -10,7 +10,7 @@ use launchway::plan::converge::{Goal, Wanted, converge};
 use launchway::plan::fingerprint::accepted;
 use launchway::plan::fronts::{give_fronts, undecided};
 use launchway::plan::{Action, ContainerSpec, Phase, Plan};
-use launchway::run::{Anew, Logs, ReadOrder, Reader, Readers, Resolve, Settling, settle};
+use launchway::run::{Anew, ImageNames, Logs, ReadOrder, Reader, Readers, Resolve, Settling, settle};
 use launchway::source::{GitTree, Mirrors};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -125,6 +125,7 @@ impl<'a> Planner<'a> {
             project: &self.sources.project,
             cancel: never,
             most: Duration::from_secs(600),
+            longest: Duration::from_secs(3600),
         }
     }
 
@@ -140,6 +141,7 @@ impl<'a> Planner<'a> {
             secret_values: Vec::new(),
             outside_files: BTreeMap::new(),
             allowed: Permissions::default(),
+            longest: Duration::from_secs(3600),
         };
         let read = self.reader(&CancellationToken::new()).stack(tree, order).await;
         read.unwrap().unwrap_or_else(|problems| panic!("{problems:?}")).stack
@@ -157,7 +159,13 @@ impl<'a> Planner<'a> {
             platform: PLATFORM,
             content_keys: &self.content_keys,
             reader: self.reader(&never),
-            resolve: Resolve::Pull { engine: &self.engine, works: None, log: &log, cancel: &CancellationToken::new() },
+            resolve: Resolve::Pull {
+                engine: &self.engine,
+                names: &ImageNames::default(),
+                works: None,
+                log: &log,
+                cancel: &CancellationToken::new(),
+            },
             known: None,
             allowed_images: &[],
             accounts: &RegistryAccounts::default(),

@@ -31,6 +31,7 @@ pub fn run(bytes: &[u8]) {
         secret_values: Vec::new(),
         outside_files: BTreeMap::new(),
         allowed: Permissions::default(),
+        longest: std::time::Duration::from_secs(3600),
     });
     match read {
         Ok(reading) => {

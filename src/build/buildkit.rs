@@ -3,10 +3,11 @@
 
 use super::context::{Context, Dockerfile};
 use super::file_sync::{Folder, Folders};
+use super::host_gateway::host_gateway;
 use super::limits::{BuildLimits, Limited, put_in_force};
 use super::progress::{BuildLine, BuildProgress};
 use super::session::{Accounts, Session, random_id};
-use super::solve_request::{CONTEXT, DOCKERFILE, additional, solve_request};
+use super::solve_request::{CONTEXT, DOCKERFILE, additional, needs_gateway, solve_request};
 use super::source_policy::Sources;
 use super::{BuildError, EngineAddress};
 use crate::model::{AdditionalContext, BuildSpec, ComponentName, Mask, ProjectName, Tree, WorkDetail};
@@ -53,6 +54,9 @@ pub struct BuildRequest {
     pub pull: bool,
     /// The base images were pulled just now: those that the engine has count.
     pub pulled: bool,
+    /// Images by the names that the Dockerfile and its contexts have for them, and which ones they are in truth
+    /// (`name@sha256:...`): under these names the engine has others. Needs Docker 23.
+    pub instead: BTreeMap<String, String>,
     pub no_cache: bool,
     /// What [`Builder::limit`] put in force; `None` where it could not.
     pub limits: Option<Limited>,
@@ -184,7 +188,14 @@ impl Builder {
         let name = request.tag.rsplit_once(':').map_or(request.tag.as_str(), |(name, _)| name);
         let session = Session::open(&self.engine, name, folders, secrets, registries).await.map_err(no_buildkit)?;
         let mut control = self.control().await.map_err(no_buildkit)?;
-        let solve = solve_request(request, &offered.dockerfile, &build, &session.id)?;
+        let gateway =
+            match needs_gateway(&request.spec) {
+                true => Some(host_gateway(&self.docker, &mut control).await.map_err(|why| {
+                    BuildError::Unsupported { what: "build.extra_hosts: host-gateway".to_string(), why }
+                })?),
+                false => None,
+            };
+        let solve = solve_request(request, &offered.dockerfile, &build, &session.id, gateway)?;
         let (statuses, mut heard) = tokio::sync::mpsc::channel(64);
         let mut listening = control.clone();
         let status = StatusRequest { r#ref: build };

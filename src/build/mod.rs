@@ -11,6 +11,7 @@ mod dockerignore;
 mod engine_address;
 mod error;
 mod file_sync;
+mod host_gateway;
 mod lfs;
 mod limits;
 mod pattern;

@@ -1,9 +1,10 @@
 //! A build as BuildKit's Dockerfile frontend wants it described
 //! (https://github.com/moby/buildkit/blob/master/frontend/dockerfile/docs/reference.md and `builder/build.go` there).
 
+use super::host_gateway::HOST_GATEWAY;
 use super::source_policy::policy;
 use super::{BuildError, BuildRequest};
-use crate::model::{AdditionalContext, CACHE_NAMESPACE, ProjectName, short_image_name};
+use crate::model::{AdditionalContext, BuildSpec, CACHE_NAMESPACE, ProjectName, short_image_name};
 use bollard::grpc::export::moby::buildkit::v1::{CacheOptions, CacheOptionsEntry, SolveRequest};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,12 +17,14 @@ pub(super) fn additional(name: &str) -> String {
     format!("context-{name}")
 }
 
-/// `dockerfile` is the name under which the session offers the Dockerfile.
+/// `dockerfile` is the name under which the session offers the Dockerfile; `gateway` the address that `host-gateway` stands for,
+/// where [`needs_gateway`] says so.
 pub(super) fn solve_request(
     request: &BuildRequest,
     dockerfile: &str,
     build: &str,
     session: &str,
+    gateway: Option<IpAddr>,
 ) -> Result<SolveRequest, BuildError> {
     let spec = &request.spec;
     let mut attributes: HashMap<String, String> = HashMap::new();
@@ -48,7 +51,8 @@ pub(super) fn solve_request(
     for (name, value) in spec.labels.iter().chain(&request.labels) {
         set(&format!("label:{name}"), value.clone());
     }
-    let hosts: Result<Vec<String>, BuildError> = spec.extra_hosts.iter().map(|host| extra_host(host)).collect();
+    let hosts: Result<Vec<String>, BuildError> =
+        spec.extra_hosts.iter().map(|host| extra_host(host, gateway)).collect();
     let hosts: Vec<String> = std::iter::once(own_steps(&request.project)).chain(hosts?).collect();
     set("add-hosts", hosts.join(","));
     if let Some(bytes) = spec.shm_size_bytes {
@@ -76,14 +80,20 @@ pub(super) fn solve_request(
             });
         }
     }
-    if !spec.additional_contexts.is_empty() {
+    if !spec.additional_contexts.is_empty() || !request.instead.is_empty() {
         // An engine whose frontend is too old for it then says so, instead of looking for an image of that name.
         set("frontend.caps", "moby.buildkit.frontend.contexts".to_string());
+    }
+    for (name, image) in &request.instead {
+        set(&format!("context:{}", short_image_name(name)), format!("docker-image://{image}"));
     }
     for (name, context) in &spec.additional_contexts {
         let value = match context {
             AdditionalContext::Folder(_) => format!("local:{}", additional(name)),
-            AdditionalContext::Reference(reference) => reference.clone(),
+            AdditionalContext::Reference(reference) => {
+                let image = reference.strip_prefix("docker-image://").and_then(|image| request.instead.get(image));
+                image.map_or_else(|| reference.clone(), |image| format!("docker-image://{image}"))
+            }
             AdditionalContext::Component(component) => match request.images.get(component) {
                 Some(image) => format!("docker-image://{image}"),
                 None => {
@@ -120,18 +130,26 @@ fn own_steps(project: &ProjectName) -> String {
     format!("{project}.launchway.invalid=192.0.2.1")
 }
 
+/// Whether a host of the build is the engine's own.
+pub(super) fn needs_gateway(spec: &BuildSpec) -> bool {
+    spec.extra_hosts.iter().any(|text| name_and_address(text).is_some_and(|(_, address)| address == HOST_GATEWAY))
+}
+
 /// `name:address` or `name=address`, as Compose has it, to `name=address`.
-fn extra_host(text: &str) -> Result<String, BuildError> {
+fn extra_host(text: &str, gateway: Option<IpAddr>) -> Result<String, BuildError> {
     let unsupported =
         |why: &str| BuildError::Unsupported { what: format!("build.extra_hosts: {text}"), why: why.into() };
-    let (name, address) =
-        text.split_once('=').or_else(|| text.split_once(':')).ok_or_else(|| unsupported("no address"))?;
-    let address = address.trim_start_matches('[').trim_end_matches(']');
-    if address == "host-gateway" {
-        return Err(unsupported("host-gateway is only known for containers; name the address"));
-    }
-    let address: IpAddr = address.parse().map_err(|_| unsupported("what follows the name is no IP address"))?;
+    let (name, address) = name_and_address(text).ok_or_else(|| unsupported("no address"))?;
+    let address = match gateway {
+        Some(gateway) if address == HOST_GATEWAY => gateway,
+        _ => address.parse().map_err(|_| unsupported("what follows the name is no IP address"))?,
+    };
     Ok(format!("{name}={address}"))
+}
+
+fn name_and_address(text: &str) -> Option<(&str, &str)> {
+    let (name, address) = text.split_once('=').or_else(|| text.split_once(':'))?;
+    Some((name, address.trim_start_matches('[').trim_end_matches(']')))
 }
 
 /// An image's name, or `type=registry,ref=NAME`.
@@ -155,4 +173,22 @@ fn cache_import(text: &str) -> Result<CacheOptionsEntry, BuildError> {
         });
     }
     Ok(CacheOptionsEntry { r#type: kind, attrs: attributes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_has_the_shortest_name_of_its_image() {
+        for (name, short) in [
+            ("docker.io/library/node:latest", "node"),
+            ("node", "node"),
+            ("acme/base:1", "acme/base:1"),
+            ("docker.io/acme/base:latest", "acme/base"),
+            ("127.0.0.1:5000/app:1", "127.0.0.1:5000/app:1"),
+        ] {
+            assert_eq!(short_image_name(name), short);
+        }
+    }
 }

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Check how a working copy would be deployed, without a server
 ///
@@ -137,6 +138,8 @@ fn check(args: &Args) -> anyhow::Result<Report> {
         secret_values: Vec::new(),
         outside_files: BTreeMap::new(),
         allowed: Permissions::default(),
+        // How long a deployment may take, only a server knows.
+        longest: Duration::MAX,
     });
     Ok(match reading {
         Ok(mut reading) => {
@@ -163,7 +166,7 @@ fn of_stacks(mut shown: Stack, mut led: Stack, mut problems: Vec<Problem>, tree:
     give_fronts(&mut shown, &facts);
     // What an image that is only named says of itself, only an engine knows; and canaries need an edge or a front.
     let of_fronts = give_fronts(&mut led, &facts);
-    let built = shown.components.values().filter(|component| component.build.is_some());
+    let built = shown.components.values().filter(|component| shown.build_of(component).is_some());
     let keys: Vec<String> = built.map(|component| format!("services.{}.", component.name)).collect();
     let is_sure =
         |problem: &Problem| problem.key.as_deref().is_some_and(|key| keys.iter().any(|begin| key.starts_with(begin)));

@@ -93,7 +93,7 @@ pub fn component(
         every_release: layers.get("run").and_then(|v| v.word(&["every-release", "when-changed"]))
             == Some("every-release".into()),
         job: flag("job").unwrap_or(false),
-        rebuild_after: layers.get("rebuild-after").and_then(|v| v.duration()),
+        rebuild_after: layers.get("rebuild-after").and_then(|v| v.any_duration()),
         ready_timeout: layers.get("ready-timeout").and_then(|v| v.duration()),
         stay_up: layers.get("stay-up").and_then(|v| v.duration()),
         drain: layers.get("drain").and_then(|v| v.duration()),
@@ -165,7 +165,7 @@ fn canary(view: &View<'_>) -> Option<CanarySettings> {
     });
     Some(CanarySettings {
         steps_percent,
-        hold: view.get("hold").and_then(|v| v.duration()),
+        hold: view.get("hold").and_then(|v| v.hold_duration()),
         max_error_rate: view.get("max-error-rate").and_then(|v| v.share()),
         max_latency_ratio: ratio,
         sticky: view.get("sticky").and_then(|v| sticky(&v)),
@@ -177,7 +177,7 @@ fn canary(view: &View<'_>) -> Option<CanarySettings> {
                 _ => OnLittleTraffic::Wait,
             })
         }),
-        warm_up: view.get("warm-up").and_then(|v| v.duration()),
+        warm_up: view.get("warm-up").and_then(|v| v.hold_duration()),
     })
 }
 

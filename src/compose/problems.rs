@@ -3,9 +3,12 @@
 use crate::model::budgets::{MOST_MESSAGE, MOST_PROBLEMS};
 use crate::model::{Mask, Place, Problem, Severity};
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 #[derive(Debug, Default)]
 pub struct Problems {
+    /// What a deployment waits for may take so long, as the file has it; `None`: any time.
+    pub longest: Option<Duration>,
     kept: RefCell<Vec<Problem>>,
     /// How many more there were than anybody reads.
     left_out: Cell<usize>,
@@ -13,6 +16,10 @@ pub struct Problems {
 }
 
 impl Problems {
+    /// Of a file that may say no longer time that a deployment waits for.
+    pub fn of_times_up_to(longest: Duration) -> Self {
+        Self { longest: Some(longest), ..Self::default() }
+    }
     pub fn error(&self, place: Option<Place>, key: impl Into<String>, message: impl Into<String>) {
         self.add(Severity::Error, place, key.into(), message.into());
     }

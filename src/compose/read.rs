@@ -19,6 +19,7 @@ use crate::model::{EnvironmentName, Mask, Permissions, Place, Problem, ProjectNa
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What to read, and all that the server knows about it.
 pub struct ReadRequest<'a> {
@@ -41,6 +42,8 @@ pub struct ReadRequest<'a> {
     /// Files that the commit does not hold, by path as seen from `root`.
     pub outside_files: BTreeMap<String, Vec<u8>>,
     pub allowed: Permissions,
+    /// What a deployment waits for may take so long: `limits.deploy`.
+    pub longest: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,7 +60,7 @@ pub struct Reading {
 /// # Errors
 /// All problems that were found, at least one of them an error, each with file, line and key where it has one.
 pub fn read(request: &ReadRequest<'_>) -> Result<Reading, Vec<Problem>> {
-    let problems = Problems::default();
+    let problems = Problems::of_times_up_to(request.longest);
     let files = Files::new(request.tree, &request.root, &request.outside_files);
     let mut stack = stack(request, &files, &problems);
     if let Some(stack) = &mut stack {

@@ -35,6 +35,7 @@ fn request<'a>(tree: &'a MemoryTree, project: &'a ProjectName) -> ReadRequest<'a
         secret_values: Vec::new(),
         outside_files: BTreeMap::new(),
         allowed: Permissions::default(),
+        longest: std::time::Duration::from_secs(3600),
     }
 }
 

@@ -35,6 +35,22 @@ pub fn duration(text: &str) -> Option<Duration> {
     (total < 9.2e18).then(|| Duration::from_nanos(total.round() as u64))
 }
 
+/// `1h30m`, `90s`, `1m30.5s`: as people would write it.
+pub fn duration_text(duration: Duration) -> String {
+    let (hours, minutes) = (duration.as_secs() / 3600, duration.as_secs() / 60 % 60);
+    let seconds = (duration.as_secs() % 60) as f64 + f64::from(duration.subsec_millis()) / 1000.0;
+    let mut text = String::new();
+    for (count, unit) in [(hours, "h"), (minutes, "m")] {
+        if count > 0 {
+            text.push_str(&format!("{count}{unit}"));
+        }
+    }
+    if seconds > 0.0 || text.is_empty() {
+        text.push_str(&format!("{seconds}s"));
+    }
+    text
+}
+
 /// `256M`, `1.5gb`, `64k`, `1024`, `1024b`: bytes, in powers of 1,024 (the rules of docker/go-units' RAMInBytes).
 pub fn bytes(text: &str) -> Option<i64> {
     let end = text.rfind(|c: char| c.is_ascii_digit() || c == '.')? + 1;
@@ -86,6 +102,9 @@ mod tests {
         assert_eq!(duration("1d"), Some(Duration::from_secs(86_400)));
         for bad in ["", "5", "s", "1x", "-1s", "1s2", "9999999999999h"] {
             assert_eq!(duration(bad), None, "{bad}");
+        }
+        for text in ["0s", "1h30m", "90h", "1m1.5s", "59s", "1h1s"] {
+            assert_eq!(duration(text).map(duration_text).as_deref(), Some(text));
         }
         assert_eq!(bytes("256M"), Some(256 << 20));
         assert_eq!(bytes("1.5gb"), Some(3 << 29));

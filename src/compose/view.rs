@@ -6,6 +6,7 @@ use super::suggest;
 use super::units;
 use super::yaml::{Node, Value};
 use crate::model::Place;
+use crate::model::budgets;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
@@ -182,7 +183,29 @@ impl<'n> View<'n> {
         }
         number
     }
+    /// A time that a deployment waits for: no longer than `limits.deploy`, which is what one may take at all. A repository would
+    /// hold a slot of everybody's, and whoever stops what it started would wait as long.
     pub fn duration(&self) -> Option<Duration> {
+        let duration = self.any_duration()?;
+        if let Some(longest) = self.problems.longest.filter(|longest| duration > *longest) {
+            let (wanted, longest) = (units::duration_text(duration), units::duration_text(longest));
+            self.error(format!(
+                "{wanted} is longer than a deployment may take; the limit `limits.deploy` of launchway.toml is {longest}"
+            ));
+        }
+        Some(duration)
+    }
+    /// A time that a canary is held or not judged, in which its deployment lends its slot.
+    pub fn hold_duration(&self) -> Option<Duration> {
+        let duration = self.any_duration()?;
+        let wanted = units::duration_text(duration);
+        if let Err(error) = budgets::HOLD_SECONDS.check(duration.as_secs(), format_args!("{wanted} in seconds")) {
+            self.error(error.to_string());
+        }
+        Some(duration)
+    }
+    /// A time that nobody waits for.
+    pub fn any_duration(&self) -> Option<Duration> {
         let duration = self.node.text().and_then(units::duration);
         // An unquoted 0 is a number, and the one duration that needs no unit.
         let zero = self.node.scalar().filter(|scalar| scalar.kind == Kind::Int && scalar.text == "0");

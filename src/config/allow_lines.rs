@@ -49,6 +49,8 @@ fn added(before: Option<Value>, wanted: Value) -> Value {
             }
             Value::Array(all)
         }
+        // Of a number that several ask for, the highest is enough for all.
+        (Some(Value::Integer(held)), Value::Integer(wanted)) => Value::Integer(held.max(wanted)),
         (_, wanted) => wanted,
     }
 }
@@ -115,11 +117,14 @@ mod tests {
             "external = [\"uploads\"]",
             "privileged = true",
             "ports = [80]",
+            "networks = 12",
+            "networks = 11",
             "[projects.shop.environments.production]\nhosts = [\"*\"]",
         ];
         insta::assert_snapshot!(allow_lines(project, environment, &asked).join("\n"), @r#"
         [projects.shop.allow]
         external = ["traefik_default", "backups", { name = "uploads", write = true }]
+        networks = 12
         ports = [80]
         privileged = true
         [projects.shop.environments.production]

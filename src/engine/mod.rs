@@ -236,7 +236,8 @@ pub trait Engine: Send + Sync {
     /// The image under a tag, digest or id, or `None`.
     async fn image(&self, reference: &str) -> Result<Option<Image>, EngineError>;
 
-    /// Pulls a reference for a project, with the account that it may use there, and returns what came.
+    /// Pulls a reference for a project, with the account that it may use there, and returns what came, whatever has the name by
+    /// then. A tag goes to what came; by its digest, an image is pulled and no tag changes.
     async fn pull(
         &self,
         reference: &str,
@@ -244,6 +245,21 @@ pub trait Engine: Send + Sync {
         progress: &(dyn for<'a> Fn(&'a str) + Send + Sync),
         cancel: &CancellationToken,
     ) -> Result<Image, EngineError>;
+
+    /// The digest (`sha256:...`) that the registry has for a reference now, with the account that the project may use there.
+    /// Nothing is pulled, and no name changes.
+    async fn digest_at_registry(
+        &self,
+        reference: &str,
+        project: &ProjectName,
+        cancel: &CancellationToken,
+    ) -> Result<String, EngineError> {
+        let _ = (project, cancel);
+        Err(EngineError::Refused {
+            attempted: format!("ask the registry of {reference}"),
+            why: "this engine cannot ask one without pulling".into(),
+        })
+    }
 
     /// Accounts of registries out of the server's own settings, in place of those that were told before. They go before Docker's `config.json`.
     fn sign_in(&self, _accounts: RegistryAccounts) {}

@@ -80,6 +80,9 @@ pub const DEPENDENCIES: Budget = Budget::new("dependencies", 20_000);
 /// Patterns of one `x-launchway.paths` or ignore file.
 pub const PATTERNS: Budget = Budget::new("patterns", 1_000);
 
+/// Seconds for which a canary is held at one share. How long all else may take is `limits.deploy` of launchway.toml.
+pub const HOLD_SECONDS: Budget = Budget::new("hold-seconds", 30 * 24 * 3600);
+
 /// Steps of one plan.
 pub const STEPS: Budget = Budget::new("plan-steps", 100_000);
 

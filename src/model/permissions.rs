@@ -40,6 +40,10 @@ pub struct Permissions {
     /// packets to them go to its containers. A network without `subnet` gets one that the engine chooses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub subnets: Vec<String>,
+    /// How many networks of its own the project may have on the engine, over all environments; else ten. An engine has
+    /// addresses for about thirty, of all projects together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub networks: Option<u32>,
     /// Servers (`nas.example.com`) whose shares a volume of the `local` driver may mount over nfs or cifs: the share sees
     /// the host's address and identity.
     #[serde(skip_serializing_if = "Vec::is_empty")]

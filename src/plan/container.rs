@@ -304,3 +304,6 @@ pub(super) fn link_aliases(components: &BTreeMap<ComponentName, Component>, name
     aliases.dedup();
     aliases
 }
+
+#[cfg(test)]
+mod tests;

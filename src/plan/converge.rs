@@ -11,8 +11,9 @@ use super::slots::{Matching, Slot, is_accepted, match_containers};
 use super::unnamed::Unnamed;
 use super::{Action, Phase, Plan, RouteChange, Target, method};
 use crate::model::{
-    Component, ComponentName, ComponentRoutes, Condition, DeploymentId, Fingerprint, FoundContainer, Method,
-    MountSource, NetworkMode, Observed, ObservedContainer, Problem, Protocol, Release, ReplicaAddress, Stack, label,
+    Component, ComponentName, ComponentRoutes, Condition, DeploymentId, EnvironmentName, Fingerprint, FoundContainer,
+    Method, MountSource, NetworkMode, Observed, ObservedContainer, Problem, ProjectName, Protocol, Release,
+    ReplicaAddress, Stack, label,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +24,7 @@ mod fronts;
 pub mod release_commands;
 mod serving;
 
-pub use beside::paused_time;
+pub use beside::{paused_time, pauses_fit};
 
 pub use serving::without_ipv6;
 
@@ -496,14 +497,19 @@ fn holds(container: &ObservedContainer) -> BTreeSet<String> {
     ports.chain(container.volumes.keys().map(|name| format!("volume {name}"))).collect()
 }
 
-/// Networks of the environment that its release no longer names: others may want their addresses. Whoever takes them away
-/// leaves those that any container still uses.
-pub fn left_networks(release: &Release, observed: &Observed) -> Vec<String> {
+/// Networks of the environment that its release no longer names, all of them where nothing is live: others may want their
+/// addresses. Whoever takes them away leaves those that any container still uses.
+pub fn left_networks(
+    (project, environment): (&ProjectName, &EnvironmentName),
+    release: Option<&Release>,
+    observed: &Observed,
+) -> Vec<String> {
     let is_own = |labels: &BTreeMap<String, String>| {
         let is = |key: &str, value: &str| labels.get(key).is_some_and(|found| found == value);
-        is(label::PROJECT, release.project.as_str()) && is(label::ENVIRONMENT, release.environment.as_str())
+        is(label::PROJECT, project.as_str()) && is(label::ENVIRONMENT, environment.as_str())
     };
-    let is_named = |name: &String| release.stack.networks.values().any(|network| network.name == *name);
+    let named = release.iter().flat_map(|release| release.stack.networks.values());
+    let is_named = |name: &String| named.clone().any(|network| network.name == *name);
     let left = observed.networks.iter().filter(|(name, network)| is_own(&network.labels) && !is_named(name));
     left.map(|(name, _)| name.clone()).collect()
 }

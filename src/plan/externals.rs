@@ -18,7 +18,7 @@ pub fn refused(release: &Release, observed: &Observed, grants: &Grants, kept: &B
         }
         let shared =
             Shared { kind: "volume", key, name: &volume.name, external: volume.external, place: &volume.place };
-        problems.extend(shared.refused(release, found, is_own, grants, || writers(release, key, volume)));
+        problems.extend(shared.refused(release, found, is_own, grants, || writer(release, key)));
     }
     for (key, network) in &release.stack.networks {
         let found = observed.networks.get(&network.name).map(|found| (&found.labels, found.another.as_ref()));
@@ -82,7 +82,7 @@ fn owner_of_prefix<'a>(name: &str, release: &Release, grants: &'a Grants) -> Opt
 }
 
 /// A component that may write in it.
-fn writers(release: &Release, key: &str, _: &Volume) -> Option<String> {
+fn writer(release: &Release, key: &str) -> Option<String> {
     let writes = |mount: &crate::model::Mount| {
         !mount.read_only && matches!(&mount.source, MountSource::Volume { key: mounted, .. } if mounted == key)
     };

@@ -2,10 +2,39 @@
 
 use super::grants::{Grantee, Grants};
 use super::neighbours::ports_of_the_host;
-use crate::model::{EdgeAddress, Listen, Problem, Protocol, Release};
+use crate::model::{Component, EdgeAddress, Listen, Problem, Protocol, Release};
 
-/// More of one service are refused where launchway.toml lists none.
+/// More of one project, in all of its environments together, are refused where launchway.toml lists none.
 const MOST_PORTS: usize = 200;
+
+/// The service with which the project would publish more ports than it may.
+fn too_many_ports(release: &Release, others: &[Release]) -> Option<Problem> {
+    let published = |component: &Component| -> Vec<u16> {
+        ports_of_the_host(component).iter().filter_map(|port| port.published).collect()
+    };
+    let elsewhere = others
+        .iter()
+        .filter(|other| other.project == release.project && other.environment != release.environment)
+        .flat_map(|other| other.stack.components.values())
+        .map(|component| published(component).len())
+        .sum::<usize>();
+    let all: Vec<(&Component, u16)> = release
+        .stack
+        .components
+        .values()
+        .flat_map(|component| published(component).into_iter().map(move |port| (component, port)))
+        .collect();
+    // What is there elsewhere is refused there.
+    let (component, _) = all.get(MOST_PORTS.saturating_sub(elsewhere))?;
+    let ports = || all.iter().map(|(_, port)| port);
+    let (first, last) = (ports().min()?, ports().max()?);
+    let why = format!(
+        "{} ports of the host are more than the {MOST_PORTS} that a project may publish in all of its environments, so it is refused: the engine runs a process for each, and nobody else has them;",
+        elsewhere + all.len()
+    );
+    let key = format!("services.{}.ports", component.name);
+    Some(Problem::refusal(Some(component.place.clone()), key, &why, format!("ports = [\"{first}-{last}\"]")))
+}
 
 /// Hosts and ports that this release takes and may not. `others` are the releases that other environments have or are about
 /// to have.
@@ -13,6 +42,9 @@ pub fn refused(release: &Release, others: &[Release], grants: &Grants) -> Vec<Pr
     let mut problems = Vec::new();
     let is_this = |other: &&Grantee| (&other.project, &other.environment) == (&release.project, &release.environment);
     let own = grants.all.iter().find(is_this);
+    if grants.allow.ports.is_empty() {
+        problems.extend(too_many_ports(release, others));
+    }
     for component in release.stack.components.values() {
         for entry in &component.entries {
             let Listen::Shared { host, .. } = &entry.listen else { continue };
@@ -30,16 +62,6 @@ pub fn refused(release: &Release, others: &[Release], grants: &Grants) -> Vec<Pr
         }
         let key = format!("services.{}.ports", component.name);
         let allowed = &grants.allow.ports;
-        let published: Vec<u16> = ports_of_the_host(component).iter().filter_map(|port| port.published).collect();
-        let range = published.iter().min().zip(published.iter().max());
-        if let (true, Some((first, last))) = (allowed.is_empty() && published.len() > MOST_PORTS, range) {
-            let why = format!(
-                "{} ports of the host are more than the {MOST_PORTS} that a service may publish, so it is refused: the engine runs a process for each;",
-                published.len()
-            );
-            let line = format!("ports = [\"{first}-{last}\"]");
-            problems.push(Problem::refusal(Some(component.place.clone()), key.clone(), &why, line));
-        }
         for port in ports_of_the_host(component) {
             let Some(published) = port.published else { continue };
             let place = Some(component.place.clone());

@@ -23,6 +23,7 @@ pub mod looking_back;
 pub mod mending;
 pub mod method;
 pub mod neighbours;
+pub mod networks;
 pub mod order;
 pub mod paths;
 mod readiness;
@@ -33,6 +34,7 @@ pub mod routing;
 mod sample;
 pub mod schedule;
 pub mod shared_names;
+pub mod shares;
 #[cfg(test)]
 pub(crate) mod simulation;
 mod slots;

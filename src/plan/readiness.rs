@@ -9,6 +9,8 @@ use std::time::Duration;
 const STAY_UP: Duration = Duration::from_secs(5);
 /// Where nothing says how long starting may take.
 const READY_WITHIN: Duration = Duration::from_secs(120);
+/// Nobody waits for longer, however often a check may fail: `limits.deploy` comes first.
+const MOST_PATIENCE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Jobs (migrations, seeds) may take long.
 const JOB_WITHIN: Duration = Duration::from_secs(30 * 60);
 
@@ -58,12 +60,14 @@ pub(super) fn tcp_ports(component: &Component) -> Vec<u16> {
 }
 
 /// How long the engine itself would take at most to call it unhealthy, and one interval more.
-/// Absent times are the engine's defaults (30 s, 30 s, 3 retries; docs.docker.com, "HEALTHCHECK").
+/// Absent times are the engine's defaults (30 s, 30 s, 3 retries; docs.docker.com, "HEALTHCHECK"). Whatever a file says, it is
+/// no time that a clock cannot count.
 fn patience(check: &HealthCheck) -> Duration {
     let interval = check.interval.unwrap_or(Duration::from_secs(30));
     let timeout = check.timeout.unwrap_or(Duration::from_secs(30));
     let retries = check.retries.unwrap_or(3);
-    check.start_period.unwrap_or_default() + (interval + timeout) * retries + interval
+    let tries = interval.saturating_add(timeout).saturating_mul(retries);
+    check.start_period.unwrap_or_default().saturating_add(tries).saturating_add(interval).min(MOST_PATIENCE)
 }
 
 #[cfg(test)]
@@ -86,5 +90,19 @@ mod tests {
         let name = sample.name();
         let stack = stack([sample]);
         assert_eq!(readiness(&Relations::of(&stack), &stack.components[&name]).deadline, Duration::from_secs(340));
+    }
+
+    #[test]
+    fn a_check_of_centuries_is_no_sum_that_ends_whoever_plans_it() {
+        let years = Some(Duration::from_secs(9_000_000_000));
+        let check = HealthCheck {
+            test: HealthTest::Shell("true".into()),
+            interval: years,
+            timeout: years,
+            start_period: years,
+            start_interval: None,
+            retries: Some(u32::MAX),
+        };
+        assert_eq!(patience(&check), MOST_PATIENCE);
     }
 }

@@ -107,6 +107,10 @@ pub enum WaitsFor<'a> {
     Slot {
         running: usize,
     },
+    /// Its project has as many under way as one may have; another's would begin.
+    Share {
+        running: usize,
+    },
     /// The host has not enough of it now: `memory (needs 512 MB, 200 MB are free)`.
     Room {
         of: &'a str,
@@ -252,6 +256,9 @@ fn waits(why: &WaitsFor<'_>) -> String {
         }
         WaitsFor::Slot { running: 1 } => "Waiting for its turn: 1 deployment runs already".into(),
         WaitsFor::Slot { running } => format!("Waiting for its turn: {running} deployments run already"),
+        WaitsFor::Share { running } => format!(
+            "Waiting for its turn: {running} deployments of its project run already, and the last slot is kept for others"
+        ),
         WaitsFor::Freeze { until, reason: Some(reason) } => format!("Waiting until {until}: frozen for {reason}"),
         WaitsFor::Freeze { until, reason: None } => format!("Waiting until {until}: deployments are frozen"),
         WaitsFor::Room { of } => format!("Waiting for {of}"),

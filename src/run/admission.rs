@@ -125,6 +125,8 @@ impl Flow {
                         continue;
                     }
                     let Some(lent) = lent.take() else { return Ok(booking) };
+                    // What it asked for is booked, and stands in nobody's way a second time.
+                    drop(line.take());
                     if let Some(waits) = waits.take() {
                         waits.ended(WorkOutcome::Done);
                     }
@@ -213,20 +215,21 @@ impl Flow {
         };
         let Asked { wants, admission, host, disk } = asked;
         if self.never_waits() {
-            return Ok(deployer.book(id, wants));
+            return Ok(deployer.book(&self.deployment, wants));
         }
         if admission != Admission::Start {
             return Err((admission, wants));
         }
         let priority = deployer.priority_of(&self.deployment);
-        let asks = Waits { id, priority, waited: since.elapsed(), of: "", wants };
-        let there = There { host: &host, disk: disk.as_ref(), others_go_on: deployer.others_go_on(id) };
+        let project = self.deployment.project.clone();
+        let asks = Waits { id, project, priority, waited: since.elapsed(), of: "", wants };
+        let there = There { host: &host, disk: disk.as_ref(), go_on: &deployer.others_that_go_on(id) };
         if let Some(first) = comes_before(&deployer.in_line(), &asks, there) {
             let why = format!("{}: deployment {}, which waits for it too, comes first", first.of, first.id);
             deployer.admissions.nudge(first.id);
             return Err((Admission::Wait { of: first.of, why }, wants));
         }
-        Ok(deployer.book(id, wants))
+        Ok(deployer.book(&self.deployment, wants))
     }
 
     async fn decide_on_build(&self, adds: &BTreeMap<ComponentName, u64>) -> Asked {

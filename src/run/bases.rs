@@ -6,10 +6,12 @@ use super::deployer::Deployer;
 use super::image_names::{BegunFrom, built_for_another};
 use super::images::registry_of;
 use super::log::DeploymentLog;
+use super::pulling::{PullError, Pulled, Pulling};
+use super::reading::{DockerfileOrder, DockerfileSays, ReadError, Reader};
 use super::setback::Setback;
-use crate::build::{BuildRequest, dockerfile_text};
-use crate::compose::dockerfile::{Base, Fetched, Image as Named, Settings, fetched, renamed};
-use crate::compose::{has_own_frontend, refused_remote};
+use crate::build::BuildRequest;
+use crate::compose::dockerfile::{Base, Fetched, Image as Named, Platform};
+use crate::compose::refused_remote;
 use crate::engine::{EngineError, EngineInfo, Image};
 use crate::model::{
     AdditionalContext, BuildSpec, Builders, ComponentName, Permissions, Place, Problem, ProjectName, full_image_name,
@@ -20,15 +22,18 @@ use tokio_util::sync::CancellationToken;
 
 /// The first API of an engine whose BuildKit asks the source policy (Docker 24).
 const ASKS_THE_POLICY: (u32, u32) = (1, 43);
-/// The first API of an engine whose BuildKit knows further contexts (Docker 23).
+/// The first API of an engine whose BuildKit knows further contexts, and so takes another image for a name (Docker 23).
 const KNOWS_CONTEXTS: (u32, u32) = (1, 42);
 
 /// What was found.
+#[derive(Default)]
 pub struct Bases {
     /// Others' builds are not given these names meanwhile.
     pub begun_from: Vec<BegunFrom>,
     /// All of them were pulled, and looked at as they are here.
     pub pulled: bool,
+    /// Names that are other images' here, and what the build begins from instead: what their registry has, by its digest.
+    pub instead: BTreeMap<String, String>,
 }
 
 /// A build whose bases are looked at.
@@ -39,6 +44,7 @@ pub struct Looking<'a> {
     pub request: &'a BuildRequest,
     /// Who builds which image of the release.
     pub builders: &'a Builders,
+    pub reader: Reader<'a>,
     pub log: &'a DeploymentLog,
     pub cancel: &'a CancellationToken,
 }
@@ -68,48 +74,51 @@ impl Looking<'_> {
         if names.is_empty() {
             return Ok(None);
         }
-        let text = self.text().await?;
-        if has_own_frontend(spec, &text) {
-            return Ok(None);
+        let order = DockerfileOrder { spec: left.clone(), names, ..self.order(&engine) };
+        match self.read(&order).await? {
+            DockerfileSays::Renamed(text) => Ok(Some((text, left))),
+            DockerfileSays::OwnFrontend | DockerfileSays::Fetches(_) => Ok(None),
+            DockerfileSays::Wrong { line, why } => Err(self.wrong(line, &why)),
+            DockerfileSays::Unreadable(why) => Err(in_component(self.component, why)),
         }
-        let target = spec.platform.as_deref().unwrap_or(&engine.platform);
-        let settings = Settings { platforms: Some((&engine.platform, target)), ..Settings::of(&left) };
-        let text = renamed(&text, &settings, &names).map_err(|(line, why)| self.wrong(line, &why))?;
-        Ok(Some((text, left)))
     }
 
-    /// The Dockerfile, as the engine gets it.
-    async fn text(&self) -> Result<String, Setback> {
-        let BuildRequest { tree, spec, dockerfile, .. } = self.request;
-        if let Some(text) = dockerfile {
-            return Ok(text.clone());
+    /// The Dockerfile, as the engine gets it, with nothing known of what it names.
+    fn order(&self, engine: &EngineInfo) -> DockerfileOrder {
+        let BuildRequest { spec, dockerfile, .. } = self.request;
+        DockerfileOrder {
+            spec: spec.clone(),
+            text: dockerfile.clone(),
+            engine: engine.platform.clone(),
+            target: spec.platform.clone().unwrap_or_else(|| engine.platform.clone()),
+            bases: BTreeMap::new(),
+            contexts: BTreeMap::new(),
+            names: BTreeMap::new(),
         }
-        let (read, of) = (tree.clone(), spec.clone());
-        let text = tokio::task::spawn_blocking(move || dockerfile_text(&*read, &of)).await.map_err(Setback::host)?;
-        text.map_err(|error| in_component(self.component, error))
     }
 
     pub async fn look(&self) -> Result<Bases, Setback> {
         let BuildRequest { spec, pull, images, .. } = self.request;
         let pulls = spec.pull || *pull;
-        let mut found = Bases { begun_from: Vec::new(), pulled: false };
-        let text = self.text().await?;
-        if has_own_frontend(spec, &text) {
-            return Ok(found);
-        }
+        let mut found = Bases::default();
         let engine = self.deployer.engine.info().await?;
-        let asks_the_policy = api_of(&engine).is_some_and(|api| api >= ASKS_THE_POLICY);
+        let knows = |first| api_of(&engine).is_some_and(|api| api >= first);
+        let asks_the_policy = knows(ASKS_THE_POLICY);
         // Told to pull, BuildKit would ask a registry for what other components have built, too.
         let pulled_here = pulls && (!asks_the_policy || !images.is_empty());
         let allowed = self.deployer.allowed(self.project);
-        let target = spec.platform.clone().unwrap_or_else(|| engine.platform.clone());
-        let mut settings = Settings { platforms: Some((&engine.platform, &target)), ..Settings::of(spec) };
+        let mut order = self.order(&engine);
         for (name, builder) in spec.built_by_others() {
-            settings.contexts.insert(name.to_string(), images.get(builder).cloned());
+            order.contexts.insert(name.to_string(), images.get(builder).cloned());
         }
         let mut looked_at: BTreeSet<(String, bool)> = BTreeSet::new();
         let last = loop {
-            let now = fetched(&text, &settings).map_err(|(line, why)| self.wrong(line, &why))?;
+            let now = match self.read(&order).await? {
+                DockerfileSays::Fetches(now) => now,
+                DockerfileSays::OwnFrontend | DockerfileSays::Renamed(_) => return Ok(found),
+                DockerfileSays::Wrong { line, why } => return Err(self.wrong(line, &why)),
+                DockerfileSays::Unreadable(why) => return Err(in_component(self.component, why)),
+            };
             let is_new = |named: &&Named| match &named.reference {
                 Some(reference) => !looked_at.contains(&(reference.clone(), named.is_base)),
                 None => true,
@@ -121,8 +130,9 @@ impl Looking<'_> {
                 return Err(self.wrong(named.line, why));
             };
             let wanted = match &named.platform {
-                Some(platform) => platform.as_deref(),
-                None => Some(target.as_str()),
+                Some(Platform::Known(platform)) => Some(platform.as_str()),
+                Some(Platform::Unknown) => None,
+                None => Some(order.target.as_str()),
             };
             let image = if self.is_of_others(reference) {
                 self.build_of_another(named.line, reference, wanted).await?
@@ -144,16 +154,38 @@ impl Looking<'_> {
                 }
                 found.begun_from.push(self.deployer.image_names.begin_from(self.project, reference));
                 let look = look && is_of_engine;
-                self.image(named.line, reference, (look, look && pulls), &allowed, &engine.platform).await?
+                let wants = Wants { look, anew: look && pulls, may_be_another: knows(KNOWS_CONTEXTS) };
+                let (image, instead) = self.image(named.line, reference, wants, &allowed, &engine.platform).await?;
+                found.instead.extend(instead.map(|instead| (reference.clone(), instead)));
+                image
             };
             if let Some(Image { environment, triggers, .. }) = image.filter(|_| named.is_base) {
-                settings.bases.insert(reference.clone(), Base { environment, triggers });
+                order.bases.insert(reference.clone(), Base { environment, triggers });
             }
             looked_at.insert((reference.clone(), named.is_base));
         };
         found.pulled = pulled_here;
         self.refuse_remotes(&allowed, last)?;
         Ok(found)
+    }
+
+    /// What the Dockerfile says, by the project's reader: here a commit and what it builds on are read with what only the build
+    /// knows. One death of the reader may be the host's doing.
+    async fn read(&self, order: &DockerfileOrder) -> Result<DockerfileSays, Setback> {
+        let mut died = 0;
+        loop {
+            match self.reader.dockerfile(&self.request.tree, order).await {
+                Err(ReadError::Died(why)) => {
+                    self.log.line(Some(self.component), &why);
+                    died += 1;
+                    if died == 2 {
+                        let why = format!("what reads its Dockerfile ended twice in the middle of it: {why}");
+                        return Err(in_component(self.component, why));
+                    }
+                }
+                read => return Ok(read?),
+            }
+        }
     }
 
     /// Whether it is the name under which Launchway keeps what another component of the release builds.
@@ -192,15 +224,16 @@ impl Looking<'_> {
         self.wrong(line, &why)
     }
 
-    /// The image as the engine has it, if it has it. `look`: it is pulled where it is not there; `anew`: in any case.
+    /// The image as the engine has it, if it has it; and what is to be begun from instead of what has the name here.
     async fn image(
         &self,
         line: u32,
         reference: &str,
-        (look, anew): (bool, bool),
+        wants: Wants,
         allowed: &Permissions,
         platform: &str,
-    ) -> Result<Option<Image>, Setback> {
+    ) -> Result<(Option<Image>, Option<String>), Setback> {
+        let Wants { look, anew, may_be_another } = wants;
         let Deployer { engine, store, image_names, .. } = self.deployer;
         let is_listed = lists_image(&allowed.images, reference);
         if is_launchways_own(reference) && !is_listed {
@@ -227,20 +260,32 @@ impl Looking<'_> {
         let is_private = came && !is_listed && accounts.is_anothers(self.project, &registry_of(reference));
         let asks = other.is_some() || is_private;
         if !asks && !anew && (there.is_some() || !look) {
-            return Ok(there);
+            return Ok((there, None));
         }
         if !asks && is_listed && there.is_some() {
-            return Ok(there);
+            return Ok((there, None));
+        }
+        let (names, project) = (image_names, self.project);
+        let pulling = Pulling { engine, store: Some(store), names, project, reference, is_listed };
+        if !may_be_another && !pulling.tag_may_move().await? {
+            let whose = other.map(|other| format!(" that was built for project {other}")).unwrap_or_default();
+            let what = format!(
+                "is the name of an image here{whose}, and this engine's builds begin from that, whatever a registry has (Docker Engine 23 or newer is needed)"
+            );
+            return Err(self.anothers(line, reference, &what));
         }
         self.log.line(Some(self.component), &format!("pulling {reference}, which the build begins from"));
         let progress = |text: &str| self.log.line(Some(self.component), text);
-        match engine.pull(reference, self.project, &progress, self.cancel).await {
-            Ok(image) if !fits(&image) => {
+        match pulling.pull(&progress, self.cancel).await {
+            Ok(Pulled { image, .. }) if !fits(&image) => {
                 let why = format!("{reference} is for {}, and this engine is {platform}", image.platform);
                 Err(self.wrong(line, &why))
             }
-            Ok(image) => Ok(Some(image)),
-            Err(error @ (EngineError::Cancelled | EngineError::Unavailable { .. })) => Err(error.into()),
+            Ok(Pulled { image, by_digest }) => Ok((Some(image), by_digest)),
+            Err(PullError::Engine(error @ (EngineError::Cancelled | EngineError::Unavailable { .. }))) => {
+                Err(error.into())
+            }
+            Err(error @ PullError::Store(_)) => Err(error.into()),
             Err(error) => Err(match other {
                 Some(other) => {
                     let what = format!(
@@ -274,6 +319,17 @@ impl Looking<'_> {
         });
         refused.map_or(Ok(()), |problem| Err(in_component(self.component, problem)))
     }
+}
+
+/// How an image is wanted.
+#[derive(Clone, Copy)]
+struct Wants {
+    /// It is looked at before the build, and pulled where it is not there.
+    look: bool,
+    /// It is pulled in any case.
+    anew: bool,
+    /// The build can begin from another image than the one that has the name.
+    may_be_another: bool,
 }
 
 /// `linux/arm64/v8` is for `linux/arm64`.

@@ -150,6 +150,7 @@ impl Deployer {
             project: &project.name,
             cancel: &self.stop,
             most: config.limits.prepare,
+            longest: config.limits.deploy,
         };
         let edge = config.edge.as_ref();
         match checkout::read(project, environment, edge, &release.commit, tree, &answers, &reader).await {

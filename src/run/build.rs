@@ -10,6 +10,8 @@ use super::log::DeploymentLog;
 use super::metrics::Built;
 use super::outlook::Outlook;
 use super::prepare::Prepared;
+use super::pulling::PullError;
+use super::reading::Reader;
 use super::registries::EngineAccounts;
 use super::setback::Setback;
 use crate::build::{BuildError, BuildLimits, BuildLine, BuildLineKind, BuildRequest, Limited, Sources};
@@ -104,7 +106,7 @@ pub async fn build(
             let urgency = Urgency { path, priority, goes_back: deployment.trigger == Trigger::Rollback };
             let job = Job::new(deployer, deployment, prepared, (&name, &begun, &builders), log, &stop)?;
             // In this order, whichever task is the first to run.
-            let asked = deployer.build_slots.ask(urgency);
+            let asked = deployer.build_slots.ask(&deployment.project, urgency, deployer.config().projects.len());
             building.spawn(async move {
                 let result = contained(job.run(asked)).await;
                 (name, result.unwrap_or_else(|broke| Err(Setback::host(broke))))
@@ -215,9 +217,11 @@ async fn missing(
                 log.line(Some(name), &format!("pulling {reference} again: the engine lost {pinned}"));
                 let progress = |line: &str| log.line(Some(name), line);
                 let work = deployer.works.begin(deployment.id, Some(name), WorkKind::Pull, pinned);
+                // By its digest, or an id, which no registry has: no name is moved by it.
                 let pulled = deployer.engine.pull(pinned, &deployment.project, &progress, cancel).await;
+                let pulled = pulled.map_err(PullError::from);
                 work.ended(outcome_of(&pulled));
-                pulled?
+                pulled.map_err(Setback::from)?
             }
         };
         if noted.is_none_or(|noted| noted.image_id != image.id) {
@@ -245,10 +249,10 @@ pub fn in_component(name: &ComponentName, error: impl std::fmt::Display) -> Setb
 }
 
 /// How a pull ended.
-pub fn outcome_of<T>(pulled: &Result<T, EngineError>) -> WorkOutcome {
+pub fn outcome_of<T>(pulled: &Result<T, PullError>) -> WorkOutcome {
     match pulled {
         Ok(_) => WorkOutcome::Done,
-        Err(EngineError::Cancelled) => WorkOutcome::Cancelled,
+        Err(PullError::Engine(EngineError::Cancelled)) => WorkOutcome::Cancelled,
         Err(_) => WorkOutcome::Failed,
     }
 }
@@ -401,6 +405,7 @@ impl Job {
             mask: log.mask(),
             pull: anew,
             pulled: false,
+            instead: BTreeMap::new(),
             no_cache: anew,
             limits: None,
             cancel: stop.clone(),
@@ -439,12 +444,21 @@ impl Job {
     }
 
     fn looking(&self) -> Looking<'_> {
+        let config = self.deployer.config();
+        let limits = &config.limits;
         Looking {
             deployer: &self.deployer,
             project: &self.release.project,
             component: &self.name,
             request: &self.request,
             builders: &self.builders,
+            reader: Reader {
+                readers: Some(&self.deployer.readers),
+                project: &self.release.project,
+                cancel: &self.stop,
+                most: limits.prepare,
+                longest: limits.deploy,
+            },
             log: &self.log,
             cancel: &self.stop,
         }
@@ -452,7 +466,7 @@ impl Job {
 
     async fn bases(&self) -> Result<Bases, Setback> {
         match self.goes_back {
-            true => Ok(Bases { begun_from: Vec::new(), pulled: false }),
+            true => Ok(Bases::default()),
             false => self.looking().look().await,
         }
     }
@@ -474,6 +488,7 @@ impl Job {
         }
         let bases = self.bases().await?;
         self.request.pulled = bases.pulled;
+        self.request.instead.clone_from(&bases.instead);
         self.log.line(Some(&self.name), &format!("building {}", self.request.tag));
         let start = Instant::now();
         self.begun.note(&self.name, start);

@@ -4,6 +4,7 @@ use super::deployer::{Deployer, now_ms};
 use super::executor::StepError;
 use super::log::DeploymentLog;
 use super::measures::{Asked, Measures};
+use super::promised::LentSlot;
 use super::requests::Refusal;
 use super::traffic::EdgeOf;
 use crate::config::{Environment, Project};
@@ -13,7 +14,7 @@ use crate::plan::verdict::{Baseline, Conclusion, Counts, Decision, Interval, Jud
 use crate::plan::{Hold, Target};
 use crate::report::texts::Situation;
 use crate::store::Action;
-use crate::store::{CanaryRecord, Deployment};
+use crate::store::{CanaryRecord, Deployment, Trigger};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,6 +43,15 @@ pub struct Canaries {
     hurry: CancellationToken,
     /// The last verdict on each canary, as a sentence.
     told: Arc<Mutex<BTreeMap<ComponentName, String>>>,
+    lending: Arc<Mutex<Lending>>,
+}
+
+/// The deployment's slot, which somebody else may have while its canaries are held: that takes as long as the repository
+/// says, or until somebody comes to promote them.
+#[derive(Default)]
+struct Lending {
+    held: usize,
+    lent: Option<LentSlot>,
 }
 
 /// The edge's sums of both releases at a moment.
@@ -66,8 +76,8 @@ impl Canaries {
         log: DeploymentLog,
         hurry: CancellationToken,
     ) -> Self {
-        let (held_ms, told) = Default::default();
-        Self { deployer, deployment, project, environment, log, held_ms, hurry, told }
+        let (held_ms, told, lending) = Default::default();
+        Self { deployer, deployment, project, environment, log, held_ms, hurry, told, lending }
     }
 
     /// The last verdict on each canary, as a sentence.
@@ -81,8 +91,43 @@ impl Canaries {
         self.held_ms.fetch_add(time.as_millis() as u64, Ordering::Relaxed);
     }
 
-    /// Waits until the hold is over and the new release as good; what it took is told.
+    /// Waits until the hold is over and the new release as good; what it took is told. Meanwhile the deployment lends its slot.
     pub async fn hold(&self, hold: &Hold, edge: &EdgeOf, cancel: &CancellationToken) -> Result<Outcome, StepError> {
+        self.lend();
+        let held = self.watch(hold, edge, cancel).await;
+        let since = Instant::now();
+        let is_back = self.take_back(held.is_ok(), cancel).await;
+        self.let_pass(since.elapsed());
+        match is_back {
+            true => held,
+            false => Err(EngineError::Cancelled.into()),
+        }
+    }
+
+    fn lend(&self) {
+        let mut lending = self.lending.lock().unwrap_or_else(PoisonError::into_inner);
+        lending.held += 1;
+        // A rollback has none to lend.
+        if self.deployment.trigger != Trigger::Rollback {
+            lending.lent.get_or_insert_with(|| LentSlot::new(&self.deployer));
+        }
+    }
+
+    /// Takes the slot back with the last canary that was held, unless the deployment goes back, which needs none. Whether it
+    /// was before the cancellation.
+    async fn take_back(&self, goes_on: bool, cancel: &CancellationToken) -> bool {
+        let lent = {
+            let mut lending = self.lending.lock().unwrap_or_else(PoisonError::into_inner);
+            lending.held -= 1;
+            if lending.held > 0 || !goes_on { None } else { lending.lent.take() }
+        };
+        match lent {
+            Some(lent) => LentSlot::take_back(lent, cancel).await,
+            None => true,
+        }
+    }
+
+    async fn watch(&self, hold: &Hold, edge: &EdgeOf, cancel: &CancellationToken) -> Result<Outcome, StepError> {
         let (mut judge, mut elapsed) = self.taken_up(hold).await?;
         let look_every = LOOK_EVERY.min(hold.time / 4).max(LISTEN_EVERY);
         let measures = self.measures(hold);

@@ -13,6 +13,7 @@ use crate::source::{
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub struct Checkout {
@@ -137,7 +138,7 @@ pub async fn read(
     answers: &Answers,
     reader: &Reader<'_>,
 ) -> Result<Result<Reading, Vec<Problem>>, ReadError> {
-    let order = match order(project, environment, commit) {
+    let order = match order(project, environment, commit, reader.longest) {
         Ok(order) => order,
         Err(problems) => return Ok(Err(problems)),
     };
@@ -161,7 +162,12 @@ pub async fn read(
 }
 
 /// What is to be read of a commit for an environment.
-fn order(project: &Project, environment: &Environment, commit: &CommitId) -> Result<ReadOrder, Vec<Problem>> {
+fn order(
+    project: &Project,
+    environment: &Environment,
+    commit: &CommitId,
+    longest: Duration,
+) -> Result<ReadOrder, Vec<Problem>> {
     let mut files = Vec::new();
     for file in &environment.compose {
         files.push(project.path.join(file.as_str()).map_err(|error| {
@@ -182,6 +188,7 @@ fn order(project: &Project, environment: &Environment, commit: &CommitId) -> Res
         secret_values: environment.secrets.values().cloned().collect(),
         outside_files: outside_files(environment)?,
         allowed: Permissions { binds: environment.binds.clone(), ..project.allow.clone() },
+        longest,
     })
 }
 

@@ -28,13 +28,15 @@ pub fn contained<'w, T: 'w>(
 ) -> impl Future<Output = Result<T, Broke>> + Send + 'w {
     // Boxed before it is waited for: a deployment's whole flow would be moved from stack to stack otherwise.
     let work = work.boxed();
-    async move {
-        AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| Broke(last_words(panic.as_ref()).to_string()))
-    }
+    async move { AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| Broke(last_words(panic.as_ref()).to_string())) }
 }
 
 /// Carries work out that goes on until the process ends, and begins it anew where it broke off.
-pub async fn going_on<W: Future<Output = ()> + Send>(stop: CancellationToken, what: &'static str, begin: impl Fn() -> W) {
+pub async fn going_on<W: Future<Output = ()> + Send>(
+    stop: CancellationToken,
+    what: &'static str,
+    begin: impl Fn() -> W,
+) {
     while let Err(broke) = contained(begin()).await {
         tracing::error!(error = %broke, "{what}: it broke off, and begins again");
         tokio::select! {

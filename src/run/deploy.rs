@@ -84,7 +84,8 @@ impl Convergence<'_> {
                 }
             }
             if let Some(canaries) = &self.canaries {
-                canaries.let_pass(paused_time(&plan));
+                // More than that a commit may not ask for, see `prepare`; an older release may have.
+                canaries.let_pass(paused_time(&plan).min(self.deployer.config().limits.deploy));
             }
             match self.execute(&plan, &[Phase::Prepare, Phase::Deploy], deploying, self.cancel).await {
                 Ok(()) => {
@@ -158,7 +159,7 @@ impl Convergence<'_> {
         // Replicas finish what they have first.
         let drains = self.wanted.release.iter().flat_map(|release| release.stack.components.values());
         let drain = drains.filter_map(|component| component.settings.drain).max().unwrap_or_default();
-        let time = CLEAN + drain;
+        let time = CLEAN + drain.min(self.deployer.config().limits.deploy);
         let limit = Limit { what: "removing what is old", time, rest: Duration::from_secs(3) };
         if let Err(error) = within(limit, &stop, cleaned).await {
             self.log
@@ -166,13 +167,18 @@ impl Convergence<'_> {
         }
     }
 
-    /// Networks that the release no longer names. One that a container uses stays for as long.
+    /// Networks that the release no longer names; all of them where nothing is live, so that commits which never go live leave
+    /// none behind. One that a container uses stays for as long.
     async fn take_networks_away(&self, stop: &CancellationToken) -> Result<(), Setback> {
-        let Some(release) = self.wanted.release else { return Ok(()) };
         let observed = self.patience(stop).observe(self.project, self.environment).await?;
-        for name in left_networks(release, &observed) {
+        let place = (&self.project.name, &self.environment.name);
+        for name in left_networks(place, self.wanted.release, &observed) {
             if self.deployer.engine.remove_network(&name).await? {
-                self.log.line(None, &format!("network {name}: removed, release {} does not name it", release.id));
+                let why = match self.wanted.release {
+                    Some(release) => format!("release {} does not name it", release.id),
+                    None => "nothing is live".to_string(),
+                };
+                self.log.line(None, &format!("network {name}: removed, {why}"));
             }
         }
         Ok(())

@@ -24,10 +24,10 @@ pub fn failpoint(name: &str) {
     let _ = fail::eval(name, |_| std::process::abort());
 }
 
-/// What a repository of a test makes its reader do, by its file `test-reader`: no input is known that does.
+/// What a repository of a test makes its reader do, by this file of it: no input is known that does.
 #[cfg(feature = "failpoints")]
-pub fn reading(tree: &dyn crate::model::Tree) {
-    let Ok(path) = crate::model::RepoPath::new("test-reader") else { return };
+pub fn reading(tree: &dyn crate::model::Tree, file: &str) {
+    let Ok(path) = crate::model::RepoPath::new(file) else { return };
     let Ok(bytes) = tree.read(&path) else { return };
     match String::from_utf8_lossy(&bytes).trim() {
         "overflow" => drop(deeper(0)),
@@ -53,7 +53,7 @@ fn deeper(depth: u64) -> [u64; 64] {
 }
 
 #[cfg(not(feature = "failpoints"))]
-pub fn reading(_tree: &dyn crate::model::Tree) {}
+pub fn reading(_tree: &dyn crate::model::Tree, _file: &str) {}
 
 #[cfg(not(feature = "failpoints"))]
 pub fn set_up() {}

@@ -207,11 +207,7 @@ impl Flow {
 
         let bake = match replaced.is_empty() {
             true => Duration::ZERO,
-            // A commit cannot hold a slot of everybody's for longer than a deployment may take.
-            false => match environment.bake {
-                Some(bake) => bake,
-                None => prepared.release.stack.settings.bake.unwrap_or(monitor::BAKE).min(limits.deploy),
-            },
+            false => monitor::bake(environment.bake, prepared.release.stack.settings.bake, limits.deploy),
         };
         self.enter(Stage::Monitor, Transition::Monitor, &Situation::Monitoring { left: bake }).await?;
         let work = monitor::watch(&convergence, &replaced, bake, &self.control.hurry);

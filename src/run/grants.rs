@@ -4,7 +4,7 @@ use super::deployer::Deployer;
 use crate::model::{EdgeAddress, Observed, Problem, Release};
 use crate::plan::grants::{Grantee, Grants};
 use crate::plan::neighbours::clashes;
-use crate::plan::{externals, hosts, shared_names};
+use crate::plan::{externals, hosts, networks, shared_names};
 use crate::store::StoreError;
 use std::collections::BTreeSet;
 use url::Url;
@@ -17,12 +17,24 @@ impl Deployer {
         live: Option<&Release>,
         observed: &Observed,
     ) -> Result<Vec<Problem>, StoreError> {
-        let (grants, others) = (self.grants(release), self.others(release).await?);
+        self.refused_beside(release, live, &self.others(release).await?, observed).await
+    }
+
+    /// The same beside what [`Self::others`] found.
+    pub(super) async fn refused_beside(
+        &self,
+        release: &Release,
+        live: Option<&Release>,
+        others: &[Release],
+        observed: &Observed,
+    ) -> Result<Vec<Problem>, StoreError> {
+        let grants = self.grants(release);
         let mut kept = self.store.kept_volumes(&release.project, &release.environment).await?;
         kept.extend(self.kept(release, live, observed));
         let mut problems = externals::refused(release, observed, &grants, &kept);
-        problems.extend(hosts::refused(release, &others, &grants));
-        problems.extend(shared_names::refused(release, &others, &grants.allow));
+        problems.extend(hosts::refused(release, others, &grants));
+        problems.extend(networks::refused(release, others, observed, &grants));
+        problems.extend(shared_names::refused(release, others, &grants.allow));
         Ok(problems)
     }
 
@@ -32,15 +44,14 @@ impl Deployer {
     }
 
     /// What two environments would both take, whichever way the deployment goes.
-    pub async fn met(&self, release: &Release) -> Result<Vec<Problem>, StoreError> {
+    pub(super) fn met(&self, release: &Release, others: &[Release]) -> Vec<Problem> {
         let shared_paths = self.grants(release).allow.shared_paths;
-        let others = self.others(release).await?;
-        Ok(others.iter().flat_map(|other| clashes(release, other, &shared_paths)).collect())
+        others.iter().flat_map(|other| clashes(release, other, &shared_paths)).collect()
     }
 
     /// Releases that other environments of launchway.toml have or are about to have. What still runs of an environment that
     /// is no longer there, only the engine knows.
-    async fn others(&self, release: &Release) -> Result<Vec<Release>, StoreError> {
+    pub(super) async fn others(&self, release: &Release) -> Result<Vec<Release>, StoreError> {
         let config = self.config();
         let is_set = |other: &Release| {
             let project = config.projects.get(&other.project);

@@ -8,6 +8,7 @@ use super::hook_process::{Fitness, HookEnd, HookRun, fitness};
 use super::lanes::Lanes;
 use super::log::DeploymentLog;
 use crate::model::{DeploymentId, EnvironmentName, LifecycleEvent, Mask, ProjectName, Stage, plain_json, plain_line};
+use crate::plan::shares::Shares;
 use crate::store::{Deployment, HookOutcome, StoreError, WaitingHook};
 use anyhow::Context;
 use jiff::Timestamp;
@@ -50,10 +51,14 @@ async fn begin_telling(
     for hook in deployer.store.waiting_hooks().await? {
         by_place.entry((hook.project.clone(), hook.environment.clone())).or_default().push(hook);
     }
-    for (place, hooks) in by_place {
-        if telling.len() < AT_ONCE && !telling.is_busy(&place) {
-            telling.begin(place, tell_in_order(deployer.clone(), hooks));
-        }
+    by_place.retain(|place, _| !telling.is_busy(place));
+    // What waits for longest goes first.
+    let mut waiting: Vec<_> = by_place.into_iter().collect();
+    waiting.sort_by_key(|(_, hooks)| hooks.iter().map(|hook| hook.deployment).min());
+    let mut shares = Shares::new(AT_ONCE, deployer.config().projects.len());
+    telling.busy().for_each(|(project, _)| shares.take(project));
+    for (place, hooks) in shares.give(waiting.into_iter().map(|(place, hooks)| (place.0.clone(), (place, hooks)))) {
+        telling.begin(place, tell_in_order(deployer.clone(), hooks));
     }
     Ok(())
 }

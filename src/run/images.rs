@@ -1,8 +1,9 @@
 //! Which image each component of a release has, so that a release that is put back is the same bytes.
 
 use super::build::{in_component, outcome_of};
-use super::image_names::built_for_another;
+use super::image_names::{ImageNames, built_for_another};
 use super::log::DeploymentLog;
+use super::pulling::{PullError, Pulled, Pulling, is_named, name_of};
 use super::reading::{Build, Reader};
 use super::setback::Setback;
 use super::works::{Begun, Works};
@@ -10,8 +11,7 @@ use crate::build::ContentKeys;
 use crate::engine::{Engine, Image};
 use crate::model::{
     Component, ComponentName, ContentKey, DeploymentId, Fingerprint, ImageIdentity, Problem, ProjectName, PullPolicy,
-    RegistryAccounts, Release, ReleasePart, Stack, Tree, WorkKind, full_image_name, image_repository, label,
-    lists_image,
+    RegistryAccounts, Release, ReleasePart, Stack, Tree, WorkKind, full_image_name, label, lists_image,
 };
 use crate::plan::fingerprint::{carry_over, fingerprint};
 use crate::plan::order::levels;
@@ -60,6 +60,7 @@ pub enum Resolve<'a> {
     /// As the engine has it; what it does not have is pulled, which is noted in the record of work where there is one.
     Pull {
         engine: &'a Arc<dyn Engine>,
+        names: &'a ImageNames,
         works: Option<&'a Works>,
         log: &'a DeploymentLog,
         cancel: &'a CancellationToken,
@@ -298,16 +299,20 @@ async fn pulled(settling: &Settling<'_>, component: &Component) -> Result<ImageI
             return Err(Setback::Commit { component: Some(component.name.clone()), why, last_lines: Vec::new() });
         }
         _ => match settling.resolve {
-            Resolve::Pull { engine, works, log, cancel } => {
+            Resolve::Pull { engine, names, works, log, cancel } => {
                 let (by, name) = (settling.anew.by, Some(&component.name));
                 let work = works.map(|works| works.begin(by, name, WorkKind::Pull, &reference));
-                let pulling = (settling.project, component);
-                let pulled = pull(engine, log, cancel, pulling, &reference, work).await;
-                match pulled {
+                let (store, project) = (settling.anew.store, settling.project);
+                let pulling = Pulling { engine, store, names, project, reference: &reference, is_listed };
+                match pull(&pulling, &component.name, (log, cancel), work).await {
                     Err(error @ Setback::Commit { .. }) if other.is_some() => {
                         return Err(others(&format!(", and no registry gives one ({error})")));
                     }
-                    pulled => pulled?,
+                    Err(error) => return Err(error),
+                    Ok(Pulled { by_digest: Some(pinned), .. }) => {
+                        return Ok(ImageIdentity::Pulled { reference, pinned });
+                    }
+                    Ok(Pulled { image, by_digest: None }) => image,
                 }
             }
             Resolve::Look { to_pull, .. } => {
@@ -322,24 +327,25 @@ async fn pulled(settling: &Settling<'_>, component: &Component) -> Result<ImageI
 }
 
 async fn pull(
-    engine: &Arc<dyn Engine>,
-    log: &DeploymentLog,
-    cancel: &CancellationToken,
-    (project, component): (&ProjectName, &Component),
-    reference: &str,
+    pulling: &Pulling<'_>,
+    component: &ComponentName,
+    (log, cancel): (&DeploymentLog, &CancellationToken),
     work: Option<Begun>,
-) -> Result<Image, Setback> {
-    log.line(Some(&component.name), &format!("pulling {reference}"));
-    let log = log.clone();
-    let name = component.name.clone();
+) -> Result<Pulled, Setback> {
+    log.line(Some(component), &format!("pulling {}", pulling.reference));
+    let (log, name) = (log.clone(), component.clone());
     let progress = move |line: &str| log.line(Some(&name), line);
-    let pulled = engine.pull(reference, project, &progress, cancel).await;
+    let pulled = pulling.pull(&progress, cancel).await;
     if let Some(work) = work {
         work.ended(outcome_of(&pulled));
     }
-    pulled.map_err(|error| match Setback::from(error) {
-        Setback::Host { why } => in_component(&component.name, why),
-        other => other,
+    pulled.map_err(|error| match error {
+        // What the registry says is about what the commit names.
+        PullError::Engine(error) => match Setback::from(error) {
+            Setback::Host { why } => in_component(component, why),
+            other => other,
+        },
+        error @ PullError::Store(_) => error.into(),
     })
 }
 
@@ -350,12 +356,7 @@ pub fn registry_of(reference: &str) -> String {
 
 /// By digest where the registry gave one, so that it can be pulled again; else by the engine's own id.
 fn pin(reference: &str, image: &Image) -> String {
-    let name = reference.split('@').next().unwrap_or(reference);
-    // A tag follows the last slash; a colon before that is a registry's port.
-    let name = match name.rfind(':') {
-        Some(colon) if colon > name.rfind('/').unwrap_or(0) => &name[..colon],
-        _ => name,
-    };
+    let name = name_of(reference);
     let of_this_name = image.repo_digests.iter().find(|digest| {
         let repository = digest.split('@').next().unwrap_or_default();
         repository == name
@@ -379,15 +380,3 @@ pub fn says_it_is(image: &Image, wanted: &ImageIdentity) -> bool {
 
 #[cfg(test)]
 mod tests;
-
-/// The engine also finds an image by its id, or by the beginning of it, and so anybody's: only a name of it counts.
-fn is_named(image: &Image, reference: &str) -> bool {
-    let (wanted, repository) = (full_image_name(reference), image_repository(reference));
-    let has_tag = image.tags.iter().any(|tag| full_image_name(tag) == wanted);
-    // By digest; the tag beside it says nothing more.
-    has_tag
-        || reference.split_once('@').is_some_and(|(_, digest)| {
-            let is_it = |held: &String| image_repository(held) == repository && held.ends_with(digest);
-            image.repo_digests.iter().any(is_it)
-        })
-}

@@ -19,6 +19,11 @@ impl<K: PartialEq> Lanes<K> {
         self.keys.values().any(|busy| busy == key)
     }
 
+    /// What is kept busy.
+    pub fn busy(&self) -> impl Iterator<Item = &K> {
+        self.keys.values()
+    }
+
     pub fn len(&self) -> usize {
         self.keys.len()
     }

@@ -6,10 +6,14 @@ use crate::model::{ComponentName, DeploymentId, Mask, Stage};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// No line is longer: build tools draw progress bars without an end.
 const LONGEST_LINE: usize = 4_000;
+/// What components say (builds, release commands, apps) is kept as far as this, in bytes of the file: whoever writes a repository
+/// writes it, without an end if he likes, and the store is on the same disk. What Launchway says itself is always kept.
+const MOST_OF_COMPONENTS: u64 = 64 << 20;
 
 /// Where deployments' logs lie: `<data>/logs/<id>.log`.
 #[derive(Clone)]
@@ -30,8 +34,14 @@ impl Logs {
 
     /// Opens a deployment's log to go on where it ends.
     pub fn open(&self, id: DeploymentId, mask: Mask) -> std::io::Result<DeploymentLog> {
+        self.open_with(id, mask, MOST_OF_COMPONENTS)
+    }
+
+    fn open_with(&self, id: DeploymentId, mask: Mask, most: u64) -> std::io::Result<DeploymentLog> {
         let file = File::options().create(true).append(true).open(self.path(id))?;
-        let inner = Inner { file: Mutex::new(file), mask: RwLock::new(mask), stage: Mutex::new(Stage::Prepare) };
+        let written = AtomicU64::new(file.metadata()?.len());
+        let (mask, stage) = (RwLock::new(mask), Mutex::new(Stage::Prepare));
+        let inner = Inner { file: Mutex::new(file), mask, stage, written, most };
         Ok(DeploymentLog { inner: Arc::new(inner) })
     }
 
@@ -97,6 +107,9 @@ struct Inner {
     file: Mutex<File>,
     mask: RwLock<Mask>,
     stage: Mutex<Stage>,
+    /// How large the file is, as far as this process knows.
+    written: AtomicU64,
+    most: u64,
 }
 
 impl DeploymentLog {
@@ -123,7 +136,21 @@ impl DeploymentLog {
 
     /// Writes one line for each line of the text, without what a terminal would obey.
     pub fn line(&self, component: Option<&ComponentName>, text: &str) {
-        let text = self.masked(text);
+        let Inner { written, most, .. } = &*self.inner;
+        if component.is_some() && written.load(Ordering::Relaxed) >= *most {
+            return;
+        }
+        let lines = self.stamped(component, &self.masked(text));
+        let length = lines.len() as u64;
+        let before = written.fetch_add(length, Ordering::Relaxed);
+        self.append(&lines);
+        if component.is_some() && before < *most && before + length >= *most {
+            let why = format!("the log has {} bytes: no more of what components say is kept", before + length);
+            self.append(&self.stamped(None, &why));
+        }
+    }
+
+    fn stamped(&self, component: Option<&ComponentName>, text: &str) -> String {
         let stage = *lock(&self.inner.stage);
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
         let component = component.map_or("-", ComponentName::as_str);
@@ -132,6 +159,10 @@ impl DeploymentLog {
             let line: String = line.chars().take(LONGEST_LINE).collect();
             lines.push_str(&format!("{now} {:<7} {component} {line}\n", stage.word()));
         }
+        lines
+    }
+
+    fn append(&self, lines: &str) {
         // A full disk must not stop a deployment; the store still has its states.
         if let Err(error) = lock(&self.inner.file).write_all(lines.as_bytes()) {
             tracing::warn!(error = %error, "A line of a deployment's log could not be written");
@@ -181,5 +212,24 @@ mod tests {
             assert!(last.ends_with("two\n") && !last.contains("one") && cut, "{most}: {last}");
         }
         assert_eq!(logs.tail(DeploymentId(1), line - 1).unwrap(), (String::new(), true));
+    }
+
+    #[test]
+    fn what_components_say_without_an_end_fills_no_disk_and_launchways_own_words_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = Logs::new(folder.path()).unwrap();
+        let api = ComponentName::new("api").ok();
+        for _ in 0..2 {
+            // Opened again, it goes on where it was.
+            let log = logs.open_with(DeploymentId(1), Mask::default(), 1_000).unwrap();
+            for _ in 0..1_000 {
+                log.line(api.as_ref(), "yes");
+            }
+            log.line(None, "the build failed");
+        }
+        let (all, _) = logs.read(DeploymentId(1), 0, 1 << 20).unwrap();
+        assert!((1_000..1_500).contains(&all.len()), "{all}");
+        assert_eq!(all.matches("no more of what components say is kept").count(), 1, "{all}");
+        assert_eq!(all.matches("the build failed").count(), 2, "{all}");
     }
 }

@@ -10,8 +10,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Watched this long where nothing else is said.
-pub const BAKE: Duration = Duration::from_secs(30);
+const BAKE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long it is watched: as launchway.toml has it, else as the commit has it. A commit cannot hold a slot of everybody's for
+/// longer than a deployment may take (`longest`), whatever an earlier version let it say.
+pub fn bake(set: Option<Duration>, asked: Option<Duration>, longest: Duration) -> Duration {
+    set.unwrap_or_else(|| asked.unwrap_or(BAKE).min(longest))
+}
 
 /// Watches the replaced components until `bake` is over, or somebody is in a hurry. Jobs have ended and are not watched.
 /// Returns the verdict on each that the edge leads to, as a sentence.
@@ -119,5 +125,19 @@ fn what_is_wrong(container: &ObservedContainer, restarts_before: u64) -> Option<
         _ if container.restart_count > restarts_before => Some("was restarted by the engine".into()),
         _ if container.health == Health::Unhealthy => Some("became unhealthy".into()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_bakes_no_longer_than_a_deployment_may_take_but_the_settings_may() {
+        let (hour, years) = (Duration::from_secs(3600), Duration::from_secs(9_000_000_000));
+        assert_eq!(bake(None, None, hour), BAKE);
+        assert_eq!(bake(None, Some(Duration::from_secs(60)), hour), Duration::from_secs(60));
+        assert_eq!(bake(None, Some(years), hour), hour);
+        assert_eq!(bake(Some(2 * hour), Some(Duration::ZERO), hour), 2 * hour);
     }
 }

@@ -22,7 +22,7 @@ use crate::plan::Plan;
 use crate::plan::changes::{Candidate, ChangeKind, ComponentChange, changes};
 use crate::plan::container::content_volumes;
 use crate::plan::converge::release_commands::due;
-use crate::plan::converge::{Goal, Wanted, converge, without_ipv6};
+use crate::plan::converge::{Goal, Wanted, converge, pauses_fit, without_ipv6};
 use crate::plan::fingerprint::{accepted, carry_over};
 use crate::plan::taking_over::taken_over;
 use crate::plan::unnamed::Unnamed;
@@ -30,6 +30,7 @@ use crate::store::{Deployment, NewRelease};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// All that the later stages work with.
@@ -103,6 +104,10 @@ pub async fn prepare(
     if let Err(error) = deployer.mirrors.keep(&project.name, &release.commit) {
         log.line(None, &format!("the commit may be lost when its branch is forced: {error}"));
     }
+    // What is compared and planned was written by a stranger. Noting the plan takes the mark away.
+    if set_aside::can_be(deployment) {
+        deployer.store.begin_reading(deployment.id).await?;
+    }
     let old_tree = previous.as_ref().and_then(|old| deployer.mirrors.tree(&project.name, &old.commit).ok());
     let live = previous.as_ref().map(|old| (old, old_tree.as_ref().map(|tree| tree as &dyn Tree)));
     let candidate = Candidate { stack: &release.stack, parts: &release.parts, tree: tree.as_deref() };
@@ -110,13 +115,10 @@ pub async fn prepare(
     let accepted = accepted(previous.as_ref(), &release);
     let mut prepared = Prepared { release, previous, tree, accepted, changes, plan: Plan::default() };
     let observed = Patience { deployer, log, cancel }.observe(project, environment).await?;
-    // What is planned was written by a stranger. Noting the plan takes the mark away.
-    if set_aside::can_be(deployment) {
-        deployer.store.begin_reading(deployment.id).await?;
-    }
+    let longest = deployer.config().limits.deploy;
     let unnamed = deployer.unnamed(&prepared.release, &observed, prepared.previous.as_ref()).await?;
     let answered = ask(deployer, deployment, &prepared, &observed, &unnamed).await?;
-    let drawn_up = plan_text(&prepared, deployment, (&observed, unnamed), &answered.lines);
+    let drawn_up = plan_text(&prepared, deployment, (&observed, unnamed), &answered.lines, longest);
     let (plan, text) = match drawn_up {
         Ok(drawn_up) if answered.problems.is_empty() => drawn_up,
         drawn_up => {
@@ -225,9 +227,11 @@ async fn claim(
     log: &DeploymentLog,
 ) -> Result<(), Setback> {
     let _one_at_a_time = deployer.claiming.lock().await;
-    let mut problems = deployer.met(&prepared.release).await?;
+    let (release, others) = (&prepared.release, deployer.others(&prepared.release).await?);
+    let mut problems = deployer.met(release, &others);
     if goal(deployment) == Goal::Deploy {
-        problems.extend(deployer.refused(&prepared.release, prepared.previous.as_ref(), observed).await?);
+        let previous = prepared.previous.as_ref();
+        problems.extend(deployer.refused_beside(release, previous, &others, observed).await?);
     }
     if !problems.is_empty() {
         return Err(logged(log, problems));
@@ -367,8 +371,8 @@ impl Making<'_> {
         let Self { deployer, deployment, project, environment, tree, log, cancel } = *self;
         let config = deployer.config();
         let edge = config.edge.as_ref();
-        let most = config.limits.prepare;
-        let reader = Reader { readers: Some(&deployer.readers), project: &project.name, cancel, most };
+        let (most, longest) = (config.limits.prepare, config.limits.deploy);
+        let reader = Reader { readers: Some(&deployer.readers), project: &project.name, cancel, most, longest };
         let (commit, tree_of_it) = (&deployment.commit, tree.clone());
         deployer.store.begin_reading(deployment.id).await?;
         let reading = checkout::read(project, environment, edge, commit, tree_of_it, answers, &reader).await;
@@ -380,7 +384,8 @@ impl Making<'_> {
             deployer.make_room_to_pull(deployment, &stack, log).await?;
         }
         let platform = deployer.engine.info().await?.platform;
-        let resolve = images::Resolve::Pull { engine: &deployer.engine, works: Some(&deployer.works), log, cancel };
+        let (engine, names, works) = (&deployer.engine, &deployer.image_names, Some(&deployer.works));
+        let resolve = images::Resolve::Pull { engine, names, works, log, cancel };
         let settling = Settling {
             project: &project.name,
             stack: &stack,
@@ -417,6 +422,7 @@ fn plan_text(
     deployment: &Deployment,
     (observed, unnamed): (&Observed, Unnamed),
     storage: &[String],
+    longest: Duration,
 ) -> Result<(Plan, String), Vec<Problem>> {
     let wanted = Wanted {
         release: Some(&prepared.release),
@@ -433,6 +439,7 @@ fn plan_text(
         let count = plan.steps.len();
         let few = budgets::STEPS.check(count as u64, format_args!("a plan of {count} steps"));
         few.map_err(|error| vec![Problem::error(None, "services", error.to_string())])?;
+        pauses_fit(&plan, longest).map_err(|problem| vec![problem])?;
     }
     let mut text = format!("release {} of commit {}\n", prepared.release.id, prepared.release.commit.short());
     for change in &prepared.changes {

@@ -97,7 +97,13 @@ pub async fn compare(
         traffic_past: None,
         known: None,
         accounts: &RegistryAccounts::default(),
-        reader: Reader { readers: None, project: &project.name, cancel: &never, most: Duration::MAX },
+        reader: Reader {
+            readers: None,
+            project: &project.name,
+            cancel: &never,
+            most: Duration::MAX,
+            longest: Duration::MAX,
+        },
     };
     let nothing = Answers::new();
     let old = match old {
@@ -118,7 +124,8 @@ pub async fn read_tree(
     tree: Arc<dyn Tree>,
 ) -> anyhow::Result<Result<Reading, Vec<Problem>>> {
     let never = CancellationToken::new();
-    let reader = Reader { readers: None, project: &project.name, cancel: &never, most: Duration::MAX };
+    let reader =
+        Reader { readers: None, project: &project.name, cancel: &never, most: Duration::MAX, longest: Duration::MAX };
     // Only a server knows the commit; whatever stands here is as good as another one.
     let commit = CommitId::new("0".repeat(40)).map_err(|error| anyhow::anyhow!("{error}"))?;
     Ok(read(project, environment, edge, &commit, tree, &Answers::new(), &reader).await?)
@@ -158,6 +165,7 @@ impl Deployer {
                 project: &project.name,
                 cancel: &self.stop,
                 most: config.limits.prepare,
+                longest: config.limits.deploy,
             },
         };
         let Checkout { tree, commit: commit_info } =
@@ -237,8 +245,9 @@ impl Deployer {
             found: Vec::new(),
             unnamed,
         };
-        let mut problems = self.met(&release).await?;
-        problems.extend(self.refused(&release, live, &observed).await?);
+        let others = self.others(&release).await?;
+        let mut problems = self.met(&release, &others);
+        problems.extend(self.refused_beside(&release, live, &others, &observed).await?);
         if !problems.is_empty() {
             return Err(refused(problems));
         }

@@ -4,12 +4,12 @@
 
 use super::deployer::{Deployer, Place};
 use crate::engine::{ContainerUse, HostLoad};
-use crate::model::{DeploymentId, DeploymentState, Release, ReleaseId, label};
+use crate::model::{DeploymentId, DeploymentState, ProjectName, Release, ReleaseId, label};
 use crate::plan::admission::line::Waits;
 use crate::plan::admission::{Amount, Host, Taken};
 use crate::store::Deployment;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 /// Who was let in, and has not started all of it yet.
 #[derive(Default)]
 pub struct Admissions {
-    booked: Mutex<BTreeMap<DeploymentId, Amount>>,
+    booked: Mutex<BTreeMap<DeploymentId, Booked>>,
     line: Mutex<BTreeMap<DeploymentId, Standing>>,
     /// One decides after the other: what one takes the next one sees.
     pub(super) deciding: tokio::sync::Mutex<()>,
@@ -46,7 +46,7 @@ impl Admissions {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn booked(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeploymentId, Amount>> {
+    fn booked(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeploymentId, Booked>> {
         self.booked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -58,6 +58,12 @@ impl Admissions {
             tracing::warn!("{message}");
         }
     }
+}
+
+#[derive(Clone)]
+struct Booked {
+    project: ProjectName,
+    amount: Amount,
 }
 
 /// What is held for a deployment until it is dropped.
@@ -75,6 +81,7 @@ impl Drop for Booking {
 
 /// One in the line of those who wait for room.
 struct Standing {
+    project: ProjectName,
     priority: i8,
     since: Instant,
     of: &'static str,
@@ -93,7 +100,8 @@ pub(super) struct PlaceInLine {
 impl PlaceInLine {
     pub fn new(deployer: &Arc<Deployer>, deployment: &Deployment, since: Instant) -> Self {
         let (priority, nudged) = (deployer.priority_of(deployment), Arc::<Notify>::default());
-        let standing = Standing { priority, since, of: "", wants: Amount::default(), nudge: nudged.clone() };
+        let (project, wants, nudge) = (deployment.project.clone(), Amount::default(), nudged.clone());
+        let standing = Standing { project, priority, since, of: "", wants, nudge };
         deployer.admissions.line().insert(deployment.id, standing);
         Self { deployer: deployer.clone(), id: deployment.id, nudged }
     }
@@ -157,20 +165,23 @@ impl Drop for LentSlot {
 }
 
 impl Deployer {
-    pub(super) fn book(self: &Arc<Self>, id: DeploymentId, amount: Amount) -> Booking {
-        self.admissions.booked().insert(id, amount);
+    pub(super) fn book(self: &Arc<Self>, deployment: &Deployment, amount: Amount) -> Booking {
+        let (id, project) = (deployment.id, deployment.project.clone());
+        self.admissions.booked().insert(id, Booked { project, amount });
         Booking { deployer: self.clone(), id }
     }
 
-    /// Whether anybody but this one was let in and has not ended.
-    pub(super) fn others_go_on(&self, id: DeploymentId) -> bool {
-        self.admissions.booked().keys().any(|other| *other != id)
+    /// The projects of those that were let in and have not ended, but for this one.
+    pub(super) fn others_that_go_on(&self, id: DeploymentId) -> BTreeSet<ProjectName> {
+        let booked = self.admissions.booked();
+        booked.iter().filter(|(other, _)| **other != id).map(|(_, booked)| booked.project.clone()).collect()
     }
 
     /// Those that wait for room.
     pub(super) fn in_line(&self) -> Vec<Waits> {
         let waits = |(id, standing): (&DeploymentId, &Standing)| Waits {
             id: *id,
+            project: standing.project.clone(),
             priority: standing.priority,
             waited: standing.since.elapsed(),
             of: standing.of,
@@ -183,7 +194,7 @@ impl Deployer {
     /// containers reserve, by id.
     pub(super) fn host(&self, load: &HostLoad, id: DeploymentId, cpus: &HashMap<String, i64>) -> Host {
         let booked = self.admissions.booked().clone();
-        let in_flight = booked.into_iter().filter(|(other, _)| *other != id).map(|(other, amount)| {
+        let in_flight = booked.into_iter().filter(|(other, _)| *other != id).map(|(other, Booked { amount, .. })| {
             let is_its = |c: &&ContainerUse| c.labels.get(label::DEPLOYMENT).is_some_and(|by| *by == other.to_string());
             let started = load.containers.iter().filter(is_its);
             started.fold(amount, |left, container| left.left_after(taken(container, cpus).amount()))

@@ -6,6 +6,7 @@ use super::deployer::{Deployer, Place, now_ms};
 use super::timing::{Asks, Held};
 use super::{flow, go_back};
 use crate::model::{DeploymentId, DeploymentState, ProjectName};
+use crate::plan::shares::Shares;
 use crate::plan::turns::{self, Given, Ready};
 use crate::report::texts::{Situation, WaitsFor};
 use crate::store::{Deployment, NewDeployment, Sentences, StoreError, Trigger};
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio_util::task::AbortOnDropHandle;
 
 const LOOKS_EACH: Duration = Duration::from_secs(30);
 /// A window that opens at once is looked at in so long: clocks are not read to the nanosecond.
@@ -154,42 +156,56 @@ impl Deployer {
     }
 }
 
+/// Going back waits for nobody and takes nobody's slot.
+fn is_backwards(deployment: &Deployment) -> bool {
+    deployment.trigger == Trigger::Rollback || deployment.state == DeploymentState::PuttingBack
+}
+
 /// Begins what may begin, and returns when a window opens for something else.
 async fn begin_what_can(deployer: &Arc<Deployer>) -> Result<Option<Timestamp>, StoreError> {
     let Queue { begun, ready, held, opens, .. } = deployer.queue().await?;
     let waited_for: BTreeSet<Place> =
         held.iter().chain(&ready).map(|d| (d.project.clone(), d.environment.clone())).collect();
+    let config = deployer.config();
+    let mut shares = Shares::new(config.limits.deployments, config.projects.len());
+    begun.iter().filter(|deployment| !is_backwards(deployment)).for_each(|begun| shares.take(&begun.project));
     // What was begun goes on first.
     for deployment in begun.into_iter().chain(ready) {
         let place = (deployment.project.clone(), deployment.environment.clone());
-        // Going back waits for nobody and takes nobody's slot.
-        let is_backwards = deployment.trigger == Trigger::Rollback || deployment.state == DeploymentState::PuttingBack;
-        let slot = match is_backwards {
-            true => None,
-            false => match deployer.deployment_slots.clone().try_acquire_owned() {
-                Ok(slot) => Some(slot),
-                Err(_) => {
-                    if deployment.state == DeploymentState::Waiting {
-                        let running = deployer.config().limits.deployments;
-                        deployer.tell_wait(&deployment, &Situation::Waiting(WaitsFor::Slot { running })).await?;
-                    }
-                    continue;
+        let (is_new, needs_one) = (deployment.state == DeploymentState::Waiting, !is_backwards(&deployment));
+        let slot = deployer.deployment_slots.clone().try_acquire_owned().ok().filter(|_| needs_one);
+        if is_new && needs_one {
+            let full = match (&slot, config.limits.deployments) {
+                // What lends its slot counts as well: it takes it back.
+                _ if shares.last_is_kept_from(&deployment.project) => {
+                    Some(WaitsFor::Share { running: shares.of(&deployment.project) })
                 }
-            },
-        };
+                (None, running) => Some(WaitsFor::Slot { running }),
+                (Some(_), _) => None,
+            };
+            if let Some(full) = full {
+                deployer.tell_wait(&deployment, &Situation::Waiting(full)).await?;
+                continue;
+            }
+        }
         let Some(control) = deployer.occupy(place.clone(), deployment.id) else {
             deployer.keep_no_longer(&place);
             continue;
         };
         // After a restart a newer one may wait already behind what goes on.
-        if deployment.state != DeploymentState::Waiting && waited_for.contains(&place) {
+        if !is_new && waited_for.contains(&place) {
             control.hurry.cancel();
         }
-        if slot.is_some() && deployment.state == DeploymentState::Waiting {
+        if is_new && needs_one {
             deployer.turns_given.fetch_add(1, Ordering::Relaxed);
+            shares.take(&deployment.project);
         }
         let deployer = deployer.clone();
         let tasks = deployer.tasks.clone();
+        // What had begun, and was held or waited for room, had lent its slot: it goes on, and the next that is free is its.
+        let owed = (needs_one && slot.is_none())
+            .then(|| AbortOnDropHandle::new(tokio::spawn(deployer.deployment_slots.clone().acquire_owned())));
+        let slot = (slot, owed);
         tasks.spawn(async move {
             // It may have been overtaken or cancelled since it was read.
             let fresh = deployer.store.deployment(deployment.id).await;

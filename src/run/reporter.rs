@@ -6,6 +6,7 @@ use super::failpoint::failpoint;
 use super::lanes::Lanes;
 use crate::forge::statuses::{Failed, StatusClient, StatusTarget};
 use crate::model::{CommitId, CommitStatus, OutboxEntry, PostError, ProjectName};
+use crate::plan::shares::Shares;
 use crate::report::confirming::{self, Confirming};
 use crate::report::outbox::{self, Next};
 use crate::store::{Settled, StoreError, ToConfirm};
@@ -14,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Statuses sent at once.
+/// Statuses sent at once. A forge that does not answer holds up its own project's.
 const AT_ONCE: usize = 8;
 /// The outbox is looked at this often at the latest.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -71,13 +72,12 @@ impl Sender {
         if !round.drop.is_empty() {
             self.deployer.store.drop_statuses(round.drop, now.as_millisecond()).await?;
         }
-        for id in round.send {
-            if self.sending.len() >= AT_ONCE {
-                break;
-            }
-            if let Some(entry) = entries.iter().find(|entry| entry.id == id) {
-                self.send(entry.clone());
-            }
+        let mut shares = Shares::new(AT_ONCE, self.deployer.config().projects.len());
+        self.sending.busy().for_each(|(project, _)| shares.take(project));
+        let by_id: HashMap<i64, &OutboxEntry> = entries.iter().map(|entry| (entry.id, entry)).collect();
+        let waiting = round.send.iter().filter_map(|id| by_id.get(id)).map(|entry| (entry.project.clone(), *entry));
+        for entry in shares.give(waiting) {
+            self.send(entry.clone());
         }
         let look_again = [round.look_again, self.confirm(now).await?].into_iter().flatten().min();
         let wait = look_again.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());

@@ -110,7 +110,7 @@ impl Deployer {
     ) -> Result<(), Setback> {
         let mut need = 0_u64;
         for (name, bytes) in self.added_before(deployment, WorkKind::Pull).await {
-            let component = stack.components.get(&name).filter(|component| component.build.is_none());
+            let component = stack.components.get(&name).filter(|component| stack.build_of(component).is_none());
             let Some(reference) = component.and_then(|component| component.image.as_deref()) else { continue };
             if matches!(self.engine.image(reference).await, Ok(None)) {
                 need = need.saturating_add(bytes);

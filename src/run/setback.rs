@@ -1,6 +1,7 @@
 //! Why a stage did not succeed, and whose fault it is.
 
 use super::executor::{StepError, StepFailed};
+use super::pulling::PullError;
 use super::reading::ReadError;
 use crate::edge::EdgeError;
 use crate::engine::EngineError;
@@ -75,6 +76,15 @@ impl From<EngineError> for Setback {
             }
             EngineError::CannotRun { .. } => Setback::commit(error.to_string()),
             other => Setback::host(other),
+        }
+    }
+}
+
+impl From<PullError> for Setback {
+    fn from(error: PullError) -> Self {
+        match error {
+            PullError::Engine(error) => error.into(),
+            PullError::Store(error) => error.into(),
         }
     }
 }

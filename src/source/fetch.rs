@@ -4,7 +4,7 @@ use super::connection::{Connection, Progress};
 use super::libgit2::{self, Patience, Stop};
 use super::mirrors::{Mirror, remove_leftovers};
 use super::remote_heads::heads;
-use super::{FetchError, Mirrors, RemoteUrl, rebuild};
+use super::{FetchError, Mirrors, RemoteUrl, one_commit, rebuild};
 use crate::model::{CommitId, GitCredentials, ProjectName, RefName};
 use git2::{
     AutotagOption, Direction, FetchOptions, FetchPrune, ObjectFormat, ProxyOptions, RemoteRedirect, Repository,
@@ -24,6 +24,8 @@ pub enum WantedRefs {
     /// These and no others.
     Exactly(Vec<RefName>),
     BranchesAndTags,
+    /// One commit by its id, though no branch or tag leads to it (any more): most hosts give whatever they have. It is kept.
+    Commit(CommitId),
 }
 
 pub struct FetchRequest {
@@ -125,12 +127,20 @@ fn fetch_refs(
     let (wanted, missing): (Vec<RefName>, Vec<RefName>) = match refs {
         WantedRefs::Exactly(refs) => refs.iter().cloned().partition(|name| all.contains_key(name)),
         WantedRefs::BranchesAndTags => (all.keys().cloned().collect(), Vec::new()),
+        WantedRefs::Commit(_) => (Vec::new(), Vec::new()),
     };
     // Before the fetch, because `refs/heads/a` in our way would make `refs/heads/a/b` impossible.
     remove_gone(repository, &heads).map_err(failed)?;
     let mut fetched = Fetched { missing, ..Fetched::default() };
-    if !wanted.is_empty() {
-        let specs: Vec<String> = wanted.iter().map(|name| format!("+{name}:{name}")).collect();
+    let mut specs: Vec<String> = wanted.iter().map(|name| format!("+{name}:{name}")).collect();
+    if let WantedRefs::Commit(commit) = refs {
+        let name = format!("refs/launchway/commits/{commit}");
+        match connection.url.local_path() {
+            Some(path) => one_commit::copy(&path, repository, commit, &name, stop).map_err(failed)?,
+            None => specs.push(format!("+{commit}:{name}")),
+        }
+    }
+    if !specs.is_empty() {
         let mut options = FetchOptions::new();
         options
             .remote_callbacks(connection.callbacks(stop, progress))

@@ -14,6 +14,7 @@ mod left_mirrors;
 mod libgit2;
 mod local_repository;
 mod mirrors;
+mod one_commit;
 mod rebuild;
 mod remote_heads;
 mod remote_url;

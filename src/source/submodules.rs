@@ -89,10 +89,27 @@ impl Mirrors {
             return Ok(tree);
         }
         fetch_into(std::sync::Arc::clone(&mirror), remote.clone(), WantedRefs::BranchesAndTags, patience, None).await?;
-        GitTree::open(mirror, commit).map_err(|_| FetchError::Other {
+        if let Ok(tree) = GitTree::open(std::sync::Arc::clone(&mirror), commit) {
+            return Ok(tree);
+        }
+        // A branch that was forced since, or a change that was never merged: git asks for it by its id, too.
+        let wanted = WantedRefs::Commit(commit.clone());
+        let fetched = fetch_into(std::sync::Arc::clone(&mirror), remote.clone(), wanted, patience, None).await;
+        let why = match fetched {
+            Ok(_) => match GitTree::open(mirror, commit) {
+                Ok(tree) => return Ok(tree),
+                Err(error) => error.to_string(),
+            },
+            Err(FetchError::Other { why, .. } | FetchError::NotFound { why, .. }) => why,
+            Err(error) => return Err(error),
+        };
+        Err(FetchError::Other {
             doing: "fetching the submodule",
             url: remote.url.to_string(),
-            why: format!("the commit {commit}, which {path} names, is on none of its branches and tags. Push it there"),
+            why: format!(
+                "the commit {commit}, which {path} names, is on none of its branches and tags, and is not given by its id \
+                 ({why}). Push it to a branch or tag there"
+            ),
         })
     }
 }

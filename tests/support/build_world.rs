@@ -57,6 +57,7 @@ impl BuildWorld {
             mask: Mask::default(),
             pull: false,
             pulled: false,
+            instead: BTreeMap::new(),
             no_cache: false,
             limits: None,
             cancel: self.cancel.clone(),

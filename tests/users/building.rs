@@ -2,6 +2,7 @@
 
 use crate::support::build_world::{BuildWorld, path, spec};
 use crate::support::images::BASE;
+use futures_util::StreamExt;
 use launchway::build::{BuildError, BuildLineKind, BuildRequest, Builder};
 use launchway::model::{AdditionalContext, BuildSecret, BuildSpec, ComponentName, Mask, Secret};
 use std::collections::BTreeMap;
@@ -57,6 +58,41 @@ async fn arguments_target_labels_hosts_and_further_tags_reach_the_image() {
     assert_eq!((labels["team"].as_str(), labels["launchway.commit"].as_str()), ("shop", "abc"));
     assert_eq!(labels["who"], world.tag);
     assert_eq!(world.kinds_of("must not run"), []);
+}
+
+#[tokio::test]
+async fn a_build_reaches_its_host_by_the_address_that_containers_have_for_it() {
+    let world = BuildWorld::with("FROM BASE\nRUN grep host.docker.internal /etc/hosts\n").await;
+    let docker = &world.engine.docker;
+    let body = bollard::models::ContainerCreateBody {
+        image: Some(BASE.to_string()),
+        cmd: Some(["grep", "host.docker.internal", "/etc/hosts"].map(str::to_string).to_vec()),
+        host_config: Some(bollard::models::HostConfig {
+            extra_hosts: Some(vec!["host.docker.internal:host-gateway".to_string()]),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let none = None::<bollard::query_parameters::CreateContainerOptions>;
+    let container = docker.create_container(none, body).await.unwrap().id;
+    docker.start_container(&container, None).await.unwrap();
+    let mut ended = docker.wait_container(&container, None);
+    while ended.next().await.is_some() {}
+    let options = bollard::query_parameters::LogsOptionsBuilder::new().stdout(true).build();
+    let mut said = docker.logs(&container, Some(options));
+    let mut text = String::new();
+    while let Some(line) = said.next().await {
+        text.push_str(&line.unwrap().to_string());
+    }
+    let options = bollard::query_parameters::RemoveContainerOptionsBuilder::new().force(true).build();
+    docker.remove_container(&container, Some(options)).await.unwrap();
+    let address = text.split_whitespace().next().unwrap().to_string();
+
+    for host in ["host.docker.internal:host-gateway", "host.docker.internal=host-gateway"] {
+        let built = world.build(BuildSpec { extra_hosts: vec![host.to_string()], no_cache: true, ..spec() }).await;
+        built.unwrap();
+        assert_eq!(world.output().split_whitespace().next(), Some(address.as_str()), "{host}: {}", world.output());
+    }
 }
 
 #[tokio::test]

@@ -261,3 +261,44 @@ async fn submodules_come_along_only_where_they_are_asked_for() {
     assert_ne!(id(&plain, ""), id(&full, ""));
     assert_eq!(id(&plain, "a"), id(&full, "a"));
 }
+
+#[tokio::test]
+async fn a_submodule_may_be_pinned_to_a_commit_that_is_on_no_branch_where_its_host_gives_it() {
+    for over_http in [false, true] {
+        let (library, repository, world) = (GitRepository::new(), GitRepository::new(), World::new());
+        library.publish("src/lib.c", "int main;");
+        let http = GitHttp::serve(library.root(), None).await;
+        let name = library.bare().file_name().unwrap().to_string_lossy().into_owned();
+        let url = if over_http { http.url(&name) } else { library.bare().display().to_string() };
+        // A change that was never merged: the host has it, and no branch or tag leads to it.
+        let pinned = library.write("src/lib.c", "int other;").commit("a change");
+        library.push("HEAD:refs/changes/1");
+        repository.git(&["submodule", "--quiet", "add", &library.bare().display().to_string(), "vendor/lib"]);
+        let lib = repository.work().join("vendor/lib");
+        git(&lib, &["fetch", "-q", "origin", "refs/changes/1"]);
+        git(&lib, &["checkout", "-q", pinned.as_str()]);
+        let modules = std::fs::read_to_string(repository.work().join(".gitmodules")).unwrap();
+        repository.write(".gitmodules", modules.replace(&library.bare().display().to_string(), &url));
+        let commit = repository.publish("a", "1");
+        // As it is once the change is closed: only the object is there.
+        git(&library.bare(), &["update-ref", "-d", "refs/changes/1"]);
+        world.fetch(at(&repository.bare())).await.unwrap();
+        let plain = world.mirrors.tree(&world.project, &commit).unwrap();
+        let settings = SubmoduleSettings { allowed_hosts: vec!["127.0.0.1".into()], allow_plain_http: true };
+        let full = || async {
+            let from = at(&repository.bare());
+            world.mirrors.with_submodules(&world.project, &plain, &from, &settings, &patience()).await
+        };
+        if over_http {
+            // As git itself is set: it gives what its branches and tags lead to.
+            let refused = full().await.err().unwrap().to_string();
+            assert!(refused.contains("is on none of its branches and tags, and is not given by its id ("), "{refused}");
+            assert!(refused.contains("Push it to a branch or tag there"), "{refused}");
+            git(&library.bare(), &["config", "uploadpack.allowAnySHA1InWant", "true"]);
+        }
+        assert_eq!(full().await.unwrap().read(&path("vendor/lib/src/lib.c")).unwrap(), b"int other;");
+        // It is there from now on.
+        std::fs::remove_dir_all(library.bare()).unwrap();
+        assert_eq!(full().await.unwrap().read(&path("vendor/lib/src/lib.c")).unwrap(), b"int other;");
+    }
+}

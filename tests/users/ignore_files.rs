@@ -205,6 +205,7 @@ fn sent_for_web(folder: &Path) -> BTreeSet<String> {
         variables: BTreeMap::new(),
         secret_values: Vec::new(),
         outside_files: BTreeMap::new(),
+        longest: std::time::Duration::from_secs(3600),
         allowed: Permissions::default(),
     };
     let stack = read(&request).unwrap().stack;

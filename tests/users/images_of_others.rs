@@ -295,3 +295,63 @@ async fn an_account_of_one_project_is_no_other_projects_nor_is_what_it_pulled() 
     }
     end(world, &[reference]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_moves_no_tag_that_others_hold() {
+    let registry = Registry::with_base("ci", PASSWORD, "of-the-registry").await;
+    let other = GitRepository::new();
+    let account = format!("[registries.\"{}\"]\nusername = \"ci\"\npassword = \"{PASSWORD}\"\n", registry.host);
+    let world = world_with(&other, "[projects.PROJECT-other.allow]\nports = [1]", &account).await;
+    let reference = format!("{}/app:1", registry.host);
+    // The name is the first's: what it has built has it.
+    world.repository.write("Dockerfile", format!("FROM {BASE}\nRUN echo of-the-first > /hello\n"));
+    world.repository.write("compose.yaml", idle(&format!("    build: .\n    image: {reference}\n")));
+    let commit = world.push("First");
+    assert_eq!(world.ends(&commit).await.state, "success", "{}", world.deployment_logs());
+    let held = id_of(&world, &reference).await;
+    let is_held = async |lines: &str| {
+        assert_eq!(id_of(&world, &reference).await, held, "{lines}\n{}", world.deployment_logs());
+    };
+
+    // What is refused after the pull has moved nothing, nor has what goes live.
+    let says = |text: &str| format!("    command: [sh, -c, 'grep -q {text} /hello && exec sleep 600']\n");
+    let theirs = says("of-the-registry");
+    for lines in [
+        format!("    image: {reference}\n    pull_policy: always\n"),
+        format!("    image: {reference}\n"),
+        format!("    build: {{ dockerfile_inline: \"FROM {reference}\" }}\n"),
+        format!("    build: {{ dockerfile_inline: \"FROM {BASE}\\nCOPY --from={reference} /hello /hello\" }}\n"),
+    ] {
+        let whole = idle(&lines).replace("    command: [sleep, '600']\n", &theirs);
+        other.write("compose.yaml", format!("{whole}    ports: ['127.0.0.1:2:2']\n"));
+        let (code, told) = deploy_other(&world, &other).await;
+        assert!(code != 0 && told.contains("port 2 of the host"), "{lines}{told}");
+        is_held(&lines).await;
+        other.write("compose.yaml", whole);
+        let (code, told) = deploy_other(&world, &other).await;
+        assert_eq!(code, 0, "{lines}{told}");
+        is_held(&lines).await;
+    }
+    let pinned = world.query("SELECT json_extract(parts, '$.web.image.pinned') FROM releases WHERE id = 2");
+    assert!(pinned.starts_with(&format!("{}/app@sha256:", registry.host)), "{pinned}");
+
+    // A name that nobody holds, or that came from its registry, goes with it.
+    let options = RemoveImageOptionsBuilder::new().force(true).build();
+    world.engine.docker.remove_image(&reference, Some(options), None).await.unwrap();
+    let always = idle(&format!("    image: {reference}\n    pull_policy: always\n"));
+    let mut before = held.clone();
+    for text in ["one", "two"] {
+        registry.put_base(text);
+        let lines = says(text);
+        other.write("compose.yaml", always.replace("    command: [sleep, '600']\n", &lines));
+        let (code, told) = deploy_other(&world, &other).await;
+        assert_eq!(code, 0, "{told}");
+        let now = world.engine.docker.inspect_image(&reference).await.ok().and_then(|image| image.id);
+        // Of an engine with containerd's image store nobody can tell where an image came from: there the second stays.
+        let containerd = world.engine.docker.info().await.unwrap().driver_status.unwrap_or_default();
+        let is_containerd = containerd.iter().flatten().any(|text| text.contains("containerd.snapshotter"));
+        assert_eq!(now.as_ref() == Some(&before), is_containerd && text == "two", "{text}: {now:?}");
+        before = now.unwrap_or_default();
+    }
+    end(world, &[reference]).await;
+}

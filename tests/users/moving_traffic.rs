@@ -1,11 +1,11 @@
 //! Deployments behind the edge: the site does not notice them.
 
-use crate::support::app::{WEB, write_web};
+use crate::support::app::{WEB, write_quick, write_web};
 use crate::support::edge_world;
 use crate::support::git_repository::GitRepository;
 use crate::support::images::BASE;
 use crate::support::load::Load;
-use crate::support::world::{Settings, World};
+use crate::support::world::{SECRET, Settings, World};
 use launchway::model::CommitId;
 
 /// `web` with further lines of the service, and of its `x-launchway`.
@@ -188,6 +188,39 @@ async fn a_canary_at_a_gate_waits_for_somebody() {
     assert_eq!(world.get("/").await.as_deref(), Some("two"));
     let told = load.end().await;
     assert!(told.failed.is_empty(), "{:?}", told.failed);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_is_held_lends_its_slot_to_others() {
+    let port = crate::support::world::free_port();
+    let mut world = World::not_serving(Settings::default()).await;
+    let tables = format!(
+        "[edge]\nlisten = [\"127.0.0.1:{port}\"]\n[projects.PROJECT-other]\nforge = \"plain\"\nrepository = \"{}\"\n\
+         name = \"octo/shop\"\nsecret = \"{SECRET}\"\n[projects.PROJECT-other.environments.other]\n\
+         branch = \"other\"\nbake = \"0s\"\n",
+        world.repository.bare().display()
+    );
+    world.configure(&Settings { tables, limits: "deployments = 1".into(), ..Settings::default() });
+    world.start_edge().await;
+    world.serve().await;
+    let lines = canary("gate: true");
+    write(&world.repository, "one", &lines);
+    let first = world.push("First");
+    world.until_deployment(&first, &["succeeded"]).await;
+    write(&world.repository, "two", &lines);
+    let second = world.push("Second");
+    let waits = "Canary: web at 20 % of the traffic, waiting for launchway promote";
+    until_described(&world, &second, waits).await;
+    for version in ["three", "four"] {
+        write_quick(&world.repository, version);
+        let other = world.repository.commit(version);
+        world.repository.git(&["push", "-q", "origin", "HEAD:refs/heads/other"]);
+        world.until_deployment(&other, &["succeeded"]).await;
+    }
+    let (code, _, error) = world.launchway(&["promote", "production", "--all", "--project", &world.project]).await;
+    assert_eq!(code, 0, "{error}");
+    world.until_deployment(&second, &["succeeded"]).await;
     world.end().await;
 }
 

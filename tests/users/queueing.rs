@@ -1,7 +1,7 @@
 //! Pushes that come faster than they can be deployed, and which of them deploys at all.
 
 use crate::support::app::{write_gated, write_quick};
-use crate::support::world::{Settings, Shown, World};
+use crate::support::world::{SECRET, Settings, Shown, World};
 use launchway::model::CommitId;
 
 /// Deployments that have begun and not ended.
@@ -154,4 +154,52 @@ async fn a_newer_push_cuts_the_watching_short() {
     assert_eq!(world.ends(&second).await.state, "success");
     world.until_deployment(&third, &["monitoring"]).await;
     world.break_off();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_that_holds_all_it_may_leaves_a_slot_to_another() {
+    let mut world = World::not_serving(Settings::default()).await;
+    let environment = |project: &str, name: &str| {
+        format!("[projects.{project}.environments.{name}]\nbranch = \"{name}\"\nbake = \"0s\"\n")
+    };
+    let tables = format!(
+        "{}{}[projects.PROJECT-other]\nforge = \"plain\"\nrepository = \"{}\"\nname = \"octo/shop\"\nsecret = \"{SECRET}\"\n{}",
+        environment("PROJECT", "second"),
+        environment("PROJECT", "third"),
+        world.repository.bare().display(),
+        environment("PROJECT-other", "other"),
+    );
+    world.configure(&Settings { tables, limits: "deployments = 3".into(), ..Settings::default() });
+    world.serve().await;
+    let push = |branch: &str| {
+        write_gated(&world.repository, branch);
+        let commit = world.repository.commit(branch);
+        world.repository.git(&["push", "-q", "origin", &format!("HEAD:refs/heads/{branch}")]);
+        commit
+    };
+    let (first, second) = (push("main"), push("second"));
+    for commit in [&first, &second] {
+        world.until_deployment(commit, &["deploying"]).await;
+    }
+    // A slot is free, and kept for others.
+    let third = push("third");
+    world
+        .until("the third to say what it waits for", || async {
+            let says =
+                "Waiting for its turn: 2 deployments of its project run already, and the last slot is kept for others";
+            world.shown(&third).into_iter().find(|shown| shown.description == says)
+        })
+        .await;
+    write_quick(&world.repository, "other");
+    let other = world.repository.commit("other");
+    world.repository.git(&["push", "-q", "origin", "HEAD:refs/heads/other"]);
+    world.until_deployment(&other, &["succeeded"]).await;
+    assert_eq!(states(&world), "deploying deploying waiting succeeded");
+    world
+        .until("all to go live", || async {
+            world.open_gates().await;
+            (states(&world) == "succeeded succeeded succeeded succeeded").then_some(())
+        })
+        .await;
+    world.end().await;
 }

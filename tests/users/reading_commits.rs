@@ -173,3 +173,25 @@ async fn a_reader_has_nothing_of_the_server_but_its_pipes() {
     world.until_store_says("SELECT state FROM deployments", "cancelled").await;
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dockerfile_that_kills_its_reader_once_its_bases_are_known_is_a_failure_of_its_commit() {
+    let world = with_another_project("").await;
+    let (server, base) = (world.pid(), crate::support::images::BASE);
+    write_quick(&world.repository, "one");
+    let compose = std::fs::read_to_string(world.repository.work().join("compose.yaml")).unwrap();
+    world
+        .repository
+        .write("compose.yaml", compose.replace(&format!("image: {base}"), "build: ."))
+        .write("Dockerfile", format!("FROM {base}\n"))
+        .write("test-reader-of-dockerfiles", "overflow");
+    let killer = world.push("What its reader dies of");
+    let other = push_other(&world, "two");
+    world.until_deployment(&other, &["succeeded"]).await;
+    world.until_deployment(&killer, &["failed"]).await;
+    let why = world.query(&format!("SELECT description FROM deployments WHERE commit_id = '{killer}'"));
+    assert!(why.contains("web: what reads its Dockerfile ended twice in the middle of it"), "{why}");
+    assert_eq!(world.deployment_logs().matches(" web the process that read it was ended by signal 6").count(), 2);
+    assert_eq!(world.pid(), server);
+    world.end().await;
+}

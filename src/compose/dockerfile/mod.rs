@@ -13,7 +13,7 @@ mod words;
 
 pub use hosts::remote;
 pub use renamed::renamed;
-pub use sources::{Base, Fetched, Image, Remote, Settings, fetched};
+pub use sources::{Base, Fetched, Image, Platform, Remote, Settings, fetched};
 pub use syntax::frontends;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::lines::{DIALECTS, Dialect, Instruction, instructions, is_blank};
 use super::reached::Stages;
 use super::words::{UNKNOWN, Values, expand, words};
 use crate::model::{AdditionalContext, BuildSpec, full_image_name};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -39,7 +40,7 @@ impl Settings<'_> {
 }
 
 /// What an image brings along that others are built from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Base {
     pub environment: BTreeMap<String, String>,
     /// Its `ONBUILD` instructions, without that word.
@@ -47,19 +48,27 @@ pub struct Base {
 }
 
 /// An image that is named (`FROM`, `COPY --from`, `RUN --mount=from=`).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Image {
     pub line: u32,
     /// `None`: it cannot be known before it is built.
     pub reference: Option<String>,
     /// `FROM`: its variables and `ONBUILD` instructions count.
     pub is_base: bool,
-    /// Of `FROM --platform=`; `None` inside where it cannot be known.
-    pub platform: Option<Option<String>>,
+    /// Of `FROM --platform=`.
+    pub platform: Option<Platform>,
+}
+
+/// The platform of one image of a Dockerfile.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Platform {
+    Known(String),
+    /// It cannot be known before it is built.
+    Unknown,
 }
 
 /// A source of `ADD` that the engine would fetch.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Remote {
     pub line: u32,
     /// As far as it is known, for people.
@@ -69,7 +78,7 @@ pub struct Remote {
 }
 
 /// What a Dockerfile would have the engine fetch, whichever version of BuildKit reads it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Fetched {
     pub images: BTreeSet<Image>,
     /// The references of those without which the stage that is built cannot be: other stages are left out by BuildKit.
@@ -283,7 +292,10 @@ impl<'a> Walk<'a> {
         let mut left = Vec::new();
         for word in words(rest, self.escape) {
             match word.strip_prefix("--platform=") {
-                Some(text) => platform = Some(known(expand(text, &[&self.globals], Some(""), self.escape))),
+                Some(text) => {
+                    let text = known(expand(text, &[&self.globals], Some(""), self.escape));
+                    platform = Some(text.map_or(Platform::Unknown, Platform::Known));
+                }
                 None if word.starts_with("--") => {}
                 None => left.push(word),
             }

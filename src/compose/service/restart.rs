@@ -37,7 +37,7 @@ fn deploy_policy(view: &View<'_>) -> Option<RestartPolicy> {
     }
     for key in ["delay", "window"] {
         if let Some(value) = view.get(key) {
-            value.duration();
+            value.any_duration();
             value.note(format!("`{key}` counts in a Swarm only and is ignored; the engine waits longer each time"));
         }
     }

@@ -311,6 +311,40 @@ fn more_mounts_and_networks_than_a_container_takes() {
     assert_refused(&said_of_one(compose), "compose.yaml:1", &budgets::NETWORKS);
 }
 
+/// Every key that says how long something may take.
+const TIMES: &str = "
+services:
+  a:
+    image: x
+    stop_grace_period: TIME
+    healthcheck: { test: [CMD, x], interval: TIME, timeout: TIME, start_period: TIME, start_interval: TIME }
+    deploy: { update_config: { delay: TIME, monitor: TIME } }
+    x-launchway:
+      release-command: [x]
+      release-command-timeout: TIME
+      ready-timeout: TIME
+      stay-up: TIME
+      drain: TIME
+x-launchway: { bake: TIME }
+";
+
+#[test]
+fn times_that_are_longer_than_a_deployment_may_take() {
+    let refused = "100000h is longer than a deployment may take; the limit `limits.deploy` of launchway.toml is 1h";
+    let said = said_of_one(TIMES.replace("TIME", "100000h"));
+    assert_eq!(said.matches(refused).count(), TIMES.matches("TIME").count(), "{said}");
+    assert_eq!(said.lines().count(), TIMES.matches("TIME").count(), "{said}");
+    assert_eq!(said_of_one(TIMES.replace("TIME", "60m")), "read: 1 services");
+    // A canary that is held holds no slot; what nobody waits for may take any time.
+    let canary = |time: &str| {
+        said_of_one(format!(
+            "services: {{a: {{build: {{dockerfile_inline: FROM x}}, deploy: {{restart_policy: {{window: 9000h}}}}, x-launchway: {{rebuild-after: 9000h, canary: {{hold: {time}, warm-up: {time}}}}}}}}}"
+        ))
+    };
+    assert_eq!(canary("720h"), "read: 1 services");
+    assert_refused(&canary("720h1s"), "compose.yaml:1", &budgets::HOLD_SECONDS);
+}
+
 #[test]
 fn thousands_of_mistakes_are_counted_and_the_first_are_told() {
     let mut compose = "services:\n  a:\n    image: x\n".to_string();

@@ -26,6 +26,34 @@ fn a_dockerfile_is_one_component_named_after_the_project() {
 }
 
 #[test]
+fn a_dockerfile_in_lower_case_is_found_where_there_is_no_other() {
+    let (text, build) = project_of(&[("dockerfile", "FROM x\n"), ("package.json", "{}")]);
+    assert!(
+        text.starts_with("note: dockerfile:1: there is no Compose file, so this Dockerfile is component shop"),
+        "{text}"
+    );
+    assert_eq!(build.unwrap().dockerfile.as_str(), "dockerfile");
+
+    let dockerfile = |compose: &str, files: &[(&str, &str)]| match read_one(compose, files) {
+        Ok(stack) => stack.components["web"].build.clone().unwrap().dockerfile.to_string(),
+        Err(problems) => problems,
+    };
+    let (plain, named) = (
+        "services: { web: { build: ./web } }\n",
+        "services: { web: { build: { context: ./web, dockerfile: NAME } } }\n",
+    );
+    let lower = [("web/dockerfile", "FROM x\n")];
+    assert_eq!(dockerfile(plain, &lower), "web/dockerfile");
+    assert_eq!(dockerfile(&named.replace("NAME", "./Dockerfile"), &lower), "web/dockerfile");
+    assert_eq!(dockerfile(plain, &[("web/dockerfile", ""), ("web/Dockerfile", "")]), "web/Dockerfile");
+    let other = dockerfile(&named.replace("NAME", "Web.Dockerfile"), &[("web/web.dockerfile", "")]);
+    assert_eq!(
+        other,
+        "compose.yaml:1: services.web.build.dockerfile: there is no Dockerfile web/Web.Dockerfile in the commit"
+    );
+}
+
+#[test]
 fn a_template_fits_what_is_there() {
     let kinds = [
         ("package.json", "FROM node"),

@@ -40,6 +40,28 @@ fn files_that_were_read_are_listed_each_once() {
 }
 
 #[test]
+fn dev_null_is_an_env_file_with_nothing_in_it() {
+    let of = |env_file: &str| {
+        let compose = format!(
+            "include: [{{ path: db/compose.yaml, env_file: {env_file} }}]\nservices: {{ a: {{ image: x, env_file: [/dev/null], label_file: /dev/null }} }}\n"
+        );
+        let db = "services: { db: { image: 'db:${TAG:-none}', environment: ['OWN=${OWN:-none}'] } }\n";
+        let stack = read_one(
+            &compose,
+            &[("db/compose.yaml", db), ("db/.env", "TAG=beside\n"), (".env", "OWN=outer\n"), ("x.env", "TAG=named\n")],
+        );
+        let stack = stack.unwrap();
+        assert!(stack.components["a"].container.environment.is_empty());
+        let db = &stack.components["db"];
+        format!("{} {}", db.image.clone().unwrap(), db.container.environment["OWN"])
+    };
+    assert_eq!(of("/dev/null"), "db:none outer");
+    assert_eq!(of("[/dev/null]"), "db:none outer");
+    assert_eq!(of("[/dev/null, x.env]"), "db:named outer");
+    assert_eq!(of("[]"), "db:beside outer");
+}
+
+#[test]
 fn a_project_may_live_in_a_folder() {
     let tree = MemoryTree::new([
         (

@@ -48,6 +48,7 @@ impl DockerEngine {
             }
         };
         let (name, tag) = split(reference);
+        let mut came: Option<String> = None;
         let options = CreateImageOptionsBuilder::new().from_image(name).tag(tag).build();
         // Nothing is answered before the registry was: its time is watched below.
         let patient = self.docker().with_timeout(Duration::from_secs(24 * 3600));
@@ -64,6 +65,8 @@ impl DockerEngine {
                 }
                 Ok(None) => break,
                 Ok(Some(Ok(event))) => {
+                    came =
+                        event.status.as_deref().and_then(digest_told).map(|digest| format!("{name}@{digest}")).or(came);
                     layers.take(event);
                     if told.is_none_or(|at| at.elapsed() >= TOLD_EVERY) {
                         told = Some(Instant::now());
@@ -77,6 +80,12 @@ impl DockerEngine {
             }
         }
         progress(&layers.sentence(reference));
+        // By what came, where the engine says it: the tag may be another image's by now.
+        if let Some(came) = came
+            && let Some(image) = self.find_image(&came).await?
+        {
+            return Ok(image);
+        }
         self.find_image(reference).await?.ok_or_else(|| EngineError::ImageMissing {
             reference: reference.to_string(),
             why: "it was pulled, and is not there afterwards".into(),
@@ -85,6 +94,25 @@ impl DockerEngine {
 }
 
 impl DockerEngine {
+    /// What a registry has for a reference now.
+    pub(super) async fn newest_digest(&self, reference: &str, project: &ProjectName) -> Result<String, EngineError> {
+        in_path(reference)?;
+        self.api().await?;
+        let registry = registry_of(reference);
+        let found = self.credentials(&registry, project).await.ok().flatten();
+        let (credentials, whose) = found.unzip();
+        let (name, tag) = split(reference);
+        let asked = self.docker().with_timeout(STALLED);
+        let tagged = format!("{name}:{tag}");
+        let asking = asked.inspect_registry_image(&tagged, credentials);
+        let answer = self.within(STALLED, format!("ask the registry of {reference}"), asking).await;
+        let found = answer.map_err(|denied| pull_failed(reference, &registry, whose, denied))?;
+        found.descriptor.digest.ok_or_else(|| EngineError::ImageMissing {
+            reference: reference.to_string(),
+            why: format!("{registry} says no digest of it"),
+        })
+    }
+
     /// What to sign in to a registry with, and whose it is. The server's own settings go before Docker's.
     async fn credentials(
         &self,
@@ -165,6 +193,11 @@ fn image(found: ImageInspect) -> Image {
         triggers: config.on_build.unwrap_or_default(),
         platform: platform.collect::<Vec<_>>().join("/"),
     }
+}
+
+/// How the engine says what it has pulled: `Digest: sha256:0a...`.
+fn digest_told(status: &str) -> Option<&str> {
+    status.strip_prefix("Digest: ").map(str::trim).filter(|digest| digest.starts_with("sha256:"))
 }
 
 fn sorted(list: Option<Vec<String>>) -> Vec<String> {

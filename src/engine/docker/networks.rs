@@ -1,5 +1,6 @@
 //! Networks.
 
+use super::answer::Denied;
 use super::connect::DockerEngine;
 use crate::engine::{EngineError, Outcome, Whose};
 use crate::model::{Kind, label};
@@ -34,13 +35,12 @@ impl DockerEngine {
                 let why = EngineError::from(denied).to_string();
                 return Err(EngineError::SubnetTaken { network: name.clone(), why });
             }
-            Err(denied) if denied.says("overlap") && !denied.says("non-overlapping") => {
-                return Err(denied.hint("Another network has this subnet; `docker network ls` and `docker network inspect` show which. Choose another `subnet` under `ipam`").into());
+            Err(denied) => {
+                return Err(match way_out(&denied) {
+                    Some(way_out) => denied.hint(way_out).into(),
+                    None => denied.into(),
+                });
             }
-            Err(denied) if denied.says("non-overlapping") => {
-                return Err(denied.hint("The engine's address pools are used up: `docker network prune` removes networks that nothing uses, `default-address-pools` in its daemon.json adds more").into());
-            }
-            Err(denied) => return Err(denied.into()),
         };
         // Before API 1.44 two networks may have one name, and somebody else may have been as quick: the older one stays.
         let mut all = self.networks_named(name).await?;
@@ -91,6 +91,19 @@ impl DockerEngine {
         found.retain(|network| network.name.as_deref() == Some(name));
         Ok(found)
     }
+}
+
+/// What to do where there are no addresses for a network.
+fn way_out(denied: &Denied) -> Option<&'static str> {
+    // Up to Docker 26 by the first words, from 27 on by the second.
+    if denied.says("non-overlapping") || denied.says("fully subnetted") {
+        return Some(
+            "The engine's address pools are used up, for everybody: `docker network ls` shows by whom, `docker network prune` removes networks that nothing uses, `default-address-pools` in the engine's daemon.json adds more",
+        );
+    }
+    denied.says("overlap").then_some(
+        "Another network has this subnet; `docker network ls` and `docker network inspect` show which. Choose another `subnet` under `ipam`",
+    )
 }
 
 fn is_edge(spec: &NetworkSpec) -> bool {
@@ -146,5 +159,32 @@ pub(super) fn belongs(wanted: &BTreeMap<String, String>, whose: &Whose) -> bool 
         Whose::Ours(there) => same(there, label::PROJECT) && same(there, label::ENVIRONMENT),
         Whose::Others(there) => same(there, label::COMPOSE_PROJECT),
         Whose::AnotherStores(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bollard::errors::Error;
+
+    #[test]
+    fn no_addresses_for_a_network_is_an_error_with_the_way_out() {
+        let hint = |message: &str| {
+            let error = Error::DockerResponseServerError { status_code: 500, message: message.into() };
+            way_out(&Denied::new("unix:///s", "create network shop_default", error)).unwrap_or("none")
+        };
+        for used_up in [
+            "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",
+            "all predefined address pools have been fully subnetted",
+        ] {
+            assert!(
+                hint(used_up).contains("address pools are used up, for everybody: `docker network ls`"),
+                "{used_up}"
+            );
+        }
+        for taken in ["Pool overlaps with other one on this address space", "invalid pool request: Pool overlaps"] {
+            assert!(hint(taken).starts_with("Another network has this subnet"), "{taken}");
+        }
+        assert_eq!(hint("network with name shop_default already exists"), "none");
     }
 }

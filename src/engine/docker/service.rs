@@ -140,6 +140,15 @@ impl Engine for DockerEngine {
         until(cancel, self.pull_image(reference, project, progress)).await
     }
 
+    async fn digest_at_registry(
+        &self,
+        reference: &str,
+        project: &ProjectName,
+        cancel: &CancellationToken,
+    ) -> Result<String, EngineError> {
+        until(cancel, self.newest_digest(reference, project)).await
+    }
+
     async fn last_lines(&self, container: &str, count: usize) -> Result<Vec<String>, EngineError> {
         self.lines(container, count).await
     }

@@ -3,7 +3,7 @@
 
 use super::serving::Fresh;
 use super::{Created, Ends, Goal, OPENED_FROM_NOW_ON, Planner, existing, is_up, subject};
-use crate::model::{CanarySettings, Component, Health, Method, ObservedContainer};
+use crate::model::{CanarySettings, Component, Health, Method, ObservedContainer, Problem};
 use crate::plan::readiness::readiness;
 use crate::plan::slots::{Matching, Slot};
 use crate::plan::{Action, Hold, Phase, Target};
@@ -398,7 +398,27 @@ pub fn paused_time(plan: &crate::plan::Plan) -> Duration {
         Action::Pause(time) => *time,
         _ => Duration::ZERO,
     });
-    times.sum()
+    times.fold(Duration::ZERO, Duration::saturating_add)
+}
+
+/// Whether the pauses of a plan, which no limit of time counts, are no longer together than a deployment may take.
+///
+/// # Errors
+/// What they come to.
+pub fn pauses_fit(plan: &crate::plan::Plan, longest: Duration) -> Result<(), Problem> {
+    let paused = paused_time(plan);
+    if paused <= longest {
+        return Ok(());
+    }
+    let message = format!(
+        "the pauses between replicas (`update_config.delay` and `monitor`) come to {} s together, which is longer than a deployment may take; the limit `limits.deploy` of launchway.toml is {} s",
+        paused.as_secs(),
+        longest.as_secs()
+    );
+    let paused = plan.steps.iter().find(|step| matches!(step.action, Action::Pause(_)));
+    let key =
+        paused.and_then(|step| step.component.as_ref()).map(|name| format!("services.{name}.deploy.update_config"));
+    Err(Problem::error(None, key.unwrap_or_else(|| "services".into()), message))
 }
 
 #[cfg(test)]

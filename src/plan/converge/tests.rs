@@ -54,6 +54,22 @@ pub(super) fn live(release: &Release) -> Simulation {
 }
 
 #[test]
+fn networks_that_no_release_names_are_taken_away_also_where_nothing_went_live() {
+    let network = |environment: &str| {
+        let labels = [(label::PROJECT, "shop"), (label::ENVIRONMENT, environment)];
+        let labels = labels.map(|(key, value)| (key.to_string(), value.to_string())).into();
+        crate::model::ObservedNetwork { labels, ..Default::default() }
+    };
+    let there = [("shop_default", "production"), ("shop_old", "production"), ("other_default", "staging")];
+    let networks = there.map(|(name, environment)| (name.to_string(), network(environment))).into();
+    let observed = Observed { networks, ..Observed::default() };
+    let release = release(1, shop("1"));
+    let place = (&release.project, &release.environment);
+    assert_eq!(left_networks(place, Some(&release), &observed), ["shop_old"]);
+    assert_eq!(left_networks(place, None, &observed), ["shop_default", "shop_old"]);
+}
+
+#[test]
 fn a_first_deployment_creates_everything_and_then_starts_it_in_order() {
     let release = release(1, shop("1"));
     let plan = converge(&wanted(&release, 1, Goal::Deploy), &Observed::default()).unwrap();

@@ -89,3 +89,40 @@ fn ports_outside_of_what_is_allowed_and_launchways_own_are_refused() {
         assert!(told(&publishing(port), &[], &given)[0].ends_with(&line));
     }
 }
+
+/// `shop`, whose services publish so many ports each, one after the other from 10000 on.
+fn publishing(environment: &str, services: &[u16]) -> Release {
+    let mut next = 10_000;
+    let samples = services.iter().enumerate().map(|(number, count)| {
+        let first = next;
+        next += count;
+        (first..next).fold(component(&format!("s{number}")), |sample, port| sample.publishes(port, 80))
+    });
+    let base = crate::plan::converge::tests::release(1, crate::plan::sample::stack_of(samples.collect::<Vec<_>>()));
+    Release { environment: EnvironmentName::new(environment).unwrap(), ..base }
+}
+
+#[test]
+fn ports_by_the_hundred_are_refused_however_they_are_divided() {
+    let mut given = grants(&[("shop", &[])]);
+    assert_eq!(told(&publishing("production", &[200]), &[], &given), Vec::<String>::new());
+    let refused = "201 ports of the host are more than the 200 that a project may publish in all of its environments, so it is refused: the engine runs a process for each, and nobody else has them; `allow.ports = [\"10000-10200\"]` of the project in launchway.toml allows it | ports = [\"10000-10200\"]";
+    assert_eq!(told(&publishing("production", &[201]), &[], &given), [refused]);
+    assert_eq!(told(&publishing("production", &[67, 67, 67]), &[], &given), [refused]);
+    let staging = [publishing("staging", &[150])];
+    assert_eq!(told(&publishing("production", &[50]), &staging, &given), Vec::<String>::new());
+    assert!(told(&publishing("production", &[51]), &staging, &given)[0].starts_with("201 ports"));
+    given.allow.ports = vec![PortRange { first: 10_000, last: 20_000 }];
+    assert_eq!(told(&publishing("production", &[2000]), &[], &given), Vec::<String>::new());
+}
+
+#[test]
+fn what_runs_nowhere_takes_no_port() {
+    let mut release = publishing("production", &[300]);
+    let service = release.stack.components.values_mut().next().unwrap();
+    service.replicas = 0;
+    let mut given = grants(&[("shop", &[])]);
+    assert_eq!(told(&release, &[], &given), Vec::<String>::new());
+    given.allow.ports = vec![PortRange { first: 80, last: 80 }];
+    assert_eq!(told(&release, &[], &given), Vec::<String>::new());
+}

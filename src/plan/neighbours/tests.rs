@@ -137,3 +137,11 @@ fn a_folder_of_the_host_is_written_by_one_environment() {
     bound.stack.volumes.get_mut("data").unwrap().driver_opts.insert("device".into(), "/srv/shop".into());
     assert_eq!(messages(&bound, &production).len(), 1);
 }
+
+#[test]
+fn what_runs_nowhere_keeps_no_port_from_anybody() {
+    let web = |replicas| stack([component("web").publishes(8080, 80).replicas(replicas)]);
+    let production = release("production", web(1));
+    assert_eq!(messages(&release("staging", web(1)), &production).len(), 1);
+    assert_eq!(messages(&production, &release("staging", web(0))), Vec::<String>::new());
+}

@@ -36,6 +36,7 @@ fn every_situation_reads_as_a_sentence() {
             then: Some("then for the window Mon 2026-12-07 09:00 America/New_York"),
         }),
         Situation::Waiting(WaitsFor::Slot { running: 4 }),
+        Situation::Waiting(WaitsFor::Share { running: 3 }),
         Situation::Waiting(WaitsFor::Freeze { until: "2027-01-03", reason: Some("holidays") }),
         Situation::Waiting(WaitsFor::Freeze { until: "2027-01-03", reason: None }),
         Situation::Waiting(WaitsFor::Room { of: "memory: needs 512 MB beside what runs, 200 MB are free" }),
@@ -110,6 +111,7 @@ fn every_situation_reads_as_a_sentence() {
     pending: Waiting for somebody's yes: `launchway approve`
     pending: Waiting for somebody's yes: `launchway approve`; then for the window Mon 2026-12-07 09:00 America/New_York
     pending: Waiting for its turn: 4 deployments run already
+    pending: Waiting for its turn: 3 deployments of its project run already, and the last slot is kept for others
     pending: Waiting until 2027-01-03: frozen for holidays
     pending: Waiting until 2027-01-03: deployments are frozen
     pending: Waiting for memory: needs 512 MB beside what runs, 200 MB are free

@@ -43,6 +43,7 @@ async fn released_with(id: i64, commit: char, read: Accepted, live: Option<&Rele
             project: &project,
             cancel: &CancellationToken::new(),
             most: std::time::Duration::MAX,
+            longest: std::time::Duration::MAX,
         },
         resolve: Resolve::Name,
         known: None,

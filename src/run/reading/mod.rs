@@ -12,4 +12,4 @@ mod wire;
 
 pub use process::serve as serve_reader;
 pub use readers::{ReadError, Reader, Readers};
-pub use wire::{Build, ReadOrder};
+pub use wire::{Build, DockerfileOrder, DockerfileSays, ReadOrder};

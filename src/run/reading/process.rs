@@ -1,8 +1,11 @@
 //! The reader's side: what `launchway read-commits` does.
 
-use super::wire::{Answer, Build, Question, ReadOrder, What, read_message, write_message};
-use crate::build::ContentKeys;
-use crate::compose::{self, ReadRequest, Reading};
+use super::wire::{
+    Answer, Build, DockerfileOrder, DockerfileSays, Question, ReadOrder, What, read_message, write_message,
+};
+use crate::build::{ContentKeys, dockerfile_text};
+use crate::compose::dockerfile::{Settings, fetched, renamed};
+use crate::compose::{self, ReadRequest, Reading, has_own_frontend};
 use crate::model::{ContentKey, Problem, Tree, TreeSource};
 use crate::plan::paths::paths_hash;
 use crate::run::failpoint;
@@ -98,8 +101,12 @@ impl Known {
         };
         match question.what {
             What::Stack(order) => {
-                failpoint::reading(&tree);
+                failpoint::reading(&tree, "test-reader");
                 Answer::Stack(read(&tree, *order).map(Box::new))
+            }
+            What::Dockerfile(order) => {
+                failpoint::reading(&tree, "test-reader-of-dockerfiles");
+                Answer::Dockerfile(dockerfile(&tree, &order))
             }
             What::Facts(stack) => Answer::Facts(of_files(&stack, &tree)),
             What::Keys { builds, platform } => Answer::Keys(keys(&self.content_keys, &tree, &builds, &platform)),
@@ -129,6 +136,24 @@ pub(super) fn keys(
     builds.iter().map(key).collect()
 }
 
+pub(super) fn dockerfile(tree: &dyn Tree, order: &DockerfileOrder) -> DockerfileSays {
+    let DockerfileOrder { spec, text, engine, target, bases, contexts, names } = order;
+    let text = match text.clone().map_or_else(|| dockerfile_text(tree, spec), Ok) {
+        Ok(text) => text,
+        Err(error) => return DockerfileSays::Unreadable(error.to_string()),
+    };
+    if has_own_frontend(spec, &text) {
+        return DockerfileSays::OwnFrontend;
+    }
+    let mut settings = Settings { platforms: Some((engine, target)), bases: bases.clone(), ..Settings::of(spec) };
+    settings.contexts.extend(contexts.clone());
+    let wrong = |(line, why)| DockerfileSays::Wrong { line, why };
+    match names.is_empty() {
+        true => fetched(&text, &settings).map_or_else(wrong, DockerfileSays::Fetches),
+        false => renamed(&text, &settings, names).map_or_else(wrong, DockerfileSays::Renamed),
+    }
+}
+
 pub(super) fn paths(tree: &dyn Tree, lists: &[Vec<String>]) -> Vec<Result<Option<String>, String>> {
     lists.iter().map(|patterns| paths_hash(tree, patterns).map_err(|error| error.to_string())).collect()
 }
@@ -147,5 +172,6 @@ pub(super) fn read(tree: &dyn Tree, order: ReadOrder) -> Result<Reading, Vec<Pro
         secret_values: order.secret_values,
         outside_files: order.outside_files,
         allowed: order.allowed,
+        longest: order.longest,
     })
 }

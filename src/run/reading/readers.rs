@@ -1,7 +1,7 @@
 //! The server's side: a reader for each project, started, asked, and killed.
 
 use super::process;
-use super::wire::{self, Answer, Build, Question, ReadOrder, What};
+use super::wire::{self, Answer, Build, DockerfileOrder, DockerfileSays, Question, ReadOrder, What};
 use crate::build::ContentKeys;
 use crate::compose::Reading;
 use crate::model::{ComponentName, ContentKey, Problem, ProjectName, Stack, Tree};
@@ -67,6 +67,8 @@ pub struct Reader<'a> {
     pub cancel: &'a CancellationToken,
     /// One question may take so long: `limits.prepare`.
     pub most: Duration,
+    /// What a commit says that a deployment is to wait for may take so long: `limits.deploy`.
+    pub longest: Duration,
 }
 
 impl Reader<'_> {
@@ -82,6 +84,18 @@ impl Reader<'_> {
             None => {
                 let tree = tree.clone();
                 here(move || process::read(tree.as_ref(), order)).await
+            }
+        }
+    }
+
+    /// What a Dockerfile would have the engine fetch.
+    pub async fn dockerfile(&self, tree: &Arc<dyn Tree>, order: &DockerfileOrder) -> Result<DockerfileSays, ReadError> {
+        match self.ask(tree, || What::Dockerfile(Box::new(order.clone()))).await? {
+            Some(Answer::Dockerfile(says)) => Ok(says),
+            Some(other) => Err(unexpected(other)),
+            None => {
+                let (tree, order) = (tree.clone(), order.clone());
+                here(move || process::dockerfile(tree.as_ref(), &order)).await
             }
         }
     }

@@ -2,6 +2,7 @@
 //! and JSON.
 
 use crate::compose::Reading;
+use crate::compose::dockerfile::{Base, Fetched};
 use crate::model::{
     BuildSpec, ComponentName, ContentKey, EnvironmentName, Permissions, Problem, ProjectName, RepoPath, Secret, Stack,
     TreeSource,
@@ -11,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 /// A longer message is none of ours: budgets keep all that is read far below it.
 pub(super) const MOST_BYTES: usize = 128 << 20;
@@ -28,6 +30,8 @@ pub struct ReadOrder {
     pub secret_values: Vec<Secret>,
     pub outside_files: BTreeMap<String, Vec<u8>>,
     pub allowed: Permissions,
+    /// What a deployment waits for may take so long.
+    pub longest: Duration,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,12 +44,48 @@ pub(super) struct Question {
 pub(super) enum What {
     /// The Compose file.
     Stack(Box<ReadOrder>),
+    /// What a Dockerfile would have the engine fetch.
+    Dockerfile(Box<DockerfileOrder>),
     /// What Dockerfiles and mounted files say.
     Facts(Box<Stack>),
     /// The content keys of builds.
     Keys { builds: Vec<Build>, platform: String },
     /// The hashes of what each list of patterns matches (`x-launchway.paths`).
     Paths(Vec<Vec<String>>),
+}
+
+/// A Dockerfile that is read once more before it is built, with what is known by then.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DockerfileOrder {
+    pub spec: BuildSpec,
+    /// The Dockerfile's text, where it is not the commit's.
+    pub text: Option<String>,
+    /// The engine's platform (`linux/amd64`), and the one that is built for.
+    pub engine: String,
+    pub target: String,
+    /// The images that it begins from, as far as they were looked at.
+    pub bases: BTreeMap<String, Base>,
+    /// Further contexts, and the image that one is, where it is known by then.
+    pub contexts: BTreeMap<String, Option<String>>,
+    /// Images that are to be called otherwise: only the text with these names is wanted.
+    pub names: BTreeMap<String, String>,
+}
+
+/// What comes of a Dockerfile.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum DockerfileSays {
+    /// Something else than Docker's own frontends reads it.
+    OwnFrontend,
+    Fetches(Fetched),
+    /// Its text with other names.
+    Renamed(String),
+    /// No BuildKit would read it.
+    Wrong {
+        line: u32,
+        why: String,
+    },
+    /// It is not there, or too large.
+    Unreadable(String),
 }
 
 /// A build whose content key is wanted.
@@ -59,6 +99,7 @@ pub struct Build {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
     Stack(Result<Box<Reading>, Vec<Problem>>),
+    Dockerfile(DockerfileSays),
     Facts(BTreeMap<ComponentName, ImageFacts>),
     Keys(Vec<Result<ContentKey, String>>),
     Paths(Vec<Result<Option<String>, String>>),

@@ -6,8 +6,8 @@ use super::reports::{plan_report, rollback_report};
 use crate::model::{DeploymentId, Mask, Problem, plain_line};
 use crate::run::{AskedAnew, Asks, Deployer, Preview, Refusal};
 use crate::web::wire::{
-    AdoptReport, AdoptedThing, BackupRequest, CancelRequest, CheckReport, CheckRequest, DeployRequest, DeploymentDetails,
-    PlanReport, PlanRequest, RollbackReport, RollbackRequest, StartRequest,
+    AdoptReport, AdoptedThing, BackupRequest, CancelRequest, CheckReport, CheckRequest, DeployRequest,
+    DeploymentDetails, PlanReport, PlanRequest, RollbackReport, RollbackRequest, StartRequest,
 };
 use axum::Json;
 use axum::extract::{Path, State};

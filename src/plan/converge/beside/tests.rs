@@ -7,6 +7,7 @@ use crate::plan::routing::{EDGE_NETWORK, give_to_edge};
 use crate::plan::sample::{component, stack};
 use crate::plan::simulation::Simulation;
 use proptest::prelude::*;
+use std::time::Duration;
 
 fn with_edge() -> Simulation {
     let mut engine = Simulation::default();
@@ -56,6 +57,20 @@ fn blue_green_is_one_switch_and_the_old_one_runs_until_the_new_is_good() {
     [7] -> #8 shop-web-1, stop container, release 2 has replaced it
     [8] -> #9 shop-web-1, remove container, release 2 has replaced it
     ");
+}
+
+#[test]
+fn pauses_that_no_limit_counts_are_no_longer_together_than_a_deployment_may_take() {
+    let slow = |version: &str| {
+        web(version, 5, |web| {
+            web.settings.method = Method::Rolling;
+            web.update.delay = Some(Duration::from_secs(1000));
+        })
+    };
+    let engine = live(&release(1, slow("1")));
+    let plan = converge(&wanted(&release(2, slow("2")), 2, Goal::Deploy), &engine.observed).unwrap();
+    assert_eq!(pauses_fit(&plan, Duration::from_secs(4000)), Ok(()));
+    insta::assert_snapshot!(pauses_fit(&plan, Duration::from_secs(3600)).unwrap_err(), @"services.web.deploy.update_config: the pauses between replicas (`update_config.delay` and `monitor`) come to 4000 s together, which is longer than a deployment may take; the limit `limits.deploy` of launchway.toml is 3600 s");
 }
 
 #[test]
