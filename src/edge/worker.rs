@@ -129,7 +129,7 @@ async fn accept(edge: Arc<Edge>, worker: Arc<Worker>, accepts: Accepts) {
                 Ok(accepted) => {
                     welcome(accepted);
                     came += 1;
-                    if came % AT_ONCE == 0 {
+                    if came.is_multiple_of(AT_ONCE) {
                         // Those who are here already are looked at again before more come in.
                         tokio::task::yield_now().await;
                     }

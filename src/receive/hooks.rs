@@ -228,7 +228,7 @@ async fn checked(
     expected: Expected,
     request: Unproven,
     request_id: &RequestId,
-) -> Result<Result<Verified, Unproven>, Problem> {
+) -> Result<Result<Verified, Box<Unproven>>, Problem> {
     let request_id = request_id.to_string();
     if request.body.len() <= CHECKED_IN_PLACE {
         return Ok(check(expected, request, request_id));
@@ -239,12 +239,12 @@ async fn checked(
     })
 }
 
-fn check(expected: Expected, request: Unproven, request_id: String) -> Result<Verified, Unproven> {
+fn check(expected: Expected, request: Unproven, request_id: String) -> Result<Verified, Box<Unproven>> {
     let Expected { project, forge, proof } = expected;
     let Unproven { headers, body, .. } = request;
     let verdict = forge::verify(forge, &headers, &body, &proof, jiff::Timestamp::now());
     if verdict != SignatureVerdict::Valid {
-        return Err(Unproven { headers, body, verdict });
+        return Err(Box::new(Unproven { headers, body, verdict }));
     }
     Ok(Verified {
         project,
