@@ -109,6 +109,7 @@ impl<'a> Planner<'a> {
             goal: Goal::Deploy,
             release_commands: Default::default(),
             passed: Default::default(),
+            found: Vec::new(),
             unnamed: Default::default(),
         };
         let plan = converge(&wanted, &self.observed).unwrap_or_else(|problems| panic!("{problems:?}"));

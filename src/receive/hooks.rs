@@ -141,7 +141,7 @@ impl Receiver {
             checked = match self.intake.is_renewed().await {
                 true => {
                     (expected, known) = self.expected(name);
-                    self::checked(expected.clone(), unproven, &request_id).await?
+                    self::checked(expected.clone(), *unproven, &request_id).await?
                 }
                 false => Err(unproven),
             };

@@ -54,7 +54,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_the_failure_of_the_work_that_it_was_in() {
         assert_eq!(contained(async { 7 }).await, Ok(7));
-        let broke = contained(async { Err::<(), _>("no").unwrap() }).await.unwrap_err();
+        let broke = contained(async { "no".parse::<u8>().map(drop).unwrap() }).await.unwrap_err();
         assert!(broke.to_string().starts_with("Launchway itself failed at it (called `Result::unwrap()`"), "{broke}");
     }
 

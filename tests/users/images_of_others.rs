@@ -313,6 +313,9 @@ async fn a_pull_moves_no_tag_that_others_hold() {
         assert_eq!(id_of(&world, &reference).await, held, "{lines}\n{}", world.deployment_logs());
     };
 
+    // The BuildKit of an engine before Docker 23 begins from whatever has the name: such a build is refused.
+    let api = world.engine.docker.version().await.unwrap().api_version.unwrap();
+    let takes_another = !matches!(api.as_str(), "1.40" | "1.41");
     // What is refused after the pull has moved nothing, nor has what goes live.
     let says = |text: &str| format!("    command: [sh, -c, 'grep -q {text} /hello && exec sleep 600']\n");
     let theirs = says("of-the-registry");
@@ -329,7 +332,10 @@ async fn a_pull_moves_no_tag_that_others_hold() {
         is_held(&lines).await;
         other.write("compose.yaml", whole);
         let (code, told) = deploy_other(&world, &other).await;
-        assert_eq!(code, 0, "{lines}{told}");
+        match takes_another || !lines.contains("build:") {
+            true => assert_eq!(code, 0, "{lines}{told}"),
+            false => assert!(code != 0 && told.contains("is the name of an image here"), "{lines}{told}"),
+        }
         is_held(&lines).await;
     }
     let pinned = world.query("SELECT json_extract(parts, '$.web.image.pinned') FROM releases WHERE id = 2");
