@@ -3,7 +3,7 @@
 #![no_main]
 use launchway::compose::{ReadRequest, read};
 use launchway::fuzzing::compose::MemoryTree;
-use launchway::model::{Permissions, ProjectName, RepoPath, Severity};
+use launchway::model::{MaskNames, Permissions, ProjectName, RepoPath, Severity};
 use std::collections::BTreeMap;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -30,6 +30,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         profiles: Vec::new(),
         variables: BTreeMap::new(),
         secret_values: Vec::new(),
+        names: MaskNames::default(),
         outside_files: BTreeMap::new(),
         allowed: Permissions::default(),
     });

@@ -3,8 +3,8 @@
 use super::look;
 use crate::compose::{self, ReadRequest};
 use crate::model::{
-    ComponentName, EdgeAddress, EdgeSettings, EnvironmentName, Permissions, Place, Problem, ProjectName, RepoPath,
-    Severity, Stack,
+    ComponentName, EdgeAddress, EdgeSettings, EnvironmentName, Guess, Hidden, MaskNames, Permissions, Place, Problem,
+    ProjectName, RepoPath, Severity, Sieve, Stack, plain,
 };
 use crate::plan::fronts::give_fronts;
 use crate::plan::routing::give_to_edge;
@@ -22,8 +22,8 @@ use std::process::ExitCode;
 /// Check how a working copy would be deployed, without a server
 ///
 /// Reads the Compose file (else the Dockerfile, else a template is chosen) as it would be committed: files that git
-/// ignores do not count. Prints the components in their order, with the method of each and why, and every problem with
-/// its file, line and key. What only launchway.toml can allow (paths of the host, privileged, ...) is refused here.
+/// ignores do not count. Prints the components in their order, with the method of each and why, what would be masked because
+/// it looks secret (names, never values), and every problem with its file, line and key. What only launchway.toml can allow (paths of the host, privileged, ...) is refused here.
 /// Exits 0 without errors, 1 with.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -61,6 +61,10 @@ fn variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Before the list of what is guessed.
+const GUESSED: &str =
+    "masked by guess, as it looks secret (`mask` and `plain` of the environment in launchway.toml decide by name):";
+
 /// What was found; the JSON of `--json`.
 #[derive(Debug, Default, Serialize)]
 struct Report {
@@ -68,6 +72,10 @@ struct Report {
     /// Components of one level wait for nothing but earlier levels.
     order: Vec<Vec<ComponentName>>,
     problems: Vec<Finding>,
+    /// Values that are masked because they look secret: by name and place, never the value itself.
+    guessed: Vec<Guess>,
+    #[serde(skip)]
+    guesses: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -128,6 +136,7 @@ fn check(args: &Args) -> anyhow::Result<Report> {
         profiles: args.profiles.clone(),
         variables,
         secret_values: Vec::new(),
+        names: MaskNames::default(),
         outside_files: BTreeMap::new(),
         allowed: Permissions::default(),
     });
@@ -149,10 +158,24 @@ fn check(args: &Args) -> anyhow::Result<Report> {
                 problem.key.as_deref().is_some_and(|key| keys.iter().any(|begin| key.starts_with(begin)))
             };
             reading.problems.extend(problems.into_iter().filter(is_sure));
-            Report::new(&shown, reading.problems)
+            let mut report = Report::new(&shown, reading.problems);
+            let hidden = hidden(&project, args.environment.as_ref(), &reading.stack);
+            report.guessed = hidden.guesses().cloned().collect();
+            report.guesses = hidden.told();
+            report
         }
         Err(problems) => Report { problems: problems.into_iter().map(Finding::from).collect(), ..Report::default() },
     })
+}
+
+/// What of the stack a server would mask.
+fn hidden(project: &ProjectName, environment: Option<&EnvironmentName>, stack: &Stack) -> Hidden {
+    let names = MaskNames::default();
+    let mut sieve = Sieve::new(&names);
+    sieve.ours(project.as_str());
+    environment.iter().for_each(|environment| sieve.ours(environment.as_str()));
+    sieve.stack(stack);
+    sieve.done()
 }
 
 /// Where the project lies.
@@ -213,7 +236,7 @@ impl Report {
                 release_command: stack.components.get(name).and_then(|c| c.settings.release_command.clone()),
             }
         });
-        Self { components: rows.collect(), order, problems }
+        Self { components: rows.collect(), order, problems, ..Self::default() }
     }
 
     fn text(&self) -> String {
@@ -222,6 +245,13 @@ impl Report {
             // Cells are padded to the width of their column, the last one too.
             let table = self.table().to_string();
             table.lines().for_each(|line| text.push_str(&format!("{}\n", line.trim_end())));
+            text.push('\n');
+        }
+        if !self.guesses.is_empty() {
+            let _ = writeln!(text, "{GUESSED}");
+            for line in &self.guesses {
+                let _ = writeln!(text, "  {line}");
+            }
             text.push('\n');
         }
         for problem in &self.problems {
@@ -270,7 +300,7 @@ fn as_written(command: &[String]) -> String {
 impl From<Problem> for Finding {
     fn from(problem: Problem) -> Self {
         let (file, line) = problem.place.map(|Place { file, line }| (file, line)).unzip();
-        Self { severity: problem.severity, file, line, key: problem.key, message: problem.message }
+        Self { severity: problem.severity, file, line, key: problem.key, message: plain(&problem.message).into_owned() }
     }
 }
 

@@ -55,7 +55,7 @@ async fn serve(config_path: &Path) -> Result<ExitCode> {
     let signals = Signals::listen()?;
     let files = raise_file_limit();
     let config = Arc::new(config::load(config_path)?);
-    log::hide(config.secrets());
+    log::hide(&config.secrets());
     make_data_folder(&config.data)?;
     let _lock = lock(&config.data)?;
     close_to_others(&config.data).await?;
@@ -141,7 +141,11 @@ async fn deployer(config: Arc<Config>, store: Store, engine: Arc<DockerEngine>) 
     // What this process runs, also where the file has been replaced since.
     let program = PathBuf::from("/proc/self/exe");
     let parts = Parts { config, store, engine, builder, status_clients: StatusClients::new()?, program };
-    Ok(Deployer::new(parts)?)
+    let deployer = Deployer::new(parts)?;
+    // Before anything is said of an environment.
+    deployer.masks.tell(Box::new(log::hide_by));
+    deployer.learn_masks().await;
+    Ok(deployer)
 }
 
 /// Takes away what earlier processes left of volumes that they did not fill to the end.
@@ -262,7 +266,6 @@ async fn read_again(deployer: &Arc<Deployer>, path: &Path) {
     match config::load(path) {
         Ok(config) => {
             tracing::info!(projects = config.projects.len(), "The settings were read again");
-            log::hide(config.secrets());
             deployer.set_config(Arc::new(config));
             deployer.try_again_what_waits().await;
         }

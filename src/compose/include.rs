@@ -4,8 +4,8 @@ use super::load::{Loader, Origin, Variables};
 use super::problems::Problems;
 use super::view::View;
 use super::yaml::{Node, Value};
-use crate::model::RepoPath;
 use crate::model::budgets;
+use crate::model::{Quoted, RepoPath};
 use std::collections::HashMap;
 
 const SECTIONS: [&str; 6] = ["services", "volumes", "networks", "secrets", "configs", "models"];
@@ -87,7 +87,10 @@ fn paths(view: &View<'_>, base: &RepoPath) -> Option<Vec<RepoPath>> {
 
 fn inside(view: &View<'_>, base: &RepoPath, text: &str) -> Option<RepoPath> {
     if text.contains("://") || text.starts_with("git@") || text.starts_with("oci:") {
-        view.error(format!("{text:?} is not in the repository; only files of the repository can be included"));
+        view.error(format!(
+            "{text:?} is not in the repository; only files of the repository can be included",
+            text = Quoted(&text)
+        ));
         return None;
     }
     match base.join(text) {

@@ -27,6 +27,7 @@ mod port_spec;
 mod problems;
 mod read;
 mod scalar;
+mod seen;
 mod service;
 mod spent;
 mod suggest;

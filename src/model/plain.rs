@@ -4,13 +4,15 @@
 //! So nothing of that leaves as such: colours are dropped, and what else steers or hides is shown by its name. The result
 //! holds no control characters but line breaks and tabs, and doing it twice changes nothing more.
 
+use super::quoted::is_mark;
 use std::borrow::Cow;
 
 /// A sequence that is longer is no colour and no link: it is shown.
 const LONGEST_SEQUENCE: usize = 4_096;
 
 /// Text of several lines: line breaks and tabs stay. Colours and other sequences of a terminal are dropped whole; a control
-/// character that stands alone is shown by its picture (`␛`), what is invisible or turns the direction as `<U+202E>`.
+/// character that stands alone is shown by its picture (`␛`), what is invisible or turns the direction as `<U+202E>`. The marks
+/// of what is [`super::Quoted`] are dropped.
 pub fn plain(text: &str) -> Cow<'_, str> {
     let Some(first) = text.find(is_suspicious) else { return Cow::Borrowed(text) };
     let mut out = String::with_capacity(text.len() + 16);
@@ -24,6 +26,7 @@ pub fn plain(text: &str) -> Cow<'_, str> {
                 None => (c.len_utf8(), Instead::Name(c)),
             },
             '\r' if rest[1..].starts_with('\n') => (1, Instead::Nothing),
+            c if is_mark(c) => (c.len_utf8(), Instead::Nothing),
             '\u{200c}' | '\u{200d}' if joins(&text[..at], &rest[c.len_utf8()..]) => (c.len_utf8(), Instead::Itself),
             c if is_suspicious(c) => (c.len_utf8(), Instead::Name(c)),
             c => (c.len_utf8(), Instead::Itself),
@@ -147,7 +150,7 @@ fn is_hidden(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{3164}' | '\u{fdd0}' | '\u{fdd1}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 

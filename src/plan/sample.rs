@@ -96,5 +96,6 @@ pub fn stack_of(components: impl IntoIterator<Item = Sample>) -> Stack {
         networks: BTreeMap::from([("default".to_string(), network)]),
         volumes,
         settings: StrategySettings::default(),
+        values: StackValues::default(),
     }
 }

@@ -11,7 +11,7 @@ use crate::build::{BuildRequest, dockerfile_text};
 use crate::compose::dockerfile::{Base, Fetched, Image as Named, Settings, fetched};
 use crate::compose::{has_own_frontend, refused_remote};
 use crate::engine::{EngineError, EngineInfo, Image};
-use crate::model::{ComponentName, Permissions, Place, Problem, ProjectName, is_launchways_own, lists_image};
+use crate::model::{ComponentName, Permissions, Place, Problem, ProjectName, Quoted, is_launchways_own, lists_image};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_util::sync::CancellationToken;
 
@@ -131,11 +131,11 @@ impl Looking<'_> {
         if !asks && is_listed && there.is_some() {
             return Ok(there);
         }
-        self.log.line(Some(self.component), &format!("pulling {reference}, which the build begins from"));
+        self.log.line(Some(self.component), &format!("pulling {}, which the build begins from", Quoted(reference)));
         let progress = |text: &str| self.log.line(Some(self.component), text);
         match engine.pull(reference, self.project, &progress, self.cancel).await {
             Ok(image) if !fits(&image) => {
-                let why = format!("{reference} is for {}, and this engine is {platform}", image.platform);
+                let why = format!("{} is for {}, and this engine is {platform}", Quoted(reference), image.platform);
                 Err(self.wrong(line, &why))
             }
             Ok(image) => Ok(Some(image)),
@@ -163,7 +163,7 @@ impl Looking<'_> {
 
     fn anothers(&self, line: u32, reference: &str, what: &str) -> Setback {
         let allow = format!("images = [{reference:?}]");
-        let problem = Problem::refusal(self.place(line), "", &format!("{reference} {what};"), allow);
+        let problem = Problem::refusal(self.place(line), "", &format!("{} {what};", Quoted(reference)), allow);
         in_component(self.component, problem)
     }
 

@@ -127,9 +127,10 @@ impl Deployer {
         }
         let asked: Vec<&str> = problems.iter().filter_map(|problem| problem.allow.as_deref()).collect();
         let lines = allow_lines(project, environment, &asked);
+        let mask = self.mask_of(&project.name, &environment.name);
         Ok(Some(Beyond {
-            what: problems.iter().map(|problem| self.mask().apply(&problem.to_string())).collect(),
-            lines,
+            what: problems.iter().map(|problem| mask.sentence(&problem.to_string())).collect(),
+            lines: lines.iter().map(|line| mask.sentence(line)).collect(),
         }))
     }
 

@@ -9,6 +9,7 @@ use super::fronts::Fronts;
 use super::image_names::ImageNames;
 use super::keep::Keeping;
 use super::log::Logs;
+use super::masks::Masks;
 use super::metrics::Metrics;
 use super::promised::Admissions;
 use super::reading::Readers;
@@ -45,6 +46,8 @@ pub struct Deployer {
     /// What reads commits.
     pub readers: Readers,
     pub logs: Logs,
+    /// What hides the secrets of each environment.
+    pub masks: Masks,
     pub status_clients: StatusClients,
     running: Mutex<HashMap<(ProjectName, EnvironmentName), Control>>,
     pub deployed_commits: DeployedCommits,
@@ -99,7 +102,7 @@ struct Settings {
 
 impl Settings {
     fn new(config: Arc<Config>) -> Self {
-        Self { mask: Mask::new(config.secrets()), config }
+        Self { mask: Mask::new(&config.secrets()), config }
     }
 }
 
@@ -136,6 +139,7 @@ impl Deployer {
             mirrors: Mirrors::new(config.data.join("mirrors")),
             readers: Readers::new(program, &config.data),
             logs: Logs::new(&config.data)?,
+            masks: Masks::default(),
             build_slots: BuildSlots::new(config.limits.builds),
             building: HeldNames::default(),
             image_names: ImageNames::default(),
@@ -177,13 +181,14 @@ impl Deployer {
     }
 
     /// Settings that were read again. Address, data directory and limits stay until the next start.
-    pub fn set_config(&self, config: Arc<Config>) {
+    pub fn set_config(self: &Arc<Self>, config: Arc<Config>) {
         self.engine.sign_in(config.registries.clone());
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Settings::new(config);
         self.to_begin.notify_one();
         self.to_judge.notify_one();
         self.to_send.notify_one();
         self.beyonds.settings_changed();
+        self.learn_anew();
     }
 
     /// Somebody has put something right: what failed for a reason that others must remove is not put off any longer.
@@ -196,6 +201,7 @@ impl Deployer {
         self.to_compare.notify_one();
     }
 
+    /// What hides the secrets of the settings: for what is said of no environment. See [`Self::mask_of`].
     pub fn mask(&self) -> Mask {
         self.settings.read().unwrap_or_else(PoisonError::into_inner).mask.clone()
     }

@@ -8,7 +8,7 @@ use super::lanes::Lanes;
 use super::skip;
 use super::works::{Fetched, Fetching};
 use crate::config::Project;
-use crate::model::{CommitId, CommitStatus, ProjectName, RefChange, StatusState};
+use crate::model::{CommitId, CommitStatus, ProjectName, Quoted, RefChange, StatusState};
 use crate::report::texts::{Fault, Live, Situation};
 use crate::source::{CommitInfo, FetchError};
 use crate::store::{Delivery, DeliveryOutcome, Deployment, NewDeployment, NewStatus, Trigger};
@@ -75,7 +75,7 @@ async fn judge_in_order(deployer: Arc<Deployer>, deliveries: Vec<Delivery>) {
 
 async fn put_off(deployer: &Deployer, delivery: &Delivery, reason: &str) {
     let seconds = 2i64.saturating_pow(delivery.attempts.clamp(0, 8) as u32 + 1).min(300);
-    let reason = deployer.mask().apply(reason);
+    let reason = deployer.mask_of_project(&delivery.project).sentence(reason);
     if let Err(error) = deployer.store.put_off_delivery(delivery.number, &reason, now_ms() + seconds * 1000).await {
         tracing::error!(delivery.id = %delivery.id, error = %error, "A delivery could not be put off");
     }
@@ -84,6 +84,7 @@ async fn put_off(deployer: &Deployer, delivery: &Delivery, reason: &str) {
 async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
     let config = deployer.config();
     let say = async |outcome, reason: String| {
+        let reason = deployer.mask_of_project(&delivery.project).sentence(&reason);
         tracing::info!(delivery.id = %delivery.id, project = %delivery.project, reason, "A delivery is judged");
         deployer.store.judge_delivery(delivery.number, outcome, reason).await
     };
@@ -96,7 +97,7 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
         return Ok(());
     };
     if project.wanting(&change.reference).next().is_none() {
-        let reason = format!("no environment wants {}", change.reference.short());
+        let reason = format!("no environment wants {}", Quoted(change.reference.short()));
         say(DeliveryOutcome::Ignored, reason).await?;
         return Ok(());
     }
@@ -105,7 +106,7 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
         if deployer.stop.is_cancelled() {
             return Ok(());
         }
-        let why = deployer.mask().apply(&error.to_string());
+        let why = error.to_string();
         // The forge has just said that the repository is there: where it is not found, it may be on the move.
         let may_pass = error.is_worth_retrying() || matches!(error, FetchError::NotFound { .. });
         if delivery.attempts + 1 < MOST_ATTEMPTS && may_pass {
@@ -124,7 +125,7 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
     failpoint("delivery.fetched");
     let (outcome, reason) = match deployer.mirrors.tip(&project.name, &change.reference)? {
         None => {
-            let reason = format!("{} is gone from the repository", change.reference.short());
+            let reason = format!("{} is gone from the repository", Quoted(change.reference.short()));
             if delivery.attempts > 0 {
                 tell_commit(deployer, project, delivery, change, &Told::Never(&reason)).await?;
             }
@@ -176,6 +177,7 @@ async fn tell_commit(
 ) -> anyhow::Result<()> {
     let config = deployer.config();
     for environment in project.wanting(&change.reference) {
+        let mask = deployer.mask_of(&project.name, &environment.name);
         if deployer.store.was_deployed(&project.name, &environment.name, &change.commit).await? {
             continue;
         }
@@ -187,22 +189,22 @@ async fn tell_commit(
             Told::NotYet(why) => (StatusState::Pending, format!("Cannot fetch yet: {why}")),
             Told::Never(why) => {
                 let situation = Situation::Failed { fault: Fault::Host, what: why, last_line: None, live };
-                (situation.state(), situation.sentence_masked(&deployer.mask()))
+                (situation.state(), situation.sentence_masked(&mask))
             }
             Told::Superseded(by) => {
                 let situation = Situation::Superseded { by, live };
-                (situation.state(), situation.sentence_masked(&deployer.mask()))
+                (situation.state(), situation.sentence_masked(&mask))
             }
             Told::Skipped(mark) => {
                 let situation = Situation::Skipped { mark, live };
-                (situation.state(), situation.sentence_masked(&deployer.mask()))
+                (situation.state(), situation.sentence_masked(&mask))
             }
         };
         let status = CommitStatus {
             commit: change.commit.clone(),
             context: config.status_context(project, &environment.name),
             state,
-            description: deployer.mask().apply(&sentence),
+            description: mask.sentence(&sentence),
             target_url: Some(deployer.delivery_page(&delivery.page_key)),
             reference: Some(change.reference.short().to_string()),
         };
@@ -221,7 +223,7 @@ async fn decide(
     tip: &CommitId,
     fetched: &Fetched,
 ) -> anyhow::Result<(DeliveryOutcome, String)> {
-    let short = change.reference.short();
+    let short = Quoted(change.reference.short());
     let newest = deployer.mirrors.newest_not_skipped(&project.name, &change.reference, skip::is_marked, None)?;
     let Some(newest) = newest else {
         return Ok((DeliveryOutcome::Ignored, format!("every recent commit of {short} is marked to be skipped")));

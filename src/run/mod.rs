@@ -41,6 +41,7 @@ mod lanes;
 mod log;
 mod look;
 mod looking_back;
+mod masks;
 mod measures;
 mod mend;
 mod metrics;

@@ -114,6 +114,7 @@ pub async fn prepare(
     }
     let (plan, text) = plan_text(&prepared, deployment, &observed).map_err(|problems| logged(log, problems))?;
     prepared.plan = plan;
+    let text = log.masked(&text);
     for line in text.lines() {
         log.line(None, line);
     }
@@ -299,6 +300,9 @@ impl Making<'_> {
         let reading = checkout::read(project, environment, edge, commit, tree_of_it, answers, &reader).await;
         deployer.store.end_reading(deployment.id).await?;
         let Reading { mut stack, problems: notes, .. } = reading?.map_err(|problems| logged(log, problems))?;
+        // Before anything can be said that holds what its containers hold.
+        deployer.hide_stack((&project.name, &environment.name), commit, &stack);
+        log.set_mask(deployer.mask_of(&project.name, &environment.name));
         deployer.traffic_past.tell(&mut stack, &project.name, &environment.name);
         if known.is_none() {
             // Images that are only named are pulled now.

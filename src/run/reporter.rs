@@ -71,7 +71,10 @@ impl Sender {
         Ok(wait.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN))
     }
 
-    fn send(&mut self, entry: OutboxEntry) {
+    fn send(&mut self, mut entry: OutboxEntry) {
+        // It was said without secrets; what is known to be one since then goes, too.
+        let mask = self.deployer.mask_of_project(&entry.project);
+        entry.status.description = mask.sentence(&entry.status.description);
         let client = self.client(&entry.project);
         let deployer = self.deployer.clone();
         self.sending.begin(entry.id, async move {
@@ -116,7 +119,8 @@ async fn settle(deployer: &Deployer, entry: &OutboxEntry, answer: Result<(), Pos
     let Err(error) = answer else {
         return deployer.store.settle_status(entry.id, Settled::Sent, None, now_ms()).await;
     };
-    let (commit, context, why) = (&entry.status.commit, &entry.status.context, error.why().to_string());
+    let why = deployer.mask_of_project(&entry.project).sentence(error.why());
+    let (commit, context) = (&entry.status.commit, &entry.status.context);
     match outbox::after_failure(&error, entry.status.state.is_final(), entry.attempts + 1, jitter()) {
         Next::GiveUp => {
             tracing::error!(%commit, %context, why, "The forge will never take this commit status; it is given up");

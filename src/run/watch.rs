@@ -6,7 +6,7 @@ use super::executor::{StepError, Watch};
 use super::log::DeploymentLog;
 use super::works::{Works, milliseconds};
 use crate::engine::{EngineError, Outcome};
-use crate::model::{DeploymentId, Work, WorkDetail, WorkOutcome};
+use crate::model::{DeploymentId, Quoted, Work, WorkDetail, WorkOutcome};
 use crate::plan::{Action, Step};
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +70,7 @@ impl Watch for LogSteps {
                 let is_told = matches!(&step.action, Action::WaitReady { readiness, .. } if readiness.follow);
                 if let StepError::Engine(EngineError::NotReady { last_lines, .. }) = error {
                     for line in last_lines.iter().filter(|_| !is_told) {
-                        self.log.line(step.component.as_ref(), &format!("| {line}"));
+                        self.log.line(step.component.as_ref(), &format!("| {}", Quoted(line)));
                     }
                 }
             }

@@ -54,6 +54,7 @@ impl BuildWorld {
             images: BTreeMap::new(),
             registries: Arc::new(BTreeMap::new()),
             mask: Mask::default(),
+            declared: Mask::default(),
             pull: false,
             pulled: false,
             no_cache: false,

@@ -6,7 +6,7 @@ use crate::compose::read::ReadRequest;
 use crate::compose::suggest;
 use crate::compose::texts;
 use crate::compose::view::View;
-use crate::model::{Component, ComponentName};
+use crate::model::{Component, ComponentName, Quoted};
 // Not Tarjan's: petgraph's goes as deep into the stack as the longest chain.
 use petgraph::algo::kosaraju_scc;
 use petgraph::graphmap::DiGraphMap;
@@ -101,7 +101,7 @@ impl<'a> Services<'a> {
         let known = self.known_profiles();
         for wanted in self.profiles.iter().filter(|wanted| *wanted != "*" && !known.contains(wanted)) {
             let hint = suggest::hint(wanted, known.iter().map(String::as_str));
-            section.warning(format!("no service has profile {wanted:?}{hint}"));
+            section.warning(format!("no service has profile {wanted:?}{hint}", wanted = Quoted(&wanted)));
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::PostError;
 use super::limits::retry_after;
 use super::words::one_line;
+use crate::model::Quoted;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, LOCATION};
 use serde_json::Value;
@@ -49,7 +50,7 @@ impl Answer {
     /// `404 Not Found, "Not Found"`.
     pub fn shown(&self) -> String {
         let says = self.says();
-        if says.is_empty() { self.status.to_string() } else { format!("{}, {says:?}", self.status) }
+        if says.is_empty() { self.status.to_string() } else { format!("{}, {:?}", self.status, Quoted(says)) }
     }
 
     /// What follows where nothing is special about the forge.
@@ -85,7 +86,7 @@ impl Answer {
                         "{forge} answered {} to {}: the token is not sent to another address. Set `api` in \
                          launchway.toml to where the API is",
                         self.status,
-                        one_line(to, 200)
+                        Quoted(one_line(to, 200))
                     ),
                 }
             }

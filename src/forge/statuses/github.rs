@@ -7,7 +7,7 @@ use super::http::Http;
 use super::limits::{retry_after, used_up};
 use super::pace::Pace;
 use super::words::{one_line, without_astral};
-use crate::model::{CommitStatus, StatusState};
+use crate::model::{CommitStatus, Quoted, StatusState};
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
@@ -54,11 +54,12 @@ impl GitHubClient {
             }
             422 if lower.contains("no commit found") => PostError::Refused {
                 why: format!(
-                    "GitHub does not know commit {} in {}/{} ({says:?}): it was replaced by a force push, or never pushed \
+                    "GitHub does not know commit {} in {}/{} ({:?}): it was replaced by a force push, or never pushed \
                      there",
                     status.commit.short(),
                     self.owner,
-                    self.name
+                    self.name,
+                    Quoted(&says)
                 ),
             },
             422 if lower.contains("maximum number of statuses") => PostError::Refused {

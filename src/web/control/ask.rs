@@ -94,7 +94,7 @@ pub async fn plan(State(deployer): State<Arc<Deployer>>, Json(asked): Json<PlanR
         let Preview { commit, reference, against, comparison, plan, to_pull, notes } = preview;
         let of = (&project, &environment);
         let held = deployer.held(&project, &environment, Asks::of_push()).await?;
-        let mask = deployer.mask();
+        let mask = deployer.mask_of(&project.name, &environment.name);
         let waits = held.map(|held| held.situation(|situation| situation.sentence_masked(&mask)));
         let mut report = plan_report(of, (&commit, Some(&reference)), against, &comparison, Some(&plan), to_pull);
         report.notes.extend(notes);
@@ -118,15 +118,16 @@ pub async fn back_up(
     .await
 }
 
-/// What comes from the commit's files and from the engine is told as it may leave.
+/// What the plan quotes of the commit's files and of the engine is told as it may leave.
 fn hide(report: &mut PlanReport, mask: &Mask) {
     let components = report.components.iter_mut();
     let of_components =
         components.flat_map(|component| component.reasons.iter_mut().chain(&mut component.method_reason));
     let of_plan = report.steps.iter_mut().flatten().chain(&mut report.to_pull).chain(&mut report.notes);
-    for text in of_components.chain(of_plan).chain([&mut report.subject]) {
-        *text = mask.apply(text);
+    for text in of_components.chain(of_plan) {
+        *text = mask.sentence(text);
     }
+    report.subject = mask.apply(&report.subject);
 }
 
 /// Carries a request out to its end, also when whoever asked goes away in the middle.

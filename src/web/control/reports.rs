@@ -15,15 +15,15 @@ pub fn time(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap_or_default()
 }
 
-pub fn summary(deployer: &Deployer, deployment: &Deployment) -> DeploymentSummary {
-    let mask = deployer.mask();
+pub async fn summary(deployer: &Deployer, deployment: &Deployment) -> DeploymentSummary {
+    let mask = deployer.mask_of_deployment(deployment).await;
     DeploymentSummary {
         id: deployment.id,
         project: deployment.project.clone(),
         environment: deployment.environment.clone(),
         state: deployment.state,
         ended: deployment.state.is_end(),
-        description: mask.apply(&deployment.description),
+        description: mask.sentence(&deployment.description),
         commit: deployment.commit.clone(),
         subject: mask.apply(&deployment.subject),
         reference: deployment.reference.clone(),
@@ -37,23 +37,24 @@ pub fn summary(deployer: &Deployer, deployment: &Deployment) -> DeploymentSummar
     }
 }
 
-pub fn details(
+pub async fn details(
     deployer: &Deployer,
     deployment: &Deployment,
     stages: &[StageRecord],
     images: Vec<ImageReport>,
 ) -> DeploymentDetails {
+    let mask = deployer.mask_of_deployment(deployment).await;
     DeploymentDetails {
-        summary: summary(deployer, deployment),
+        summary: summary(deployer, deployment).await,
         previous: deployment.previous,
-        cancelled_by: deployment.cancelled_by.as_deref().map(|by| deployer.mask().apply(by)),
-        now_reason: deployment.now_reason.as_deref().map(|reason| deployer.mask().apply(reason)),
-        approved_by: deployment.approved_by.as_deref().map(|by| deployer.mask().apply(by)),
+        cancelled_by: deployment.cancelled_by.as_deref().map(|by| mask.apply(by)),
+        now_reason: deployment.now_reason.as_deref().map(|reason| mask.apply(reason)),
+        approved_by: deployment.approved_by.as_deref().map(|by| mask.apply(by)),
         rebuild: deployment.rebuild,
         pull: deployment.pull,
         delivery: deployment.delivery,
         stages: stages.iter().map(stage).collect(),
-        plan: deployer.mask().apply(&deployment.plan).lines().map(str::to_string).collect(),
+        plan: mask.sentence(&deployment.plan).lines().map(str::to_string).collect(),
         images,
     }
 }
@@ -90,20 +91,21 @@ fn stage(record: &StageRecord) -> StageReport {
 }
 
 pub fn delivery(deployer: &Deployer, delivery: &Delivery) -> DeliverySummary {
+    let mask = deployer.mask_of_project(&delivery.project);
     DeliverySummary {
         number: delivery.number,
         project: delivery.project.clone(),
         id: delivery.id.to_string(),
         forge: delivery.forge,
-        event: deployer.mask().apply(&delivery.event_name),
+        event: mask.apply(&delivery.event_name),
         kind: delivery.kind.clone(),
         reference: delivery.reference.clone(),
         commit: delivery.commit.clone(),
-        sender: delivery.sender.as_deref().map(|sender| deployer.mask().apply(sender)),
+        sender: delivery.sender.as_deref().map(|sender| mask.apply(sender)),
         found: delivery.found,
         received_at: time(delivery.received_ms),
         outcome: delivery.outcome.word().to_string(),
-        reason: deployer.mask().apply(&delivery.reason),
+        reason: mask.sentence(&delivery.reason),
         page: deployer.delivery_page(&delivery.page_key),
     }
 }
