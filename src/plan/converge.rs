@@ -85,17 +85,8 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
         return Ok(found::back_to_what_was_found(wanted, observed));
     };
     let draft = Draft::default();
-    let (all, rest);
-    let observed = match wanted.found.is_empty() {
-        true => {
-            all = None;
-            observed
-        }
-        false => {
-            (all, rest) = (Some(observed), found::without_found(wanted, release, observed));
-            &rest
-        }
-    };
+    let (all, rest) = (observed, found::without_found(wanted, release, observed));
+    let observed = rest.as_ref().unwrap_or(all);
     let order = levels(&release.stack)
         .map_err(|cycle| vec![Problem::error(None, "depends_on", cycle.to_string())])?
         .into_iter()
@@ -191,9 +182,7 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
     for component in &others {
         planner.deploy(component, &matchings[&component.name], &created);
     }
-    if let Some(all) = all {
-        planner.restore_found(all);
-    }
+    planner.restore_found(all);
     planner.clean(&matchings);
     planner.remove_release_commands();
     Ok(planner.draft.finish())
@@ -474,9 +463,8 @@ impl Planner<'_> {
     }
 
     fn rename_away_in(&mut self, phase: Phase, container: &ObservedContainer, waits: Vec<u32>) -> u32 {
-        let short = container.id.get(..8).unwrap_or(&container.id);
-        let action =
-            Action::RenameContainer { target: existing(container), name: format!("{}.old-{short}", container.name) };
+        let name = name_away(container, &container.name);
+        let action = Action::RenameContainer { target: existing(container), name };
         self.draft.add(Some(&container.component), &container.name, action, "its name is wanted", phase, waits)
     }
 }
@@ -546,6 +534,11 @@ fn remove_all<'a>(
         gone.extend((phase == Phase::Clean).then_some(step));
     }
     gone
+}
+
+/// What a container is called from now on that has to give a name to another one.
+fn name_away(container: &ObservedContainer, name: &str) -> String {
+    format!("{name}.old-{}", container.id.get(..8).unwrap_or(&container.id))
 }
 
 fn is_up(container: &ObservedContainer) -> bool {

@@ -551,6 +551,16 @@ PORT = "{app_port}"
         self.ended = true;
     }
 
+    /// Ends the story, and takes away the images of these names, which nobody else would.
+    pub async fn end_without(self, images: &[String]) {
+        let docker = self.engine.docker.clone();
+        self.end().await;
+        for name in images {
+            let options = RemoveImageOptionsBuilder::new().force(true).build();
+            let _ = docker.remove_image(name, Some(options), None).await;
+        }
+    }
+
     /// Ends a story whose point is reached while something is still going on.
     pub fn break_off(mut self) {
         self.kill();

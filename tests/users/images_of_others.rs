@@ -47,15 +47,6 @@ async fn name_image(world: &World, image: &str, name: &str) {
     world.engine.docker.tag_image(image, Some(options)).await.unwrap();
 }
 
-async fn end(world: World, names: &[String]) {
-    let docker = world.engine.docker.clone();
-    world.end().await;
-    for name in names {
-        let options = RemoveImageOptionsBuilder::new().force(true).build();
-        let _ = docker.remove_image(name, Some(options), None).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_others_hold_is_not_taken_and_their_image_not_used() {
     let other = GitRepository::new();
@@ -135,7 +126,7 @@ async fn a_name_that_others_hold_is_not_taken_and_their_image_not_used() {
     other.write("compose.yaml", idle(&format!("    image: {shared}\n    pull_policy: never\n")));
     let (code, told) = deploy_other(&world, &other).await;
     assert_eq!(code, 0, "{told}");
-    end(world, &[name, shared, theirs]).await;
+    world.end_without(&[name, shared, theirs]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,7 +161,7 @@ async fn a_name_that_others_hold_goes_to_the_build_that_takes_their_stack_over()
     assert_eq!(world.ends(&commit).await.state, "success", "{}", world.deployment_logs());
     let tag = world.query("SELECT json_extract(parts, '$.web.image.tag') FROM releases WHERE id = 1");
     assert_eq!(id_of(&world, &name).await, id_of(&world, tag.trim()).await, "{}", world.deployment_logs());
-    end(world, &[name]).await;
+    world.end_without(&[name]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -262,7 +253,7 @@ async fn what_is_private_to_the_engines_host_is_not_fetched_by_a_dockerfile_nor_
     assert_eq!(code, 0, "{told}");
     assert!(asked.load(Ordering::SeqCst) > 0);
     server.abort();
-    end(world, &[format!("{}/app:1", registry.host)]).await;
+    world.end_without(&[format!("{}/app:1", registry.host)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -293,7 +284,7 @@ async fn an_account_of_one_project_is_no_other_projects_nor_is_what_it_pulled() 
         let (code, told) = deploy_other(&world, &other).await;
         assert_ne!(code, 0, "{lines}{told}");
     }
-    end(world, &[reference]).await;
+    world.end_without(&[reference]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -359,5 +350,5 @@ async fn a_pull_moves_no_tag_that_others_hold() {
         assert_eq!(now.as_ref() == Some(&before), is_containerd && text == "two", "{text}: {now:?}");
         before = now.unwrap_or_default();
     }
-    end(world, &[reference]).await;
+    world.end_without(&[reference]).await;
 }

@@ -7,7 +7,7 @@ use crate::support::registry::Registry;
 use crate::support::world::{Settings, World};
 use base64::Engine as _;
 use bollard::auth::DockerCredentials;
-use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptionsBuilder};
+use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::TryStreamExt;
 use launchway::model::CommitId;
 use serde_json::Value;
@@ -54,16 +54,6 @@ async fn status(world: &World) -> Value {
     serde_json::from_str(&asked(world, &["status", "--json"]).await).unwrap()
 }
 
-/// What the engine pulled of the registry goes with the story.
-async fn end(world: World, names: &[String]) {
-    let docker = world.engine.docker.clone();
-    world.end().await;
-    for name in names {
-        let options = RemoveImageOptionsBuilder::new().force(true).build();
-        let _ = docker.remove_image(name, Some(options), None).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_base_image_comes_from_a_private_registry_and_its_digest_is_kept_and_shown() {
     let (world, registry) = signed_in().await;
@@ -85,7 +75,7 @@ async fn a_base_image_comes_from_a_private_registry_and_its_digest_is_kept_and_s
     for text in [world.deployment_logs(), world.serve_log(), page] {
         assert!(!text.contains(PASSWORD), "{text}");
     }
-    end(world, &[]).await;
+    world.end_without(&[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,7 +106,7 @@ async fn dockers_config_json_serves_builds_and_pulls_too_and_without_an_account_
     std::fs::write(docker.join("config.json"), config.to_string()).unwrap();
     deployed(&world, "Somebody is").await;
     assert_eq!(world.get("/base").await.as_deref(), Some("base one"));
-    end(world, &[format!("{}/app:1", registry.host)]).await;
+    world.end_without(&[format!("{}/app:1", registry.host)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,7 +154,7 @@ async fn rebuilding_makes_another_image_which_stays_and_the_one_before_can_be_pu
     world.repository.write("README.md", "a week later");
     deployed(&world, "Later").await;
     assert_ne!(world.get("/built").await.unwrap(), second);
-    end(world, &[]).await;
+    world.end_without(&[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,5 +204,5 @@ async fn a_tag_stays_what_it_was_until_pull_is_asked_for() {
     let before = world.query("SELECT json_extract(parts, '$.web.image.pinned') FROM releases WHERE id = 1");
     asked(&world, &["rollback"]).await;
     assert_eq!(world.get("/").await.as_deref(), Some("base one"));
-    end(world, &[reference, before.trim().to_string()]).await;
+    world.end_without(&[reference, before.trim().to_string()]).await;
 }

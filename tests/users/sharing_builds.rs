@@ -4,7 +4,7 @@ use crate::support::git_repository::GitRepository;
 use crate::support::images::BASE;
 use crate::support::registry::Registry;
 use crate::support::world::{Settings, World};
-use bollard::query_parameters::{RemoveImageOptionsBuilder, TagImageOptionsBuilder};
+use bollard::query_parameters::TagImageOptionsBuilder;
 use launchway::model::CommitId;
 
 async fn deployed(world: &World, message: &str) -> CommitId {
@@ -35,15 +35,6 @@ async fn give_base_the_name(world: &World, name: &str) {
     let (repository, tag) = name.rsplit_once(':').unwrap();
     let options = TagImageOptionsBuilder::new().repo(repository).tag(tag).build();
     world.engine.docker.tag_image(BASE, Some(options)).await.unwrap();
-}
-
-async fn end(world: World, names: &[String]) {
-    let docker = world.engine.docker.clone();
-    world.end().await;
-    for name in names {
-        let options = RemoveImageOptionsBuilder::new().force(true).build();
-        let _ = docker.remove_image(name, Some(options), None).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +75,7 @@ async fn a_worker_that_names_the_image_of_the_webs_build_is_replaced_with_it_at_
     for component in ["web", "a-worker"] {
         assert_eq!(world.exec(component, &["cat", "/web"]).await, "one", "{component}");
     }
-    end(world, &[name]).await;
+    world.end_without(&[name]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,7 +127,7 @@ async fn what_is_built_from_another_services_image_waits_for_it_and_is_built_ane
     world.repository.write("context/version", "2");
     deployed(&world, "What is built from it").await;
     assert_eq!(world.exec("context", &["cat", "/base", "/context"]).await, "two2");
-    end(world, &[name]).await;
+    world.end_without(&[name]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,5 +152,5 @@ async fn building_anew_asks_no_registry_for_what_other_services_build() {
     for component in ["base", "from", "context"] {
         assert_eq!(world.exec(component, &["cat", "/hello"]).await, "base two", "{component}");
     }
-    end(world, &[name, format!("{}/app:1", registry.host)]).await;
+    world.end_without(&[name, format!("{}/app:1", registry.host)]).await;
 }

@@ -2,7 +2,7 @@
 //! again where it ran. What was made in its place goes.
 
 use super::serving::edge_subject;
-use super::{Planner, Wanted, existing, is_accepted, is_up, remove_all, unroute_all};
+use super::{Planner, Wanted, existing, is_accepted, is_up, name_away, remove_all, unroute_all};
 use crate::model::{ComponentName, ContainerState, FoundContainer, Observed, ObservedContainer, Release};
 use crate::plan::draft::Draft;
 use crate::plan::{Action, Phase, Plan};
@@ -54,7 +54,8 @@ fn of<'a>(wanted: &'a Wanted, observed: &'a Observed) -> Vec<(&'a FoundContainer
     all
 }
 
-/// What did not run stops, all get their names, and those that ran start, one after the other: what was created later may need what was created before.
+/// What did not run stops, all get their names, and those that ran start, one after the other: what was created later may
+/// need what was created before.
 fn restore(
     draft: &mut Draft,
     found: &[(&FoundContainer, &ObservedContainer)],
@@ -78,8 +79,7 @@ fn restore(
                 continue;
             }
             Some(holder) => {
-                let short = holder.id.get(..8).unwrap_or(&holder.id);
-                let name = format!("{}.old-{short}", noted.name);
+                let name = name_away(holder, &noted.name);
                 let action = Action::RenameContainer { target: existing(holder), name: name.clone() };
                 let step = add(holder, action, "its name is wanted", &cleared);
                 cleared.push(step);
@@ -100,8 +100,11 @@ fn restore(
 }
 
 /// What there is to be planned with, going back to a release: what was found beside it, and is not of it, is not the
-/// release's to replace or to remove.
-pub(super) fn without_found(wanted: &Wanted, release: &Release, observed: &Observed) -> Observed {
+/// release's to replace or to remove. `None`: nothing was.
+pub(super) fn without_found(wanted: &Wanted, release: &Release, observed: &Observed) -> Option<Observed> {
+    if wanted.found.is_empty() {
+        return None;
+    }
     let noted: BTreeSet<&str> = wanted.found.iter().map(|found| found.id.as_str()).collect();
     let is_of_it = |container: &ObservedContainer| {
         let component = release.stack.components.get(&container.component);
@@ -111,7 +114,7 @@ pub(super) fn without_found(wanted: &Wanted, release: &Release, observed: &Obser
     };
     let mut rest = observed.clone();
     rest.containers.retain(|container| !noted.contains(container.id.as_str()) || is_of_it(container));
-    rest
+    Some(rest)
 }
 
 impl Planner<'_> {
@@ -134,8 +137,7 @@ impl Planner<'_> {
         let fronts: Vec<&ObservedContainer> = fronts.collect();
         let mut cleared = self.draft.ids();
         let routed: Vec<&ComponentName> = observed.edge.iter().flat_map(|edge| edge.routes.keys()).collect();
-        for component in routed.into_iter().filter(|component| !self.release.stack.components.contains_key(*component))
-        {
+        for component in routed.into_iter().filter(|component| gone(component)) {
             let (subject, action) = (edge_subject(component), Action::Unroute(component.clone()));
             let waits = cleared.clone();
             let step = self.draft.add(Some(component), &subject, action, COMES_BACK, Phase::Deploy, waits);
