@@ -58,8 +58,7 @@ impl Convergence<'_> {
         let mut rounds = 0;
         let mut missed: Option<String> = None;
         while rounds < MOST_ROUNDS {
-            let observed = self.observe().await?;
-            let plan = self.plan(&observed).await?;
+            let (observed, plan) = self.look(self.cancel).await?;
             let is_open = |step: &&Step| step.phase != Phase::Clean && !(walked && is_counted_ready(step, &observed));
             if plan.steps.iter().find(is_open).is_none() {
                 match self.read_back(&observed).await {
@@ -139,8 +138,7 @@ impl Convergence<'_> {
         let cleaned = async {
             // A second look finds what the engine was still busy with at the first.
             for _ in 0..MOST_ROUNDS {
-                let observed = self.patience(&stop).observe(self.project, self.environment).await?;
-                let plan = self.plan(&observed).await?;
+                let (observed, plan) = self.look(&stop).await?;
                 if !plan.steps.iter().any(|step| step.phase == Phase::Clean) {
                     return self.take_networks_away(&stop).await;
                 }
@@ -194,7 +192,19 @@ impl Convergence<'_> {
 
     /// What would be done next.
     pub async fn next(&self) -> Result<Plan, Setback> {
-        self.plan(&self.observe().await?).await
+        Ok(self.look(self.cancel).await?.1)
+    }
+
+    /// What runs, and what is to be done about it. Planning asks the engine, too, and waits for it as looking does.
+    async fn look(&self, cancel: &CancellationToken) -> Result<(Observed, Plan), Setback> {
+        let patience = self.patience(cancel);
+        patience
+            .carry_out(|| async {
+                let observed = patience.observe(self.project, self.environment).await?;
+                let plan = self.plan(&observed).await?;
+                Ok((observed, plan))
+            })
+            .await
     }
 
     async fn plan(&self, observed: &Observed) -> Result<Plan, Setback> {

@@ -178,10 +178,10 @@ impl Flow {
         let limits = deployer.config().limits.clone();
         // Fires when somebody cancels, when the process ends, and when a stage takes longer than it may.
         let cancel = self.control.cancel.child_token();
-        let patience = |log| Patience { deployer: &deployer, log, cancel: &cancel };
 
         self.enter(Stage::Prepare, Transition::Prepare, &Situation::Preparing).await?;
-        let work = patience(&self.log)
+        let patience = Patience { deployer: &deployer, log: &self.log, cancel: &cancel };
+        let work = patience
             .carry_out(|| prepare::prepare(&deployer, &self.deployment, project, environment, &self.log, &cancel));
         let limit = Limit { what: "preparing", time: limits.prepare, rest: SHORT_REST };
         let prepared = within(limit, &cancel, work).await.map_err(|s| at(Stage::Prepare, s))?;
@@ -194,9 +194,12 @@ impl Flow {
         let room_to_build = self.admit_build(&prepared).await?;
         let built = self.build(&prepared, &outlook, limits.build, &cancel).await?;
         drop(room_to_build);
-        let asked =
-            prepare::ask_again(&deployer, &self.deployment, &prepared, (project, environment), &self.log, &cancel);
-        asked.await.map_err(|setback| at(Stage::Build, setback))?;
+        let place = (project, environment);
+        let patience = Patience { deployer: &deployer, log: &self.log, cancel: &cancel };
+        let work = patience
+            .carry_out(|| prepare::ask_again(&deployer, &self.deployment, &prepared, place, &self.log, &cancel));
+        let limit = Limit { what: "looking at what was built", time: limits.prepare, rest: SHORT_REST };
+        within(limit, &cancel, work).await.map_err(|s| at(Stage::Build, s))?;
 
         let convergence = self.convergence(project, environment, &prepared, &cancel, outlook);
         // Held until all of it runs, and the engine itself says what it takes.

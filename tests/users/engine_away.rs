@@ -1,8 +1,9 @@
 //! The engine goes away half way: a deployment waits for it, and ends well when it is back in time; else it ends, says
 //! so, and the environment is put right when the engine is back at last.
 
+use super::crashing::is_settled;
 use crate::support::app::{write_ready_made, write_ready_made_broken, write_shop};
-use crate::support::engine_proxy::EngineProxy;
+use crate::support::engine_proxy::{EngineProxy, Loss};
 use crate::support::world::{Settings, World};
 use bollard::query_parameters::RemoveContainerOptionsBuilder;
 
@@ -103,6 +104,66 @@ async fn while_the_old_release_is_put_back() {
     assert!(shown.description.ends_with("no bank; release 1 is live again"), "{shown:?}");
     assert_eq!(before, world.running().await);
     world.end().await;
+}
+
+/// The engine goes away at a request of a deployment, the next time at a later one, until none is left. It comes back
+/// once it is missed.
+async fn at_requests(change: impl Fn(&World, usize), state: &str, each: usize) {
+    let (world, proxy) = live(None).await;
+    proxy.cut_at(usize::MAX, Loss::OfTheRequest);
+    change(&world, 0);
+    assert_eq!(world.ends(&world.push("Undisturbed")).await.state, state);
+    let requests = proxy.requests();
+    println!("{requests} requests in an undisturbed deployment");
+    let mut cuts = 0;
+    for last in (1..=requests).step_by(each) {
+        // Each place meets both in the end: `each` is odd where not all are met.
+        let loss = if last % 2 == 0 { Loss::OfTheAnswer } else { Loss::OfTheRequest };
+        change(&world, last);
+        proxy.cut_at(last, loss);
+        let commit = world.push(&format!("Cut at {last}"));
+        let shown = world
+            .until(&format!("the end of the deployment that is cut at {last}"), || async {
+                if proxy.is_cut() {
+                    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+                    proxy.restore();
+                }
+                let shown = world.shown(&commit).into_iter().find(|shown| shown.context == "launchway/production");
+                shown.filter(|shown| !matches!(shown.state.as_str(), "pending" | "running"))
+            })
+            .await;
+        proxy.restore();
+        let place = format!("cut at request {last}, {loss:?}");
+        assert_eq!(shown.state, state, "{place}: {shown:?}\n{}", world.deployment_logs());
+        is_settled(&world, &place, WHOLE).await;
+        cuts += 1;
+    }
+    println!("cut at {cuts} requests, all ended well");
+    assert!(cuts >= 10, "only {cuts} of {requests} requests were met");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_any_request_of_an_update() {
+    let update = |world: &World, number: usize| write_ready_made(&world.repository, &format!("version-{number}"));
+    at_requests(update, "success", 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_any_request_of_an_update_that_fails() {
+    let update =
+        |world: &World, number: usize| write_ready_made_broken(&world.repository, &format!("no bank {number}"));
+    at_requests(update, "failure", 7).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: make restart-test"]
+async fn at_every_request() {
+    let update = |world: &World, number: usize| write_ready_made(&world.repository, &format!("version-{number}"));
+    at_requests(update, "success", 1).await;
+    let update =
+        |world: &World, number: usize| write_ready_made_broken(&world.repository, &format!("no bank {number}"));
+    at_requests(update, "failure", 1).await;
 }
 
 /// An update that waits for its health check while the engine is cut off for longer than a deploy may take.
