@@ -57,6 +57,7 @@ impl Convergence<'_> {
         let mut walked = false;
         let mut rounds = 0;
         let mut missed: Option<String> = None;
+        let mut excused = BTreeSet::new();
         while rounds < MOST_ROUNDS {
             let (observed, plan) = self.look(self.cancel).await?;
             let is_open = |step: &&Step| step.phase != Phase::Clean && !(walked && is_counted_ready(step, &observed));
@@ -105,7 +106,7 @@ impl Convergence<'_> {
                     walked = false;
                     rounds += 1;
                 }
-                Err(failed) if self.was_the_engines_end(&failed).await => {
+                Err(failed) if self.was_the_engines_end(&failed, &mut excused).await => {
                     walked = false;
                     rounds += 1;
                     self.patience(self.cancel).wait(&StepError::EngineEnded.to_string()).await?;
@@ -124,11 +125,18 @@ impl Convergence<'_> {
         ))
     }
 
-    /// What ended before it was ready ended with the engine: that is not the commit's doing.
-    async fn was_the_engines_end(&self, failed: &StepFailed) -> bool {
-        matches!(failed.error, StepError::EngineEnded)
-            || matches!(failed.error, StepError::Engine(EngineError::NotReady { has_ended: true, .. }))
-                && self.deployer.keeping.outages.explain_what_just_ended().await
+    /// What ended before it was ready ended with the engine: that is not the commit's doing. Once for each end of the
+    /// engine: what is started again after it, and ends again, does so by itself.
+    async fn was_the_engines_end(&self, failed: &StepFailed, excused: &mut BTreeSet<(i64, String)>) -> bool {
+        let outages = &self.deployer.keeping.outages;
+        match failed.error {
+            StepError::EngineEnded => true,
+            StepError::Engine(EngineError::NotReady { has_ended: true, .. }) => {
+                outages.explain_what_just_ended().await
+                    && excused.insert((outages.latest_ms().unwrap_or(0), failed.subject.clone()))
+            }
+            _ => false,
+        }
     }
 
     /// Takes away what the release no longer needs. Failing is no reason to put anything back, and nobody cancels it:

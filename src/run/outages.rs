@@ -60,6 +60,11 @@ impl Outages {
         }
     }
 
+    /// When the engine was lost the last time (Unix time in milliseconds).
+    pub fn latest_ms(&self) -> Option<i64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).back().map(|last| last.lost_ms)
+    }
+
     /// Whether what ended at this moment (Unix time in milliseconds) ended with the engine.
     pub fn explain(&self, ended_ms: i64) -> bool {
         let outages = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -157,7 +157,7 @@ async fn at_any_request_of_an_update_that_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes: make restart-test"]
+#[ignore = "takes a quarter of an hour: cargo nextest run --run-ignored all at_every_request"]
 async fn at_every_request() {
     let update = |world: &World, number: usize| write_ready_made(&world.repository, &format!("version-{number}"));
     at_requests(update, "success", 1).await;
