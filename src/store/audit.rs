@@ -85,7 +85,8 @@ impl Store {
         environment: Option<&EnvironmentName>,
         most: u32,
     ) -> Result<Vec<AuditEntry>, StoreError> {
-        let sql = "SELECT * FROM audit WHERE (?1 IS NULL OR project = ?1) AND (?2 IS NULL OR environment = ?2)
+        let sql = "SELECT at, by, action, project, environment, deployment, reason FROM audit WHERE (?1 IS NULL OR
+            project = ?1) AND (?2 IS NULL OR environment = ?2)
             ORDER BY id DESC LIMIT ?3";
         let rows = sqlx::query(sql)
             .bind(project.map(ProjectName::as_str))

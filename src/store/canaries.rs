@@ -57,11 +57,12 @@ impl Store {
 
     /// The canaries of a deployment, each with what it has passed.
     pub async fn canaries(&self, deployment: DeploymentId) -> Result<Vec<(CanaryRecord, u8)>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM canaries WHERE deployment = ?")
-            .bind(deployment.0)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(query("read canaries"))?;
+        let rows =
+            sqlx::query("SELECT component, weight, elapsed_ms, judge, passed FROM canaries WHERE deployment = ?")
+                .bind(deployment.0)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(query("read canaries"))?;
         rows.iter()
             .map(|row| {
                 let record = CanaryRecord {

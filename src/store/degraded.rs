@@ -21,13 +21,15 @@ impl Store {
         project: &ProjectName,
         environment: &EnvironmentName,
     ) -> Result<Vec<DegradedRecord>, StoreError> {
-        let rows =
-            sqlx::query("SELECT * FROM degraded WHERE project = ? AND environment = ? ORDER BY component, trouble")
-                .bind(project.as_str())
-                .bind(environment.as_str())
-                .fetch_all(&self.readers)
-                .await
-                .map_err(query("read what is degraded"))?;
+        let rows = sqlx::query(
+            "SELECT component, trouble, why, last_lines, since FROM degraded WHERE project = ? AND
+                environment = ? ORDER BY component, trouble",
+        )
+        .bind(project.as_str())
+        .bind(environment.as_str())
+        .fetch_all(&self.readers)
+        .await
+        .map_err(query("read what is degraded"))?;
         rows.iter().map(from_row).collect()
     }
 

@@ -8,6 +8,14 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 use std::sync::Arc;
 
+/// What is read of a row of `deliveries`, in every query that reads whole ones.
+macro_rules! columns {
+    () => {
+        "number, project, delivery_id, forge, event_name, kind, event, ref, commit_id, sender, found, \
+         received_at, outcome, reason, page_key, attempts, next_at"
+    };
+}
+
 /// What became of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryOutcome {
@@ -110,7 +118,7 @@ impl Store {
         match self.write_arrival(new.clone(), now_ms).await? {
             Some(number) => Ok(Arrival::New(number)),
             None => {
-                let sql = "SELECT * FROM deliveries WHERE project = ? AND delivery_id = ?";
+                let sql = concat!("SELECT ", columns!(), " FROM deliveries WHERE project = ? AND delivery_id = ?");
                 let row = sqlx::query(sql).bind(new.project.as_str()).bind(new.id.as_str());
                 let row = row.fetch_one(&self.readers).await.map_err(query("read a delivery"))?;
                 Ok(Arrival::Again(Box::new(from_row(&row)?)))
@@ -191,7 +199,8 @@ impl Store {
 
     /// Deliveries whose refs are still to be fetched and judged, the oldest first, and when the next one is due.
     pub async fn deliveries_to_judge(&self, now_ms: i64) -> Result<(Vec<Delivery>, Option<i64>), StoreError> {
-        let sql = "SELECT * FROM deliveries WHERE outcome = 'received' ORDER BY number LIMIT 500";
+        let sql =
+            concat!("SELECT ", columns!(), " FROM deliveries WHERE outcome = 'received' ORDER BY number LIMIT 500");
         let rows = sqlx::query(sql).fetch_all(&self.readers).await.map_err(query("read deliveries"))?;
         let later = rows.iter().map(|row| row.get::<i64, _>("next_at")).filter(|next| *next > now_ms).min();
         let due = rows.iter().filter(|row| row.get::<i64, _>("next_at") <= now_ms).map(from_row);
@@ -200,7 +209,7 @@ impl Store {
 
     /// The newest first.
     pub async fn deliveries(&self, project: Option<&ProjectName>, most: u32) -> Result<Vec<Delivery>, StoreError> {
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT * FROM deliveries");
+        let mut sql = QueryBuilder::<Sqlite>::new(concat!("SELECT ", columns!(), " FROM deliveries"));
         if let Some(project) = project {
             sql.push(" WHERE project = ").push_bind(project.to_string());
         }
@@ -210,7 +219,7 @@ impl Store {
     }
 
     pub async fn delivery(&self, number: i64) -> Result<Option<Delivery>, StoreError> {
-        let row = sqlx::query("SELECT * FROM deliveries WHERE number = ?")
+        let row = sqlx::query(concat!("SELECT ", columns!(), " FROM deliveries WHERE number = ?"))
             .bind(number)
             .fetch_optional(&self.readers)
             .await
@@ -220,16 +229,17 @@ impl Store {
 
     /// By the forge's id, the newest first where several projects have it.
     pub async fn deliveries_by_id(&self, id: &str) -> Result<Vec<Delivery>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM deliveries WHERE delivery_id = ? ORDER BY number DESC")
-            .bind(id)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(query("read a delivery"))?;
+        let rows =
+            sqlx::query(concat!("SELECT ", columns!(), " FROM deliveries WHERE delivery_id = ? ORDER BY number DESC"))
+                .bind(id)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(query("read a delivery"))?;
         rows.iter().map(from_row).collect()
     }
 
     pub async fn delivery_by_key(&self, key: &str) -> Result<Option<Delivery>, StoreError> {
-        let row = sqlx::query("SELECT * FROM deliveries WHERE page_key = ?")
+        let row = sqlx::query(concat!("SELECT ", columns!(), " FROM deliveries WHERE page_key = ?"))
             .bind(key)
             .fetch_optional(&self.readers)
             .await

@@ -13,6 +13,15 @@ use crate::model::{
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
+/// What is read of a row of `deployments`, in every query that reads whole ones.
+macro_rules! columns {
+    () => {
+        "id, project, environment, commit_id, subject, ref, trigger, asked_by, delivery, release, previous, \
+         state, description, page_key, rebuild, cancelled_by, plan, touched, created_at, started_at, \
+         ended_at, host_fault, pull, now_reason, approved_by, deaths, fresh_volumes, asks"
+    };
+}
+
 /// What a deployment came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {
@@ -129,8 +138,11 @@ impl Store {
         let (id, overtaken) = self
             .write("queue a deployment", move |c| {
                 Box::pin(async move {
-                    let waiting =
-                        "SELECT * FROM deployments WHERE project = ? AND environment = ? AND state = 'waiting'";
+                    let waiting = concat!(
+                        "SELECT ",
+                        columns!(),
+                        " FROM deployments WHERE project = ? AND environment = ? AND state = 'waiting'"
+                    );
                     let rows = sqlx::query(waiting)
                         .bind(new.project.as_str())
                         .bind(new.environment.as_str())
@@ -199,7 +211,7 @@ impl Store {
     }
 
     pub async fn deployment(&self, id: DeploymentId) -> Result<Option<Deployment>, StoreError> {
-        let row = sqlx::query("SELECT * FROM deployments WHERE id = ?")
+        let row = sqlx::query(concat!("SELECT ", columns!(), " FROM deployments WHERE id = ?"))
             .bind(id.0)
             .fetch_optional(&self.readers)
             .await
@@ -208,7 +220,7 @@ impl Store {
     }
 
     pub async fn deployment_by_key(&self, key: &str) -> Result<Option<Deployment>, StoreError> {
-        let row = sqlx::query("SELECT * FROM deployments WHERE page_key = ?")
+        let row = sqlx::query(concat!("SELECT ", columns!(), " FROM deployments WHERE page_key = ?"))
             .bind(key)
             .fetch_optional(&self.readers)
             .await
@@ -223,7 +235,7 @@ impl Store {
         environment: Option<&EnvironmentName>,
         most: u32,
     ) -> Result<Vec<Deployment>, StoreError> {
-        let mut sql = QueryBuilder::<Sqlite>::new("SELECT * FROM deployments WHERE true");
+        let mut sql = QueryBuilder::<Sqlite>::new(concat!("SELECT ", columns!(), " FROM deployments WHERE true"));
         if let Some(project) = project {
             sql.push(" AND project = ").push_bind(project.to_string());
         }
@@ -237,7 +249,7 @@ impl Store {
 
     /// Those that have not ended, the oldest first.
     pub async fn open_deployments(&self) -> Result<Vec<Deployment>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM deployments WHERE ended_at IS NULL ORDER BY id")
+        let rows = sqlx::query(concat!("SELECT ", columns!(), " FROM deployments WHERE ended_at IS NULL ORDER BY id"))
             .fetch_all(&self.readers)
             .await
             .map_err(query("read open deployments"))?;
@@ -245,7 +257,7 @@ impl Store {
     }
 
     pub async fn deployments_of_delivery(&self, delivery: i64) -> Result<Vec<Deployment>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM deployments WHERE delivery = ? ORDER BY id")
+        let rows = sqlx::query(concat!("SELECT ", columns!(), " FROM deployments WHERE delivery = ? ORDER BY id"))
             .bind(delivery)
             .fetch_all(&self.readers)
             .await
@@ -255,11 +267,12 @@ impl Store {
 
     /// The newest deployment that made a release live or tried to.
     pub async fn newest_of_release(&self, release: ReleaseId) -> Result<Option<Deployment>, StoreError> {
-        let row = sqlx::query("SELECT * FROM deployments WHERE release = ? ORDER BY id DESC LIMIT 1")
-            .bind(release.0)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(query("read a deployment"))?;
+        let row =
+            sqlx::query(concat!("SELECT ", columns!(), " FROM deployments WHERE release = ? ORDER BY id DESC LIMIT 1"))
+                .bind(release.0)
+                .fetch_optional(&self.readers)
+                .await
+                .map_err(query("read a deployment"))?;
         row.as_ref().map(from_row).transpose()
     }
 
@@ -400,9 +413,13 @@ impl Store {
 
     /// Deployments that ended without being put back, in environments where nothing came after them.
     pub async fn unsettled_deployments(&self) -> Result<Vec<Deployment>, StoreError> {
-        let sql = "SELECT * FROM deployments d WHERE state = 'failed' AND touched = 1 AND NOT EXISTS (
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM deployments d WHERE state = 'failed' AND touched = 1 AND NOT EXISTS (
             SELECT 1 FROM deployments n WHERE n.project = d.project AND n.environment = d.environment
-            AND n.id > d.id AND (n.touched = 1 OR n.ended_at IS NULL))";
+            AND n.id > d.id AND (n.touched = 1 OR n.ended_at IS NULL))"
+        );
         let rows = sqlx::query(sql).fetch_all(&self.readers).await.map_err(query("read unsettled deployments"))?;
         rows.iter().map(from_row).collect()
     }
@@ -526,7 +543,8 @@ async fn set_state(c: &mut SqliteConnection, deployment: &Deployment, now_ms: i6
 }
 
 async fn read(c: &mut SqliteConnection, id: DeploymentId) -> Result<Deployment, sqlx::Error> {
-    let row = sqlx::query("SELECT * FROM deployments WHERE id = ?").bind(id.0).fetch_one(c).await?;
+    let row =
+        sqlx::query(concat!("SELECT ", columns!(), " FROM deployments WHERE id = ?")).bind(id.0).fetch_one(c).await?;
     from_row(&row).map_err(decode)
 }
 

@@ -30,7 +30,7 @@ impl Store {
         project: &ProjectName,
         environment: &EnvironmentName,
     ) -> Result<Vec<FoundContainer>, StoreError> {
-        let sql = "SELECT * FROM found WHERE project = ? AND environment = ? ORDER BY container";
+        let sql = "SELECT container, name, is_up FROM found WHERE project = ? AND environment = ? ORDER BY container";
         let rows = sqlx::query(sql).bind(project.as_str()).bind(environment.as_str()).fetch_all(&self.readers).await;
         let rows = rows.map_err(query("read what was there before"))?;
         let one = |row: &sqlx::sqlite::SqliteRow| {

@@ -57,7 +57,7 @@ impl Store {
     }
 
     async fn known_identity(&self) -> Result<Option<Identity>, StoreError> {
-        let row = sqlx::query("SELECT * FROM identity")
+        let row = sqlx::query("SELECT store_id, key, looked_back FROM identity")
             .fetch_optional(&self.readers)
             .await
             .map_err(query("read who the store is"))?;
@@ -70,7 +70,7 @@ impl Store {
     }
 
     pub async fn owned(&self) -> Result<Vec<Recorded>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM owned")
+        let rows = sqlx::query("SELECT kind, id, name, labels FROM owned")
             .fetch_all(&self.readers)
             .await
             .map_err(query("read what the store owns on the engine"))?;

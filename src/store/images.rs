@@ -7,6 +7,13 @@ use crate::model::{ComponentName, ContentKey, DeploymentId, ImageIdentity, Proje
 use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeMap;
 
+/// What is read of a row of `images`, in every query that reads whole ones.
+macro_rules! columns {
+    () => {
+        "reference, project, component, image_id, content_key, anew, bases, made_at"
+    };
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotedImage {
     /// What containers are created from: the tag of what is built, the digest or id of what is pulled.
@@ -60,7 +67,7 @@ impl Store {
     }
 
     pub async fn noted_image(&self, reference: &str) -> Result<Option<NotedImage>, StoreError> {
-        let row = sqlx::query("SELECT * FROM images WHERE reference = ?")
+        let row = sqlx::query(concat!("SELECT ", columns!(), " FROM images WHERE reference = ?"))
             .bind(reference)
             .fetch_optional(&self.readers)
             .await
@@ -70,7 +77,7 @@ impl Store {
 
     /// What was built and is the image with this id, whatever names that has.
     pub async fn builds_with_id(&self, image_id: &str) -> Result<Vec<NotedImage>, StoreError> {
-        let sql = "SELECT * FROM images WHERE image_id = ? AND content_key IS NOT NULL";
+        let sql = concat!("SELECT ", columns!(), " FROM images WHERE image_id = ? AND content_key IS NOT NULL");
         let rows = sqlx::query(sql).bind(image_id).fetch_all(&self.readers).await.map_err(query("read images"))?;
         rows.iter().map(from_row).collect()
     }
@@ -92,8 +99,12 @@ impl Store {
         component: &ComponentName,
         key: &ContentKey,
     ) -> Result<Option<NotedImage>, StoreError> {
-        let sql = "SELECT * FROM images WHERE project = ? AND component = ? AND content_key = ?
-            ORDER BY coalesce(anew, 0) DESC LIMIT 1";
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM images WHERE project = ? AND component = ? AND content_key = ?
+            ORDER BY coalesce(anew, 0) DESC LIMIT 1"
+        );
         let row = sqlx::query(sql)
             .bind(project.as_str())
             .bind(component.as_str())

@@ -16,6 +16,8 @@ mod open;
 mod outbox;
 mod pauses;
 mod projects;
+#[cfg(test)]
+mod queries;
 mod readings;
 mod release_commands;
 mod releases;

@@ -7,6 +7,14 @@ use crate::model::{CommitId, CommitStatus, DeploymentId, OutboxEntry as Entry, P
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
+/// What is read of a row of `outbox`, in every query that reads whole ones.
+macro_rules! columns {
+    () => {
+        "id, project, commit_id, context, state, description, target_url, ref, attempts, next_at, confirm_at, \
+         confirmed"
+    };
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewStatus {
     pub project: ProjectName,
@@ -73,7 +81,7 @@ impl Store {
 
     /// Everything that has not left the outbox, the oldest first.
     pub async fn outbox(&self) -> Result<Vec<Entry>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM outbox WHERE settled IS NULL ORDER BY id")
+        let rows = sqlx::query(concat!("SELECT ", columns!(), " FROM outbox WHERE settled IS NULL ORDER BY id"))
             .fetch_all(&self.readers)
             .await
             .map_err(query("read the outbox"))?;
@@ -132,9 +140,13 @@ impl Store {
 
     /// Finals that are to be made sure of, each as long as nothing was said of its commit and context after it.
     pub async fn statuses_to_confirm(&self) -> Result<Vec<ToConfirm>, StoreError> {
-        let sql = "SELECT * FROM outbox o WHERE confirm_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM outbox n
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM outbox o WHERE confirm_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM outbox n
             WHERE n.project = o.project AND n.commit_id = o.commit_id AND n.context = o.context AND n.id > o.id)
-            ORDER BY id";
+            ORDER BY id"
+        );
         let rows = sqlx::query(sql).fetch_all(&self.readers).await.map_err(query("read statuses to make sure of"))?;
         rows.iter()
             .map(|row| {

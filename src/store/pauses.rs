@@ -6,6 +6,13 @@ use super::{Store, StoreError};
 use crate::model::{EnvironmentName, ProjectName};
 use sqlx::sqlite::SqliteRow;
 
+/// What is read of a row of `pauses`, in every query that reads whole ones.
+macro_rules! columns {
+    () => {
+        "project, environment, paused_by, reason, since"
+    };
+}
+
 /// Nothing is watched or deployed in the environment until somebody resumes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
@@ -18,7 +25,10 @@ pub struct Pause {
 
 impl Store {
     pub async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM pauses").fetch_all(&self.readers).await.map_err(query("read pauses"))?;
+        let rows = sqlx::query(concat!("SELECT ", columns!(), " FROM pauses"))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(query("read pauses"))?;
         rows.iter().map(from_row).collect()
     }
 
@@ -27,7 +37,7 @@ impl Store {
         project: &ProjectName,
         environment: &EnvironmentName,
     ) -> Result<Option<Pause>, StoreError> {
-        let row = sqlx::query("SELECT * FROM pauses WHERE project = ? AND environment = ?")
+        let row = sqlx::query(concat!("SELECT ", columns!(), " FROM pauses WHERE project = ? AND environment = ?"))
             .bind(project.as_str())
             .bind(environment.as_str())
             .fetch_optional(&self.readers)

@@ -49,7 +49,7 @@ impl Store {
     }
 
     pub async fn release(&self, id: ReleaseId) -> Result<Option<Release>, StoreError> {
-        let row = sqlx::query("SELECT * FROM releases WHERE id = ?")
+        let row = sqlx::query("SELECT id, project, environment, commit_id, stack, parts FROM releases WHERE id = ?")
             .bind(id.0)
             .fetch_optional(&self.readers)
             .await

@@ -51,11 +51,14 @@ impl Store {
     }
 
     pub async fn stages(&self, deployment: DeploymentId) -> Result<Vec<StageRecord>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM stages WHERE deployment = ? ORDER BY started_at, rowid")
-            .bind(deployment.0)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(query("read stages"))?;
+        let rows = sqlx::query(
+            "SELECT stage, started_at, ended_at, outcome, log_offset FROM stages WHERE deployment
+            = ? ORDER BY started_at, rowid",
+        )
+        .bind(deployment.0)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(query("read stages"))?;
         rows.iter()
             .map(|row| {
                 Ok(StageRecord {

@@ -45,12 +45,15 @@ impl Store {
         project: &ProjectName,
         environment: &EnvironmentName,
     ) -> Result<Vec<FreshVolume>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM fresh_volumes WHERE project = ? AND environment = ?")
-            .bind(project.as_str())
-            .bind(environment.as_str())
-            .fetch_all(&self.readers)
-            .await
-            .map_err(query("read what started on fresh volumes"))?;
+        let rows = sqlx::query(
+            "SELECT project, environment, component, path, old, new, old_volume, by, at FROM
+            fresh_volumes WHERE project = ? AND environment = ?",
+        )
+        .bind(project.as_str())
+        .bind(environment.as_str())
+        .fetch_all(&self.readers)
+        .await
+        .map_err(query("read what started on fresh volumes"))?;
         rows.iter().map(fresh_from_row).collect()
     }
 
@@ -97,12 +100,15 @@ impl Store {
         project: &ProjectName,
         environment: &EnvironmentName,
     ) -> Result<Vec<LeftUnnamed>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM left_volumes WHERE project = ? AND environment = ? ORDER BY at, volume")
-            .bind(project.as_str())
-            .bind(environment.as_str())
-            .fetch_all(&self.readers)
-            .await
-            .map_err(query("read which unnamed volumes were left"))?;
+        let rows = sqlx::query(
+            "SELECT volume, project, environment, component, replica, path, was_live, at FROM
+            left_volumes WHERE project = ? AND environment = ? ORDER BY at, volume",
+        )
+        .bind(project.as_str())
+        .bind(environment.as_str())
+        .fetch_all(&self.readers)
+        .await
+        .map_err(query("read which unnamed volumes were left"))?;
         rows.iter().map(left_from_row).collect()
     }
 

@@ -8,6 +8,14 @@ use crate::plan::admission::PastUse;
 use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeMap;
 
+/// What is read of a row of `usage`, in every query that reads whole ones.
+macro_rules! columns {
+    () => {
+        "project, environment, component, hour, cpu_ms, memory_max_bytes, memory_byte_seconds, seconds, \
+         samples"
+    };
+}
+
 const KEPT_HOURS: i64 = 90 * 24;
 const HOUR_MS: i64 = 3_600_000;
 
@@ -67,8 +75,12 @@ impl Store {
     /// What a project's components used from one time (milliseconds since 1970) until before another, hour by hour,
     /// oldest first. Hours that only partly lie in between count whole.
     pub async fn usage(&self, project: &ProjectName, from_ms: i64, until_ms: i64) -> Result<Vec<Usage>, StoreError> {
-        let sql = "SELECT * FROM usage WHERE project = ? AND hour >= ? AND hour < ?
-            ORDER BY hour, environment, component";
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM usage WHERE project = ? AND hour >= ? AND hour < ?
+            ORDER BY hour, environment, component"
+        );
         let rows = sqlx::query(sql)
             .bind(project.as_str())
             .bind(from_ms.div_euclid(HOUR_MS))
@@ -85,7 +97,11 @@ impl Store {
         project: &ProjectName,
         environment: &EnvironmentName,
     ) -> Result<BTreeMap<ComponentName, PastUse>, StoreError> {
-        let sql = "SELECT * FROM usage WHERE project = ? AND environment = ? ORDER BY memory_max_bytes";
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM usage WHERE project = ? AND environment = ? ORDER BY memory_max_bytes"
+        );
         let rows = sqlx::query(sql)
             .bind(project.as_str())
             .bind(environment.as_str())

@@ -6,6 +6,13 @@ use super::{Store, StoreError};
 use crate::model::{ComponentName, DeploymentId, EnvironmentName, ProjectName, Work};
 use sqlx::sqlite::SqliteRow;
 
+/// What is read of a row of `work`, in every query that reads whole ones.
+macro_rules! columns {
+    () => {
+        "deployment, component, kind, subject, started_at, ended_at, outcome, detail"
+    };
+}
+
 impl Store {
     /// Notes work that has ended; all of it or, on an error, nothing.
     pub async fn note_work(&self, batch: Vec<Work>) -> Result<(), StoreError> {
@@ -33,7 +40,7 @@ impl Store {
 
     /// All noted work of a deployment, in the order in which it began.
     pub async fn work_of(&self, deployment: DeploymentId) -> Result<Vec<Work>, StoreError> {
-        let sql = "SELECT * FROM work WHERE deployment = ? ORDER BY started_at, rowid";
+        let sql = concat!("SELECT ", columns!(), " FROM work WHERE deployment = ? ORDER BY started_at, rowid");
         let rows = sqlx::query(sql).bind(deployment.0).fetch_all(&self.readers).await.map_err(query("read work"))?;
         rows.iter().map(work).collect()
     }
@@ -46,9 +53,13 @@ impl Store {
         environment: &EnvironmentName,
         deployments: u32,
     ) -> Result<Vec<Work>, StoreError> {
-        let sql = "SELECT w.* FROM work w WHERE w.deployment IN (
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM work w WHERE w.deployment IN (
                 SELECT id FROM deployments WHERE project = ? AND environment = ? ORDER BY id DESC LIMIT ?)
-            ORDER BY w.deployment DESC, w.started_at, w.rowid";
+            ORDER BY w.deployment DESC, w.started_at, w.rowid"
+        );
         let query_rows = sqlx::query(sql).bind(project.as_str()).bind(environment.as_str()).bind(deployments);
         let rows = query_rows.fetch_all(&self.readers).await.map_err(query("read the history of work"))?;
         rows.iter().map(work).collect()
@@ -56,8 +67,12 @@ impl Store {
 
     /// The same over all projects and environments.
     pub async fn work_history_of_all(&self, deployments: u32) -> Result<Vec<Work>, StoreError> {
-        let sql = "SELECT w.* FROM work w WHERE w.deployment IN (SELECT id FROM deployments ORDER BY id DESC LIMIT ?)
-            ORDER BY w.deployment DESC, w.started_at, w.rowid";
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM work w WHERE w.deployment IN (SELECT id FROM deployments ORDER BY id DESC LIMIT ?)
+            ORDER BY w.deployment DESC, w.started_at, w.rowid"
+        );
         let rows = sqlx::query(sql).bind(deployments).fetch_all(&self.readers).await;
         rows.map_err(query("read the history of work"))?.iter().map(work).collect()
     }
