@@ -291,8 +291,8 @@ mod tests {
         limited.want_their_share().unwrap();
         assert_eq!((read(&group, "cpu.idle"), read(&group, "cpu.weight")), ("0".to_string(), "12".to_string()));
 
-        std::fs::remove_file(group.join("cpu.idle")).unwrap();
-        std::fs::write(group.join("cpu.weight"), "").unwrap();
+        fs::remove_file(group.join("cpu.idle")).unwrap();
+        fs::write(group.join("cpu.weight"), "").unwrap();
         put_in_force(root, BuildLimits::default(), true).unwrap().want_their_share().unwrap();
         assert_eq!(read(&group, "cpu.weight"), "12", "an older kernel");
     }

@@ -29,7 +29,7 @@ pub(super) fn start_log(json: bool) {
         Ok(directive) => filter.add_directive(directive),
         Err(_) => filter,
     };
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let log = tracing_subscriber::fmt().with_ansi(colour).with_env_filter(filter).with_target(false);
     match json {
         true => log.json().with_writer(|| JsonLines(io::stderr())).init(),

@@ -7,7 +7,7 @@ use crate::connections::{Gate, Pace, Patience, Public, Room, Trusted, serve as s
 use crate::engine::{DockerEngine, Engine, EngineError, Ownership};
 use crate::forge::statuses::StatusClients;
 use crate::model::Secret;
-use crate::process::{memory_bytes, put_right, raise_file_limit};
+use crate::process::{Signals, Told, memory_bytes, put_right, raise_file_limit};
 use crate::run::{Deliveries, Deployer, Parts};
 use crate::store::Store;
 use crate::{receive, web};
@@ -19,7 +19,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// The control socket's name in the data directory.
@@ -218,28 +217,13 @@ fn control_socket(data: &Path) -> Result<UnixListener> {
     Ok(listener)
 }
 
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-}
-
 async fn until_told_to_end(deployer: &Arc<Deployer>, mut signals: Signals) {
     loop {
         tokio::select! {
-            _ = signals.terminate.recv() => return,
-            _ = signals.interrupt.recv() => return,
-            _ = signals.hangup.recv() => deployer.read_settings_anew().await,
+            told = signals.next() => match told {
+                Told::End => return,
+                Told::Renew => deployer.read_settings_anew().await,
+            },
             () = tokio::time::sleep(LOOK_AT_SETTINGS) => drop(deployer.fresh_config().await),
         }
     }

@@ -3,12 +3,12 @@
 use super::log::start_log;
 use crate::config;
 use crate::edge::EdgeClient;
+use crate::process::{self, Signals};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -50,7 +50,7 @@ pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
         }
         let server = tokio::spawn(keep_running(part("serve"), None, told.clone()));
         let edge = edge.map(|(part, client)| tokio::spawn(keep_running(part, Some(client), told)));
-        signals.pass_on(&tell).await;
+        pass_on(signals, &tell).await;
         server.await?;
         if let Some(edge) = edge {
             edge.await?;
@@ -82,7 +82,7 @@ impl Part {
             command.arg("--log-json");
         }
         // A Ctrl-C in the terminal comes to this process, which passes it on, and not twice.
-        crate::process::as_it_was(&mut command).process_group(0).spawn()
+        process::as_it_was(&mut command).process_group(0).spawn()
     }
 }
 
@@ -155,30 +155,10 @@ async fn told_to_end(told: &mut watch::Receiver<Told>) {
     let _ = told.wait_for(|told| told.end).await;
 }
 
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
+/// Tells the processes what this one is told, until that is to end.
+async fn pass_on(mut signals: Signals, tell: &watch::Sender<Told>) {
+    while signals.next().await == process::Told::Renew {
+        tell.send_modify(|told| told.hangups += 1);
     }
-
-    /// Until told to end.
-    async fn pass_on(mut self, tell: &watch::Sender<Told>) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => break,
-                _ = self.interrupt.recv() => break,
-                _ = self.hangup.recv() => tell.send_modify(|told| told.hangups += 1),
-            }
-        }
-        tell.send_modify(|told| told.end = true);
-    }
+    tell.send_modify(|told| told.end = true);
 }

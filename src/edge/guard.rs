@@ -5,6 +5,7 @@
 use super::hand_over::{Offer, Offered, offer_at, wait_at_path};
 use super::listening::Opened;
 use crate::model::EdgeAddress;
+use crate::process::{Signals, Told};
 use anyhow::{Context, Result};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,7 +18,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::UnixListener;
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Where the process that serves lends its sockets, in the front's folder.
 const SOCKET: &str = "guard.sock";
@@ -73,7 +73,8 @@ pub fn inherited() -> Vec<Opened> {
         let (address, number) = pair.rsplit_once('=')?;
         Some((address.parse::<EdgeAddress>().ok()?, number.parse::<i32>().ok()?))
     });
-    let opened = pairs.filter_map(|(address, number)| {
+    // Standard input, output and error are never passed on, and stay whose they are.
+    let opened = pairs.filter(|(_, number)| *number > 2).filter_map(|(address, number)| {
         // SAFETY: the guard has passed this descriptor on for this process alone, and this is called once.
         let socket = TcpListener::from(unsafe { OwnedFd::from_raw_fd(number) });
         fcntl_setfd(&socket, FdFlags::CLOEXEC).ok()?;
@@ -86,8 +87,7 @@ type Held = Arc<Mutex<BTreeMap<EdgeAddress, TcpListener>>>;
 
 /// Lasts until it is told to end. `command` is the image's own program, with its arguments; it serves.
 pub async fn guard(folder: &Path, command: Vec<String>) -> Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut renew = signal(SignalKind::hangup())?;
+    let mut signals = Signals::listen()?;
     let held: Held = Held::default();
     let listener = wait_at_path(&folder.join(SOCKET)).context("cannot listen for lent sockets")?;
     listener.set_nonblocking(true)?;
@@ -108,7 +108,10 @@ pub async fn guard(folder: &Path, command: Vec<String>) -> Result<()> {
                 serving = start_surely(folder, &command, &held, quick_ends).await;
                 started = Instant::now();
             }
-            _ = renew.recv() => {
+            told = signals.next() => {
+                if told == Told::End {
+                    break;
+                }
                 before.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
                 quick_ends = 0;
                 match start(folder, &command, &held, quick_ends) {
@@ -118,8 +121,6 @@ pub async fn guard(folder: &Path, command: Vec<String>) -> Result<()> {
                 started = Instant::now();
                 forget_other_programs(folder);
             }
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
         }
     }
     drop(std::mem::take(&mut *held.lock().unwrap_or_else(PoisonError::into_inner)));

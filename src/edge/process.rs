@@ -13,7 +13,7 @@ use super::succession::Succession;
 use super::{probe, worker};
 use crate::connections::relieve;
 use crate::model::EdgeSettings;
-use crate::process::{put_right, raise_file_limit};
+use crate::process::{Signals, put_right, raise_file_limit};
 use anyhow::{Context, Result, bail};
 use std::fs::{DirBuilder, File, Permissions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -21,7 +21,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::UnixListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 const SWEEP: Duration = Duration::from_millis(250);
 /// An edge that has handed over lets go of the lock at once.
@@ -227,28 +226,4 @@ fn control_socket(data: &Path) -> Result<UnixListener> {
     let listener = UnixListener::bind(&path).with_context(|| format!("cannot listen on {}", path.display()))?;
     std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
     Ok(listener)
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    /// A terminal that closes does not end the edge.
-    _hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            _hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn told_to_end(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

@@ -316,24 +316,6 @@ impl Action {
             }
         }
     }
-
-    /// How it is undone when the deployment is put back.
-    pub fn undo(&self) -> &'static str {
-        match self {
-            Action::CreateNetwork(_) | Action::CreateVolume(_) | Action::FillVolume(_) => "stays: nobody uses it",
-            Action::CreateContainer(_) | Action::CreateFront(_) => "remove it",
-            Action::StartContainer(_) | Action::StartFront { .. } => "stop it",
-            Action::StopContainer { .. } => "start it",
-            Action::RenameContainer { .. } => "rename it back",
-            Action::RemoveContainer(_) => "create it from its release",
-            Action::Route(_) | Action::Unroute(_) => "lead traffic to the old release again",
-            Action::RenewFront(_)
-            | Action::WaitReady { .. }
-            | Action::Drain { .. }
-            | Action::Pause(_)
-            | Action::Hold(_) => "nothing to undo",
-        }
-    }
 }
 
 impl RouteChange {

@@ -1,14 +1,16 @@
 //! What this process asks of the kernel for itself: who may read its files, how many it may have open, in which
-//! pages its memory comes, and how much there is of what all share.
+//! pages its memory comes, how much there is of what all share, and what it is told to do.
 
 mod children;
 mod file_limit;
 mod memory;
 mod private_files;
+mod signals;
 mod tcp_memory;
 
 pub use children::{as_it_was, note_start};
 pub use file_limit::raise_file_limit;
 pub use memory::{give_memory_back, memory_bytes};
 pub use private_files::{PutRight, put_right};
+pub use signals::{Signals, Told};
 pub use tcp_memory::TcpMemory;

@@ -241,7 +241,7 @@ impl Deployer {
         let commit = new.commit.clone();
         let superseded = Situation::Superseded { by: &commit, live };
         let pause = self.store.pause(&new.project, &new.environment).await?;
-        let pause = pause.filter(|_| new.trigger != crate::store::Trigger::Rollback);
+        let pause = pause.filter(|_| new.trigger != Trigger::Rollback);
         let held = self.held_at_first(&new).await?;
         let told = |situation: &Situation<'_>| (self.says(situation), situation.sentence_masked(&mask));
         let (waiting, waits) = match (&running, &pause, held) {

@@ -159,5 +159,5 @@ pub fn ulimits(view: &View<'_>) -> BTreeMap<String, Ulimit> {
 
 /// Labels of the service itself, without those of label files.
 pub(super) fn own_labels(view: &View<'_>) -> BTreeMap<String, String> {
-    labels::labels(view)
+    labels(view)
 }

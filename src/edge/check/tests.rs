@@ -30,22 +30,22 @@ fn weights(weights: &[u8]) -> ComponentRoutes {
 }
 
 fn wrong(routes: &ComponentRoutes) -> String {
-    super::check(routes, false).unwrap_err().to_string()
+    check(routes, false).unwrap_err().to_string()
 }
 
 #[test]
 fn weights_add_up_to_100() {
-    assert_eq!(super::check(&weights(&[]), false), Ok(()));
-    assert_eq!(super::check(&weights(&[95, 5]), false), Ok(()));
-    assert_eq!(super::check(&weights(&[100, 0]), false), Ok(()));
+    assert_eq!(check(&weights(&[]), false), Ok(()));
+    assert_eq!(check(&weights(&[95, 5]), false), Ok(()));
+    assert_eq!(check(&weights(&[100, 0]), false), Ok(()));
     assert_eq!(wrong(&weights(&[95, 6])), "the weights of the releases add up to 101 and not to 100");
     assert_eq!(wrong(&weights(&[0])), "the weights of the releases add up to 0 and not to 100");
 }
 
 #[test]
 fn hosts_and_paths_are_written_in_one_way() {
-    assert_eq!(super::check(&shared(Some("shop.example.com"), Some("/api")), false), Ok(()));
-    assert_eq!(super::check(&shared(Some("[::1]"), None), false), Ok(()));
+    assert_eq!(check(&shared(Some("shop.example.com"), Some("/api")), false), Ok(()));
+    assert_eq!(check(&shared(Some("[::1]"), None), false), Ok(()));
     for host in ["Shop.example.com", "shop.example.com:80", "", "a b", "shop."] {
         assert!(wrong(&shared(Some(host), None)).contains("is not a host name"), "{host}");
     }

@@ -58,7 +58,7 @@ impl Planner<'_> {
     pub(super) fn method(&self, component: &Component) -> Method {
         let chosen = method::choose_in(&self.relations, component).method;
         let is_moved = self.routes(&component.name).is_some_and(|routes| {
-            let moved = |entry: &crate::model::RouteEntry| {
+            let moved = |entry: &RouteEntry| {
                 routes.entries.iter().any(|now| now.listen == entry.listen && now.target != entry.target)
             };
             component.entries.iter().any(moved)

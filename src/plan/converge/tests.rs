@@ -267,11 +267,7 @@ fn a_port_that_somebody_else_holds_is_said_before_anything_starts() {
         name: "nginx".into(),
         running: true,
         labels: BTreeMap::new(),
-        published: vec![crate::model::PublishedPort {
-            host_ip: "0.0.0.0".into(),
-            port: 8080,
-            protocol: crate::model::Protocol::Tcp,
-        }],
+        published: vec![crate::model::PublishedPort { host_ip: "0.0.0.0".into(), port: 8080, protocol: Protocol::Tcp }],
         mounts: vec![],
         image: String::new(),
         another: None,

@@ -49,7 +49,7 @@ fn what_only_one_can_serve_keeps_its_port_unless_it_speaks_http() {
     assert_eq!(entries_of(&given([http]).0, "db"), ["port 5432 -> 5432"]);
     // So does what a replica answered, and its health check.
     let mut answered = db();
-    answered.0.answers_http = std::collections::BTreeSet::from([5432]);
+    answered.0.answers_http = BTreeSet::from([5432]);
     assert_eq!(entries_of(&given([answered]).0, "db"), ["port 5432 -> 5432"]);
     let checked = |test: HealthTest| {
         let mut checked = db();

@@ -274,11 +274,8 @@ fn a_network_that_is_there_stays_although_the_host_leads_there_too() {
 fn a_port_of_the_edge_that_somebody_holds_is_found_beforehand() {
     let release = release(1, web("1", 1, |_| {}));
     let mut engine = with_edge();
-    let held = |host_ip: &str| crate::model::PublishedPort {
-        host_ip: host_ip.into(),
-        port: 8080,
-        protocol: crate::model::Protocol::Tcp,
-    };
+    let held =
+        |host_ip: &str| crate::model::PublishedPort { host_ip: host_ip.into(), port: 8080, protocol: Protocol::Tcp };
     engine.observed.listening = vec![held("0.0.0.0")];
     let problems = converge(&wanted(&release, 1, Goal::Deploy), &engine.observed).unwrap_err();
     assert!(problems[0].message.starts_with("port 8080 of the host is held by a process."), "{problems:?}");
@@ -287,7 +284,7 @@ fn a_port_of_the_edge_that_somebody_holds_is_found_beforehand() {
     engine.observed.listening = vec![held("0.0.0.0")];
     assert!(converge(&wanted(&release, 1, Goal::Deploy), &engine.observed).unwrap().is_empty());
     let plain = stack([component("web").publishes(8080, 80)]);
-    assert!(converge(&wanted(&super::super::tests::release(2, plain), 2, Goal::Deploy), &engine.observed).is_ok());
+    assert!(converge(&wanted(&tests::release(2, plain), 2, Goal::Deploy), &engine.observed).is_ok());
 }
 
 /// A random shop behind the edge.
