@@ -31,6 +31,11 @@ fmt: ## format the code
 build: setup ## the binary: target/release/launchway
 	$(CARGO) build --locked --release
 
+.PHONY: docs
+docs: ## the book of docs/, in target/book (needs crates.io the first time)
+	@scripts/setup docs
+	@target/tools/bin/mdbook build docs
+
 .PHONY: bench
 bench: setup ## the figures of docs/BENCHMARKS.md
 	@scripts/with-engine $(CARGO) bench --locked

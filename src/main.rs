@@ -1,63 +1,10 @@
-use clap::{Parser, Subcommand};
-use launchway::cli;
-use std::path::PathBuf;
+use clap::Parser;
+use launchway::cli::{self, command_line::*};
 use std::process::ExitCode;
 
 // The edge allocates for every request, and this allocator is the quicker one.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-#[derive(Parser)]
-#[command(name = "launchway", version, about, after_help = cli::exit::HELP)]
-struct Cli {
-    /// The settings' file [default: launchway.toml here, else /etc/launchway/launchway.toml]
-    #[arg(long, global = true, env = "LAUNCHWAY_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Check(cli::check::Args),
-    /// Receive deliveries and deploy
-    Serve(cli::serve::Args),
-    Edge(cli::edge::Args),
-    #[command(hide = true)]
-    Front(cli::front::Args),
-    #[command(hide = true)]
-    ReadCommits(cli::read_commits::Args),
-    Up(cli::up::Args),
-    Plan(cli::plan::Args),
-    Deploy(cli::deploy::Args),
-    Status(cli::status::Args),
-    Insights(cli::insights::Args),
-    Logs(cli::logs::Args),
-    Rollback(cli::rollback::Args),
-    GiveBack(cli::give_back::Args),
-    Adopt(cli::adopt::Args),
-    Cancel(cli::cancel::Args),
-    Start(cli::start::Args),
-    Promote(cli::promote::Args),
-    Abort(cli::abort::Args),
-    Approve(cli::approve::Args),
-    Queue(cli::queue::Args),
-    Audit(cli::audit::Args),
-    Pause(cli::pause::Args),
-    Resume(cli::pause::ResumeArgs),
-    Deliveries(cli::deliveries::Args),
-    /// Debug webhooks
-    #[command(subcommand)]
-    Webhook(Webhook),
-    Gc(cli::gc::Args),
-    Backup(cli::backup::Args),
-    Health(cli::health::Args),
-}
-
-#[derive(Subcommand)]
-enum Webhook {
-    Explain(cli::webhook_explain::Args),
-}
 
 fn main() -> ExitCode {
     // Before anything is made, and before there is a second thread.
@@ -66,7 +13,7 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     cli::log::set_up_panics();
     launchway::run::set_up_failpoints();
-    let Cli { config, command } = Cli::parse();
+    let CommandLine { config, command } = CommandLine::parse();
     let config = cli::settings_file::settings_file(config);
     let done = match command {
         Command::Check(args) => cli::check::run(&config, args),

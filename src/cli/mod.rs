@@ -10,6 +10,7 @@ pub mod check;
 mod check_live;
 mod check_server;
 pub mod client;
+pub mod command_line;
 pub mod deliveries;
 pub mod deploy;
 pub mod edge;
