@@ -23,6 +23,11 @@ pub fn full_image_name(reference: &str) -> String {
     }
 }
 
+/// The registry that a reference names.
+pub fn registry_of(reference: &str) -> String {
+    full_image_name(reference).split('/').next().unwrap_or_default().to_string()
+}
+
 /// A name without all that it can leave out: `node` for `docker.io/library/node:latest`. BuildKit looks a further context up
 /// by this form of its name.
 pub fn short_image_name(reference: &str) -> String {

@@ -1,6 +1,7 @@
 //! `launchway adopt`: an environment takes what another Launchway made under its Compose project.
 
-use super::deployer::{Deployer, now_ms};
+use super::deployer::Deployer;
+use super::ids::now_ms;
 use super::requests::Refusal;
 use crate::config::{Environment, Project};
 use crate::model::{AnotherStore, Recorded, label};

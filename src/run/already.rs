@@ -2,26 +2,8 @@
 
 use super::deployer::Deployer;
 use crate::config::Project;
-use crate::model::{CommitId, ProjectName, RefChange};
+use crate::model::{CommitId, RefChange};
 use crate::store::StoreError;
-use std::collections::HashSet;
-use std::sync::{PoisonError, RwLock};
-
-/// Commits that were ever deployed or waited for it. Most deliveries name a commit that is new, and must not wait for
-/// more than being stored.
-#[derive(Default)]
-pub struct DeployedCommits(RwLock<HashSet<(ProjectName, CommitId)>>);
-
-impl DeployedCommits {
-    pub fn note(&self, commits: impl IntoIterator<Item = (ProjectName, CommitId)>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).extend(commits);
-    }
-
-    fn has(&self, project: &ProjectName, commit: &CommitId) -> bool {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        known.contains(&(project.clone(), commit.clone()))
-    }
-}
 
 impl Deployer {
     /// Why nothing will start for a change in any environment of the project: its commit is live, or older than what

@@ -1,6 +1,7 @@
 //! From a deployment's situation to the status that its commit shows.
 
-use super::deployer::{Deployer, now_ms};
+use super::deployer::Deployer;
+use super::ids::now_ms;
 use super::log::DeploymentLog;
 use crate::model::CommitStatus;
 use crate::report::texts::{Live, Situation};
@@ -49,7 +50,7 @@ impl Deployer {
             if let Err(error) = self.store.queue_status(status, now_ms()).await {
                 tracing::warn!(deployment.id = %deployment.id, error = %error, "A status could not be queued");
             }
-            self.to_send.notify_one();
+            self.bells.to_send.notify_one();
         }
         let sentence = situation.sentence_masked(&log.mask());
         if let Err(error) = self.store.describe(deployment.id, sentence).await {

@@ -1,7 +1,7 @@
 //! The verdict on a release that has all of the traffic, while it is watched: beside what the old one did before.
 
 use super::deploy::Convergence;
-use super::deployer::now_ms;
+use super::ids::now_ms;
 use super::log::DeploymentLog;
 use super::measures::{Asked, Measures};
 use super::setback::Setback;

@@ -1,21 +1,19 @@
 //! What a build begins from, looked at before it begins: nobody else's image stands under a name that it means to pull, and
 //! no base image brings along instructions that would fetch what the Dockerfile may not.
 
-use super::build::in_component;
 use super::deployer::Deployer;
 use super::image_names::{BegunFrom, built_for_another};
-use super::images::registry_of;
 use super::log::DeploymentLog;
 use super::pulling::{PullError, Pulled, Pulling};
 use super::reading::{DockerfileOrder, DockerfileSays, ReadError, Reader};
-use super::setback::Setback;
+use super::setback::{Setback, in_component};
 use crate::build::BuildRequest;
 use crate::compose::dockerfile::{Base, Fetched, Image as Named, Platform};
 use crate::compose::refused_remote;
 use crate::engine::{EngineError, EngineInfo, Image};
 use crate::model::{
     AdditionalContext, BuildSpec, Builders, ComponentName, Permissions, Place, Problem, ProjectName, full_image_name,
-    is_launchways_own, lists_image,
+    is_launchways_own, lists_image, registry_of,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_util::sync::CancellationToken;

@@ -2,57 +2,19 @@
 //! themselves go on, and going back to them is never refused.
 
 use super::asking::known;
+use super::beyonds::Beyond;
 use super::checkout;
-use super::deployer::{Deployer, Place};
+use super::deployer::Deployer;
+use super::place::Place;
 use super::reading::{ReadError, Reader};
 use crate::config::{Environment, Project, allow_lines};
 use crate::model::{Problem, Release};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// An engine or a mirror that was away is asked again.
 const AGAIN: Duration = Duration::from_secs(60);
-
-/// What one environment's live release uses and may not.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Beyond {
-    /// Each with its place in the repository.
-    pub what: Vec<String>,
-    /// What launchway.toml has to say so that it is allowed, table by table. Empty where only another commit helps.
-    pub lines: Vec<String>,
-}
-
-/// Of every environment in which anything goes beyond.
-#[derive(Default)]
-pub struct Beyonds {
-    found: Mutex<BTreeMap<Place, Beyond>>,
-    /// Environments in which something new is live since the last comparison.
-    changed: Mutex<BTreeSet<Place>>,
-    wake: Notify,
-    /// The settings have changed, or everything is to be compared again.
-    all: AtomicBool,
-}
-
-impl Beyonds {
-    /// Something else may be live there.
-    pub fn live_changed(&self, place: &Place) {
-        self.changed.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone());
-        self.wake.notify_one();
-    }
-
-    pub fn settings_changed(&self) {
-        self.all.store(true, Ordering::Relaxed);
-        self.wake.notify_one();
-    }
-
-    pub fn of(&self, project: &Project, environment: &Environment) -> Option<Beyond> {
-        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.get(&(project.name.clone(), environment.name.clone())).cloned()
-    }
-}
 
 /// Looks after the start, and whenever what is live or the settings have changed, until the process ends.
 pub async fn compare_with_settings(deployer: Arc<Deployer>) {

@@ -3,14 +3,15 @@
 use super::bases::{Bases, Looking};
 use super::build_slots::{Asked, Slot, Urgency};
 use super::contained::contained;
-use super::deployer::{Deployer, now_ms};
+use super::deployer::Deployer;
 use super::failpoint::failpoint;
+use super::ids::now_ms;
 use super::images::says_it_is;
 use super::log::DeploymentLog;
 use super::metrics::Built;
 use super::outlook::Outlook;
 use super::prepare::Prepared;
-use super::pulling::PullError;
+use super::pulling::{PullError, outcome_of};
 use super::reading::Reader;
 use super::registries::EngineAccounts;
 use super::setback::Setback;
@@ -241,20 +242,6 @@ async fn noted_image(deployer: &Deployer, noted: &NotedImage, there: Option<&Ima
         deployer.engine.name_image(&noted.image_id, &noted.reference).await?;
     }
     Ok(own)
-}
-
-/// A sentence about a component's image that the commit is to blame for.
-pub fn in_component(name: &ComponentName, error: impl std::fmt::Display) -> Setback {
-    Setback::Commit { component: Some(name.clone()), why: format!("{name}: {error}"), last_lines: Vec::new() }
-}
-
-/// How a pull ended.
-pub fn outcome_of<T>(pulled: &Result<T, PullError>) -> WorkOutcome {
-    match pulled {
-        Ok(_) => WorkOutcome::Done,
-        Err(PullError::Engine(EngineError::Cancelled)) => WorkOutcome::Cancelled,
-        Err(_) => WorkOutcome::Failed,
-    }
 }
 
 /// Notes an image that the engine has now, as it was built or pulled.

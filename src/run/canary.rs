@@ -1,11 +1,12 @@
 //! A canary at its share of the traffic: watched, judged, and promoted or put back.
 
-use super::deployer::{Deployer, now_ms};
-use super::executor::StepError;
+use super::deployer::Deployer;
+use super::ids::now_ms;
 use super::log::DeploymentLog;
 use super::measures::{Asked, Measures};
 use super::promised::LentSlot;
 use super::requests::Refusal;
+use super::step_error::StepError;
 use super::traffic::EdgeOf;
 use crate::config::{Environment, Project};
 use crate::engine::{EngineError, Outcome};
@@ -144,7 +145,7 @@ impl Canaries {
             round = Instant::now();
             tokio::select! {
                 () = tokio::time::sleep(LISTEN_EVERY) => {}
-                () = self.deployer.to_promote.notified() => {}
+                () = self.deployer.bells.to_promote.notified() => {}
                 () = self.hurry.cancelled(), if !self.hurry.is_cancelled() => {}
                 () = cancel.cancelled() => return Err(EngineError::Cancelled.into()),
             }
@@ -331,7 +332,7 @@ impl Deployer {
     ) -> Result<Promoted, Refusal> {
         let named = format!("{}/{}", project.name, environment.name);
         let place = (project.name.clone(), environment.name.clone());
-        let Some(running) = self.running_in(&place) else {
+        let Some(running) = self.occupancy.running_in(&place) else {
             return Err(Refusal::Impossible(format!("no deployment runs in {named}")));
         };
         let canaries = self.store.canaries(running.id).await?;
@@ -352,7 +353,7 @@ impl Deployer {
             components.push(record.component);
         }
         tracing::info!(deployment.id = %running.id, by, "{named}: the canary is promoted");
-        self.to_promote.notify_waiters();
+        self.bells.to_promote.notify_waiters();
         Ok(Promoted { deployment: running.id, components })
     }
 }

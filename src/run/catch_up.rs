@@ -2,7 +2,8 @@
 //! deployed like any other, marked as found.
 
 use super::checkout::remote_tips;
-use super::deployer::{Deployer, new_delivery_key, now_ms};
+use super::deployer::Deployer;
+use super::ids::{new_delivery_key, now_ms};
 use super::lanes::Lanes;
 use crate::config::Project;
 use crate::model::{CommitId, DeliveryId, Event, EventKind, ProjectName, RefChange, RefName, RepositoryRef};
@@ -34,7 +35,7 @@ pub async fn catch_up(deployer: Arc<Deployer>) {
         tokio::select! {
             () = deployer.stop.cancelled() => {}
             () = comparing.ended() => {}
-            () = deployer.to_compare.notified() => next = Instant::now(),
+            () = deployer.bells.to_compare.notified() => next = Instant::now(),
             () = tokio::time::sleep_until(next) => {}
         }
     }
@@ -119,7 +120,7 @@ async fn found(
         page_key: new_delivery_key(now_ms())?,
     };
     if let Arrival::New(_) = deployer.store.add_delivery(new, now_ms()).await? {
-        deployer.to_judge.notify_one();
+        deployer.bells.to_judge.notify_one();
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ pub async fn watch_the_clock(deployer: Arc<Deployer>) {
             let message = "The clock was set back: what was put off is tried now, and windows are read again";
             tracing::warn!(by_s = by.as_secs(), "{message}");
             deployer.try_again_what_waits().await;
-            deployer.to_begin.notify_one();
+            deployer.bells.to_begin.notify_one();
         }
         before = now;
     }

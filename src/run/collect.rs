@@ -2,11 +2,12 @@
 //!
 //! What is taken away is planned from a look at the store and the engine (`plan::retention`). In the moment before each
 //! thing goes, the store is asked again whether something has come to need it. A deployment notes its release before it
-//! looks which images are there ([`Collecting::wait_for_removal`]), so what it finds there stays: a removal either ended
+//! looks which images are there ([`super::collecting::Collecting::wait_for_removal`]), so what it finds there stays: a removal either ended
 //! before it looked, or knows of its release.
 
-use super::deployer::{Deployer, now_ms};
+use super::deployer::Deployer;
 use super::failpoint::failpoint;
+use super::ids::now_ms;
 use super::room::Room;
 use crate::engine::EngineError;
 use crate::model::{Build, DeploymentId, ImageIdentity, Release, ReleaseId, bytes_text};
@@ -20,7 +21,6 @@ use crate::store::StoreError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
 
 /// A start has more urgent work.
@@ -28,25 +28,6 @@ const AFTER_START: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_secs(3600);
 /// Deployments that end together are collected after together.
 const AFTER_A_DEPLOYMENT: Duration = Duration::from_secs(3);
-
-/// Who collects.
-#[derive(Default)]
-pub struct Collecting {
-    /// One collection at a time; releases do not change, so each is read once.
-    releases: Mutex<BTreeMap<ReleaseId, PastRelease>>,
-    /// Held while one thing is taken away.
-    removing: Arc<Mutex<()>>,
-    /// A deployment has ended.
-    pub ended: Notify,
-}
-
-impl Collecting {
-    /// Returns once what is being taken away is gone. What is found on the engine from now on stays, if the store says
-    /// that it is needed.
-    pub async fn wait_for_removal(&self) {
-        drop(self.removing.lock().await);
-    }
-}
 
 /// One thing that went, or would go.
 #[derive(Debug, Clone, PartialEq, Eq)]

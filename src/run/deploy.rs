@@ -2,13 +2,15 @@
 //! back and settles after a crash.
 
 use super::canary::Canaries;
-use super::deployer::{Deployer, now_ms};
+use super::deployer::Deployer;
 use super::deploying::Deploying;
 use super::engine_away::Patience;
-use super::executor::{Hands, StepError, StepFailed, Watch, execute};
+use super::executor::{Hands, Watch, execute};
+use super::ids::now_ms;
 use super::log::DeploymentLog;
 use super::outlook::Outlook;
 use super::setback::{Limit, Setback, within};
+use super::step_error::{StepError, StepFailed};
 use super::supplies::CommitFiles;
 use super::watch::LogSteps;
 use crate::config::{Environment, Project};

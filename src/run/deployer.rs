@@ -1,38 +1,37 @@
 //! What all parts of the flow share: settings, store, engine, mirrors, and who runs where.
 
-use super::already::DeployedCommits;
-use super::approval::WrongCodes;
-use super::beyond::Beyonds;
+use super::admissions::Admissions;
+use super::bells::Bells;
+use super::beyonds::Beyonds;
 use super::build_slots::BuildSlots;
-use super::collect::Collecting;
+use super::collecting::Collecting;
+use super::deployed_commits::DeployedCommits;
 use super::fronts::Fronts;
 use super::image_names::ImageNames;
-use super::keep::Keeping;
+use super::keeping::Keeping;
 use super::log::Logs;
 use super::metrics::Metrics;
-use super::promised::Admissions;
+use super::occupancy::Occupancy;
+use super::place::Place;
 use super::reading::Readers;
-use super::settings::SettingsFile;
+use super::settings_file::SettingsFile;
 use super::traffic_past::TrafficPast;
 use super::works::Works;
+use super::wrong_codes::WrongCodes;
 use crate::build::{Builder, ContentKeys};
-use crate::config::{Config, Environment, Project};
-use crate::engine::{Engine, HeldNames, Scope};
+use crate::config::Config;
+use crate::engine::{Engine, HeldNames};
 use crate::forge::statuses::StatusClients;
-use crate::model::{DeploymentId, EnvironmentName, Mask, ProjectName, Secret};
+use crate::model::{Mask, Secret};
 use crate::source::Mirrors;
 use crate::store::Store;
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// An environment.
-pub type Place = (ProjectName, EnvironmentName);
 
 /// One server's working parts.
 pub struct Deployer {
@@ -49,7 +48,7 @@ pub struct Deployer {
     pub readers: Readers,
     pub logs: Logs,
     pub status_clients: StatusClients,
-    running: Mutex<HashMap<(ProjectName, EnvironmentName), Control>>,
+    pub occupancy: Occupancy,
     pub deployed_commits: DeployedCommits,
     /// Looking after what is live.
     pub keeping: Keeping,
@@ -57,24 +56,14 @@ pub struct Deployer {
     pub collecting: Collecting,
     /// Held while a deployment makes sure that no other environment wants what it is about to take.
     pub claiming: tokio::sync::Mutex<()>,
-    /// Deliveries wait to be judged.
-    pub to_judge: Notify,
-    /// Deployments wait to be begun.
-    pub to_begin: Notify,
-    /// Statuses wait to be sent.
-    pub to_send: Notify,
-    /// Hooks on the server wait to be told of something.
-    pub to_run_hooks: Notify,
-    /// Tips are to be compared with what was received.
-    pub to_compare: Notify,
+    /// What wakes the loops.
+    pub bells: Bells,
     pub traffic_past: TrafficPast,
     /// What owns components' names inside their environments.
     pub fronts: Arc<Fronts>,
     pub metrics: Metrics,
     /// The record of what work takes.
     pub works: Works,
-    /// Somebody promoted a canary.
-    pub to_promote: Notify,
     /// Who was let in, and waits for room on the host.
     pub admissions: Admissions,
     pub build_slots: BuildSlots,
@@ -115,18 +104,6 @@ impl Settings {
     }
 }
 
-/// By which others reach a running deployment.
-#[derive(Clone)]
-pub struct Control {
-    pub id: DeploymentId,
-    /// Somebody cancelled it, or the process ends.
-    pub cancel: CancellationToken,
-    /// A newer push waits: do not watch any longer than needed.
-    pub hurry: CancellationToken,
-    /// No deployment: what is live is looked after, and gives way at once.
-    pub keeping: bool,
-}
-
 /// The parts that a deployer is made of.
 pub struct Parts {
     pub config: Arc<Config>,
@@ -142,7 +119,7 @@ impl Deployer {
     pub fn new(parts: Parts) -> std::io::Result<Arc<Self>> {
         let Parts { config, store, engine, builder, status_clients, program } = parts;
         engine.sign_in(config.registries.clone());
-        let tasks = TaskTracker::new();
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let fronts = Arc::new(Fronts::new(engine.clone()));
         Ok(Arc::new(Self {
             mirrors: Mirrors::new(config.data.join("mirrors")),
@@ -162,22 +139,17 @@ impl Deployer {
             builder,
             content_keys: ContentKeys::default(),
             status_clients,
-            running: Mutex::default(),
+            occupancy: Occupancy::new(stop.clone()),
             deployed_commits: DeployedCommits::default(),
             keeping: Keeping::default(),
             collecting: Collecting::default(),
             claiming: tokio::sync::Mutex::default(),
-            to_judge: Notify::new(),
-            to_begin: Notify::new(),
-            to_send: Notify::new(),
-            to_run_hooks: Notify::new(),
-            to_compare: Notify::new(),
+            bells: Bells::default(),
             traffic_past: TrafficPast::default(),
             fronts,
             metrics: Metrics::default(),
-            to_promote: Notify::new(),
             admissions: Admissions::default(),
-            stop: CancellationToken::new(),
+            stop,
             tasks,
             beyonds: Beyonds::default(),
             looked_back: tokio::sync::OnceCell::new(),
@@ -196,9 +168,9 @@ impl Deployer {
             let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
             *settings = Settings::new(config, &settings.secrets);
         }
-        self.to_begin.notify_one();
-        self.to_judge.notify_one();
-        self.to_send.notify_one();
+        self.bells.to_begin.notify_one();
+        self.bells.to_judge.notify_one();
+        self.bells.to_send.notify_one();
         self.beyonds.settings_changed();
     }
 
@@ -207,9 +179,9 @@ impl Deployer {
         if let Err(error) = self.store.put_off_no_longer().await {
             tracing::error!(error = %error, "What was put off cannot be tried again now");
         }
-        self.to_judge.notify_one();
-        self.to_send.notify_one();
-        self.to_compare.notify_one();
+        self.bells.to_judge.notify_one();
+        self.bells.to_send.notify_one();
+        self.bells.to_compare.notify_one();
     }
 
     /// All that was secret since the process began.
@@ -221,83 +193,13 @@ impl Deployer {
         self.settings.read().unwrap_or_else(PoisonError::into_inner).mask.clone()
     }
 
-    /// Takes the environment for a deployment; `None` while another one runs there.
-    pub fn occupy(&self, place: (ProjectName, EnvironmentName), id: DeploymentId) -> Option<Control> {
-        self.take(place, id, false)
-    }
-
-    /// Takes it to look after what the deployment `id` made live.
-    pub fn occupy_to_keep(&self, place: Place, id: DeploymentId) -> Option<Control> {
-        self.take(place, id, true)
-    }
-
-    fn take(&self, place: Place, id: DeploymentId, keeping: bool) -> Option<Control> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.contains_key(&place) {
-            return None;
-        }
-        let control = Control { id, cancel: self.stop.child_token(), hurry: CancellationToken::new(), keeping };
-        running.insert(place, control.clone());
-        Some(control)
-    }
-
-    pub fn leave(&self, place: &(ProjectName, EnvironmentName)) {
-        let left = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(place);
-        self.to_begin.notify_one();
+    /// An environment is free again: whoever waits for it, or for room on the host, looks again.
+    pub fn leave(&self, place: &Place) {
+        let left = self.occupancy.leave(place);
+        self.bells.to_begin.notify_one();
         self.admissions.something_ended();
         if left.is_some_and(|control| !control.keeping) {
             self.keeping.look_at(place, Duration::ZERO);
         }
     }
-
-    /// The deployment that runs in an environment.
-    pub fn running_in(&self, place: &(ProjectName, EnvironmentName)) -> Option<Control> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.get(place).filter(|control| !control.keeping).cloned()
-    }
-
-    /// Whether any deployment runs.
-    pub fn is_deploying(&self) -> bool {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).values().any(|control| !control.keeping)
-    }
-
-    /// A deployment wants the environment: looking after it gives way.
-    pub fn keep_no_longer(&self, place: &Place) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(control) = running.get(place).filter(|control| control.keeping) {
-            control.cancel.cancel();
-        }
-    }
-
-    pub fn running(&self, id: DeploymentId) -> Option<Control> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.values().find(|control| control.id == id && !control.keeping).cloned()
-    }
-}
-
-/// What the engine is asked about for an environment.
-pub(super) fn scope(project: &Project, environment: &Environment) -> Scope {
-    Scope {
-        project: project.name.clone(),
-        environment: environment.name.clone(),
-        compose_project: environment.compose_project.clone(),
-    }
-}
-
-/// Milliseconds since 1970 (UTC).
-pub fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
-
-/// 32 hex digits that nobody can guess: the unguessable part of a page's address.
-pub fn new_key() -> anyhow::Result<String> {
-    let mut bytes = [0u8; 16];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
-    Ok(hex::encode(bytes))
-}
-
-/// A key for a delivery's page: as hard to guess as others, behind its time in milliseconds. The store takes many
-/// deliveries at one time, and so writes the end of its index of keys and not a page of it for each.
-pub fn new_delivery_key(now_ms: i64) -> anyhow::Result<String> {
-    Ok(format!("{now_ms:011x}{}", new_key()?))
 }

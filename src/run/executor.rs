@@ -1,12 +1,11 @@
 //! Walks a plan's graph, independent steps side by side. It decides nothing: what fails or is cancelled is told to the
 //! caller, who observes and plans again.
 
-use super::contained::{Broke, contained};
+use super::contained::contained;
 use super::failpoint::failpoint;
+use super::step_error::{StepError, StepFailed};
 use super::traffic::Lead;
-use crate::edge::EdgeError;
 use crate::engine::{Engine, EngineError, Outcome, Supplies};
-use crate::model::ComponentName;
 use crate::plan::{Action, EngineNetworkMode, Phase, Plan, Step, Target};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,46 +16,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Steps carried out at once; more would only queue up in the engine.
 pub const AT_ONCE: usize = 8;
-
-/// The step that did not succeed.
-#[derive(Debug, thiserror::Error)]
-#[error("{error}")]
-pub struct StepFailed {
-    pub step: u32,
-    pub component: Option<ComponentName>,
-    pub subject: String,
-    #[source]
-    pub error: StepError,
-}
-
-/// Why a step did not succeed.
-#[derive(Debug, thiserror::Error)]
-pub enum StepError {
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    #[error(transparent)]
-    Edge(#[from] EdgeError),
-    /// The verdict on a new release, with its figures.
-    #[error("{why}")]
-    Worse { why: String },
-    /// The engine went away, and took what it ran along.
-    #[error("the engine went away and took its containers along")]
-    EngineEnded,
-    /// A newer commit waits for the environment.
-    #[error("a newer commit waits")]
-    Overtaken,
-    /// What a hold has to be remembered by cannot be noted.
-    #[error(transparent)]
-    Store(#[from] crate::store::StoreError),
-    #[error(transparent)]
-    Broke(#[from] Broke),
-}
-
-impl StepError {
-    pub fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Engine(EngineError::Cancelled))
-    }
-}
 
 /// What the executor tells while it walks.
 pub trait Watch: Send + Sync {

@@ -4,13 +4,15 @@ use super::build;
 use super::canary::Canaries;
 use super::contained::{Broke, contained};
 use super::deploy::{Beginning, Convergence};
-use super::deployer::{Control, Deployer, now_ms};
+use super::deployer::Deployer;
 use super::deploying::{Deploying, Started};
 use super::engine_away::Patience;
 use super::failpoint::failpoint;
 use super::full_disk;
+use super::ids::now_ms;
 use super::log::DeploymentLog;
 use super::monitor;
+use super::occupancy::Control;
 use super::outlook::Outlook;
 use super::prepare::{self, Prepared};
 use super::setback::{Limit, Setback, within, within_but_for};
@@ -397,8 +399,8 @@ impl Flow {
         let advanced =
             self.deployer.store.advance(self.deployment.id, transition, description, status, now_ms()).await??;
         failpoint(if advanced.state.is_end() { "end.said" } else { "stage.said" });
-        self.deployer.to_run_hooks.notify_one();
-        self.deployer.to_send.notify_one();
+        self.deployer.bells.to_run_hooks.notify_one();
+        self.deployer.bells.to_send.notify_one();
         Ok(())
     }
 

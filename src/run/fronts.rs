@@ -3,7 +3,7 @@
 //! A front changes what it serves only when it is told to, and nobody but this server tells it. So it is asked once, and
 //! then known until its container is another one, or a question failed.
 
-use super::executor::StepError;
+use super::step_error::StepError;
 use crate::edge::{
     ByteStream, Dial, EdgeClient, EdgeError, FRONT_RENEWED, FRONT_SETTINGS, FrontSettings, Health, Renewed,
     first_routes,

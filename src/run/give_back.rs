@@ -1,6 +1,7 @@
 //! `launchway give-back`: an environment goes back to Docker Compose, with its data as it is.
 
-use super::deployer::{Deployer, now_ms};
+use super::deployer::Deployer;
+use super::ids::now_ms;
 use super::requests::Refusal;
 use crate::config::{Environment, Project};
 use crate::model::{ComponentName, Fingerprint, Release, ReleasePart, Stack};

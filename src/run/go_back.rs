@@ -1,10 +1,11 @@
 //! Going back: whatever was begun is taken back, so that the environment is one release again.
 
 use super::deploy::Convergence;
-use super::deployer::{Control, Deployer};
+use super::deployer::Deployer;
 use super::engine_away::Patience;
 use super::failpoint::failpoint;
 use super::flow::{Failure, Flow, LONG_REST};
+use super::occupancy::Control;
 use super::prepare;
 use super::setback::{Limit, Setback, within};
 use super::stand::Stand;

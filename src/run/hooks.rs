@@ -2,9 +2,10 @@
 //! do, never changes what becomes of the deployment.
 
 use super::contained::contained;
-use super::deployer::{Deployer, now_ms};
+use super::deployer::Deployer;
 use super::failpoint::failpoint;
 use super::hook_process::{Fitness, HookEnd, HookRun, fitness};
+use super::ids::now_ms;
 use super::lanes::Lanes;
 use super::log::DeploymentLog;
 use crate::model::{DeploymentId, EnvironmentName, LifecycleEvent, Mask, ProjectName, Stage, plain_json, plain_line};
@@ -35,7 +36,7 @@ pub async fn tell_hooks(deployer: Arc<Deployer>) {
         };
         tokio::select! {
             () = deployer.stop.cancelled() => {}
-            () = deployer.to_run_hooks.notified() => {}
+            () = deployer.bells.to_run_hooks.notified() => {}
             () = telling.ended() => {}
             () = tokio::time::sleep(look_again) => {}
         }

@@ -1,17 +1,16 @@
 //! Which image each component of a release has, so that a release that is put back is the same bytes.
 
-use super::build::{in_component, outcome_of};
 use super::image_names::{ImageNames, built_for_another};
 use super::log::DeploymentLog;
-use super::pulling::{PullError, Pulled, Pulling, is_named, name_of};
+use super::pulling::{PullError, Pulled, Pulling, is_named, name_of, outcome_of};
 use super::reading::{Build, Reader};
-use super::setback::Setback;
+use super::setback::{Setback, in_component};
 use super::works::{Begun, Works};
 use crate::build::ContentKeys;
 use crate::engine::{Engine, Image};
 use crate::model::{
     Component, ComponentName, ContentKey, DeploymentId, Fingerprint, ImageIdentity, Problem, ProjectName, PullPolicy,
-    RegistryAccounts, Release, ReleasePart, Stack, Tree, WorkKind, full_image_name, label, lists_image,
+    RegistryAccounts, Release, ReleasePart, Stack, Tree, WorkKind, label, lists_image, registry_of,
 };
 use crate::plan::fingerprint::{carry_over, fingerprint};
 use crate::plan::order::levels;
@@ -347,11 +346,6 @@ async fn pull(
         },
         error @ PullError::Store(_) => error.into(),
     })
-}
-
-/// The registry that a reference names.
-pub fn registry_of(reference: &str) -> String {
-    full_image_name(reference).split('/').next().unwrap_or_default().to_string()
 }
 
 /// By digest where the registry gave one, so that it can be pulled again; else by the engine's own id.

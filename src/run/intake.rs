@@ -1,7 +1,8 @@
 //! What becomes of a delivery that is verified: stored durably, judged by what the settings want, and answered.
 
-use super::deployer::{Deployer, new_delivery_key, now_ms};
+use super::deployer::Deployer;
 use super::failpoint::failpoint;
+use super::ids::{new_delivery_key, now_ms};
 use super::skip;
 use crate::config::{Config, Project};
 use crate::forge::Proof;
@@ -342,7 +343,7 @@ impl Deliveries {
             }
         }
         failpoint("delivery.stored");
-        self.deployer.to_judge.notify_one();
+        self.deployer.bells.to_judge.notify_one();
         if !will.is_empty() {
             return Ok(answer(Outcome::Accepted, will.join("; "), url));
         }

@@ -3,8 +3,9 @@
 
 use super::checkout::fetch;
 use super::contained::{Broke, contained};
-use super::deployer::{Deployer, new_key, now_ms};
+use super::deployer::Deployer;
 use super::failpoint::failpoint;
+use super::ids::{new_key, now_ms};
 use super::lanes::Lanes;
 use super::skip;
 use super::works::{Fetched, Fetching};
@@ -36,7 +37,7 @@ pub async fn judge_deliveries(deployer: Arc<Deployer>) {
         };
         tokio::select! {
             () = deployer.stop.cancelled() => {}
-            () = deployer.to_judge.notified() => {}
+            () = deployer.bells.to_judge.notified() => {}
             () = judging.ended() => {}
             () = tokio::time::sleep(wait) => {}
         }
@@ -243,7 +244,7 @@ async fn tell_commit(
         let new = NewStatus { project: project.name.clone(), deployment: None, status };
         deployer.store.queue_status(new, now_ms()).await?;
     }
-    deployer.to_send.notify_one();
+    deployer.bells.to_send.notify_one();
     Ok(())
 }
 

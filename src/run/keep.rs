@@ -1,19 +1,16 @@
 //! Looking after what is live while nothing is deployed: when each environment is looked at. Events of the engine and
 //! the end of a deployment bring a look forward; without them there is one every minute all the same.
 
-use super::deployer::{Deployer, Place, now_ms};
+use super::deployer::Deployer;
+use super::ids::now_ms;
 use super::lanes::Lanes;
 use super::look;
-use super::outages::Outages;
-use super::ward::Ward;
+use super::place::Place;
 use crate::engine::{EngineError, Happening};
-use crate::model::{Ending, EnvironmentName, ProjectName, label};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::model::{EnvironmentName, ProjectName, label};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// Events come in groups: a stop is a kill, an end and a stop.
@@ -26,71 +23,6 @@ const LAST_WORDS: Duration = Duration::from_secs(60);
 
 /// How long looks may take to notice that the process ends.
 const REST: Duration = Duration::from_secs(5);
-
-/// When which environment is looked at, and what is remembered between looks.
-#[derive(Default)]
-pub struct Keeping {
-    due: Mutex<HashMap<Place, Instant>>,
-    woken: Notify,
-    begun: CancellationToken,
-    wards: Mutex<HashMap<Place, Ward>>,
-    /// How containers came to their end, by id, as it was heard: the engine itself remembers only its last 256 events,
-    /// and every try of every health check is two of them.
-    heard: Mutex<HashMap<String, Ending>>,
-    pub outages: Outages,
-}
-
-impl Keeping {
-    /// What earlier processes left in the middle is taken up: the rest may be looked after.
-    pub fn begin(&self) {
-        self.begun.cancel();
-    }
-
-    /// Looks at the environment after this time at the latest.
-    pub fn look_at(&self, place: &Place, within: Duration) {
-        let at = Instant::now() + within;
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = due.entry(place.clone()).or_insert(at);
-        *next = (*next).min(at);
-        self.woken.notify_one();
-    }
-
-    fn look_everywhere(&self) {
-        let now = Instant::now();
-        self.due.lock().unwrap_or_else(PoisonError::into_inner).values_mut().for_each(|at| *at = (*at).min(now));
-        self.woken.notify_one();
-    }
-
-    /// What is remembered of the environment; whoever takes it puts it back.
-    pub fn take(&self, place: &Place) -> Option<Ward> {
-        self.wards.lock().unwrap_or_else(PoisonError::into_inner).remove(place)
-    }
-
-    pub fn put(&self, place: &Place, ward: Ward) {
-        self.wards.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), ward);
-    }
-
-    /// How a container came to its end, where that was heard.
-    pub fn heard_ending(&self, container: &str) -> Option<Ending> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).get(container).copied()
-    }
-
-    fn hear(&self, happening: &Happening) {
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        // Of a stop both are told, in either order.
-        match happening.what.as_str() {
-            "die" => _ = heard.entry(happening.container.clone()).or_insert(Ending::ByItself),
-            "stop" => _ = heard.insert(happening.container.clone(), Ending::Told),
-            "start" | "destroy" => _ = heard.remove(&happening.container),
-            _ => {}
-        }
-    }
-
-    fn forget_endings(&self) {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.wards.lock().unwrap_or_else(PoisonError::into_inner).values_mut().for_each(Ward::forget_endings);
-    }
-}
 
 /// Looks after every environment until the process ends.
 pub async fn keep(deployer: Arc<Deployer>) {

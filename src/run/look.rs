@@ -1,8 +1,11 @@
 //! One look at an environment in which nothing is deployed: what is seen there, what is said of it, and what is done.
 
-use super::deployer::{Control, Deployer, Place, now_ms};
+use super::deployer::Deployer;
 use super::go_back;
+use super::ids::now_ms;
 use super::mend::{Mended, Mender};
+use super::occupancy::Control;
+use super::place::Place;
 use super::ward::Ward;
 use crate::config::{Environment, Project};
 use crate::engine::EngineError;
@@ -66,7 +69,7 @@ impl Look {
         let live = store.live(&place.0, &place.1).await?;
         let unsettled = store.unsettled_in(&place.0, &place.1).await?;
         let Some(id) = live.map(|live| live.deployment).or(unsettled.as_ref().map(|d| d.id)) else { return Ok(None) };
-        let Some(control) = deployer.occupy_to_keep(place.clone(), id) else { return Ok(None) };
+        let Some(control) = deployer.occupancy.occupy_to_keep(place.clone(), id) else { return Ok(None) };
         let mut look = Self {
             deployer: deployer.clone(),
             place: place.clone(),

@@ -1,6 +1,8 @@
 //! What an earlier version, which sealed nothing, made on the engine: recorded once, before anything is looked at.
 
-use super::deployer::{Deployer, now_ms, scope};
+use super::deployer::Deployer;
+use super::ids::now_ms;
+use super::place::scope;
 use crate::config::{Environment, Project};
 use crate::engine::EngineError;
 use crate::model::{Holdings, Observed};

@@ -1,10 +1,12 @@
 //! Putting right what died while nothing is deployed: the part of the plan towards the live release that does so, walked
 //! by the same executor as every other plan.
 
-use super::deployer::{Control, Deployer};
-use super::executor::{Hands, StepError, StepFailed, Watch, execute};
+use super::deployer::Deployer;
+use super::executor::{Hands, Watch, execute};
 use super::log::DeploymentLog;
+use super::occupancy::Control;
 use super::setback::{Limit, Setback, within};
+use super::step_error::{StepError, StepFailed};
 use super::supplies::CommitFiles;
 use super::ward::Ward;
 use super::watch::LogSteps;

@@ -1,6 +1,6 @@
 //! When the engine went away and came back: what ended then, ended with it, and nobody stopped it.
 
-use super::deployer::now_ms;
+use super::ids::now_ms;
 use crate::model::ObservedContainer;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

@@ -1,7 +1,8 @@
 //! Reads an environment's past from the store, for what it tells.
 
 use super::Refusal;
-use super::deployer::{Deployer, now_ms};
+use super::deployer::Deployer;
+use super::ids::now_ms;
 use crate::config::{Environment, Project};
 use crate::model::{ComponentName, DeploymentId, EnvironmentName, ProjectName, Work};
 use crate::plan::insights::{History, Past, Usage};

@@ -1,6 +1,7 @@
 //! `launchway pause` and `launchway resume`: nothing is watched or deployed in an environment until somebody says so.
 
-use super::deployer::{Deployer, now_ms};
+use super::deployer::Deployer;
+use super::ids::now_ms;
 use super::requests::Refusal;
 use crate::config::{Environment, Project};
 use crate::model::DeploymentState;
@@ -39,7 +40,7 @@ impl Deployer {
             project = %project.name, environment = %environment.name, by, reason = pause.reason.as_deref(),
             "{}/{} is paused: nothing is watched or deployed there", project.name, environment.name
         );
-        self.keep_no_longer(&(project.name.clone(), environment.name.clone()));
+        self.occupancy.keep_no_longer(&(project.name.clone(), environment.name.clone()));
         let waits = WaitsFor::Resume { by: &pause.by, reason: pause.reason.as_deref() };
         self.tell_those_that_wait(project, environment, &Situation::Waiting(waits)).await?;
         let noted = self.store.pause(&project.name, &environment.name).await?;
@@ -57,7 +58,7 @@ impl Deployer {
             "{}/{} is resumed", project.name, environment.name
         );
         self.tell_those_that_wait(project, environment, &Situation::Waiting(WaitsFor::Turn)).await?;
-        self.to_begin.notify_one();
+        self.bells.to_begin.notify_one();
         self.keeping.look_at(&(project.name.clone(), environment.name.clone()), std::time::Duration::ZERO);
         Ok(())
     }
@@ -79,7 +80,7 @@ impl Deployer {
             }
             self.store.describe(deployment.id, situation.sentence_masked(&self.mask())).await?;
         }
-        self.to_send.notify_one();
+        self.bells.to_send.notify_one();
         Ok(())
     }
 }

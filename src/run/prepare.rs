@@ -2,9 +2,10 @@
 
 use super::asking::{Answers, known};
 use super::checkout::{self, Checkout};
-use super::deployer::{Deployer, now_ms};
+use super::deployer::Deployer;
 use super::engine_away::Patience;
 use super::failpoint::failpoint;
+use super::ids::now_ms;
 use super::image_facts;
 use super::images::{self, Settling};
 use super::log::DeploymentLog;

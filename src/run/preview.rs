@@ -2,7 +2,8 @@
 
 use super::asking::{Answers, known};
 use super::checkout::{Checkout, checkout, read};
-use super::deployer::{Deployer, now_ms};
+use super::deployer::Deployer;
+use super::ids::now_ms;
 use super::image_facts::Given;
 use super::images::{self, Anew, Resolve, Settling};
 use super::reading::{ReadError, Reader};

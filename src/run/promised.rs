@@ -2,69 +2,20 @@
 //! only: after a crash a deployment that had begun plans again from what runs, and books what is left of it before
 //! anybody else is let in.
 
-use super::deployer::{Deployer, Place};
+use super::admissions::{Booked, Standing};
+use super::deployer::Deployer;
+use super::place::Place;
 use crate::engine::{ContainerUse, HostLoad};
 use crate::model::{DeploymentId, DeploymentState, ProjectName, Release, ReleaseId, label};
 use crate::plan::admission::line::Waits;
 use crate::plan::admission::{Amount, Host, Taken};
 use crate::store::Deployment;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// Who was let in, and has not started all of it yet.
-#[derive(Default)]
-pub struct Admissions {
-    booked: Mutex<BTreeMap<DeploymentId, Booked>>,
-    line: Mutex<BTreeMap<DeploymentId, Standing>>,
-    /// One decides after the other: what one takes the next one sees.
-    pub(super) deciding: tokio::sync::Mutex<()>,
-    /// Something ended, or somebody has left the line.
-    pub(super) changed: Notify,
-    told_that_it_is_blind: AtomicBool,
-    pub(super) told_of_unlimited_builds: AtomicBool,
-}
-
-impl Admissions {
-    /// Something ended: who waits looks again.
-    pub fn something_ended(&self) {
-        self.changed.notify_waiters();
-    }
-
-    /// Has one that waits look again now.
-    pub(super) fn nudge(&self, id: DeploymentId) {
-        if let Some(standing) = self.line().get(&id) {
-            standing.nudge.notify_one();
-        }
-    }
-
-    fn line(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeploymentId, Standing>> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn booked(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeploymentId, Booked>> {
-        self.booked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Says, once, that what runs cannot be measured.
-    pub(super) fn tell_if_blind(&self, load: &HostLoad) {
-        let is_blind = !load.containers.is_empty() && load.containers.iter().all(|c| c.memory_used_bytes.is_none());
-        if (is_blind || load.memory_bytes <= 0) && !self.told_that_it_is_blind.swap(true, Ordering::Relaxed) {
-            let message = "The engine does not say what containers use: deployments wait only for what others reserved";
-            tracing::warn!("{message}");
-        }
-    }
-}
-
-#[derive(Clone)]
-struct Booked {
-    project: ProjectName,
-    amount: Amount,
-}
 
 /// What is held for a deployment until it is dropped.
 pub(super) struct Booking {
@@ -77,16 +28,6 @@ impl Drop for Booking {
         self.deployer.admissions.booked().remove(&self.id);
         self.deployer.admissions.something_ended();
     }
-}
-
-/// One in the line of those who wait for room.
-struct Standing {
-    project: ProjectName,
-    priority: i8,
-    since: Instant,
-    of: &'static str,
-    wants: Amount,
-    nudge: Arc<Notify>,
 }
 
 /// A place in that line, until it is dropped.
@@ -131,7 +72,7 @@ pub(super) struct LentSlot {
 impl LentSlot {
     pub fn new(deployer: &Arc<Deployer>) -> Self {
         deployer.deployment_slots.add_permits(1);
-        deployer.to_begin.notify_one();
+        deployer.bells.to_begin.notify_one();
         Self { deployer: deployer.clone(), is_back: false }
     }
 
@@ -251,7 +192,7 @@ impl Deployer {
             );
             other.id != but && other.touched && is_in_the_middle && !booked.contains_key(&other.id)
         };
-        open.iter().find(|other| goes_on(other) && self.running(other.id).is_some()).map(|other| other.id)
+        open.iter().find(|other| goes_on(other) && self.occupancy.running(other.id).is_some()).map(|other| other.id)
     }
 }
 

@@ -3,8 +3,9 @@
 //! digest: the tag stays where it is, whatever becomes of the deployment.
 
 use super::image_names::{ImageNames, built_for_another};
+use super::setback::Setback;
 use crate::engine::{Engine, EngineError, Image};
-use crate::model::{ProjectName, full_image_name, image_repository};
+use crate::model::{ProjectName, WorkOutcome, full_image_name, image_repository};
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,15 @@ pub enum PullError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<PullError> for Setback {
+    fn from(error: PullError) -> Self {
+        match error {
+            PullError::Engine(error) => error.into(),
+            PullError::Store(error) => error.into(),
+        }
+    }
 }
 
 impl Pulling<'_> {
@@ -75,6 +85,15 @@ impl Pulling<'_> {
             return Ok(true);
         }
         Ok(came && built_for_another(store, self.project, &image).await?.is_none())
+    }
+}
+
+/// How a pull ended.
+pub fn outcome_of<T>(pulled: &Result<T, PullError>) -> WorkOutcome {
+    match pulled {
+        Ok(_) => WorkOutcome::Done,
+        Err(PullError::Engine(EngineError::Cancelled)) => WorkOutcome::Cancelled,
+        Err(_) => WorkOutcome::Failed,
     }
 }
 

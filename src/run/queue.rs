@@ -2,7 +2,9 @@
 //! it is says `plan::turns`.
 
 use super::contained::contained;
-use super::deployer::{Deployer, Place, now_ms};
+use super::deployer::Deployer;
+use super::ids::now_ms;
+use super::place::Place;
 use super::timing::{Asks, Held};
 use super::{flow, go_back};
 use crate::model::{DeploymentId, DeploymentState, ProjectName};
@@ -38,7 +40,7 @@ pub async fn begin_deployments(deployer: Arc<Deployer>) {
         }
         tokio::select! {
             () = deployer.stop.cancelled() => {}
-            () = deployer.to_begin.notified() => {}
+            () = deployer.bells.to_begin.notified() => {}
             () = tokio::time::sleep(until(opens)) => {}
         }
     }
@@ -55,7 +57,7 @@ fn until(opens: Option<Timestamp>) -> Duration {
 async fn settle_what_was_left(deployer: &Arc<Deployer>) -> Result<(), StoreError> {
     for deployment in deployer.store.unsettled_deployments().await? {
         let place = (deployment.project.clone(), deployment.environment.clone());
-        let Some(control) = deployer.occupy(place.clone(), deployment.id) else { continue };
+        let Some(control) = deployer.occupancy.occupy(place.clone(), deployment.id) else { continue };
         let deployer = deployer.clone();
         let tasks = deployer.tasks.clone();
         tasks.spawn(async move {
@@ -188,8 +190,8 @@ async fn begin_what_can(deployer: &Arc<Deployer>) -> Result<Option<Timestamp>, S
                 continue;
             }
         }
-        let Some(control) = deployer.occupy(place.clone(), deployment.id) else {
-            deployer.keep_no_longer(&place);
+        let Some(control) = deployer.occupancy.occupy(place.clone(), deployment.id) else {
+            deployer.occupancy.keep_no_longer(&place);
             continue;
         };
         // After a restart a newer one may wait already behind what goes on.
@@ -233,7 +235,7 @@ impl Deployer {
         let mask = self.mask();
         (new.subject, new.asked_by) = (mask.apply(&new.subject), mask.apply(&new.asked_by));
         let place = (new.project.clone(), new.environment.clone());
-        let running = self.running_in(&place);
+        let running = self.occupancy.running_in(&place);
         let live = match self.store.live(&new.project, &new.environment).await? {
             Some(live) => crate::report::texts::Live::Release(live.release),
             None => crate::report::texts::Live::Nothing,
@@ -270,9 +272,9 @@ impl Deployer {
         if let Some(running) = running {
             running.hurry.cancel();
         }
-        self.to_begin.notify_one();
-        self.to_send.notify_one();
-        self.to_run_hooks.notify_one();
+        self.bells.to_begin.notify_one();
+        self.bells.to_send.notify_one();
+        self.bells.to_run_hooks.notify_one();
         Ok(added)
     }
 

@@ -1,8 +1,9 @@
 //! Sends what waits in the outbox, in order for each commit and context, until the forge has taken it.
 
 use super::contained::contained;
-use super::deployer::{Deployer, now_ms};
+use super::deployer::Deployer;
 use super::failpoint::failpoint;
+use super::ids::now_ms;
 use super::lanes::Lanes;
 use crate::forge::statuses::{Failed, StatusClient, StatusTarget};
 use crate::model::{CommitId, CommitStatus, OutboxEntry, PostError, ProjectName};
@@ -37,7 +38,7 @@ pub async fn send_statuses(deployer: Arc<Deployer>) {
         };
         tokio::select! {
             () = deployer.stop.cancelled() => {}
-            () = deployer.to_send.notified() => {}
+            () = deployer.bells.to_send.notified() => {}
             () = sender.sending.ended() => {}
             () = tokio::time::sleep(look_again) => {}
         }

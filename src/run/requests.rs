@@ -1,7 +1,8 @@
 //! What people ask for: deploy, cancel, run a delivery again. Going back is `rollback`.
 
 use super::checkout::{fetch, remote_tips};
-use super::deployer::{Deployer, new_key, now_ms};
+use super::deployer::Deployer;
+use super::ids::{new_key, now_ms};
 use super::works::Fetching;
 use crate::config::{Environment, Project};
 use crate::model::{CommitId, DeploymentId, DeploymentState, EnvironmentName, ProjectName, RefName, Transition};
@@ -174,7 +175,7 @@ impl Deployer {
         }
         let place = (deployment.project.clone(), deployment.environment.clone());
         self.store.note_audit(self.audited(by, Action::Cancel, place, Some(id), None)).await?;
-        match self.running(id) {
+        match self.occupancy.running(id) {
             Some(control) => control.cancel.cancel(),
             None if deployment.state == DeploymentState::Waiting => {
                 let live = self.live_in(&deployment).await;
@@ -185,10 +186,10 @@ impl Deployer {
                 if let Err(illegal) = advanced {
                     return Err(Refusal::Impossible(illegal.to_string()));
                 }
-                self.to_send.notify_one();
-                self.to_run_hooks.notify_one();
+                self.bells.to_send.notify_one();
+                self.bells.to_run_hooks.notify_one();
             }
-            None => self.to_begin.notify_one(),
+            None => self.bells.to_begin.notify_one(),
         }
         let fresh = self.store.deployment(id).await?;
         fresh.ok_or_else(|| Refusal::NotFound(format!("there is no deployment {id}")))
@@ -213,7 +214,7 @@ impl Deployer {
             let reason = "asked to run again";
             self.store.judge_delivery(delivery.number, DeliveryOutcome::Received, reason).await?;
         }
-        self.to_judge.notify_one();
+        self.bells.to_judge.notify_one();
         Ok(found)
     }
 }

@@ -1,6 +1,7 @@
 //! `launchway rollback`: to which release it goes back, what that changes, and doing it.
 
-use super::deployer::{Deployer, new_key};
+use super::deployer::Deployer;
+use super::ids::new_key;
 use super::requests::Refusal;
 use crate::config::{Environment, Project};
 use crate::model::{DeploymentId, Release, ReleaseId, Tree};
@@ -35,7 +36,8 @@ impl Deployer {
         let live = self.store.live(&project.name, &environment.name).await?;
         let live = live.ok_or_else(|| Refusal::Impossible(format!("nothing is live in {place}")))?.release;
         let live = self.release(live).await?;
-        let cancels = self.running_in(&(project.name.clone(), environment.name.clone())).map(|running| running.id);
+        let cancels =
+            self.occupancy.running_in(&(project.name.clone(), environment.name.clone())).map(|running| running.id);
         let Some(to) = to else { return self.nearest_that_differs(live, cancels).await };
         let to = self.release_named(project, environment, live.id, to).await?;
         let to = self.release(to).await?;
@@ -113,7 +115,7 @@ impl Deployer {
         told_as: ReleaseId,
         by: &str,
     ) -> Result<Deployment, Refusal> {
-        let running = self.running_in(&(project.name.clone(), environment.name.clone()));
+        let running = self.occupancy.running_in(&(project.name.clone(), environment.name.clone()));
         let release = self.release(target).await?;
         if let Some(running) = running {
             match self.ask_to_cancel(running.id, by).await {

@@ -1,23 +1,14 @@
-//! Free space: how much there is of it, and that there is enough before a build.
+//! Free space on a disk: how much there is of it, and how much of it stays free.
 
-use super::deployer::Deployer;
-use super::full_disk::ADVICE;
-use super::log::DeploymentLog;
-use super::setback::Setback;
-use crate::model::{ComponentName, Stack, WorkKind, bytes_text};
-use crate::plan::admission::disk::added_before;
-use crate::store::Deployment;
-use std::collections::BTreeMap;
+use crate::model::bytes_text;
 use std::path::{Path, PathBuf};
 
 /// Below this much of a disk, or of this much where that is less, nothing is begun.
 const HARD_PERCENT: u64 = 1;
 const HARD_BYTES: u64 = 500_000_000;
 
-/// As many of an environment's newest deployments tell what the next one adds to the disk.
-const REMEMBERED: u32 = 30;
-
-const ENGINE: &str = "the engine";
+/// Whose disk it is, for people.
+pub const ENGINE: &str = "the engine";
 
 /// A disk that Launchway or the engine fills.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +26,8 @@ impl Room {
         Self::at("", folder).map(|room| room.free_bytes)
     }
 
-    fn at(whose: &'static str, folder: &Path) -> Option<Self> {
+    /// The disk of a folder; `None` where it cannot be seen, or does not say how large it is.
+    pub fn at(whose: &'static str, folder: &Path) -> Option<Self> {
         let found = rustix::fs::statvfs(folder).ok()?;
         let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
         let (free_bytes, total_bytes) = (bytes(found.f_bavail), bytes(found.f_blocks));
@@ -43,7 +35,8 @@ impl Room {
         (total_bytes > 0).then(|| Self { whose, folder: folder.to_path_buf(), free_bytes, total_bytes })
     }
 
-    fn is_too_full(&self) -> bool {
+    /// Hardly anything is left.
+    pub fn is_too_full(&self) -> bool {
         self.free_bytes < self.least_bytes()
     }
 
@@ -52,7 +45,8 @@ impl Room {
         (self.total_bytes / 100 * HARD_PERCENT).min(HARD_BYTES)
     }
 
-    fn lacks(&self, need: u64) -> bool {
+    /// Whether so many bytes do not fit beside what stays free.
+    pub fn lacks(&self, need: u64) -> bool {
         need > 0 && self.free_bytes.saturating_sub(self.least_bytes()) < need
     }
 
@@ -60,77 +54,5 @@ impl Room {
     pub fn sentence(&self) -> String {
         let (free, total) = (bytes_text(self.free_bytes), bytes_text(self.total_bytes));
         format!("{free} of {total} are free on the disk of {} ({})", self.whose, self.folder.display())
-    }
-}
-
-impl Deployer {
-    /// What is known of the disks: the data directory's, and the engine's where that runs on this machine and its
-    /// folder can be seen from here.
-    pub async fn rooms(&self) -> Vec<Room> {
-        let mut rooms: Vec<Room> = Room::at("the data directory", &self.config().data).into_iter().collect();
-        rooms.extend(self.engine_room().await);
-        rooms
-    }
-
-    /// The engine's disk.
-    pub(super) async fn engine_room(&self) -> Option<Room> {
-        let folder = self.engine.info().await.ok()?.folder;
-        self.works.disk.look_at(folder.clone());
-        folder.and_then(|folder| Room::at(ENGINE, &folder))
-    }
-
-    pub(super) fn is_short(&self, room: &Room) -> bool {
-        room.free_bytes < self.config().keep.free.bytes_of(room.total_bytes)
-    }
-
-    /// Before anything is pulled or built: collects where less is free than is set, or than is needed (in bytes, on the
-    /// engine's disk), and refuses where hardly anything is.
-    pub(super) async fn make_room(&self, need: u64, log: &DeploymentLog) -> Result<(), Setback> {
-        let lacks = |room: &Room| room.whose == ENGINE && room.lacks(need);
-        let rooms = self.rooms().await;
-        let is_short = |room: &&Room| self.is_short(room) || room.is_too_full() || lacks(room);
-        let Some(short) = rooms.iter().find(is_short) else { return Ok(()) };
-        log.line(None, &format!("{}, which is little: collecting what is not needed", short.sentence()));
-        match self.collect(&|line| log.line(None, line)).await {
-            Ok(_) => {}
-            // What is free decides, not how it came to be.
-            Err(error) => log.line(None, &format!("not all could be collected: {error:#}")),
-        }
-        match self.rooms().await.into_iter().find(Room::is_too_full) {
-            Some(full) => Err(Setback::host(format!("no space left: {}. {ADVICE}", full.sentence()))),
-            None => Ok(()),
-        }
-    }
-    /// The same for images that are only named: with what pulls of these components added before.
-    pub(super) async fn make_room_to_pull(
-        &self,
-        deployment: &Deployment,
-        stack: &Stack,
-        log: &DeploymentLog,
-    ) -> Result<(), Setback> {
-        let mut need = 0_u64;
-        for (name, bytes) in self.added_before(deployment, WorkKind::Pull).await {
-            let component = stack.components.get(&name).filter(|component| stack.build_of(component).is_none());
-            let Some(reference) = component.and_then(|component| component.image.as_deref()) else { continue };
-            if matches!(self.engine.image(reference).await, Ok(None)) {
-                need = need.saturating_add(bytes);
-            }
-        }
-        self.make_room(need, log).await?;
-        match self.engine_room().await.filter(|room| room.lacks(need)) {
-            Some(room) => Err(Setback::host(format!(
-                "no space left for what is to be pulled: that added {} before, and {}. {ADVICE}",
-                bytes_text(need),
-                room.sentence()
-            ))),
-            None => Ok(()),
-        }
-    }
-
-    /// What builds or pulls of each component of the environment added to the engine's disk before, in bytes.
-    pub(super) async fn added_before(&self, deployment: &Deployment, kind: WorkKind) -> BTreeMap<ComponentName, u64> {
-        let (project, environment) = (&deployment.project, &deployment.environment);
-        let history = self.store.work_history(project, environment, REMEMBERED).await;
-        added_before(&history.unwrap_or_default(), kind)
     }
 }

@@ -1,7 +1,5 @@
 //! Why a stage did not succeed, and whose fault it is.
 
-use super::executor::{StepError, StepFailed};
-use super::pulling::PullError;
 use super::reading::ReadError;
 use crate::edge::EdgeError;
 use crate::engine::EngineError;
@@ -80,15 +78,6 @@ impl From<EngineError> for Setback {
     }
 }
 
-impl From<PullError> for Setback {
-    fn from(error: PullError) -> Self {
-        match error {
-            PullError::Engine(error) => error.into(),
-            PullError::Store(error) => error.into(),
-        }
-    }
-}
-
 impl From<EdgeError> for Setback {
     fn from(error: EdgeError) -> Self {
         match error {
@@ -108,30 +97,15 @@ impl From<ReadError> for Setback {
     }
 }
 
-impl From<StepFailed> for Setback {
-    fn from(failed: StepFailed) -> Self {
-        let StepFailed { component, subject, error, .. } = failed;
-        let setback = match error {
-            StepError::Engine(error) => error.into(),
-            StepError::Edge(error) => error.into(),
-            StepError::Worse { why } => Setback::commit(why),
-            StepError::EngineEnded => Setback::EngineAway { why: error.to_string() },
-            StepError::Overtaken => Setback::Overtaken,
-            StepError::Store(error) => error.into(),
-            StepError::Broke(broke) => Setback::host(broke),
-        };
-        match setback {
-            Setback::Commit { why, last_lines, .. } => Setback::Commit { component, why, last_lines },
-            Setback::Host { why } => Setback::Host { why: format!("{subject}: {why}") },
-            other => other,
-        }
-    }
-}
-
 impl From<crate::store::StoreError> for Setback {
     fn from(error: crate::store::StoreError) -> Self {
         Setback::host(error)
     }
+}
+
+/// A sentence about a component's image that the commit is to blame for.
+pub fn in_component(name: &ComponentName, error: impl std::fmt::Display) -> Setback {
+    Setback::Commit { component: Some(name.clone()), why: format!("{name}: {error}"), last_lines: Vec::new() }
 }
 
 /// How long work may take.

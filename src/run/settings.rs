@@ -3,28 +3,14 @@
 //! was refused has them read once more, whatever the files' times say.
 
 use super::deployer::Deployer;
-use crate::config::{self, Config, Project, ReadFiles};
-use crate::model::Secret;
+use super::settings_file::{Hide, SettingsFile};
+use crate::config::{self, Config, Project};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What strangers send without proof lets the files be looked at this often at most.
 const LOOKS_FOR_STRANGERS: Duration = Duration::from_secs(1);
-
-/// Hears of everything that is secret, before it is used for the first time.
-pub type Hide = fn(&[Secret]);
-
-/// Where the settings are read from.
-pub struct SettingsFile {
-    path: PathBuf,
-    hide: Hide,
-    /// What was read last, be it right or not: a mistake is told once.
-    read: Mutex<ReadFiles>,
-    /// One reads them at a time.
-    reading: tokio::sync::Mutex<()>,
-    looked_for_a_stranger: Mutex<Option<Instant>>,
-}
 
 impl Deployer {
     /// From now on the settings are read again from this file when it, or a file that it names, has changed.
@@ -115,17 +101,5 @@ impl Deployer {
         self.set_config(Arc::new(config));
         (file.hide)(&self.secrets());
         self.try_again_what_waits().await;
-    }
-}
-
-impl SettingsFile {
-    async fn has_changed(&self) -> bool {
-        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // A file may be on a disk that is away.
-        tokio::task::spawn_blocking(move || read.have_changed()).await.unwrap_or(false)
-    }
-
-    fn note(&self, read: &ReadFiles) {
-        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = read.clone();
     }
 }

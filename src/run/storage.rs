@@ -1,7 +1,8 @@
 //! What components would start on in place of what they have written to: a deployment that goes forwards asks first. And
 //! which unnamed volumes new containers get.
 
-use super::deployer::{Deployer, now_ms};
+use super::deployer::Deployer;
+use super::ids::now_ms;
 use super::setback::Setback;
 use crate::config::{Environment, Project};
 use crate::engine::EngineError;

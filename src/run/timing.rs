@@ -2,7 +2,9 @@
 //! those of the live release count; the commit that waits is not asked, so no push lifts its own freeze. Going back asks
 //! none of them.
 
-use super::deployer::{Deployer, Place, now_ms};
+use super::deployer::Deployer;
+use super::ids::now_ms;
+use super::place::Place;
 use super::requests::Refusal;
 use crate::config::{Environment, Project};
 use crate::model::{DeploymentId, DeploymentState, StrategySettings};
@@ -157,7 +159,7 @@ impl Deployer {
         tracing::info!(deployment.id = %deployment.id, "{sentence}");
         if let Some(status) = status {
             self.store.queue_status(status, now_ms()).await?;
-            self.to_send.notify_one();
+            self.bells.to_send.notify_one();
         }
         self.store.describe(deployment.id, sentence).await
     }
@@ -196,7 +198,7 @@ impl Deployer {
             };
             return Err(Refusal::Impossible(why));
         }
-        self.to_begin.notify_one();
+        self.bells.to_begin.notify_one();
         find().await
     }
 }

@@ -2,8 +2,8 @@
 
 use super::canary::Canaries;
 use super::deployer::Deployer;
-use super::executor::StepError;
 use super::fronts::Fronts;
+use super::step_error::StepError;
 use super::traffic_past::TrafficPast;
 use crate::config::{Environment, Project};
 use crate::edge::{EdgeClient, EdgeError, Health};

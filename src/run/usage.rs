@@ -1,7 +1,8 @@
 //! What components use, looked at every minute and added up by the hour. It learns; nothing waits for it, and where it
 //! cannot look it says nothing.
 
-use super::deployer::{Deployer, now_ms};
+use super::deployer::Deployer;
+use super::ids::now_ms;
 use crate::engine::ContainerUse;
 use crate::model::{ComponentName, EnvironmentName, ProjectName, label};
 use crate::store::Usage;
@@ -28,7 +29,7 @@ pub async fn learn_usage(deployer: Arc<Deployer>) {
             () = deployer.stop.cancelled() => return,
             () = tokio::time::sleep(wait) => wait = LOOK_EVERY,
         }
-        if deployer.is_deploying() && skipped + 1 < WHILE_DEPLOYING {
+        if deployer.occupancy.is_deploying() && skipped + 1 < WHILE_DEPLOYING {
             skipped += 1;
             continue;
         }

@@ -1,8 +1,9 @@
 //! `launchway start`: what somebody stopped by hand is started again.
 
-use super::deployer::{Deployer, Place};
+use super::deployer::Deployer;
 use super::look::Look;
 use super::mend::Mended;
+use super::place::Place;
 use super::requests::Refusal;
 use crate::config::{Environment, Project};
 use crate::model::{ComponentName, Repair};
@@ -67,7 +68,7 @@ impl Deployer {
                 let why = format!("{named} is paused by {}: `launchway resume {}` first", pause.by, place.1);
                 return Err(Refusal::Impossible(why));
             }
-            if let Some(running) = self.running_in(place) {
+            if let Some(running) = self.occupancy.running_in(place) {
                 let why = format!("deployment {} runs in {named}; it starts what is stopped", running.id);
                 return Err(Refusal::Impossible(why));
             }
@@ -78,7 +79,7 @@ impl Deployer {
                 let why = format!("{named} is being put right, or a deployment waits there; `launchway status` tells");
                 return Err(Refusal::Impossible(why));
             }
-            self.keep_no_longer(place);
+            self.occupancy.keep_no_longer(place);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

@@ -1,9 +1,10 @@
 //! Writes what the executor does into the deployment's log and into the record of work.
 
-use super::deployer::now_ms;
 use super::deploying::Deploying;
-use super::executor::{StepError, Watch};
+use super::executor::Watch;
+use super::ids::now_ms;
 use super::log::DeploymentLog;
+use super::step_error::StepError;
 use super::works::{Works, milliseconds};
 use crate::engine::{EngineError, Outcome};
 use crate::model::{DeploymentId, Work, WorkDetail, WorkOutcome};

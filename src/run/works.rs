@@ -1,8 +1,8 @@
 //! Notes what each piece of a deployment's work took. What cannot be noted is lost: no deployment waits for it or fails
 //! because of it, and what a crash cuts off leaves no row.
 
-use super::deployer::now_ms;
 use super::disk_meter::{DiskMeter, Measuring};
+use super::ids::now_ms;
 use crate::model::{ComponentName, DeploymentId, Work, WorkDetail, WorkKind, WorkOutcome};
 use crate::store::Store;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -7,10 +7,9 @@ mod exposition;
 mod past;
 mod present;
 mod process;
+mod scrape;
 
-use super::deployer::Deployer;
 use crate::model::ProjectName;
-use exposition::Exposition;
 use past::Past;
 use std::time::Duration;
 
@@ -40,27 +39,5 @@ pub enum Built {
 impl Metrics {
     pub fn built(&self, project: &ProjectName, outcome: Built, took: Duration) {
         self.builds.count(project, outcome, took);
-    }
-}
-
-impl Deployer {
-    /// All measures as Prometheus' text form. One scrape at a time; what it reads of the store is what is new since the
-    /// last one. Fails only where the store does.
-    pub async fn exposition(&self) -> anyhow::Result<String> {
-        let mut past = self.metrics.past.lock().await;
-        past.catch_up(&self.store).await?;
-        let mut now = Exposition::default();
-        self.put_present(&mut now).await?;
-        self.put_edge(&mut now).await;
-        self.put_fronts(&mut now).await;
-        process::put_process(&mut now);
-        let mut text = past.text()?;
-        text.push_str(&self.metrics.builds.text()?);
-        text.push_str(&self.metrics.counted.text()?);
-        if self.config().telemetry.is_some() {
-            text.push_str(&self.metrics.traces.text()?);
-        }
-        text.push_str(&now.text()?);
-        Ok(text)
     }
 }

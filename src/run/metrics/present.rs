@@ -2,7 +2,9 @@
 
 use super::exposition::{Exposition, Labels};
 use crate::model::DeploymentState;
-use crate::run::deployer::{Deployer, Place, now_ms};
+use crate::run::deployer::Deployer;
+use crate::run::ids::now_ms;
+use crate::run::place::Place;
 use crate::run::room::Room;
 use std::collections::BTreeMap;
 use std::path::Path;

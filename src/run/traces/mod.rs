@@ -9,7 +9,8 @@
 
 mod spans;
 
-use super::deployer::{Deployer, now_ms};
+use super::deployer::Deployer;
+use super::ids::now_ms;
 use super::seen::Seen;
 use crate::config::Telemetry;
 use crate::model::DeploymentId;

@@ -1,0 +1,33 @@
+//! Where the settings are read from, and what was read last.
+
+use crate::config::ReadFiles;
+use crate::model::Secret;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// Hears of everything that is secret, before it is used for the first time.
+pub type Hide = fn(&[Secret]);
+
+/// Where the settings are read from.
+pub struct SettingsFile {
+    pub(super) path: PathBuf,
+    pub(super) hide: Hide,
+    /// What was read last, be it right or not: a mistake is told once.
+    pub(super) read: Mutex<ReadFiles>,
+    /// One reads them at a time.
+    pub(super) reading: tokio::sync::Mutex<()>,
+    pub(super) looked_for_a_stranger: Mutex<Option<Instant>>,
+}
+
+impl SettingsFile {
+    pub(super) async fn has_changed(&self) -> bool {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // A file may be on a disk that is away.
+        tokio::task::spawn_blocking(move || read.have_changed()).await.unwrap_or(false)
+    }
+
+    pub(super) fn note(&self, read: &ReadFiles) {
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = read.clone();
+    }
+}
