@@ -7,7 +7,7 @@ use super::measures::{Asked, Measures};
 use super::promised::LentSlot;
 use super::requests::Refusal;
 use super::step_error::StepError;
-use super::traffic::EdgeOf;
+use super::traffic::{EdgeOf, Holds};
 use crate::config::{Environment, Project};
 use crate::engine::{EngineError, Outcome};
 use crate::model::{ComponentName, DeploymentId, OnLittleTraffic, ReleaseTraffic};
@@ -90,19 +90,6 @@ impl Canaries {
     /// A time that a plan waits on purpose.
     pub fn let_pass(&self, time: Duration) {
         self.held_ms.fetch_add(time.as_millis() as u64, Ordering::Relaxed);
-    }
-
-    /// Waits until the hold is over and the new release as good; what it took is told. Meanwhile the deployment lends its slot.
-    pub async fn hold(&self, hold: &Hold, edge: &EdgeOf, cancel: &CancellationToken) -> Result<Outcome, StepError> {
-        self.lend();
-        let held = self.watch(hold, edge, cancel).await;
-        let since = Instant::now();
-        let is_back = self.take_back(held.is_ok(), cancel).await;
-        self.let_pass(since.elapsed());
-        match is_back {
-            true => held,
-            false => Err(EngineError::Cancelled.into()),
-        }
     }
 
     fn lend(&self) {
@@ -318,6 +305,22 @@ impl Canaries {
         let found: Vec<_> = observed.containers.iter().filter(|c| own.contains(c.id.as_str())).collect();
         let down = found.iter().filter(|container| !container.is_running()).count() + (own.len() - found.len());
         Ok(found.iter().map(|container| container.restart_count).sum::<u64>() + down as u64)
+    }
+}
+
+#[async_trait::async_trait]
+impl Holds for Canaries {
+    /// Waits until the hold is over and the new release as good; what it took is told. Meanwhile the deployment lends its slot.
+    async fn hold(&self, hold: &Hold, edge: &EdgeOf, cancel: &CancellationToken) -> Result<Outcome, StepError> {
+        self.lend();
+        let held = self.watch(hold, edge, cancel).await;
+        let since = Instant::now();
+        let is_back = self.take_back(held.is_ok(), cancel).await;
+        self.let_pass(since.elapsed());
+        match is_back {
+            true => held,
+            false => Err(EngineError::Cancelled.into()),
+        }
     }
 }
 

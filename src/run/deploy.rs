@@ -12,6 +12,7 @@ use super::outlook::Outlook;
 use super::setback::{Limit, Setback, within};
 use super::step_error::{StepError, StepFailed};
 use super::supplies::CommitFiles;
+use super::traffic::Holds;
 use super::watch::LogSteps;
 use crate::config::{Environment, Project};
 use crate::engine::{EngineError, Supplies};
@@ -263,7 +264,8 @@ impl Convergence<'_> {
             record: self.wanted.deployment.map(|deployment| (self.deployer.works.clone(), deployment)),
             deploying,
         });
-        let lead = self.deployer.lead(&self.project.name, &self.environment.name, self.canaries.clone());
+        let canaries = self.canaries.clone().map(|canaries| Arc::new(canaries) as Arc<dyn Holds>);
+        let lead = self.deployer.lead(&self.project.name, &self.environment.name, canaries);
         let hands = Hands { engine: self.deployer.engine.clone(), supplies, lead };
         execute(plan, phases, &self.outlook.step_ranks(plan), &hands, &watch, cancel).await
     }

@@ -1,6 +1,5 @@
 //! What the edge is asked of one environment: what it serves, and steps that lead traffic.
 
-use super::canary::Canaries;
 use super::deployer::Deployer;
 use super::fronts::Fronts;
 use super::step_error::StepError;
@@ -12,7 +11,7 @@ use crate::model::{
     ComponentName, ComponentRoutes, ComponentTraffic, EdgeSettings, EnvironmentName, InFlight, Mask, Observed,
     ObservedEdge, ProjectName, Replica, RouteKey, WeightedRelease,
 };
-use crate::plan::{Action, RouteChange, Target, VolumeContent};
+use crate::plan::{Action, Hold, RouteChange, Target, VolumeContent};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use std::sync::Arc;
@@ -35,6 +34,13 @@ pub trait Lead: Send + Sync {
     async fn act(&self, action: &Action, cancel: &CancellationToken) -> Result<Outcome, StepError>;
 }
 
+/// Holds a new release at its share of the traffic, and judges it.
+#[async_trait::async_trait]
+pub trait Holds: Send + Sync {
+    /// Returns when the new release may have more, and what that took. Fails with [`StepError::Worse`] where it may not.
+    async fn hold(&self, hold: &Hold, edge: &EdgeOf, cancel: &CancellationToken) -> Result<Outcome, StepError>;
+}
+
 /// The edge and the fronts, for one environment.
 pub struct EdgeOf {
     /// `None` where this machine has no edge.
@@ -46,7 +52,7 @@ pub struct EdgeOf {
     pub project: ProjectName,
     pub environment: EnvironmentName,
     /// Of a deployment; without it nothing can be held.
-    pub canaries: Option<Canaries>,
+    canaries: Option<Arc<dyn Holds>>,
 }
 
 impl Deployer {
@@ -55,7 +61,7 @@ impl Deployer {
         &self,
         project: &ProjectName,
         environment: &EnvironmentName,
-        canaries: Option<Canaries>,
+        canaries: Option<Arc<dyn Holds>>,
     ) -> Arc<dyn Lead> {
         Arc::new(EdgeOf { canaries, ..self.edge_of(project, environment) })
     }
