@@ -1,13 +1,9 @@
-//! Measures for Prometheus: what happened (counted from the store, and from this process where the store keeps nothing),
-//! and how things stand at the moment of the scrape.
+//! What happened, for Prometheus: counted from the store, and from this process where the store keeps nothing.
 
 mod counted;
-mod edge;
-mod exposition;
+mod engine_up;
+pub mod exposition;
 mod past;
-mod present;
-mod process;
-mod scrape;
 
 use crate::model::ProjectName;
 use past::Past;
@@ -18,11 +14,11 @@ pub use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 /// What is counted from one scrape to the next.
 #[derive(Default)]
 pub struct Metrics {
-    past: tokio::sync::Mutex<Past>,
-    builds: past::Builds,
+    pub(super) past: tokio::sync::Mutex<Past>,
+    pub(super) builds: past::Builds,
     pub traces: past::Traces,
     pub counted: counted::Counted,
-    engine: present::EngineUp,
+    pub(super) engine: engine_up::EngineUp,
 }
 
 /// How a build came out, for counting.

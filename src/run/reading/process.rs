@@ -9,7 +9,7 @@ use crate::compose::{self, ReadRequest, Reading, has_own_frontend};
 use crate::model::{ContentKey, Problem, Tree, TreeSource};
 use crate::plan::paths::paths_hash;
 use crate::run::failpoint;
-use crate::run::image_facts::of_files;
+use crate::run::image_files::of_files;
 use crate::source::{GitTree, open_tree};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io;

@@ -6,7 +6,7 @@ use crate::build::ContentKeys;
 use crate::compose::Reading;
 use crate::model::{ComponentName, ContentKey, Problem, ProjectName, Stack, Tree};
 use crate::plan::fronts::ImageFacts;
-use crate::run::image_facts::of_files;
+use crate::run::image_files::of_files;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;

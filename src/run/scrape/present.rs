@@ -1,39 +1,17 @@
 //! How things stand now: queues, the outbox, the engine, what is degraded, room on the disk.
 
-use super::exposition::{Exposition, Labels};
 use crate::model::DeploymentState;
 use crate::run::deployer::Deployer;
 use crate::run::ids::now_ms;
+use crate::run::metrics::exposition::{Exposition, Labels};
 use crate::run::place::Place;
 use crate::run::room::Room;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::Mutex;
+use std::time::Duration;
 
-/// An engine that takes longer counts as away.
-const ENGINE_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
-/// Several scrapers ask it no more often than this.
-const ENGINE_ASKED_EVERY: Duration = Duration::from_secs(5);
-
-/// What was last known of the engine.
-#[derive(Default)]
-pub struct EngineUp(Mutex<Option<(Instant, bool)>>);
-
-impl EngineUp {
-    async fn ask(&self, engine: &Arc<dyn crate::engine::Engine>) -> bool {
-        let mut known = self.0.lock().await;
-        if let Some((at, up)) = *known
-            && at.elapsed() < ENGINE_ASKED_EVERY
-        {
-            return up;
-        }
-        let up = matches!(tokio::time::timeout(ENGINE_ANSWERS_WITHIN, engine.info()).await, Ok(Ok(_)));
-        *known = Some((Instant::now(), up));
-        up
-    }
-}
+/// An engine or a disk that takes longer counts as away.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 struct Queue {
@@ -115,7 +93,7 @@ impl Deployer {
 
     /// The data directory's, and the engine's where that is on this machine.
     async fn put_disks(&self, out: &mut Exposition) {
-        let Ok(rooms) = tokio::time::timeout(ENGINE_ANSWERS_WITHIN, self.rooms()).await else { return };
+        let Ok(rooms) = tokio::time::timeout(ANSWERS_WITHIN, self.rooms()).await else { return };
         let of = |room: &Room| vec![("of", room.whose.to_string())];
         let help = "Room on a disk that Launchway or the engine fills";
         out.gauges("launchway_disk_free_bytes", help, rooms.iter().map(|room| (of(room), room.free_bytes as f64)));

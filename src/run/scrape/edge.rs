@@ -1,9 +1,9 @@
 //! What the edge has counted since its start, as it says itself.
 
-use super::exposition::{Buckets, Exposition, Labels};
 use crate::edge::EdgeClient;
 use crate::model::{ReleaseTraffic, RouteKey, Traffic};
 use crate::run::deployer::Deployer;
+use crate::run::metrics::exposition::{Buckets, Exposition, Labels};
 use std::time::Duration;
 
 /// An edge that takes longer counts as away.

@@ -1,8 +1,11 @@
 //! One scrape: everything that is measured, as text.
 
-use super::exposition::Exposition;
-use super::process;
-use crate::run::deployer::Deployer;
+mod edge;
+mod present;
+mod process;
+
+use super::deployer::Deployer;
+use super::metrics::exposition::Exposition;
 
 impl Deployer {
     /// All measures as Prometheus' text form. One scrape at a time; what it reads of the store is what is new since the

@@ -1,6 +1,6 @@
 //! This process, by the names that Prometheus' own clients give: read from `/proc`, and left out where there is none.
 
-use super::exposition::Exposition;
+use crate::run::metrics::exposition::Exposition;
 
 pub fn put_process(out: &mut Exposition) {
     if let Ok(text) = std::fs::read_to_string("/proc/self/statm")
