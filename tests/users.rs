@@ -51,6 +51,7 @@ mod users {
     mod large_repository;
     mod limiting_builds;
     mod looking_at_pages;
+    mod masking;
     mod measuring;
     mod mounting;
     mod moving_traffic;

@@ -2,7 +2,7 @@
 //! `=== path` begins a file; what stands before the first is `compose.yaml`.
 use launchway::compose::{ReadRequest, read};
 use launchway::fuzzing::compose::MemoryTree;
-use launchway::model::{Permissions, ProjectName, RepoPath, Severity};
+use launchway::model::{MaskNames, Permissions, ProjectName, RepoPath, Severity};
 use std::collections::BTreeMap;
 
 pub fn run(bytes: &[u8]) {
@@ -29,6 +29,7 @@ pub fn run(bytes: &[u8]) {
         profiles: Vec::new(),
         variables: BTreeMap::new(),
         secret_values: Vec::new(),
+        names: MaskNames::default(),
         outside_files: BTreeMap::new(),
         allowed: Permissions::default(),
         longest: std::time::Duration::from_secs(3600),

@@ -47,9 +47,11 @@ pub struct BuildRequest {
     pub images: BTreeMap<ComponentName, String>,
     /// For base images that are not public.
     pub registries: Arc<dyn Accounts>,
-    /// Hides what must not be read in the output, and tells which build arguments hold a secret. The build's own
-    /// secrets are hidden in any case.
+    /// Hides what must not be read in the output. The build's own secrets are hidden in any case.
     pub mask: Mask,
+    /// Of the secrets that somebody declared: tells which build arguments hold one. What only looks secret is no reason not to
+    /// build.
+    pub declared: Mask,
     /// `launchway deploy --rebuild`.
     pub pull: bool,
     /// The base images were pulled just now: those that the engine has count.
@@ -136,7 +138,7 @@ impl Builder {
 
     /// Builds, and waits for the end. Cancellation and the deadline stop the build on the engine too.
     pub async fn build(&self, request: BuildRequest) -> Result<BuiltImage, BuildError> {
-        let mask = request.mask.with(request.spec.secrets.iter().map(|secret| &secret.value));
+        let mask = request.mask.and(&Mask::new(request.spec.secrets.iter().map(|secret| &secret.value)));
         let output = Arc::clone(&request.output);
         let mut progress = BuildProgress::new(&mask, &*output);
         let (cancel, deadline) = (request.cancel.clone(), request.deadline);

@@ -1,6 +1,7 @@
 //! `host-gateway` in `build.extra_hosts`: the address at which containers reach their host. For a container the engine puts it
 //! in; for a build whoever asks for it has to (buildx does so in `build/utils.go`, `toBuildkitExtraHosts`).
 
+use crate::model::Quoted;
 use bollard::grpc::export::moby::buildkit::v1::ListWorkersRequest;
 use bollard::grpc::export::moby::buildkit::v1::control_client::ControlClient;
 use std::net::IpAddr;
@@ -29,7 +30,7 @@ pub(super) async fn host_gateway(
     }
     let unknown =
         |why: String| format!("at which address builds reach the host is not known ({why}); name the address");
-    let bridge = docker.inspect_network("bridge", None).await.map_err(|error| unknown(error.to_string()))?;
+    let bridge = docker.inspect_network("bridge", None).await.map_err(|error| unknown(Quoted(error).to_string()))?;
     let subnets = bridge.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
     let mut gateways: Vec<IpAddr> = subnets.iter().filter_map(|subnet| address(subnet.gateway.as_deref()?)).collect();
     gateways.sort();

@@ -42,7 +42,7 @@ pub(super) fn solve_request(
         set("no-cache", String::new());
     }
     for (name, value) in spec.args.iter().filter(|(name, _)| *name != CACHE_NAMESPACE) {
-        if request.mask.apply(value) != *value {
+        if request.declared.apply(value) != *value {
             return Err(BuildError::SecretArgument(name.clone()));
         }
         set(&format!("build-arg:{name}"), value.clone());

@@ -3,8 +3,8 @@
 use super::{check_live, look};
 use crate::compose::{self, ReadRequest, Reading};
 use crate::model::{
-    ComponentName, EdgeAddress, EdgeSettings, EnvironmentName, Permissions, Place, Problem, ProjectName, RepoPath,
-    Severity, Stack, Tree,
+    ComponentName, EdgeAddress, EdgeSettings, EnvironmentName, Guess, Hidden, MaskNames, Permissions, Place, Problem,
+    ProjectName, RepoPath, Severity, Sieve, Stack, Tree, plain,
 };
 use crate::plan::fronts::give_fronts;
 use crate::plan::routing::give_to_edge;
@@ -23,10 +23,10 @@ use std::time::Duration;
 /// Check how a working copy would be deployed, without a server
 ///
 /// Reads the Compose file (else the Dockerfile, else a template is chosen) as it would be committed: files that git
-/// ignores do not count. Prints the components in their order, with the method of each and why, and every problem with
-/// its file, line and key. What only launchway.toml can allow (paths of the host, privileged, ...) is refused here. With
-/// --live it is read by the settings of an environment, and compared with what is live there. Exits 0 without errors, 1
-/// with.
+/// ignores do not count. Prints the components in their order, with the method of each and why, what would be masked
+/// because it looks secret (names, never values), and every problem with its file, line and key. What only launchway.toml
+/// can allow (paths of the host, privileged, ...) is refused here. With --live it is read by the settings of an
+/// environment, and compared with what is live there. Exits 0 without errors, 1 with.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The project's folder, or its Compose file
@@ -69,6 +69,10 @@ fn variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Before the list of what is guessed.
+const GUESSED: &str =
+    "masked by guess, as it looks secret (`mask` and `plain` of the environment in launchway.toml decide by name):";
+
 /// What was found; the JSON of `--json`.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
@@ -76,6 +80,10 @@ pub struct Report {
     /// Components of one level wait for nothing but earlier levels.
     order: Vec<Vec<ComponentName>>,
     problems: Vec<Finding>,
+    /// Values that are masked because they look secret: by name and place, never the value itself.
+    guessed: Vec<Guess>,
+    #[serde(skip)]
+    guesses: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -136,6 +144,7 @@ fn check(args: &Args) -> anyhow::Result<Report> {
         profiles: args.profiles.clone(),
         variables,
         secret_values: Vec::new(),
+        names: MaskNames::default(),
         outside_files: BTreeMap::new(),
         allowed: Permissions::default(),
         // How long a deployment may take, only a server knows.
@@ -146,18 +155,20 @@ fn check(args: &Args) -> anyhow::Result<Report> {
             // What a server's edge listens on itself, only that server knows.
             let nowhere = EdgeAddress { host_ip: None, port: 0 };
             let edge = EdgeSettings { listen: vec![nowhere], ..EdgeSettings::default() };
+            let hidden = hidden(&MaskNames::default(), &project, args.environment.as_ref(), &reading.stack);
             let mut led = reading.stack.clone();
             let problems = give_to_edge(&mut led, &edge);
             reading.problems.extend(problems);
-            of_stacks(if args.edge { led.clone() } else { reading.stack }, led, reading.problems, &tree)
+            let shown = if args.edge { led.clone() } else { reading.stack };
+            of_stacks(shown, led, reading.problems, &tree).guessed(&hidden)
         }
         Err(problems) => Report::of_problems(problems),
     })
 }
 
-/// A stack that was read by a server's settings.
-pub fn of_reading(reading: Reading, tree: &dyn Tree) -> Report {
-    of_stacks(reading.stack.clone(), reading.stack, reading.problems, tree)
+/// A stack that was read by a server's settings. `hidden`: what of it that server would mask.
+pub fn of_reading(reading: Reading, hidden: &Hidden, tree: &dyn Tree) -> Report {
+    of_stacks(reading.stack.clone(), reading.stack, reading.problems, tree).guessed(hidden)
 }
 
 /// `led`: the stack as an edge leads to it.
@@ -172,6 +183,20 @@ fn of_stacks(mut shown: Stack, mut led: Stack, mut problems: Vec<Problem>, tree:
         |problem: &Problem| problem.key.as_deref().is_some_and(|key| keys.iter().any(|begin| key.starts_with(begin)));
     problems.extend(of_fronts.into_iter().filter(is_sure));
     Report::new(&shown, problems)
+}
+
+/// What of the stack a server would mask.
+pub fn hidden(
+    names: &MaskNames,
+    project: &ProjectName,
+    environment: Option<&EnvironmentName>,
+    stack: &Stack,
+) -> Hidden {
+    let mut sieve = Sieve::new(names);
+    sieve.ours(project.as_str());
+    environment.iter().for_each(|environment| sieve.ours(environment.as_str()));
+    sieve.stack(stack);
+    sieve.done()
 }
 
 /// Where the project lies.
@@ -240,7 +265,14 @@ impl Report {
                 release_command: stack.components.get(name).and_then(|c| c.settings.release_command.clone()),
             }
         });
-        Self { components: rows.collect(), order, problems }
+        Self { components: rows.collect(), order, problems, ..Self::default() }
+    }
+
+    /// Says what is masked by guess.
+    fn guessed(mut self, hidden: &Hidden) -> Self {
+        self.guessed = hidden.guesses().cloned().collect();
+        self.guesses = hidden.told();
+        self
     }
 
     fn text(&self) -> String {
@@ -249,6 +281,13 @@ impl Report {
             // Cells are padded to the width of their column, the last one too.
             let table = self.table().to_string();
             table.lines().for_each(|line| text.push_str(&format!("{}\n", line.trim_end())));
+            text.push('\n');
+        }
+        if !self.guesses.is_empty() {
+            let _ = writeln!(text, "{GUESSED}");
+            for line in &self.guesses {
+                let _ = writeln!(text, "  {line}");
+            }
             text.push('\n');
         }
         for problem in &self.problems {
@@ -297,7 +336,7 @@ fn as_written(command: &[String]) -> String {
 impl From<Problem> for Finding {
     fn from(problem: Problem) -> Self {
         let (file, line) = problem.place.map(|Place { file, line }| (file, line)).unzip();
-        Self { severity: problem.severity, file, line, key: problem.key, message: problem.message }
+        Self { severity: problem.severity, file, line, key: problem.key, message: plain(&problem.message).into_owned() }
     }
 }
 

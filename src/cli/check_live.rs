@@ -1,6 +1,6 @@
 //! `launchway check --live`: a working copy beside what is live, by the settings of its environment.
 
-use super::check::{Args, Report, of_reading, place};
+use super::check::{Args, Report, hidden, of_reading, place};
 use super::client::{Client, block_on};
 use super::plan_repository::of_settings;
 use crate::model::Tree;
@@ -25,7 +25,8 @@ pub fn check(config: &Path, args: &Args) -> anyhow::Result<Report> {
             Err(problems) => return Ok(Report::of_problems(problems)),
         };
         let stack = reading.stack.clone();
-        let mut report = of_reading(reading, tree.as_ref());
+        let hidden = hidden(&environment.names, &project.name, Some(&environment.name), &stack);
+        let mut report = of_reading(reading, &hidden, tree.as_ref());
         let (project, environment) = (Some(project.name.to_string()), Some(environment.name.to_string()));
         let request = CheckRequest { project, environment, stack };
         let CheckReport { asks } = Client::new(config)?.post("/v1/check", &request).await?;

@@ -19,7 +19,7 @@ pub struct Args {
 pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
     start_log(args.log_json);
     let config = config::load(config_path)?;
-    hide(config.secrets());
+    hide(&config.secrets());
     let settings = config.edge.with_context(|| {
         format!(
             "{} sets no edge. Add a table [edge], with `listen = \":80\"` where hosts are routed",

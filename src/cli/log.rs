@@ -17,7 +17,12 @@ static MASK: LazyLock<ArcSwap<Mask>> = LazyLock::new(ArcSwap::default);
 
 /// What is secret from now on, in place of what was.
 pub(super) fn hide<'a>(secrets: impl IntoIterator<Item = &'a Secret>) {
-    MASK.store(Mask::new(secrets).into());
+    hide_by(&Mask::new(secrets));
+}
+
+/// The same of a mask: a server's hides what containers hold, too.
+pub(super) fn hide_by(mask: &Mask) {
+    MASK.store(mask.clone().into());
 }
 
 /// The log of a process that goes on running, on standard error.
@@ -51,7 +56,7 @@ pub fn set_up_panics() {
     }));
 }
 
-/// `message name=value`, each value masked and plain, so that the colours of the log are its own. Further lines of a value
+/// `message name=value`, each a sentence without secrets and plain, so that the colours of the log are its own. Further lines of a value
 /// begin with a bar: nobody else's text can look like a line of the log.
 struct PlainFields;
 
@@ -71,17 +76,25 @@ struct Written<'w> {
 
 impl Visit for Written<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
+        // Before it is put in quotes, where marks would be escaped.
+        let value = MASK.load().sentence(value);
         match field.name() {
-            "message" => self.record_debug(field, &format_args!("{value}")),
-            _ => self.record_debug(field, &value),
+            "message" => self.write(field, &value),
+            _ => self.write(field, &format!("{value:?}")),
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.write(field, &MASK.load().sentence(&format!("{value:?}")));
+    }
+}
+
+impl Written<'_> {
+    fn write(&mut self, field: &Field, value: &str) {
         if self.result.is_err() {
             return;
         }
-        let value = MASK.load().apply(&format!("{value:?}")).replace('\n', "\n  | ");
+        let value = value.replace('\n', "\n  | ");
         let before = if std::mem::take(&mut self.is_first) { "" } else { " " };
         let name = field.name();
         let name = name.strip_prefix("r#").unwrap_or(name);
@@ -93,7 +106,7 @@ impl Visit for Written<'_> {
     }
 }
 
-/// One JSON object a line, its texts masked and plain.
+/// One JSON object a line, its texts sentences without secrets and plain.
 struct JsonLines<W>(W);
 
 impl<W: Write> Write for JsonLines<W> {
@@ -118,7 +131,7 @@ impl<W: Write> Write for JsonLines<W> {
 fn masked(value: &mut serde_json::Value, mask: &Mask) {
     use serde_json::Value;
     match value {
-        Value::String(text) => *text = mask.apply(text),
+        Value::String(text) => *text = mask.sentence(text),
         Value::Array(values) => values.iter_mut().for_each(|value| masked(value, mask)),
         Value::Object(fields) => fields.values_mut().for_each(|value| masked(value, mask)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}

@@ -3,7 +3,7 @@
 use super::plan::Args;
 use crate::config::{self, Environment, Project};
 use crate::model::{
-    EdgeSettings, EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RepoPath, Tree,
+    EdgeSettings, EnvironmentName, ForgeKind, GitCredentials, MaskNames, Permissions, ProjectName, RepoPath, Tree,
 };
 use crate::run::compare;
 use crate::source::{CommitInfo, LocalRepository};
@@ -87,6 +87,7 @@ fn made_up(repository: &Path, environment: Option<&str>) -> anyhow::Result<(Proj
         profiles: Vec::new(),
         variables: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        names: MaskNames::default(),
         files: BTreeMap::new(),
         binds: BTreeMap::new(),
         bake: None,

@@ -6,7 +6,6 @@ use crate::config::{self, Config};
 use crate::connections::{Gate, Pace, Patience, Public, Room, Trusted, serve as serve_public};
 use crate::engine::{DockerEngine, Engine, EngineError, Ownership};
 use crate::forge::statuses::StatusClients;
-use crate::model::Secret;
 use crate::process::{Signals, Told, memory_bytes, put_right, raise_file_limit};
 use crate::run::{Deliveries, Deployer, Parts};
 use crate::store::Store;
@@ -55,7 +54,7 @@ async fn serve(config_path: &Path) -> Result<ExitCode> {
     let signals = Signals::listen()?;
     let files = raise_file_limit();
     let config = Arc::new(config::load(config_path)?);
-    log::hide(config.secrets());
+    log::hide(&config.secrets());
     make_data_folder(&config.data)?;
     let _lock = lock(&config.data)?;
     close_to_others(&config.data).await?;
@@ -85,7 +84,7 @@ async fn serve(config_path: &Path) -> Result<ExitCode> {
     let public = receive::routes(intake, receive::Limits::default())?.merge(web::routes(deployer.clone()));
     let control = web::control(deployer.clone());
     deployer.tasks.spawn(clear_unfinished(engine, deployer.stop.clone()));
-    deployer.follow_settings(std::path::absolute(config_path)?, |secrets: &[Secret]| log::hide(secrets));
+    deployer.follow_settings(std::path::absolute(config_path)?);
     deployer.count_what_it_died_of().await?;
     deployer.start();
     let stop = deployer.stop.clone();
@@ -142,7 +141,11 @@ async fn deployer(config: Arc<Config>, store: Store, engine: Arc<DockerEngine>) 
     // What this process runs, also where the file has been replaced since.
     let program = PathBuf::from("/proc/self/exe");
     let parts = Parts { config, store, engine, builder, status_clients: StatusClients::new()?, program };
-    Ok(Deployer::new(parts)?)
+    let deployer = Deployer::new(parts)?;
+    // Before anything is said of an environment.
+    deployer.masks.tell(Box::new(log::hide_by));
+    deployer.learn_masks().await;
+    Ok(deployer)
 }
 
 /// Takes away what earlier processes left of volumes that they did not fill to the end.

@@ -2,7 +2,7 @@
 
 use super::look;
 use crate::forge::{self, InvalidDelivery, Proof, SignatureVerdict};
-use crate::model::{CommitId, Event, EventKind, ForgeKind, Secret, plain_line};
+use crate::model::{CommitId, Event, EventKind, ForgeKind, Secret, plain, plain_line};
 use anyhow::Context as _;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
@@ -178,7 +178,7 @@ impl Explanation {
         if let SignatureVerdict::Invalid { reason } = verdict {
             reasons.push(format!("the signature is not accepted: {reason}"));
         }
-        explained.reason = (!reasons.is_empty()).then(|| reasons.join("; "));
+        explained.reason = (!reasons.is_empty()).then(|| plain(&reasons.join("; ")).into_owned());
         explained
     }
 

@@ -4,6 +4,7 @@
 use super::interpolate::{InterpolationError, Lookup, interpolate};
 use super::spent::Spent;
 use crate::model::budgets::TooMuch;
+use crate::model::looks_secret;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -18,6 +19,8 @@ pub struct Dotenv {
     pub values: BTreeMap<String, String>,
     /// Variables that the file names and that nothing sets, with the line.
     pub missing: Vec<(String, u32)>,
+    /// Names of secrets whose value names such a variable: what stands behind a `$` there may be a piece of the secret.
+    pub missing_in_secret: Vec<(String, u32)>,
 }
 
 /// How values are read.
@@ -56,8 +59,8 @@ fn raw(text: &str, outer: &BTreeMap<String, String>) -> Result<Dotenv, DotenvErr
         }
         match trimmed.split_once('=') {
             Some((name, _)) if name.is_empty() || name.contains(char::is_whitespace) => {
-                let message = format!("{name:?} is not a variable name: it is empty or holds a space");
-                return Err(DotenvError { line: line_number, message });
+                let message = if name.is_empty() { NO_NAME } else { SPACE };
+                return Err(DotenvError { line: line_number, message: message.to_string() });
             }
             Some((name, value)) => {
                 dotenv.values.insert(name.to_string(), value.to_string());
@@ -71,6 +74,10 @@ fn raw(text: &str, outer: &BTreeMap<String, String>) -> Result<Dotenv, DotenvErr
     }
     Ok(dotenv)
 }
+
+const NO_NAME: &str = "there is no name before the =; write NAME=value";
+const SPACE: &str = "a variable name cannot hold a space; write NAME=value";
+const WRONG_CHARACTER: &str = "a variable name holds letters, digits, '_', '.', '-', '[' and ']'; write NAME=value, and a value of several lines in quotes";
 
 struct Parser<'t> {
     rest: &'t str,
@@ -131,8 +138,8 @@ impl<'t> Parser<'t> {
         }
         self.rest = self.rest.trim_start_matches(is_blank);
         let value = match self.rest.chars().next() {
-            Some(quote @ ('"' | '\'')) => self.quoted(quote)?,
-            _ => self.unquoted()?,
+            Some(quote @ ('"' | '\'')) => self.quoted(&name, quote)?,
+            _ => self.unquoted(&name)?,
         };
         self.dotenv.values.insert(name, value);
         Ok(true)
@@ -152,16 +159,12 @@ impl<'t> Parser<'t> {
         let name = self.rest[..end].trim_end().to_string();
         let allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '[' | ']');
         if let Some(bad) = name.chars().find(|c| !allowed(*c)) {
-            // The rest of the line may be a secret: only the offending character is shown.
-            let message = if is_blank(bad) {
-                "a variable name cannot hold a space; write NAME=value".to_string()
-            } else {
-                format!("{bad:?} cannot stand in a variable name; write NAME=value")
-            };
-            return Err(DotenvError { line, message });
+            // All of the line may be a piece of a secret: nothing of it is shown.
+            let message = if is_blank(bad) { SPACE } else { WRONG_CHARACTER };
+            return Err(DotenvError { line, message: message.to_string() });
         }
         if name.is_empty() {
-            return Err(DotenvError { line, message: "there is no name before the =; write NAME=value".into() });
+            return Err(DotenvError { line, message: NO_NAME.to_string() });
         }
         let inherited = !self.rest[end..].starts_with(['=', ':']);
         let after = if end < self.rest.len() { end + 1 } else { end };
@@ -169,23 +172,23 @@ impl<'t> Parser<'t> {
         Ok((name, inherited))
     }
 
-    fn unquoted(&mut self) -> Result<String, DotenvError> {
+    fn unquoted(&mut self, name: &str) -> Result<String, DotenvError> {
         let end = self.rest.find('\n').unwrap_or(self.rest.len());
         let line = &self.rest[..end];
         let value = line.split(" #").next().unwrap_or_default().trim_end();
-        let value = self.expand(value)?;
+        let value = self.expand(name, value)?;
         self.skip_to(&self.rest[end..]);
         Ok(value)
     }
 
-    fn quoted(&mut self, quote: char) -> Result<String, DotenvError> {
+    fn quoted(&mut self, name: &str, quote: char) -> Result<String, DotenvError> {
         let line = self.line;
         let mut value = String::new();
         let mut chars = self.rest.char_indices().skip(1);
         while let Some((at, c)) = chars.next() {
             if c == quote {
                 let after = &self.rest[at + 1..];
-                let value = if quote == '"' { self.expand(&unescape(&value))? } else { value };
+                let value = if quote == '"' { self.expand(name, &unescape(&value))? } else { value };
                 self.skip_to(after);
                 return Ok(value);
             }
@@ -202,7 +205,7 @@ impl<'t> Parser<'t> {
         Err(DotenvError { line, message: format!("the value that begins here has no closing {quote}") })
     }
 
-    fn expand(&mut self, value: &str) -> Result<String, DotenvError> {
+    fn expand(&mut self, name: &str, value: &str) -> Result<String, DotenvError> {
         let lookup = FileLookup {
             outer: self.outer,
             values: &self.dotenv.values,
@@ -211,9 +214,16 @@ impl<'t> Parser<'t> {
         };
         let expanded = interpolate(value, &lookup);
         let missing = lookup.missing.into_inner();
-        self.dotenv.missing.extend(missing.into_iter().map(|name| (name, self.line)));
+        let is_secret = looks_secret(name);
+        match is_secret {
+            true if !missing.is_empty() => self.dotenv.missing_in_secret.push((name.to_string(), self.line)),
+            _ => self.dotenv.missing.extend(missing.into_iter().map(|name| (name, self.line))),
+        }
         expanded.map_err(|error| {
             let message = match error {
+                InterpolationError::Required { .. } if is_secret => {
+                    format!("a variable that the value of {name} needs has no value")
+                }
                 // What was no variable may be a piece of a password.
                 InterpolationError::Invalid(_) => {
                     "a $ here begins no variable; write $$, or put the value in single quotes".to_string()
@@ -314,6 +324,15 @@ mod tests {
             "1: a $ here begins no variable; write $$, or put the value in single quotes"
         );
         assert_eq!(error("=x"), "1: there is no name before the =; write NAME=value");
+        assert!(error("KEY=1\nhunt@er2\n").starts_with("2: a variable name holds letters, digits"));
+        assert_eq!(error("KEY=a${hunter:?of 2}\n"), "1: a variable that the value of KEY needs has no value");
+        for text in ["hunter 2=x", "=hunter2"] {
+            let error = parse(text, Format::Raw, &outer, &Spent::default()).unwrap_err();
+            assert!(!error.message.contains("hunter"), "{}", error.message);
+        }
+        let read = parse("KEY=a$hunter2\nA=$B\n", Format::Compose, &outer, &Spent::default()).unwrap();
+        assert_eq!(read.missing, [("B".to_string(), 2)]);
+        assert_eq!(read.missing_in_secret, [("KEY".to_string(), 1)]);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use super::load::Loader;
 use super::merge;
 use super::suggest;
 use super::yaml::{Node, Value};
-use crate::model::budgets;
 use crate::model::{Place, RepoPath};
+use crate::model::{Quoted, budgets};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -92,7 +92,8 @@ impl Resolver<'_> {
         if services.get(name).is_none() {
             let known = services.entries().unwrap_or_default().iter().map(|entry| entry.key.as_str());
             let file = &services.source.file;
-            let message = format!("there is no service {name:?} in {file}{}", suggest::hint(name, known));
+            let message =
+                format!("there is no service {name:?} in {file}{}", suggest::hint(name, known), name = Quoted(&name));
             self.loader.problems.error(Some(extends.place()), key, message);
             return None;
         }
@@ -118,7 +119,7 @@ impl Resolver<'_> {
             return Some(Rc::clone(services));
         }
         if !self.loader.files.is_file(&path).unwrap_or(true) {
-            problems.error(place, key, format!("there is no file {path} in the commit"));
+            problems.error(place, key, format!("there is no file {} in the commit", Quoted(&path)));
             return None;
         }
         let model = self.loader.file(&path, &path.parent(), &file.source.variables)?;

@@ -5,7 +5,7 @@ use super::problems::Problems;
 use super::read::ReadRequest;
 use crate::model::{
     BuildSpec, Component, ComponentName, ComponentSettings, ContainerSettings, Network, NetworkAttachment, Place,
-    PullPolicy, RepoPath, Stack, StrategySettings, UpdateConfig,
+    PullPolicy, RepoPath, Stack, StackValues, StrategySettings, UpdateConfig,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -96,5 +96,6 @@ fn stack(request: &ReadRequest<'_>, build: BuildSpec, place: Place) -> Option<St
         networks: BTreeMap::from([("default".to_string(), network)]),
         volumes: BTreeMap::new(),
         settings: StrategySettings::default(),
+        values: StackValues::default(),
     })
 }

@@ -1,5 +1,6 @@
 //! The files of the commit as Compose files name them: relative paths, symlinks followed, nothing outside.
 
+use super::seen::Seen;
 use super::spent::Spent;
 use crate::model::budgets::{self, TooMuch};
 use crate::model::{BuildSpec, Entry, EntryKind, RepoPath, Tree, TreeError};
@@ -35,11 +36,12 @@ pub struct Files<'a> {
     read: RefCell<BTreeSet<RepoPath>>,
     /// Of the budgets of the reading.
     pub spent: Spent,
+    pub seen: Seen,
 }
 
 impl<'a> Files<'a> {
     pub fn new(tree: &'a dyn Tree, root: &'a RepoPath, outside: &'a BTreeMap<String, Vec<u8>>) -> Self {
-        Self { tree, root, outside, read: RefCell::default(), spent: Spent::default() }
+        Self { tree, root, outside, read: RefCell::default(), spent: Spent::default(), seen: Seen::default() }
     }
 
     /// What stands at a path once symbolic links are followed; its `path` is then the real one. `None` where nothing
@@ -130,6 +132,11 @@ impl<'a> Files<'a> {
         let entry = self.find(&build.dockerfile).ok()??;
         let bytes = self.tree.read_small(&entry.path, &budgets::FILE_BYTES).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The text of a file of the commit, where it is one, for masking: it does not count as read.
+    pub fn glance(&self, path: &RepoPath) -> Option<String> {
+        String::from_utf8(self.tree.read_small(path, &budgets::FILE_BYTES).ok()?).ok()
     }
 
     /// A file that the commit does not hold and that the server's settings give.

@@ -4,8 +4,8 @@ use super::load::{Loader, Origin, Variables};
 use super::problems::Problems;
 use super::view::View;
 use super::yaml::{Node, Value};
-use crate::model::RepoPath;
 use crate::model::budgets;
+use crate::model::{Quoted, RepoPath};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -89,7 +89,7 @@ fn env_files(
         let path = inside(item, base, &item.text()?)?;
         match loader.with_env_file(&path, outer) {
             Some(variables) => merged.extend(variables.iter().map(|(k, v)| (k.clone(), v.clone()))),
-            None => item.error(format!("there is no file {path} in the commit")),
+            None => item.error(format!("there is no file {} in the commit", Quoted(&path))),
         }
     }
     Some(Arc::new(merged))
@@ -103,7 +103,10 @@ fn paths(view: &View<'_>, base: &RepoPath) -> Option<Vec<RepoPath>> {
 
 fn inside(view: &View<'_>, base: &RepoPath, text: &str) -> Option<RepoPath> {
     if text.contains("://") || text.starts_with("git@") || text.starts_with("oci:") {
-        view.error(format!("{text:?} is not in the repository; only files of the repository can be included"));
+        view.error(format!(
+            "{text:?} is not in the repository; only files of the repository can be included",
+            text = Quoted(&text)
+        ));
         return None;
     }
     match base.join(text) {

@@ -1,5 +1,6 @@
 //! `$NAME`, `${NAME}`, `${NAME:-default}` and their relatives, as Compose substitutes them in values.
 
+use crate::model::Quoted;
 use crate::model::budgets::{self, TooMuch};
 use std::borrow::Cow;
 
@@ -14,9 +15,9 @@ pub trait Lookup {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InterpolationError {
-    #[error("{0:?} is not a variable: write ${{NAME}}, ${{NAME:-default}} or ${{NAME:?why}}, and $$ for a plain $")]
+    #[error("{:?} is not a variable: write ${{NAME}}, ${{NAME:-default}} or ${{NAME:?why}}, and $$ for a plain $", Quoted(.0))]
     Invalid(String),
-    #[error("variable {name} has no value{}", if .why.is_empty() { String::new() } else { format!(": {}", .why) })]
+    #[error("variable {name} has no value{}", if .why.is_empty() { String::new() } else { format!(": {}", Quoted(.why)) })]
     Required { name: String, why: String },
     #[error("the defaults of its variables nest deeper than {MAX_DEPTH} levels")]
     TooDeep,
@@ -141,6 +142,7 @@ fn closing_brace(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::plain;
     use proptest::prelude::*;
     use std::cell::RefCell;
 
@@ -193,7 +195,7 @@ mod tests {
             ("${UNSET?}", "error: variable UNSET has no value"),
         ];
         for (text, expected) in cases {
-            assert_eq!(run(text), expected, "{text}");
+            assert_eq!(plain(&run(text)), expected, "{text}");
         }
         for bad in ["${", "${}", "${SET", "${1}", "${SET!x}", "${SET:}", "${ SET}"] {
             assert!(run(bad).starts_with("error: "), "{bad}: {}", run(bad));

@@ -5,7 +5,7 @@ use super::timing;
 use super::view::View;
 use crate::model::{
     CanarySettings, Component, ComponentName, ComponentSettings, EnvironmentName, Measure, Method, OnLittleTraffic,
-    Permissions, Repair, Route, Sticky, StrategySettings,
+    Permissions, Quoted, Repair, Route, Sticky, StrategySettings,
 };
 use std::collections::BTreeMap;
 
@@ -64,7 +64,7 @@ impl<'n> Layers<'n> {
 pub fn check_spelling(view: &View<'_>) {
     for (key, value) in view.entries() {
         if key != KEY && key.starts_with("x-") && suggest::closest(key, [KEY]).is_some() {
-            value.warning(format!("{key:?} is not read; did you mean {KEY:?}?"));
+            value.warning(format!("{key:?} is not read; did you mean {KEY:?}?", key = Quoted(&key)));
         }
     }
 }
@@ -122,13 +122,13 @@ fn route(view: &View<'_>) -> Option<Route> {
     if let Some((host, at)) = &host
         && (host.is_empty() || host.contains(['/', ':', ' ']))
     {
-        at.error(format!("{host:?} is not a host name, such as shop.example.com"));
+        at.error(format!("{host:?} is not a host name, such as shop.example.com", host = Quoted(&host)));
     }
     let path = view.get("path").and_then(|v| v.text().map(|text| (text, v)));
     if let Some((path, at)) = &path
         && !path.starts_with('/')
     {
-        at.error(format!("{path:?} must begin with a slash"));
+        at.error(format!("{path:?} must begin with a slash", path = Quoted(&path)));
     }
     if host.is_none() && path.is_none() {
         view.error("needs `host:` or `path:`");
@@ -148,7 +148,7 @@ fn canary(view: &View<'_>) -> Option<CanarySettings> {
         let text = step.scalar()?;
         let percent = text.strip_suffix('%').and_then(|text| text.trim().parse::<u8>().ok());
         let Some(percent) = percent.filter(|p| (1..=99).contains(p)) else {
-            step.error(format!("{text:?} is not a share of traffic from 1% to 99%"));
+            step.error(format!("{text:?} is not a share of traffic from 1% to 99%", text = Quoted(&text)));
             continue;
         };
         if steps_percent.last().is_some_and(|last| *last >= percent) {
@@ -203,7 +203,8 @@ fn measure(view: &View<'_>, allowed: &Permissions) -> Option<Measure> {
         (Some(at), _) => {
             let url = at.text()?;
             if !allowed.allows_prometheus(&url) {
-                let why = format!("{url:?} is asked from the server's own network, so it is refused;");
+                let why =
+                    format!("{url:?} is asked from the server's own network, so it is refused;", url = Quoted(&url));
                 at.refuse(&why, format!("prometheus = [{url:?}]"));
             }
             url
@@ -247,7 +248,7 @@ fn sticky(view: &View<'_>) -> Option<Sticky> {
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if name.is_empty() || !name.chars().all(plain) {
-        at.error(format!("{name:?} cannot be the name of a cookie or header"));
+        at.error(format!("{name:?} cannot be the name of a cookie or header", name = Quoted(&name)));
         return None;
     }
     Some(sticky(name))
@@ -258,9 +259,12 @@ fn paths(view: &View<'_>) -> Vec<String> {
     for item in view.items() {
         let Some(text) = item.text() else { continue };
         if text.starts_with('/') || text.split('/').any(|part| part == "..") {
-            item.error(format!("{text:?} must be a pattern from the repository's root, such as \"proto/**\""));
+            item.error(format!(
+                "{text:?} must be a pattern from the repository's root, such as \"proto/**\"",
+                text = Quoted(&text)
+            ));
         } else if let Err(error) = globset::Glob::new(&text) {
-            item.error(format!("{text:?} is not a pattern: {}", error.kind()));
+            item.error(format!("{text:?} is not a pattern: {}", error.kind(), text = Quoted(&text)));
         }
     }
     view.texts()
@@ -301,7 +305,7 @@ fn check_shared_volumes(file: &View<'_>, components: &BTreeMap<ComponentName, Co
             });
             let at = file.get("services").and_then(|s| s.get(component.name.as_str())).and_then(|s| s.get(KEY));
             if let Some(at) = at.and_then(|own| own.get("shared-volumes")).filter(|_| !mounted) {
-                at.error(format!("the service mounts no volume {key:?}"));
+                at.error(format!("the service mounts no volume {key:?}", key = Quoted(&key)));
             }
         }
     }

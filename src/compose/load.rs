@@ -10,7 +10,7 @@ use super::scalar::Kind;
 use super::spent::Spent;
 use super::yaml::{self, Node, Source, Value};
 use crate::model::budgets::TooMuch;
-use crate::model::{EntryKind, Place, RepoPath};
+use crate::model::{EntryKind, Place, Quoted, RepoPath};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -71,7 +71,7 @@ impl<'a> Loader<'a> {
         let text = match self.files.text(path) {
             Ok(Some(text)) => text,
             Ok(None) => {
-                self.problems.error(place(), "", format!("there is no file {path} in the commit"));
+                self.problems.error(place(), "", format!("there is no file {} in the commit", Quoted(&path)));
                 return None;
             }
             Err(error) => {
@@ -190,9 +190,13 @@ impl<'a> Loader<'a> {
         }
         match dotenv::parse(&text, Format::Compose, outer, self.spent()) {
             Ok(read) => {
-                for (name, line) in read.missing {
-                    self.missing(&name, place(line), "");
+                for (name, line) in &read.missing {
+                    self.missing(name, place(*line), "");
                 }
+                for (name, line) in &read.missing_in_secret {
+                    self.missing_in_secret(name, place(*line));
+                }
+                self.files.seen.env_file(&read.values);
                 let mut variables = read.values;
                 variables.extend(outer.iter().map(|(name, value)| (name.clone(), value.clone())));
                 Some(Arc::new(variables))
@@ -202,6 +206,15 @@ impl<'a> Loader<'a> {
                 Some(outer.clone())
             }
         }
+    }
+
+    /// The value of a secret in an env file names a variable that nothing sets.
+    pub fn missing_in_secret(&self, name: &str, place: Option<Place>) {
+        let message = format!(
+            "the value of {name} has a $ before the name of a variable that has no value, which becomes empty; write $$ for a \
+             plain $, or put the value in single quotes"
+        );
+        self.problems.warning(place, "", message);
     }
 
     /// Tells once that a variable has no value.

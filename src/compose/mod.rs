@@ -28,6 +28,7 @@ mod port_spec;
 mod problems;
 mod read;
 mod scalar;
+mod seen;
 mod service;
 mod shared_images;
 mod spent;

@@ -1,7 +1,7 @@
 //! The grammar of names: what a Compose file may call its parts, and what these may be called on the engine.
 
 use super::view::View;
-use crate::model::own_names;
+use crate::model::{Quoted, own_names};
 
 /// Networks that every engine has, or that a Swarm makes: by these names it means its own, whoever asks.
 const PREDEFINED: [&str; 6] = ["host", "none", "bridge", "default", "ingress", "docker_gwbridge"];
@@ -32,7 +32,7 @@ pub fn check_keys(file: &View<'_>) {
     for section in ["networks", "volumes", "secrets", "configs"] {
         for (key, view) in file.get(section).map(|section| section.entries()).unwrap_or_default() {
             if key.is_empty() || !key.chars().all(is_plain) {
-                view.error(format!("{key:?} is not a key here: letters, digits, '-', '_' and '.'"));
+                view.error(format!("{key:?} is not a key here: letters, digits, '-', '_' and '.'", key = Quoted(&key)));
             }
         }
     }
@@ -44,7 +44,7 @@ pub fn check(view: &View<'_>, kind: Named, name: &str, compose_project: &str) {
     let word = kind.word();
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
     if !starts_well || !name.chars().all(is_plain) || name.len() > 255 || name.len() < 2 && kind != Named::Network {
-        view.error(format!("{name:?} is not a {word} name: {GRAMMAR}"));
+        view.error(format!("{name:?} is not a {word} name: {GRAMMAR}", name = Quoted(&name)));
     } else if kind == Named::Network && PREDEFINED.contains(&name) {
         let way_out = match name {
             "host" | "none" | "bridge" => format!("; `network_mode: {name}` of a service says so openly"),
@@ -77,6 +77,9 @@ fn is_plain(c: char) -> bool {
 pub fn check_host(view: &View<'_>, name: &str) {
     let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
     if !is_name || !name.chars().all(is_plain) || name.len() > 253 {
-        view.error(format!("{name:?} is not a name of a host: letters, digits, '-', '_' and '.'"));
+        view.error(format!(
+            "{name:?} is not a name of a host: letters, digits, '-', '_' and '.'",
+            name = Quoted(&name)
+        ));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::read::ReadRequest;
 use super::view::View;
-use crate::model::Network;
+use crate::model::{Network, Quoted};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -49,7 +49,10 @@ pub fn check(request: &ReadRequest<'_>, view: &View<'_>, network: &Network) {
         }
         match OF_BRIDGE.iter().find(|(known, _)| *known == key) {
             Some((_, is_right)) if is_right(text) => {}
-            Some(_) => value.refuse(&format!("{text:?} for {key} is refused;"), "network-drivers = [\"bridge\"]"),
+            Some(_) => value.refuse(
+                &format!("{text:?} for {key} is refused;", text = Quoted(&text)),
+                "network-drivers = [\"bridge\"]",
+            ),
             None => {
                 let why = format!("{key} is not known to concern the network alone, so it is refused;");
                 value.refuse(&why, "network-drivers = [\"bridge\"]");
@@ -82,7 +85,9 @@ fn addresses(request: &ReadRequest<'_>, view: &View<'_>) {
                 );
                 subnet.refuse(&why, format!("subnets = [{:?}]", range.trunc().to_string()));
             }
-            Err(_) => subnet.error(format!("{text:?} is no range of addresses, such as 172.28.0.0/16")),
+            Err(_) => {
+                subnet.error(format!("{text:?} is no range of addresses, such as 172.28.0.0/16", text = Quoted(&text)))
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::read::ReadRequest;
 use super::service::labels;
 use super::suggest;
 use super::view::View;
-use crate::model::{Component, ComponentName, Network, Subnet};
+use crate::model::{Component, ComponentName, Network, Quoted, Subnet};
 use std::collections::{BTreeMap, BTreeSet};
 
 const KEYS: &[&str] = &[
@@ -57,7 +57,10 @@ pub fn check_declared(file: &View<'_>, key: &str, at: &View<'_>) {
         section.iter().filter_map(|s| s.node.entries()).flatten().map(|entry| entry.key.as_str()).collect();
     if key != "default" && !declared.contains(&key) {
         let hint = suggest::hint(key, declared.iter().copied());
-        at.error(format!("there is no network {key:?}; declare it under top-level `networks`{hint}"));
+        at.error(format!(
+            "there is no network {key:?}; declare it under top-level `networks`{hint}",
+            key = Quoted(&key)
+        ));
     }
 }
 

@@ -4,6 +4,7 @@ use super::problems::Problems;
 use super::scalar::{Kind, Scalar};
 use super::spent::Spent;
 use super::yaml::{Node, Value};
+use crate::model::Quoted;
 use std::net::IpAddr;
 
 const FORM: &str = "[[address:]published:]target[/protocol], such as \"8080:80\" or \"127.0.0.1:8080:80/tcp\"";
@@ -28,7 +29,11 @@ pub fn long(item: Node, path: &str, problems: &Problems, spent: &Spent) -> Vec<N
             }
         },
         Err(why) => {
-            problems.error(Some(item.place()), path, format!("{text:?} is not a port: {why}; accepted: {FORM}"));
+            problems.error(
+                Some(item.place()),
+                path,
+                format!("{text:?} is not a port: {why}; accepted: {FORM}", text = Quoted(&text)),
+            );
             vec![item.null_beside()]
         }
     }
@@ -59,7 +64,7 @@ fn parse(text: &str) -> Result<Vec<Spec>, String> {
     let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let protocol = protocol.to_ascii_lowercase();
     if !["tcp", "udp", "sctp"].contains(&protocol.as_str()) {
-        return Err(format!("{protocol:?} is no protocol (tcp, udp or sctp)"));
+        return Err(format!("{protocol:?} is no protocol (tcp, udp or sctp)", protocol = Quoted(&protocol)));
     }
     let (rest, target) = match ports.rsplit_once(':') {
         Some((rest, target)) => (Some(rest), target),
@@ -103,17 +108,23 @@ fn split_address(text: &str) -> Result<(Option<String>, &str), String> {
     }
     match address.parse::<IpAddr>() {
         Ok(_) => Ok((Some(address.to_string()), published)),
-        Err(_) => Err(format!("{address:?} is no IP address")),
+        Err(_) => Err(format!("{address:?} is no IP address", address = Quoted(&address))),
     }
 }
 
 fn range(text: &str) -> Result<(u16, u16), String> {
-    let port = |text: &str| text.parse::<u16>().map_err(|_| format!("{text:?} is no port from 0 to 65535"));
+    let port = |text: &str| {
+        text.parse::<u16>().map_err(|_| format!("{text:?} is no port from 0 to 65535", text = Quoted(&text)))
+    };
     match text.split_once('-') {
         None => port(text).map(|port| (port, port)),
         Some((first, last)) => {
             let (first, last) = (port(first)?, port(last)?);
-            if last < first { Err(format!("the range {text:?} runs backwards")) } else { Ok((first, last)) }
+            if last < first {
+                Err(format!("the range {text:?} runs backwards", text = Quoted(&text)))
+            } else {
+                Ok((first, last))
+            }
         }
     }
 }
@@ -121,11 +132,12 @@ fn range(text: &str) -> Result<(u16, u16), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::plain;
     use proptest::prelude::*;
 
     fn read(text: &str) -> String {
         match parse(text) {
-            Err(why) => why,
+            Err(why) => plain(&why).into_owned(),
             Ok(specs) => {
                 let show = |s: Spec| {
                     let address = s.address.unwrap_or_default();

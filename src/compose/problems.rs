@@ -75,7 +75,7 @@ impl Problems {
             problems.push(Problem { severity, place: None, key: None, message, allow: None });
         }
         for problem in &mut problems {
-            problem.message = mask.apply(&problem.message);
+            problem.message = mask.sentence(&problem.message);
             shorten(&mut problem.message, MOST_MESSAGE);
         }
         problems.sort_by(|a, b| a.place.cmp(&b.place));

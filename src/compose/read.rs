@@ -15,7 +15,10 @@ use super::sums;
 use super::view::View;
 use super::volumes;
 use super::yaml::Node;
-use crate::model::{EnvironmentName, Mask, Permissions, Place, Problem, ProjectName, RepoPath, Secret, Stack, Tree};
+use crate::model::{
+    EnvironmentName, Hidden, MaskNames, Permissions, Place, Problem, ProjectName, RepoPath, Secret, Sieve, Stack,
+    StackValues, Tree,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,6 +42,8 @@ pub struct ReadRequest<'a> {
     pub variables: BTreeMap<String, String>,
     /// Values that must not be printed, nor become build arguments.
     pub secret_values: Vec<Secret>,
+    /// Further values that must not be printed, and such that may, by name.
+    pub names: MaskNames,
     /// Files that the commit does not hold, by path as seen from `root`.
     pub outside_files: BTreeMap<String, Vec<u8>>,
     pub allowed: Permissions,
@@ -62,17 +67,35 @@ pub struct Reading {
 pub fn read(request: &ReadRequest<'_>) -> Result<Reading, Vec<Problem>> {
     let problems = Problems::of_times_up_to(request.longest);
     let files = Files::new(request.tree, &request.root, &request.outside_files);
+    files.seen.variables_of(request);
     let mut stack = stack(request, &files, &problems);
     if let Some(stack) = &mut stack {
+        stack.values = files.seen.values();
         shared_images::link(&files, stack, &problems);
         origins::check(request, &files, stack, &problems);
     }
     let failed = problems.has_errors();
-    let problems = problems.into_sorted(&Mask::new(&request.secret_values));
+    let problems = problems.into_sorted(&hidden(request, &files, stack.as_ref()).mask());
     match stack {
         Some(stack) if !failed => Ok(Reading { stack, problems, files: files.all_read() }),
         _ => Err(problems),
     }
+}
+
+/// What no message may show.
+fn hidden(request: &ReadRequest<'_>, files: &Files<'_>, stack: Option<&Stack>) -> Hidden {
+    let mut sieve = Sieve::new(&request.names);
+    sieve.ours(request.project.as_str());
+    sieve.ours(&request.compose_project);
+    request.environment.iter().for_each(|environment| sieve.ours(environment.as_str()));
+    request.variables.get("LAUNCHWAY_COMMIT").iter().for_each(|commit| sieve.commit(commit.as_str()));
+    request.secret_values.iter().for_each(|secret| sieve.declared(secret.expose()));
+    sieve.outside_files(&request.outside_files);
+    match stack {
+        Some(stack) => sieve.stack(stack),
+        None => sieve.stack_values(&files.seen.values()),
+    }
+    sieve.done()
 }
 
 fn stack(request: &ReadRequest<'_>, files: &Files<'_>, problems: &Problems) -> Option<Stack> {
@@ -145,5 +168,6 @@ fn read_model(
         volumes: volumes::read(request, &file, &components),
         settings: launchway::strategy(&file, request.environment, &components),
         components,
+        values: StackValues::default(),
     }
 }

@@ -9,7 +9,7 @@ use super::problems::Problems;
 use super::view::View;
 use super::yaml::{Node, Value};
 use crate::model::{
-    AdditionalContext, BuildSpec, Builders, Component, ComponentName, PullPolicy, Stack, full_image_name,
+    AdditionalContext, BuildSpec, Builders, Component, ComponentName, PullPolicy, Quoted, Stack, full_image_name,
     short_image_name,
 };
 use std::collections::BTreeMap;
@@ -58,8 +58,9 @@ pub fn tell_left_out(file: &View<'_>, components: &BTreeMap<ComponentName, Compo
                 Some(component.place.clone()),
                 format!("services.{}.image", component.name),
                 format!(
-                    "{builder} builds {image}, and is left out because none of its profiles is wanted; so this is a name like \
-                     any other, and is pulled"
+                    "{builder} builds {}, and is left out because none of its profiles is wanted; so this is a name like \
+                     any other, and is pulled",
+                    Quoted(image)
                 ),
             );
         }
@@ -91,8 +92,9 @@ impl Linking<'_> {
         let own = content(builder);
         if let Some(other) = all.iter().find(|other| content(other) != own) {
             let message = format!(
-                "{builder} and {other} both build {image}, each in its own way; {} uses the build of {builder}, which comes \
+                "{builder} and {other} both build {}, each in its own way; {} uses the build of {builder}, which comes \
                  first. Give them different names",
+                Quoted(image),
                 component.name
             );
             self.warn(component, key, message);
@@ -106,8 +108,9 @@ impl Linking<'_> {
         let builder = self.builder_of(component, "image", image)?;
         if component.pull == PullPolicy::Always {
             let message = format!(
-                "{builder} builds {image}; it is pulled all the same, so {} may run other code than {builder}. Without \
+                "{builder} builds {}; it is pulled all the same, so {} may run other code than {builder}. Without \
                  `pull_policy: always` it uses the build of {builder}",
+                Quoted(image),
                 component.name
             );
             self.warn(component, "pull_policy", message);
@@ -118,7 +121,8 @@ impl Linking<'_> {
             && platform != built_for
         {
             let key = format!("services.{}.platform", component.name);
-            let message = format!("{builder} builds {image} for {built_for}, and this is to run on {platform}");
+            let message =
+                format!("{builder} builds {} for {built_for}, and this is to run on {platform}", Quoted(image));
             self.problems.error(Some(component.place.clone()), key, message);
         }
         Some(builder)

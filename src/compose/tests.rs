@@ -2,7 +2,7 @@
 
 use super::memory_tree::MemoryTree;
 use super::{ReadRequest, read};
-use crate::model::{Permissions, ProjectName, RepoPath, Severity};
+use crate::model::{MaskNames, Permissions, ProjectName, RepoPath, Severity};
 use std::collections::BTreeMap;
 
 mod around;
@@ -33,6 +33,7 @@ fn request<'a>(tree: &'a MemoryTree, project: &'a ProjectName) -> ReadRequest<'a
         profiles: Vec::new(),
         variables: BTreeMap::new(),
         secret_values: Vec::new(),
+        names: MaskNames::default(),
         outside_files: BTreeMap::new(),
         allowed: Permissions::default(),
         longest: std::time::Duration::from_secs(3600),

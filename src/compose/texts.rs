@@ -5,7 +5,7 @@ use super::service::Context;
 use super::service::mounts;
 use super::suggest;
 use super::view::View;
-use crate::model::{Mount, MountSource, Secret};
+use crate::model::{Mount, MountSource, Quoted, Secret};
 
 /// A `configs` or `secrets` item of a service (in its long form).
 pub fn mount(context: &Context<'_>, section: &str, item: &View<'_>) -> Option<Mount> {
@@ -25,7 +25,11 @@ pub fn mount(context: &Context<'_>, section: &str, item: &View<'_>) -> Option<Mo
     };
     let target = mounts::absolute(item, &target)?;
     let mode = item.get("mode").and_then(|v| mode(&v));
-    let source = match source(context, section, &key, &entry)? {
+    let source = source(context, section, &key, &entry)?;
+    if section == "secrets" {
+        note(context, &key, &source);
+    }
+    let source = match source {
         MountSource::Text { key, text: content, .. } => {
             MountSource::Text { key, text: content, uid: text("uid"), gid: text("gid"), mode }
         }
@@ -45,7 +49,7 @@ fn mode(view: &View<'_>) -> Option<u32> {
         Some(text) => {
             let mode = u32::from_str_radix(text.trim_start_matches("0o"), 8).ok();
             if mode.is_none() {
-                view.error(format!("{text:?} are no permission bits, such as \"0440\""));
+                view.error(format!("{text:?} are no permission bits, such as \"0440\"", text = Quoted(&text)));
             }
             mode
         }
@@ -65,7 +69,10 @@ fn declared<'n>(context: &Context<'n>, section: &str, item: &View<'n>) -> Option
         let known = top.iter().filter_map(|top| top.node.entries()).flatten().map(|entry| entry.key.as_str());
         let singular = section.trim_end_matches('s');
         let hint = suggest::hint(&key, known);
-        source.error(format!("there is no {singular} {key:?}; declare it under top-level `{section}`{hint}"));
+        source.error(format!(
+            "there is no {singular} {key:?}; declare it under top-level `{section}`{hint}",
+            key = Quoted(&key)
+        ));
         return None;
     };
     Some((key, entry))
@@ -154,10 +161,23 @@ fn file(context: &Context<'_>, view: &View<'_>, text: &str) -> Option<MountSourc
     })
 }
 
+/// Whatever comes of a secret, nothing shows it.
+fn note(context: &Context<'_>, key: &str, source: &MountSource) {
+    let files = context.loader.files;
+    let text = match source {
+        MountSource::Text { text, .. } => Some(text.clone()),
+        MountSource::Repository { path, folder: false, .. } => files.glance(path).map(Secret::new),
+        _ => None,
+    };
+    text.iter().for_each(|text| files.seen.secret(key, text));
+}
+
 /// The value of a top-level secret, for a build.
 pub fn secret_value(context: &Context<'_>, item: &View<'_>) -> Option<Secret> {
     let (key, entry) = declared(context, "secrets", item)?;
-    match source(context, "secrets", &key, &entry)? {
+    let source = source(context, "secrets", &key, &entry)?;
+    note(context, &key, &source);
+    match source {
         MountSource::Text { text, .. } => Some(text),
         MountSource::Repository { path, folder: false, .. } => match context.loader.files.text(&path) {
             Ok(text) => text.map(Secret::new),

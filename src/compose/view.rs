@@ -5,8 +5,8 @@ use super::scalar::{Kind, Scalar};
 use super::suggest;
 use super::units;
 use super::yaml::{Node, Value};
-use crate::model::Place;
 use crate::model::budgets;
+use crate::model::{Place, Quoted};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
@@ -65,7 +65,7 @@ impl<'n> View<'n> {
     fn described(&self) -> String {
         match &self.node.value {
             Value::Scalar(scalar) if scalar.kind != Kind::Null && scalar.text.len() <= 80 => {
-                format!("{:?}", scalar.text)
+                format!("{:?}", Quoted(&scalar.text))
             }
             _ => self.node.what().to_string(),
         }
@@ -126,7 +126,7 @@ impl<'n> View<'n> {
                 }
                 let hint = suggest::hint(key, known.iter().copied());
                 let accepted = if hint.is_empty() { format!("; accepted: {}", known.join(", ")) } else { hint };
-                view.error(format!("{key:?} is not a key here{accepted}"));
+                view.error(format!("{key:?} is not a key here{accepted}", key = Quoted(&key)));
             }
         }
         true
@@ -162,11 +162,11 @@ impl<'n> View<'n> {
             Some("true") => Some(true),
             Some("false") => Some(false),
             Some(word @ ("yes" | "on" | "y")) => {
-                self.warning(format!("{word:?} is read as true; write true"));
+                self.warning(format!("{word:?} is read as true; write true", word = Quoted(&word)));
                 Some(true)
             }
             Some(word @ ("no" | "off" | "n")) => {
-                self.warning(format!("{word:?} is read as false; write false"));
+                self.warning(format!("{word:?} is read as false; write false", word = Quoted(&word)));
                 Some(false)
             }
             _ => {
@@ -249,7 +249,7 @@ impl<'n> View<'n> {
             return Some(text);
         }
         let hint = suggest::hint(&text, words.iter().copied());
-        self.error(format!("{text:?} is not one of {}{hint}", words.join(", ")));
+        self.error(format!("{text:?} is not one of {}{hint}", words.join(", "), text = Quoted(&text)));
         None
     }
     /// A list of texts.

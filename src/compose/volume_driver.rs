@@ -4,7 +4,7 @@ use super::host_paths;
 use super::mount_options;
 use super::read::ReadRequest;
 use super::view::View;
-use crate::model::Volume;
+use crate::model::{Quoted, Volume};
 
 /// Kinds of file systems that come over the network.
 const REMOTE: &[&str] = &["nfs", "nfs4", "cifs", "smb3"];
@@ -23,7 +23,10 @@ pub fn check(request: &ReadRequest<'_>, view: &View<'_>, volume: &Volume) {
     let Some(options) = view.get("driver_opts") else { return };
     for (key, value) in options.entries() {
         if !["type", "o", "device", "size"].contains(&key) {
-            value.error(format!("{key:?} is no option of the local driver; accepted: type, o, device, size"));
+            value.error(format!(
+                "{key:?} is no option of the local driver; accepted: type, o, device, size",
+                key = Quoted(&key)
+            ));
         }
     }
     // Without a device nothing is mounted, and the engine says so.
@@ -43,13 +46,18 @@ pub fn check(request: &ReadRequest<'_>, view: &View<'_>, volume: &Volume) {
             at.error(format!(
                 "a volume of the local driver may be a tmpfs, a share of a server ({}) or a folder of the host (`type: \
                  none`, `o: bind`), not {kind:?}: mount it on the host, and let the volume bind the folder",
-                REMOTE.join(", ")
+                REMOTE.join(", "),
+                kind = Quoted(&kind)
             ));
             return;
         }
     }
     for word in words.iter().filter(|word| !(mount_options::is_harmless(word) || ["bind", "rbind"].contains(*word))) {
-        at.error(format!("{word:?} is no option that a volume may have; accepted: {}", mount_options::ACCEPTED));
+        at.error(format!(
+            "{word:?} is no option that a volume may have; accepted: {}",
+            mount_options::ACCEPTED,
+            word = Quoted(&word)
+        ));
     }
 }
 
@@ -59,7 +67,8 @@ fn bind(request: &ReadRequest<'_>, device: &View<'_>, path: &str) {
     } else {
         device.error(format!(
             "{path:?} is no absolute path of the host; a volume over a folder of the repository is not supported: \
-             mount it under `volumes` of the service"
+             mount it under `volumes` of the service",
+            path = Quoted(&path)
         ));
     }
 }
@@ -67,7 +76,10 @@ fn bind(request: &ReadRequest<'_>, device: &View<'_>, path: &str) {
 /// A share of a server, which sees the host's address, and takes it for the host.
 fn share(request: &ReadRequest<'_>, at: &View<'_>, device: &View<'_>, path: &str, words: &[&str]) {
     for word in words.iter().filter(|word| mount_options::moves(word)) {
-        at.error(format!("{word:?} is no option that a volume may have: it is about other mounts of the host"));
+        at.error(format!(
+            "{word:?} is no option that a volume may have: it is about other mounts of the host",
+            word = Quoted(&word)
+        ));
     }
     let named = words.iter().filter_map(|word| word.split_once('='));
     let mut servers: Vec<&str> =

@@ -3,6 +3,7 @@
 use super::problems::Problems;
 use super::scalar::Scalar;
 use super::yaml::{Node, Value};
+use crate::model::Quoted;
 
 const FORM: &str =
     "[source:]target[:options], such as \"data:/var/lib/data\" or \"./nginx.conf:/etc/nginx/nginx.conf:ro\"";
@@ -13,7 +14,11 @@ const PROPAGATIONS: [&str; 6] = ["rprivate", "private", "rshared", "shared", "rs
 pub fn long(item: Node, path: &str, problems: &Problems) -> Node {
     let Some(text) = item.text() else { return item };
     let wrong = |why: &str| {
-        problems.error(Some(item.place()), path, format!("{text:?} is not a mount: {why}; accepted: {FORM}"));
+        problems.error(
+            Some(item.place()),
+            path,
+            format!("{text:?} is not a mount: {why}; accepted: {FORM}", text = Quoted(&text)),
+        );
         item.null_beside()
     };
     let sections = split(text);
@@ -46,7 +51,8 @@ pub fn long(item: Node, path: &str, problems: &Problems) -> Node {
             unknown => {
                 let message = format!(
                     "{unknown:?} is not an option of a mount and does nothing; accepted: ro, rw, nocopy, z, Z, {}",
-                    PROPAGATIONS.join(", ")
+                    PROPAGATIONS.join(", "),
+                    unknown = Quoted(&unknown)
                 );
                 problems.warning(Some(item.place()), path, message);
             }

@@ -7,7 +7,7 @@
 use super::scalar::{Kind, Scalar};
 use super::spent::Spent;
 use crate::model::budgets::{self, TooMuch};
-use crate::model::{Place, RepoPath};
+use crate::model::{Place, Quoted, RepoPath};
 use libyaml_safer::{Event, EventData, Parser, ScalarStyle};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -343,7 +343,7 @@ impl Builder<'_> {
                 Some((key, line)) => {
                     if !open.seen.insert(key.clone()) {
                         let first = entries.iter().find(|entry| entry.key == key).map_or(0, |entry| entry.line);
-                        let message = format!("key {key:?} is already defined at line {first}");
+                        let message = format!("key {key:?} is already defined at line {first}", key = Quoted(&key));
                         return Err(YamlError { line, message });
                     }
                     let count = entries.len() + 1;

@@ -117,6 +117,8 @@ pub struct FileProject {
     pub public_logs: bool,
     #[serde(default)]
     pub allow: Permissions,
+    pub mask: Option<Spanned<OneOrMore>>,
+    pub plain: Option<Spanned<OneOrMore>>,
     #[serde(default)]
     pub registries: BTreeMap<Spanned<String>, FileRegistry>,
     #[serde(default)]
@@ -139,6 +141,8 @@ pub struct FileEnvironment {
     pub variable_files: Vec<Spanned<String>>,
     #[serde(default)]
     pub secrets: BTreeMap<String, Spanned<Source>>,
+    pub mask: Option<Spanned<OneOrMore>>,
+    pub plain: Option<Spanned<OneOrMore>>,
     #[serde(default)]
     pub files: BTreeMap<String, String>,
     #[serde(default)]

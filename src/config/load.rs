@@ -2,11 +2,12 @@
 
 use super::edge::network;
 use super::file::{File, FileEnvironment, FileProject, FileRegistry, OneOrMore};
+use super::masking::FileNames;
 use super::read_files::ReadFiles;
 use super::value::{Source, duration, size, variable_lines};
 use super::{Config, Environment, Limits, Pattern, Project};
 use crate::model::{
-    EnvironmentName, ForgeKind, GitCredentials, HostPattern, Place, Problem, ProjectName, RegistryAccounts,
+    EnvironmentName, ForgeKind, GitCredentials, HostPattern, MaskNames, Place, Problem, ProjectName, RegistryAccounts,
     RegistryCredentials, Repair, RepoPath, Secret, registry_name,
 };
 use globset::GlobBuilder;
@@ -381,12 +382,13 @@ impl Check<'_> {
                 format!("no environment is set. Add [projects.{name}.environments.production] with branch = \"main\".");
             self.wrong(start, &key("environments"), message);
         }
+        let names = self.both(&FileNames { mask: file.mask.as_ref(), plain: file.plain.as_ref() }, &key);
         let mut environments = BTreeMap::new();
         for (environment, settings) in &file.environments {
             match EnvironmentName::new(environment.get_ref().clone()) {
                 Ok(environment_name) => {
                     let at = environment.span().start;
-                    let read = self.environment(name, &environment_name, at, settings.get_ref(), &compose);
+                    let read = self.environment(name, &environment_name, at, settings.get_ref(), (&compose, &names));
                     environments.insert(environment_name, read);
                 }
                 Err(error) => self.wrong(environment.span().start, &key("environments"), error.to_string()),
@@ -418,7 +420,7 @@ impl Check<'_> {
         name: &EnvironmentName,
         start: usize,
         file: &FileEnvironment,
-        project_compose: &[RepoPath],
+        (project_compose, project_names): (&[RepoPath], &MaskNames),
     ) -> Environment {
         let key = |part: &str| format!("projects.{project}.environments.{name}.{part}");
         let branches = self.patterns(file.branch.as_ref(), &key("branch"));
@@ -458,6 +460,8 @@ impl Check<'_> {
                 secrets.insert(secret.clone(), value);
             }
         }
+        let own = FileNames { mask: file.mask.as_ref(), plain: file.plain.as_ref() };
+        let names = self.mask_names(project_names, &own, file.secrets.keys(), &key);
         let mut binds = BTreeMap::new();
         for (source, path) in &file.binds {
             if path.get_ref().starts_with('/') {
@@ -496,6 +500,7 @@ impl Check<'_> {
             profiles: file.profiles.clone(),
             variables,
             secrets,
+            names,
             files: file.files.iter().map(|(path, file)| (path.clone(), self.folder.join(file))).collect(),
             binds,
             bake: self.parsed(file.bake.as_ref(), &key("bake"), duration),

@@ -6,6 +6,7 @@ mod edge;
 mod file;
 mod keep;
 mod load;
+mod masking;
 mod read_files;
 mod telemetry;
 mod timing;
@@ -18,8 +19,8 @@ pub use read_files::ReadFiles;
 pub use telemetry::Telemetry;
 
 use crate::model::{
-    EdgeSettings, EnvironmentName, ForgeKind, Freeze, GitCredentials, HostPattern, Permissions, ProjectName, RefName,
-    RegistryAccounts, Repair, RepoPath, Retention, Secret, Window,
+    EdgeSettings, EnvironmentName, ForgeKind, Freeze, GitCredentials, HostPattern, MaskNames, Permissions, ProjectName,
+    RefName, RegistryAccounts, Repair, RepoPath, Retention, Secret, Window,
 };
 use globset::GlobMatcher;
 use ipnet::IpNet;
@@ -128,6 +129,8 @@ pub struct Environment {
     pub variables: BTreeMap<String, String>,
     /// Masked wherever text leaves the process.
     pub secrets: BTreeMap<String, Secret>,
+    /// What else is masked, and what is not taken for secret by its looks: by name.
+    pub names: MaskNames,
     /// Files that the commit does not hold (`.env`), by their path as the Compose file names it.
     pub files: BTreeMap<String, PathBuf>,
     /// A relative source that the commit does not hold -> a path of the host.
@@ -187,18 +190,6 @@ impl Config {
     ) -> Option<(&Project, &Environment)> {
         let project = self.projects.get(project)?;
         Some((project, project.environments.get(environment)?))
-    }
-
-    /// Every secret that the settings hold, for masking.
-    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        let registries = self.registries.all().map(|account| &account.password);
-        let headers = self.telemetry.iter().flat_map(|telemetry| telemetry.headers.iter().map(|(_, value)| value));
-        registries.chain(headers).chain(self.projects.values().flat_map(|project| {
-            let own = [&project.secret, &project.signing_token, &project.token, &project.credentials.token];
-            let codes = project.environments.values().flat_map(|e| e.approvers.values());
-            let secrets = project.environments.values().flat_map(|e| e.secrets.values());
-            own.into_iter().flatten().chain(secrets).chain(codes)
-        }))
     }
 
     /// Projects whose repository is the same as this one's, itself included, where its own path and environments differ.

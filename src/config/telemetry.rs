@@ -79,7 +79,7 @@ mod tests {
     fn the_values_of_headers_are_secrets() {
         let text = format!("{PROJECT}[telemetry]\notlp = \"http://a\"\nheaders = {{ x-key = \"of the receiver\" }}\n");
         let config = parse(&text, Path::new("launchway.toml")).unwrap();
-        assert!(config.secrets().any(|secret| secret.expose() == "of the receiver"));
+        assert!(config.secrets().iter().any(|secret| secret.expose() == "of the receiver"));
     }
 
     #[test]

@@ -11,7 +11,8 @@ pub use ownership::SEALS_NOTHING;
 pub use ownership::{Labels, Ownership, Whose, volume_id};
 
 use crate::model::{
-    Ending, EnvironmentName, Holdings, Mask, Observed, ProjectName, Recorded, RegistryAccounts, RegistryCredentials,
+    Ending, EnvironmentName, Holdings, Mask, Observed, ProjectName, Quoted, Recorded, RegistryAccounts,
+    RegistryCredentials,
 };
 use crate::plan::{Action, ContainerSpec, VolumeContent};
 use async_trait::async_trait;
@@ -109,11 +110,12 @@ pub trait Supplies: Send + Sync {
     ) -> anyhow::Result<BoxStream<'static, Result<Bytes, std::io::Error>>>;
     /// A line for the deployment's log, about the step that runs.
     fn progress(&self, line: &str);
-    /// What hides secrets in such lines. A line without an end is cut into pieces so that no secret is in two of them.
+    /// What hides secrets in such lines, and in what a health check says. A line without an end is cut into pieces so that no secret is in two of them.
     fn mask(&self) -> Mask;
 }
 
-/// Why the engine did not do what was asked.
+/// Why the engine did not do what was asked. Each `why` is a sentence of ours, in which the engine's own words are
+/// [`Quoted`].
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// It does not answer: stopped, restarting, the socket refuses. Worth trying again.
@@ -131,7 +133,7 @@ pub enum EngineError {
     SubnetTaken { network: String, why: String },
     #[error("port {port} is taken: {why}")]
     PortTaken { port: String, why: String },
-    #[error("the engine has no image {reference}: {why}")]
+    #[error("the engine has no image {}: {why}", Quoted(.reference))]
     ImageMissing { reference: String, why: String },
     /// The container did not become ready; `why` is a sentence, `last_lines` what it said last (at most 20 lines).
     #[error("{container} {why}")]
@@ -256,7 +258,7 @@ pub trait Engine: Send + Sync {
     ) -> Result<String, EngineError> {
         let _ = (project, cancel);
         Err(EngineError::Refused {
-            attempted: format!("ask the registry of {reference}"),
+            attempted: format!("ask the registry of {}", Quoted(reference)),
             why: "this engine cannot ask one without pulling".into(),
         })
     }

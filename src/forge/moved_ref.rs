@@ -2,7 +2,7 @@
 
 use super::InvalidDelivery;
 use super::payload::Text;
-use crate::model::{CommitId, EventKind, RefChange, RefName};
+use crate::model::{CommitId, EventKind, Quoted, RefChange, RefName};
 
 /// A push as a payload tells it, before anything of it is believed.
 #[derive(Debug, Default)]
@@ -72,10 +72,10 @@ fn object_id(field: &str, text: Text) -> Result<Option<CommitId>, InvalidDeliver
     }
 }
 
-/// The beginning of a text in quotes, with everything escaped that could harm a terminal or a log.
+/// The beginning of a text from the payload in quotes, with everything escaped that could harm a terminal or a log.
 pub(super) fn excerpt(text: &str) -> String {
     match text.char_indices().nth(80) {
-        Some((end, _)) => format!("{:?}...", &text[..end]),
-        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}...", Quoted(&text[..end])),
+        None => format!("{:?}", Quoted(text)),
     }
 }

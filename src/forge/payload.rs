@@ -2,6 +2,7 @@
 //! recursion, no key read twice, and a value of the wrong type is a finding instead of a panic.
 
 use super::InvalidDelivery;
+use crate::model::Quoted;
 use http::{HeaderMap, header::CONTENT_TYPE};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -67,7 +68,7 @@ pub(super) fn parse<T: for<'de> Deserialize<'de>>(text: &[u8]) -> Result<T, Inva
     let text = std::str::from_utf8(text)
         .map_err(|error| InvalidDelivery::new(format!("the payload is not UTF-8 text: {error}")))?;
     let object: Object<T> = serde_json::from_str(text)
-        .map_err(|error| InvalidDelivery::new(format!("the payload cannot be read as JSON: {error}")))?;
+        .map_err(|error| InvalidDelivery::new(format!("the payload cannot be read as JSON: {}", Quoted(error))))?;
     object.0.ok_or_else(|| InvalidDelivery::new("the payload is JSON, but not an object"))
 }
 

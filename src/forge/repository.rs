@@ -3,7 +3,7 @@
 use super::InvalidDelivery;
 use super::moved_ref::excerpt;
 use super::payload::{Number, Text};
-use crate::model::{EventKind, RepositoryRef};
+use crate::model::{EventKind, Quoted, RepositoryRef};
 
 /// The repository of an event. A change of a ref must name it, so that it can be compared with the project's; for
 /// other events, some of which belong to an organisation, it may be absent.
@@ -28,5 +28,6 @@ pub(super) fn of(
 
 /// An event of a name that nothing is deployed for.
 pub(super) fn ignored(event: &str) -> EventKind {
-    EventKind::Ignored { reason: format!("{} events deploy nothing", excerpt(event).trim_matches('"')) }
+    let name: String = event.escape_debug().take(80).collect();
+    EventKind::Ignored { reason: format!("{} events deploy nothing", Quoted(name)) }
 }

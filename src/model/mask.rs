@@ -4,6 +4,7 @@ mod forms;
 mod views;
 mod wrapped;
 
+use super::quoted::{Part, parts};
 use super::{Secret, plain};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use forms::Form;
@@ -18,6 +19,9 @@ use wrapped::Wrapped;
 /// in with it too, and broken over lines), in hex, with percent signs, with backslashes (JSON, shells, YAML), with HTML's
 /// entities, and with two of these around each other. What leaves is made [`plain`] as well, and before secrets are looked for:
 /// a colour in the middle of a secret hides it from nobody.
+///
+/// Text from elsewhere goes through [`Mask::apply`], a sentence of ours through [`Mask::sentence`]: our own words are no secret,
+/// also where a secret is one of them.
 ///
 /// It is for accidents. Whoever may run commands with a secret can always write it in a way that nobody foresees.
 #[derive(Clone, Default)]
@@ -37,6 +41,8 @@ struct Search {
     patterns: AhoCorasick,
     /// Beside each pattern.
     forms: Vec<Form>,
+    /// Beside each pattern: what it is of can be no word of ours.
+    no_words: Vec<bool>,
     wrapped: Wrapped,
     /// A secret holds a quote, which shells and YAML write in ways of their own.
     has_quotes: bool,
@@ -47,8 +53,32 @@ const SHORTEST: usize = 4;
 /// Nor these, which somebody may have set as a secret: they say nothing, and are in every log.
 const TRIVIAL: [&str; 4] = ["true", "false", "null", "none"];
 
+/// From this length on, letters and digits together are no word, unit or name that our sentences use.
+const NO_WORD: usize = 7;
+/// From this length on, no word is that has anything else than letters in it.
+const NO_COMPOUND: usize = 16;
+/// From this length on, nothing is.
+const LONGER_THAN_ANY: usize = 32;
+
+/// Whether a secret can be no part of a sentence of ours, but by quoting it.
+fn is_no_word(secret: &str) -> bool {
+    let has = |is: fn(char) -> bool| secret.chars().any(is);
+    let is_mixed = has(|c| c.is_ascii_digit()) && has(char::is_alphabetic);
+    let is_compound = secret.len() >= NO_COMPOUND && has(|c| !c.is_alphabetic());
+    let is_one = !has(char::is_whitespace) && (is_compound || (secret.len() >= NO_WORD && is_mixed));
+    secret.len() >= LONGER_THAN_ANY || is_one
+}
+
+/// Which secrets are looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    All,
+    /// Those that can be no word of ours.
+    NoWords,
+}
+
 impl Mask {
-    /// Values shorter than 4 bytes are left alone, and words such as `true`.
+    /// Of secrets that somebody declared. Values shorter than 4 bytes are left alone, and words such as `true`.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         let mut values: Vec<String> = Vec::new();
         for secret in secrets {
@@ -61,11 +91,17 @@ impl Mask {
         Self::of(values)
     }
 
-    /// This mask, and further secrets.
-    pub fn with<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let mut values = Self::new(secrets).inner.values.clone();
-        values.extend(self.inner.values.iter().cloned());
-        Self::of(values)
+    /// This mask, and what another one hides.
+    pub fn and(&self, other: &Mask) -> Self {
+        if other.inner.values.is_empty() {
+            return self.clone();
+        }
+        Self::of(self.inner.values.iter().chain(&other.inner.values).cloned().collect())
+    }
+
+    /// Of pieces of text, each as it is: their lines count only where they are pieces of their own.
+    pub fn of_pieces(pieces: impl IntoIterator<Item = String>) -> Self {
+        Self::of(pieces.into_iter().collect())
     }
 
     fn of(mut values: Vec<String>) -> Self {
@@ -75,13 +111,27 @@ impl Mask {
         Self { inner: Arc::new(Inner { values, search: OnceLock::new() }) }
     }
 
-    /// The text as it may leave: [`plain`], and with each secret replaced by `***`.
+    /// Text from elsewhere as it may leave: [`plain`], and with each secret replaced by `***`.
     pub fn apply(&self, text: &str) -> String {
+        self.replaced(text, Which::All)
+    }
+
+    /// A sentence of ours as it may leave. Secrets are looked for in what it quotes ([`super::Quoted`]); beyond that only those
+    /// that can be no word of ours, should somebody else's text have come in without a mark.
+    pub fn sentence(&self, text: &str) -> String {
+        let part = |part| match part {
+            Part::Quoted(text) => self.replaced(text, Which::All),
+            Part::Ours(text) => self.replaced(text, Which::NoWords),
+        };
+        parts(text).map(part).collect()
+    }
+
+    fn replaced(&self, text: &str, which: Which) -> String {
         let text = plain(text);
         if self.inner.values.is_empty() {
             return text.into_owned();
         }
-        let found = self.search().find(text.as_bytes());
+        let found = self.search().find(text.as_bytes(), which);
         if found.is_empty() {
             return text.into_owned();
         }
@@ -113,7 +163,7 @@ impl Mask {
         let ahead = &bytes[..bytes.len().min(most + reach)];
         let mut cut = on_boundary(bytes, most);
         let around = cut.saturating_sub(reach);
-        for found in search.find(&ahead[around..]) {
+        for found in search.find(&ahead[around..], Which::All) {
             if found.start + around < cut && cut < found.end + around {
                 cut = found.end + around;
             }
@@ -125,6 +175,12 @@ impl Mask {
         self.inner.search.get_or_init(|| Search::new(&self.inner.values))
     }
 }
+
+/// So many bytes of secrets are looked for in every form. A commit can call a whole file a secret, and each byte is a dozen of
+/// patterns.
+const MOST_ENCODED: usize = 64 << 10;
+/// So many more only as they are.
+const MOST_AS_IT_IS: usize = 1 << 20;
 
 /// Further ahead than this no stream is read for the sake of a secret.
 const MOST_AHEAD: usize = 4_096;
@@ -141,14 +197,32 @@ impl Search {
     fn new(values: &[String]) -> Self {
         let mut patterns = Vec::new();
         let mut all = Vec::new();
+        let mut no_words = Vec::new();
         let mut wrapped = Vec::new();
-        for value in values {
-            for (text, form) in forms::forms(value) {
+        let (mut room, mut room_as_it_is) = (MOST_ENCODED, MOST_AS_IT_IS);
+        // Small ones first: a file that is a secret has many lines, and fills whatever room there is.
+        let mut by_length: Vec<&String> = values.iter().collect();
+        by_length.sort_by_key(|value| value.len());
+        for value in by_length {
+            let is_no_word = is_no_word(value);
+            let of_value = match (value.len() <= room, value.len() <= room_as_it_is) {
+                (true, _) => {
+                    room -= value.len();
+                    forms::forms(value)
+                }
+                (false, true) => {
+                    room_as_it_is -= value.len();
+                    vec![(value.as_bytes().to_vec(), Form::Whole)]
+                }
+                (false, false) => break,
+            };
+            for (text, form) in of_value {
                 if form.is_base64() {
                     wrapped.push(text.clone());
                 }
                 patterns.push(text);
                 all.push(form);
+                no_words.push(is_no_word);
             }
         }
         let built = AhoCorasick::builder()
@@ -156,24 +230,27 @@ impl Search {
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(&patterns);
         // It fails only for more than 2 GiB of patterns, and then the few that are left have to do.
-        let (patterns, forms) = match built {
-            Ok(built) => (built, all),
+        let (patterns, forms, no_words) = match built {
+            Ok(built) => (built, all, no_words),
             Err(_) => {
-                (AhoCorasick::new(values.iter().take(1000)).unwrap_or_else(|_| nothing()), vec![Form::Whole; 1000])
+                let few = || values.iter().take(1000);
+                let built = AhoCorasick::new(few()).unwrap_or_else(|_| nothing());
+                (built, few().map(|_| Form::Whole).collect(), few().map(|value| is_no_word(value)).collect())
             }
         };
-        Self { patterns, forms, wrapped: Wrapped::new(wrapped), has_quotes: values.iter().any(|v| v.contains('\'')) }
+        let has_quotes = values.iter().any(|v| v.contains('\''));
+        Self { patterns, forms, no_words, wrapped: Wrapped::new(wrapped), has_quotes }
     }
 
     /// Where secrets are, in order, apart from each other.
-    fn find(&self, text: &[u8]) -> Vec<Range<usize>> {
+    fn find(&self, text: &[u8], which: Which) -> Vec<Range<usize>> {
         let mut found = Vec::new();
-        self.scan(text, &mut |range| found.push(range));
+        self.scan(text, which, &mut |range| found.push(range));
         // No escape goes over a line's end, and most lines have none.
         let mut begins = 0;
         for line in text.split(|byte| *byte == b'\n') {
             views::each_view(line, self.has_quotes, &mut |view| {
-                self.scan(view.bytes(), &mut |range| {
+                self.scan(view.bytes(), which, &mut |range| {
                     let Range { start, end } = view.of_source(range);
                     found.push(begins + start..begins + end);
                 });
@@ -183,11 +260,15 @@ impl Search {
         merged(found, text)
     }
 
-    fn scan(&self, bytes: &[u8], tell: &mut dyn FnMut(Range<usize>)) {
+    fn scan(&self, bytes: &[u8], which: Which, tell: &mut dyn FnMut(Range<usize>)) {
         // As they end in order, those that overlap follow each other: one is told for all of them.
         let mut last: Option<Range<usize>> = None;
         for found in self.patterns.find_overlapping_iter(bytes) {
-            let form = self.forms.get(found.pattern().as_usize()).copied().unwrap_or(Form::Whole);
+            let number = found.pattern().as_usize();
+            if which == Which::NoWords && !self.no_words.get(number).is_some_and(|is| *is) {
+                continue;
+            }
+            let form = self.forms.get(number).copied().unwrap_or(Form::Whole);
             let mut range = form.widened(bytes, found.range());
             if let Some(before) = last.take() {
                 match range.start <= before.end {
@@ -200,7 +281,10 @@ impl Search {
         if let Some(last) = last {
             tell(last);
         }
-        self.wrapped.find(bytes, tell);
+        // Nobody breaks our own words into lines of base64.
+        if which == Which::All {
+            self.wrapped.find(bytes, tell);
+        }
     }
 }
 

@@ -4,13 +4,15 @@
 //! So nothing of that leaves as such: colours are dropped, and what else steers or hides is shown by its name. The result
 //! holds no control characters but line breaks and tabs, and doing it twice changes nothing more.
 
+use super::quoted::is_mark;
 use std::borrow::Cow;
 
 /// A sequence that is longer is no colour and no link: it is shown.
 const LONGEST_SEQUENCE: usize = 4_096;
 
 /// Text of several lines: line breaks and tabs stay. Colours and other sequences of a terminal are dropped whole; a control
-/// character that stands alone is shown by its picture (`␛`), what is invisible or turns the direction as `<U+202E>`.
+/// character that stands alone is shown by its picture (`␛`), what is invisible or turns the direction as `<U+202E>`. The marks
+/// of what is [`super::Quoted`] are dropped.
 pub fn plain(text: &str) -> Cow<'_, str> {
     let Some(first) = text.find(is_suspicious) else { return Cow::Borrowed(text) };
     let mut out = String::with_capacity(text.len() + 16);
@@ -24,6 +26,7 @@ pub fn plain(text: &str) -> Cow<'_, str> {
                 None => (c.len_utf8(), Instead::Name(c)),
             },
             '\r' if rest[1..].starts_with('\n') => (1, Instead::Nothing),
+            c if is_mark(c) => (c.len_utf8(), Instead::Nothing),
             '\u{200c}' | '\u{200d}' if joins(&text[..at], &rest[c.len_utf8()..]) => (c.len_utf8(), Instead::Itself),
             c if is_suspicious(c) => (c.len_utf8(), Instead::Name(c)),
             c => (c.len_utf8(), Instead::Itself),
@@ -87,14 +90,14 @@ pub fn plain_but_colours(text: &str) -> String {
 }
 
 /// JSON text that says the same: what steers or hides is written as `\u202e`, which JSON allows in strings, and such a
-/// character can stand nowhere else in it.
+/// character can stand nowhere else in it. The marks of what is [`super::Quoted`] are dropped.
 pub fn plain_json(json: &str) -> Cow<'_, str> {
     let steers = |c: char| !matches!(c, '\n' | '\r' | '\t') && is_suspicious(c);
     if !json.contains(steers) {
         return Cow::Borrowed(json);
     }
     let mut out = String::with_capacity(json.len() + 16);
-    for c in json.chars() {
+    for c in json.chars().filter(|c| !is_mark(*c)) {
         match steers(c) {
             true => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))),
             false => out.push(c),
@@ -147,7 +150,7 @@ fn is_hidden(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{3164}' | '\u{fdd0}' | '\u{fdd1}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 

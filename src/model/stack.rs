@@ -1,7 +1,7 @@
 //! The Compose file as read for one environment.
 
 use super::mount::is_false;
-use super::{Component, ComponentName, Place, StrategySettings, Volume};
+use super::{Component, ComponentName, Place, Secret, StrategySettings, Volume};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -20,6 +20,31 @@ pub struct Stack {
     pub volumes: BTreeMap<String, Volume>,
     /// Top-level `x-launchway`, with what the environment overrides.
     pub settings: StrategySettings,
+    /// For masking, and for nothing else.
+    #[serde(default, skip_serializing_if = "StackValues::is_empty")]
+    pub values: StackValues,
+}
+
+/// What values were when the files were read, beside those that components hold: they may be a part of one, and what an app
+/// prints of its release is hidden also when launchway.toml and the files have others by then.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StackValues {
+    /// Of `secrets` in launchway.toml, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub declared: BTreeMap<String, Secret>,
+    /// Of variables: those of launchway.toml and of env files that the Compose files are read with.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, Secret>,
+    /// Of top-level `secrets` that a component or build gets, by key, where they are text.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, Secret>,
+}
+
+impl StackValues {
+    fn is_empty(&self) -> bool {
+        self.declared.is_empty() && self.variables.is_empty() && self.secrets.is_empty()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! A tree of files as a commit (or a working copy) has it.
 
+use super::Quoted;
 use super::budgets::{self, Budget, TooMuch};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -13,11 +14,11 @@ pub struct RepoPath(String);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPath {
-    #[error("{0:?} leaves the repository")]
+    #[error("{:?} leaves the repository", Quoted(.0))]
     LeavesRepository(String),
-    #[error("{0:?} is an absolute path, not a path inside the repository")]
+    #[error("{:?} is an absolute path, not a path inside the repository", Quoted(.0))]
     Absolute(String),
-    #[error("{0:?} holds a NUL byte")]
+    #[error("{:?} holds a NUL byte", Quoted(.0))]
     Nul(String),
 }
 

@@ -4,8 +4,8 @@ use super::fingerprint::same;
 use super::method::{self, MethodChoice};
 use super::relations::Relations;
 use crate::model::{
-    Component, ComponentName, ContainerSettings, ImageIdentity, MountSource, Release, ReleasePart, RepoPath, Stack,
-    Tree, follow,
+    Component, ComponentName, ContainerSettings, ImageIdentity, MountSource, Quoted, Release, ReleasePart, RepoPath,
+    Stack, Tree, follow,
 };
 use std::collections::BTreeMap;
 
@@ -130,18 +130,19 @@ fn image_reasons(old: Side, new: Side, builds: Vec<ComponentName>, reasons: &mut
         }
         (ImageIdentity::Pulled { reference: a, pinned: old }, ImageIdentity::Pulled { reference: b, pinned: new }) => {
             reasons.push(match a == b {
-                true => format!("image {a} is now {new}, was {old}"),
-                false => format!("image changed from {a} to {b}"),
+                true => format!("image {} is now {}, was {}", Quoted(a), Quoted(new), Quoted(old)),
+                false => format!("image changed from {} to {}", Quoted(a), Quoted(b)),
             });
         }
         (ImageIdentity::Pulled { reference, .. }, ImageIdentity::Built { .. }) => {
+            let reference = Quoted(reference);
             reasons.push(match &new.0.builder {
                 Some(builder) => format!("its image is the build of {builder} now, was image {reference}"),
                 None => format!("it is built now, was image {reference}"),
             });
         }
         (ImageIdentity::Built { .. }, ImageIdentity::Pulled { reference, .. }) => {
-            reasons.push(format!("it is image {reference} now, was built"));
+            reasons.push(format!("it is image {} now, was built", Quoted(reference)));
         }
     }
 }

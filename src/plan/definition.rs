@@ -1,7 +1,7 @@
 //! Networks and volumes whose definition in the Compose file is no longer the one they were made by. Only what is written
 //! counts: what the file leaves open is the engine's.
 
-use crate::model::{Network, ObservedNetwork, ObservedVolume, Problem, Release, Subnet, Volume};
+use crate::model::{Network, ObservedNetwork, ObservedVolume, Problem, Quoted, Release, Subnet, Volume};
 use std::collections::BTreeMap;
 
 /// Problems for what a release defines otherwise than it is there. The engine cannot change a network or a volume, and
@@ -87,7 +87,7 @@ pub fn volume(wanted: &Volume, there: &ObservedVolume) -> Vec<String> {
     // Options say where the data is: one that is gone from the file counts too.
     let none = || "none".to_string();
     for (key, there) in there.options.iter().filter(|(key, _)| !wanted.driver_opts.contains_key(*key)) {
-        compare(&format!("driver_opts.{key}"), there.clone(), none());
+        compare(&format!("driver_opts.{key}"), Quoted(there).to_string(), none());
     }
     compare_options(&wanted.driver_opts, &there.options, &mut compare);
     changes
@@ -99,8 +99,8 @@ fn compare_options(
     compare: &mut impl FnMut(&str, String, String),
 ) {
     for (key, wanted) in wanted {
-        let there = there.get(key).cloned().unwrap_or_else(|| "none".into());
-        compare(&format!("driver_opts.{key}"), there, wanted.clone());
+        let there = there.get(key).map_or_else(|| "none".into(), |there| Quoted(there).to_string());
+        compare(&format!("driver_opts.{key}"), there, Quoted(wanted).to_string());
     }
 }
 

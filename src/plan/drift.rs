@@ -4,7 +4,9 @@ use super::container::container_name;
 use super::converge::Wanted;
 use super::definition;
 use super::standing::{ComponentStanding, Standing};
-use crate::model::{Component, ComponentName, ContainerState, NetworkMode, Observed, ObservedContainer, Release};
+use crate::model::{
+    Component, ComponentName, ContainerState, NetworkMode, Observed, ObservedContainer, Quoted, Release,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One difference.
@@ -118,7 +120,8 @@ fn of_replica(
     }
     if let Some(image) = images.get(&component.name).filter(|image| **image != container.image_id) {
         let reference = release.parts.get(&component.name).map(|part| part.image.reference()).unwrap_or_default();
-        let how = format!("runs image {}, but {reference} is now {}", short(&container.image_id), short(image));
+        let how =
+            format!("runs image {}, but {} is now {}", short(&container.image_id), Quoted(reference), short(image));
         found.push(of_container(container, DriftKind::Image, how));
     }
     for network in detached(release, component, container) {

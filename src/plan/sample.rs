@@ -98,5 +98,6 @@ pub fn stack_of(components: impl IntoIterator<Item = Sample>) -> Stack {
         networks: BTreeMap::from([("default".to_string(), network)]),
         volumes,
         settings: StrategySettings::default(),
+        values: StackValues::default(),
     }
 }

@@ -7,7 +7,7 @@ use super::request_id::{self, RequestId};
 use super::said::Said;
 use crate::connections::Caller;
 use crate::forge::{self, Proof, SignatureVerdict};
-use crate::model::{ForgeKind, ProjectName, Secret};
+use crate::model::{ForgeKind, ProjectName, Quoted, Secret};
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -106,7 +106,8 @@ async fn receive(
 ) -> Response {
     // A name that cannot be read is a name that no project has.
     let name = name.map(|Path(name)| name).unwrap_or_default();
-    let span = tracing::info_span!("delivery", request.id = %request_id, project = name.get(..63).unwrap_or(&name));
+    let span =
+        tracing::info_span!("delivery", request.id = %request_id, project = %Quoted(name.get(..63).unwrap_or(&name)));
     let caller = caller.map(|Extension(caller)| caller);
     receiver
         .answer(&name, headers, (body, caller), request_id)
@@ -189,7 +190,8 @@ impl Receiver {
         };
         if let Some(invalid) = invalid {
             tracing::warn!(delivery.id = %id, reason = invalid.reason, "a delivery is invalid");
-            let mut problem = Problem::new(StatusCode::BAD_REQUEST, invalid.reason);
+            // As it was stored, without secrets.
+            let mut problem = Problem::new(StatusCode::BAD_REQUEST, answer.message.clone());
             problem.url = answer.url;
             return Err(problem);
         }

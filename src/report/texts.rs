@@ -1,13 +1,14 @@
 //! The sentences that people read beside a commit. The most important words come first, because forges cut the end;
 //! each final says what is live now, and that end is kept whole.
 
-use crate::model::{CommitId, ComponentName, DeploymentId, Mask, ReleaseId, Stage, StatusState, plain_line};
+use crate::model::{CommitId, ComponentName, DeploymentId, Mask, Quoted, ReleaseId, Stage, StatusState, plain_line};
 use std::time::Duration;
 
 /// What GitHub shows of a description, the shortest of all forges.
 pub const SHORTEST_LIMIT: usize = 140;
 
-/// Where a deployment is, with what is worth saying of it.
+/// Where a deployment is, with what is worth saying of it. `what` and `why` are sentences of ours, in which text from elsewhere
+/// is [`Quoted`]; `by`, `reason`, `mark` and `last_line` are such text as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Situation<'a> {
     Waiting(WaitsFor<'a>),
@@ -191,13 +192,14 @@ impl Situation<'_> {
         self.sentence_masked(&Mask::default())
     }
 
-    /// The same without secrets. They go before anything is cut: of half a secret nobody knows that it is one.
+    /// The same without the secrets in what it quotes. They go before anything is cut: of half a secret nobody knows that it is
+    /// one.
     pub fn sentence_masked(&self, mask: &Mask) -> String {
         use Situation::*;
         match self {
             Waiting(WaitsFor::Resume { by, reason }) => {
-                let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-                fit(mask, "Paused by ", &format!("{by}{reason}"), "; `launchway resume` lets it go on")
+                let reason = reason.map(|reason| format!(": {}", Quoted(reason))).unwrap_or_default();
+                fit(mask, "Paused by ", &format!("{}{reason}", Quoted(by)), "; `launchway resume` lets it go on")
             }
             Waiting(why) => fit(mask, &waits(why), "", ""),
             Preparing => "Preparing: reading the commit and planning".into(),
@@ -228,7 +230,10 @@ impl Situation<'_> {
                 fit(mask, "Cancelled", &by_whom(*by), &format!("{during}; {}{ran}", now(*live, "")))
             }
             Superseded { by, live } => format!("Superseded by {}; {}", by.short(), now(*live, "")),
-            Skipped { mark, live } => fit(mask, "Skipped: the commit says ", mark, &format!("; {}", now(*live, ""))),
+            Skipped { mark: says, live } => {
+                let says = Quoted(says).to_string();
+                fit(mask, "Skipped: the commit says ", &says, &format!("; {}", now(*live, "")))
+            }
             LeftByRollback { by, release_command_ran, live } => fit(
                 mask,
                 "Rolled back",
@@ -259,10 +264,12 @@ fn waits(why: &WaitsFor<'_>) -> String {
         WaitsFor::Share { running } => format!(
             "Waiting for its turn: {running} deployments of its project run already, and the last slot is kept for others"
         ),
-        WaitsFor::Freeze { until, reason: Some(reason) } => format!("Waiting until {until}: frozen for {reason}"),
+        WaitsFor::Freeze { until, reason: Some(reason) } => {
+            format!("Waiting until {until}: frozen for {}", Quoted(reason))
+        }
         WaitsFor::Freeze { until, reason: None } => format!("Waiting until {until}: deployments are frozen"),
         WaitsFor::Room { of } => format!("Waiting for {of}"),
-        WaitsFor::Resume { by, .. } => format!("Paused by {by}"),
+        WaitsFor::Resume { by, .. } => format!("Paused by {}", Quoted(by)),
         WaitsFor::Turn => "Waiting for its turn".into(),
     }
 }
@@ -270,7 +277,7 @@ fn waits(why: &WaitsFor<'_>) -> String {
 fn succeeded(mask: &Mask, success: &Success<'_>) -> String {
     let took = duration(success.took);
     let head = match success.put_back_by {
-        Some(by) => format!("Release {} is live again, put back by {by}", success.release),
+        Some(by) => format!("Release {} is live again, put back by {}", success.release, Quoted(by)),
         None => format!("Release {} is live", success.release),
     };
     let mut parts = Vec::new();
@@ -302,7 +309,7 @@ fn ended(mask: &Mask, what: &str, last_line: Option<&str>, live: &str) -> String
     match last_line.map(str::trim).filter(|line| !line.is_empty()) {
         Some(line) => {
             let head = fit(mask, what, "", "");
-            let with_line = fit(mask, &format!("{head}: "), line, &tail);
+            let with_line = fit(mask, &format!("{head}: "), &Quoted(line).to_string(), &tail);
             // Too little of the line to mean anything.
             let room = SHORTEST_LIMIT.saturating_sub(head.chars().count() + 2 + tail.chars().count());
             if room < 8 && line.chars().count() > room { fit(mask, "", what, &tail) } else { with_line }
@@ -344,7 +351,7 @@ fn command_ran(ran: bool) -> &'static str {
 }
 
 fn by_whom(by: Option<&str>) -> String {
-    by.map(|by| format!(" by {by}")).unwrap_or_default()
+    by.map(|by| format!(" by {}", Quoted(by))).unwrap_or_default()
 }
 
 fn stage(stage: Stage) -> &'static str {
@@ -389,9 +396,9 @@ fn about(left: Option<Duration>) -> String {
     format!(", about {} left", duration(Duration::from_secs(rounded)))
 }
 
-/// `head`, `middle` and `tail` in one line within the limit. Where it is too long, `middle` gives way first, then `head`.
+/// `head`, `middle` and `tail`, sentences of ours, in one line within the limit. Where it is too long, `middle` gives way first, then `head`.
 fn fit(mask: &Mask, head: &str, middle: &str, tail: &str) -> String {
-    let clean = |text: &str| plain_line(&mask.apply(text)).into_owned();
+    let clean = |text: &str| plain_line(&mask.sentence(text)).into_owned();
     let (head, middle, tail) = (clean(head), clean(middle), clean(tail));
     let room = SHORTEST_LIMIT.saturating_sub(tail.chars().count());
     let tail = cut(&tail, SHORTEST_LIMIT);

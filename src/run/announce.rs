@@ -3,7 +3,7 @@
 use super::deployer::Deployer;
 use super::ids::now_ms;
 use super::log::DeploymentLog;
-use crate::model::CommitStatus;
+use crate::model::{CommitStatus, Mask};
 use crate::report::texts::{Live, Situation};
 use crate::store::{self, Deployment, NewStatus, StatusFor};
 
@@ -19,13 +19,13 @@ impl Deployer {
     }
 
     /// The status that says a situation, on the deployment's commit.
-    pub fn status(&self, deployment: &Deployment, situation: &Situation) -> Option<NewStatus> {
-        self.says(situation)(deployment)
+    pub fn status(&self, deployment: &Deployment, situation: &Situation, mask: &Mask) -> Option<NewStatus> {
+        self.says(situation, mask)(deployment)
     }
 
     /// The status for whatever deployment a transaction turns out to be about.
-    pub fn says(&self, situation: &Situation) -> StatusFor {
-        let (state, sentence) = (situation.state(), situation.sentence_masked(&self.mask()));
+    pub fn says(&self, situation: &Situation, mask: &Mask) -> StatusFor {
+        let (state, sentence) = (situation.state(), situation.sentence_masked(mask));
         let (config, url) = (self.config(), self.config().public_url.clone());
         Box::new(move |deployment| {
             let project = config.projects.get(&deployment.project)?;
@@ -46,7 +46,7 @@ impl Deployer {
 
     /// A further status of a deployment that goes on, and the sentence that describes it.
     pub async fn say(&self, deployment: &Deployment, log: &DeploymentLog, situation: &Situation<'_>) {
-        if let Some(status) = self.status(deployment, situation) {
+        if let Some(status) = self.status(deployment, situation, &log.mask()) {
             if let Err(error) = self.store.queue_status(status, now_ms()).await {
                 tracing::warn!(deployment.id = %deployment.id, error = %error, "A status could not be queued");
             }

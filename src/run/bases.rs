@@ -12,8 +12,8 @@ use crate::compose::dockerfile::{Base, Fetched, Image as Named, Platform};
 use crate::compose::refused_remote;
 use crate::engine::{EngineError, EngineInfo, Image};
 use crate::model::{
-    AdditionalContext, BuildSpec, Builders, ComponentName, Permissions, Place, Problem, ProjectName, full_image_name,
-    is_launchways_own, lists_image, registry_of,
+    AdditionalContext, BuildSpec, Builders, ComponentName, Permissions, Place, Problem, ProjectName, Quoted,
+    full_image_name, is_launchways_own, lists_image, registry_of,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_util::sync::CancellationToken;
@@ -145,8 +145,9 @@ impl Looking<'_> {
                 let is_of_engine = wanted == Some(engine.platform.as_str());
                 if !asks_the_policy && named.is_base && !is_of_engine {
                     let why = format!(
-                        "{reference} for another platform cannot be looked at on this engine before it is used; Docker \
-                         Engine 24 or newer is needed"
+                        "{} for another platform cannot be looked at on this engine before it is used; Docker \
+                         Engine 24 or newer is needed",
+                        Quoted(reference)
                     );
                     return Err(self.wrong(named.line, &why));
                 }
@@ -177,7 +178,7 @@ impl Looking<'_> {
                     self.log.line(Some(self.component), &why);
                     died += 1;
                     if died == 2 {
-                        let why = format!("what reads its Dockerfile ended twice in the middle of it: {why}");
+                        let why = format!("what reads its Dockerfile ended twice in the middle of it: {}", Quoted(why));
                         return Err(in_component(self.component, why));
                     }
                 }
@@ -204,8 +205,9 @@ impl Looking<'_> {
         match other {
             Some((image, platform)) => {
                 let why = format!(
-                    "{reference} was built for {}, and {platform} is needed here; `platforms` of both builds have to be \
+                    "{} was built for {}, and {platform} is needed here; `platforms` of both builds have to be \
                      the same",
+                    Quoted(reference),
                     image.platform
                 );
                 Err(self.wrong(line, &why))
@@ -216,8 +218,9 @@ impl Looking<'_> {
 
     fn told_too_late(&self, line: u32, reference: &str, builder: &ComponentName) -> Setback {
         let why = format!(
-            "service {builder} builds {reference}, and that this names it could not be told before; write the name out, or \
-             name another one here and give it `build.additional_contexts: {{ NAME: \"service:{builder}\" }}`"
+            "service {builder} builds {}, and that this names it could not be told before; write the name out, or \
+             name another one here and give it `build.additional_contexts: {{ NAME: \"service:{builder}\" }}`",
+            Quoted(reference)
         );
         self.wrong(line, &why)
     }
@@ -272,11 +275,11 @@ impl Looking<'_> {
             );
             return Err(self.anothers(line, reference, &what));
         }
-        self.log.line(Some(self.component), &format!("pulling {reference}, which the build begins from"));
+        self.log.line(Some(self.component), &format!("pulling {}, which the build begins from", Quoted(reference)));
         let progress = |text: &str| self.log.line(Some(self.component), text);
         match pulling.pull(&progress, self.cancel).await {
             Ok(Pulled { image, .. }) if !fits(&image) => {
-                let why = format!("{reference} is for {}, and this engine is {platform}", image.platform);
+                let why = format!("{} is for {}, and this engine is {platform}", Quoted(reference), image.platform);
                 Err(self.wrong(line, &why))
             }
             Ok(Pulled { image, by_digest }) => Ok((Some(image), by_digest)),
@@ -307,7 +310,7 @@ impl Looking<'_> {
 
     fn anothers(&self, line: u32, reference: &str, what: &str) -> Setback {
         let allow = format!("images = [{reference:?}]");
-        let problem = Problem::refusal(self.place(line), "", &format!("{reference} {what};"), allow);
+        let problem = Problem::refusal(self.place(line), "", &format!("{} {what};", Quoted(reference)), allow);
         in_component(self.component, problem)
     }
 

@@ -89,9 +89,10 @@ impl Deployer {
         }
         let asked: Vec<&str> = problems.iter().filter_map(|problem| problem.allow.as_deref()).collect();
         let lines = allow_lines(project, environment, &asked);
+        let mask = self.mask_of(&project.name, &environment.name);
         Ok(Some(Beyond {
-            what: problems.iter().map(|problem| self.mask().apply(&problem.to_string())).collect(),
-            lines,
+            what: problems.iter().map(|problem| mask.sentence(&problem.to_string())).collect(),
+            lines: lines.iter().map(|line| mask.sentence(line)).collect(),
         }))
     }
 
@@ -115,6 +116,7 @@ impl Deployer {
             longest: config.limits.deploy,
         };
         let edge = config.edge.as_ref();
+        self.hide_files(&project.name, environment);
         match checkout::read(project, environment, edge, &release.commit, tree, &answers, &reader).await {
             Ok(read) => Ok(read.err().unwrap_or_default()),
             // It would not be read for a deployment either.

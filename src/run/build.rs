@@ -18,8 +18,8 @@ use super::setback::Setback;
 use crate::build::{BuildError, BuildLimits, BuildLine, BuildLineKind, BuildRequest, Limited, Sources};
 use crate::engine::{EngineError, Image};
 use crate::model::{
-    Builders, Component, ComponentName, DeploymentId, ImageIdentity, Release, WorkKind, WorkOutcome, cache_source,
-    label, lists_image,
+    Builders, Component, ComponentName, DeploymentId, ImageIdentity, Quoted, Release, WorkKind, WorkOutcome,
+    cache_source, label, lists_image,
 };
 use crate::plan::estimate::BuildLeft;
 use crate::store::{Deployment, NotedImage, Trigger};
@@ -215,7 +215,10 @@ async fn missing(
             }
             (ImageIdentity::Pulled { .. }, Some(image)) => image,
             (ImageIdentity::Pulled { reference, pinned }, None) => {
-                log.line(Some(name), &format!("pulling {reference} again: the engine lost {pinned}"));
+                log.line(
+                    Some(name),
+                    &format!("pulling {} again: the engine lost {}", Quoted(reference), Quoted(pinned)),
+                );
                 let progress = |line: &str| log.line(Some(name), line);
                 let work = deployer.works.begin(deployment.id, Some(name), WorkKind::Pull, pinned);
                 // By its digest, or an id, which no registry has: no name is moved by it.
@@ -390,6 +393,7 @@ impl Job {
                 log: log.clone(),
             }),
             mask: log.mask(),
+            declared: deployer.mask(),
             pull: anew,
             pulled: false,
             instead: BTreeMap::new(),
@@ -502,7 +506,7 @@ impl Job {
                 let how = if image.cached { "built, every step from the cache" } else { "built" };
                 self.log.line(Some(&self.name), &format!("{how} in {took:.1} s: {}", image.id));
                 for (base, digest) in &image.bases {
-                    self.log.line(Some(&self.name), &format!("based on {base} ({digest})"));
+                    self.log.line(Some(&self.name), &format!("based on {} ({digest})", Quoted(base)));
                 }
                 note(&self.deployer, &self.release, &self.name, image.id.clone(), image.bases).await?;
                 self.deployer.give_further_names(&self.release, &self.name, &image.id, &self.log).await

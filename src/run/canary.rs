@@ -10,7 +10,7 @@ use super::step_error::StepError;
 use super::traffic::{EdgeOf, Holds};
 use crate::config::{Environment, Project};
 use crate::engine::{EngineError, Outcome};
-use crate::model::{ComponentName, DeploymentId, OnLittleTraffic, ReleaseTraffic};
+use crate::model::{ComponentName, DeploymentId, OnLittleTraffic, Quoted, ReleaseTraffic};
 use crate::plan::verdict::{Baseline, Conclusion, Counts, Decision, Interval, Judge, JudgeSettings};
 use crate::plan::{Hold, Target};
 use crate::report::texts::Situation;
@@ -183,7 +183,14 @@ impl Canaries {
                 self.say(hold, elapsed, waits_for).await;
             }
             if let Some(pause) = paused {
-                self.wait(hold, elapsed, &mut waits_for, "launchway resume", &format!("paused by {}", pause.by)).await;
+                self.wait(
+                    hold,
+                    elapsed,
+                    &mut waits_for,
+                    "launchway resume",
+                    &format!("paused by {}", Quoted(pause.by)),
+                )
+                .await;
                 continue;
             }
             if elapsed < hold.time {
@@ -345,17 +352,17 @@ impl Deployer {
             return Err(Refusal::Impossible(why));
         }
         self.store.note_audit(self.audited(by, Action::Promote, place, Some(running.id), None)).await?;
-        let log = self.logs.open(running.id, self.mask()).ok();
+        let log = self.logs.open(running.id, self.mask_of(&project.name, &environment.name)).ok();
         let mut components = Vec::new();
         for (record, _) in held {
             let passed = if to_the_end { 100 } else { record.weight };
             self.store.pass_canary(running.id, &record.component, passed).await?;
             if let Some(log) = &log {
-                log.line(Some(&record.component), &format!("promoted at {} % by {by}", record.weight));
+                log.line(Some(&record.component), &format!("promoted at {} % by {}", record.weight, Quoted(by)));
             }
             components.push(record.component);
         }
-        tracing::info!(deployment.id = %running.id, by, "{named}: the canary is promoted");
+        tracing::info!(deployment.id = %running.id, by = %Quoted(by), "{named}: the canary is promoted");
         self.bells.to_promote.notify_waiters();
         Ok(Promoted { deployment: running.id, components })
     }

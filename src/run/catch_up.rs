@@ -46,7 +46,7 @@ async fn compare_or_say_why(deployer: Arc<Deployer>, project: Project) {
     if let Err(error) = compare(&deployer, &project).await
         && !deployer.stop.is_cancelled()
     {
-        let why = deployer.mask().apply(&format!("{error:#}"));
+        let why = deployer.mask_of_project(&project.name).sentence(&format!("{error:#}"));
         tracing::warn!(project = %project.name, why, "The tips of a project could not be compared with what was received");
     }
 }

@@ -186,6 +186,7 @@ fn order(
         profiles: environment.profiles.clone(),
         variables,
         secret_values: environment.secrets.values().cloned().collect(),
+        names: environment.names.clone(),
         outside_files: outside_files(environment)?,
         allowed: Permissions { binds: environment.binds.clone(), ..project.allow.clone() },
         longest,

@@ -73,7 +73,7 @@ pub async fn collect_from_time_to_time(deployer: Arc<Deployer>) {
         match collected {
             Ok(Collected { gone, problems, .. }) => {
                 for why in problems {
-                    tracing::warn!(why = deployer.mask().apply(&why), "Not all could be collected");
+                    tracing::warn!(why = deployer.mask().sentence(&why), "Not all could be collected");
                 }
                 if !gone.is_empty() {
                     let freed = bytes_text(gone.iter().filter_map(|gone| gone.size_bytes).sum());

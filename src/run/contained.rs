@@ -3,7 +3,7 @@
 //!
 //! Locks are never lost to it: whoever takes one takes it poisoned or not, and what it guards is changed in one step.
 
-use crate::model::last_words;
+use crate::model::{Quoted, last_words};
 use futures_util::FutureExt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -15,7 +15,7 @@ const REST: Duration = Duration::from_secs(1);
 
 /// A piece of work broke off in the middle. What exactly it met stands in the server's log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("Launchway itself failed at it ({0}); its log says where")]
+#[error("Launchway itself failed at it ({}); its log says where", Quoted(.0))]
 pub struct Broke(pub String);
 
 /// Carries a piece of work out; a panic in it is its failure. What the work has changed in memory is not looked at again:
@@ -49,13 +49,15 @@ pub async fn going_on<W: Future<Output = ()> + Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::plain;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     #[tokio::test]
     async fn a_panic_is_the_failure_of_the_work_that_it_was_in() {
         assert_eq!(contained(async { 7 }).await, Ok(7));
         let broke = contained(async { "no".parse::<u8>().map(drop).unwrap() }).await.unwrap_err();
-        assert!(broke.to_string().starts_with("Launchway itself failed at it (called `Result::unwrap()`"), "{broke}");
+        let broke = plain(&broke.to_string()).into_owned();
+        assert!(broke.starts_with("Launchway itself failed at it (called `Result::unwrap()`"), "{broke}");
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ use super::traffic::Holds;
 use super::watch::LogSteps;
 use crate::config::{Environment, Project};
 use crate::engine::{EngineError, Supplies};
-use crate::model::{ComponentName, ContainerState, Health, Observed, ObservedContainer, Tree};
+use crate::model::{ComponentName, ContainerState, Health, Observed, ObservedContainer, Quoted, Tree};
 use crate::plan::converge::{Wanted, converge, left_networks, paused_time};
 use crate::plan::{Action, Phase, Plan, ReadyGoal, Step, Target};
 use std::collections::BTreeSet;
@@ -187,7 +187,7 @@ impl Convergence<'_> {
                     Some(release) => format!("release {} does not name it", release.id),
                     None => "nothing is live".to_string(),
                 };
-                self.log.line(None, &format!("network {name}: removed, {why}"));
+                self.log.line(None, &format!("network {}: removed, {why}", Quoted(name)));
             }
         }
         Ok(())

@@ -10,6 +10,7 @@ use super::fronts::Fronts;
 use super::image_names::ImageNames;
 use super::keeping::Keeping;
 use super::log::Logs;
+use super::masks::Masks;
 use super::metrics::Metrics;
 use super::occupancy::Occupancy;
 use super::place::Place;
@@ -27,7 +28,7 @@ use crate::source::Mirrors;
 use crate::store::Store;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,8 @@ use tokio_util::task::TaskTracker;
 
 /// One server's working parts.
 pub struct Deployer {
+    /// For work that goes on after whoever began it.
+    pub itself: Weak<Self>,
     settings: RwLock<Settings>,
     /// Where they are read from, once that is known.
     pub(super) settings_file: OnceLock<SettingsFile>,
@@ -47,6 +50,8 @@ pub struct Deployer {
     /// What reads commits.
     pub readers: Readers,
     pub logs: Logs,
+    /// What hides the secrets of each environment.
+    pub masks: Masks,
     pub status_clients: StatusClients,
     pub occupancy: Occupancy,
     pub deployed_commits: DeployedCommits,
@@ -96,7 +101,7 @@ const SECRETS_HIDDEN: usize = 1000;
 
 impl Settings {
     fn new(config: Arc<Config>, before: &[Secret]) -> Self {
-        let mut secrets: Vec<Secret> = config.secrets().cloned().collect();
+        let mut secrets: Vec<Secret> = config.secrets();
         let others: Vec<Secret> =
             before.iter().filter(|old| !secrets.contains(old)).take(SECRETS_HIDDEN).cloned().collect();
         secrets.extend(others);
@@ -121,10 +126,13 @@ impl Deployer {
         engine.sign_in(config.registries.clone());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let fronts = Arc::new(Fronts::new(engine.clone()));
-        Ok(Arc::new(Self {
+        let logs = Logs::new(&config.data)?;
+        Ok(Arc::new_cyclic(|itself| Self {
+            itself: itself.clone(),
             mirrors: Mirrors::new(config.data.join("mirrors")),
             readers: Readers::new(program, &config.data),
-            logs: Logs::new(&config.data)?,
+            logs,
+            masks: Masks::default(),
             build_slots: BuildSlots::new(config.limits.builds),
             building: HeldNames::default(),
             image_names: ImageNames::default(),
@@ -168,6 +176,8 @@ impl Deployer {
             let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
             *settings = Settings::new(config, &settings.secrets);
         }
+        // Before anything that is new in them is used.
+        self.learn_anew();
         self.bells.to_begin.notify_one();
         self.bells.to_judge.notify_one();
         self.bells.to_send.notify_one();
@@ -184,11 +194,7 @@ impl Deployer {
         self.bells.to_compare.notify_one();
     }
 
-    /// All that was secret since the process began.
-    pub fn secrets(&self) -> Vec<Secret> {
-        self.settings.read().unwrap_or_else(PoisonError::into_inner).secrets.clone()
-    }
-
+    /// What hides the secrets of the settings: for what is said of no environment. See [`Self::mask_of`].
     pub fn mask(&self) -> Mask {
         self.settings.read().unwrap_or_else(PoisonError::into_inner).mask.clone()
     }

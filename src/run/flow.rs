@@ -54,7 +54,7 @@ pub async fn carry_out(deployer: Arc<Deployer>, deployment: Deployment, control:
 async fn is_carried_out(deployer: Arc<Deployer>, deployment: Deployment, control: Control) -> bool {
     // Values, tokens and accounts of registries are as they are when it begins.
     deployer.fresh_config().await;
-    let flow = match Flow::new(&deployer, deployment, control) {
+    let flow = match Flow::new(&deployer, deployment, control).await {
         Ok(flow) => flow,
         Err(error) => {
             tracing::error!(error = %error, "A deployment cannot be begun");
@@ -83,7 +83,8 @@ async fn is_given_up(deployer: Arc<Deployer>, id: DeploymentId, control: Control
     let given_up = async {
         match deployer.store.deployment(id).await? {
             Some(deployment) if !deployment.state.is_end() => {
-                Flow::new(&deployer, deployment, control)?.end_failed(Fault::Host, &broke.to_string(), None).await
+                let flow = Flow::new(&deployer, deployment, control).await?;
+                flow.end_failed(Fault::Host, &broke.to_string(), None).await
             }
             _ => Ok(()),
         }
@@ -115,15 +116,15 @@ pub(super) struct Failure {
 }
 
 impl Flow {
-    pub fn new(deployer: &Arc<Deployer>, deployment: Deployment, control: Control) -> anyhow::Result<Self> {
-        let log = deployer.logs.open(deployment.id, deployer.mask())?;
+    pub async fn new(deployer: &Arc<Deployer>, deployment: Deployment, control: Control) -> anyhow::Result<Self> {
+        let log = deployer.logs.open(deployment.id, deployer.mask_of_deployment(&deployment).await)?;
         let started_ms = deployment.started_ms.unwrap_or_else(now_ms);
         let is_taken_up = deployment.state != DeploymentState::Waiting;
         Ok(Self { deployer: deployer.clone(), deployment, control, log, started_ms, is_taken_up })
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
-        let Some((project, environment)) = self.settings() else {
+        let Some((project, environment)) = self.settings().await else {
             let why = "its environment is no longer in launchway.toml".to_string();
             return self.end_failed(Fault::Host, &why, None).await;
         };
@@ -152,10 +153,10 @@ impl Flow {
     }
 
     /// The project and environment as they are set now; what is secret there is masked from now on.
-    pub fn settings(&self) -> Option<(Project, Environment)> {
+    pub async fn settings(&self) -> Option<(Project, Environment)> {
         let config = self.deployer.config();
         let (project, environment) = config.environment(&self.deployment.project, &self.deployment.environment)?;
-        self.log.set_mask(self.deployer.mask());
+        self.log.set_mask(self.deployer.mask_of_deployment(&self.deployment).await);
         Some((project.clone(), environment.clone()))
     }
 
@@ -392,7 +393,7 @@ impl Flow {
         situation: Option<&Situation<'_>>,
     ) -> anyhow::Result<()> {
         let status: store::StatusFor = match situation {
-            Some(situation) => self.deployer.says(situation),
+            Some(situation) => self.deployer.says(situation, &self.log.mask()),
             None => Box::new(|_| None),
         };
         let description = self.log.masked(&description);
@@ -457,7 +458,7 @@ impl Flow {
         let release_command_ran = self.told(ran);
         let situation = Situation::LeftByRollback { by: Some(by), release_command_ran, live };
         let left = Deployment { commit: previous.commit.clone(), ..self.deployment.clone() };
-        if let Some(status) = self.deployer.status(&left, &situation)
+        if let Some(status) = self.deployer.status(&left, &situation, &self.log.mask())
             && let Err(error) = self.deployer.store.queue_status(status, now_ms()).await
         {
             tracing::error!(deployment.id = %self.deployment.id, error = %error, "A status could not be queued");

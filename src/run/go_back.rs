@@ -10,7 +10,7 @@ use super::prepare;
 use super::setback::{Limit, Setback, within};
 use super::stand::Stand;
 use crate::config::{Environment, Project};
-use crate::model::{ComponentName, Release, Stage, Transition};
+use crate::model::{ComponentName, Quoted, Release, Stage, Transition};
 use crate::plan::converge::{Goal, Wanted};
 use crate::plan::fingerprint;
 use crate::plan::unnamed::Unnamed;
@@ -68,7 +68,7 @@ impl Flow {
         };
         let live = self.live_before(previous.as_ref()).await;
         let situation = Situation::PuttingBack { why: &what, live };
-        let noted = last_line.as_ref().map_or_else(|| what.clone(), |line| format!("{what}: {line}"));
+        let noted = last_line.as_ref().map_or_else(|| what.clone(), |line| format!("{what}: {}", Quoted(line)));
         self.deployer.store.note_fault(self.deployment.id, fault == Fault::Host).await?;
         self.advance(Transition::PutBack, noted, Some(&situation)).await?;
         failpoint("back.begins");
@@ -271,8 +271,8 @@ impl Flow {
 /// Puts an environment right whose last deployment ended without being put back, because the engine stayed away or
 /// the process ended before it came back.
 pub async fn settle(deployer: Arc<Deployer>, deployment: Deployment, control: Control) -> anyhow::Result<()> {
-    let flow = Flow::new(&deployer, deployment, control)?;
-    let Some((project, environment)) = flow.settings() else { return Ok(()) };
+    let flow = Flow::new(&deployer, deployment, control).await?;
+    let Some((project, environment)) = flow.settings().await else { return Ok(()) };
     let previous = prepare::previous_release(&deployer, &flow.deployment).await?;
     flow.log.line(None, "taken up again after a restart: the environment was not put back");
     let (sentence, why) = (flow.deployment.description.clone(), "Launchway was started again");
@@ -283,8 +283,8 @@ pub async fn settle(deployer: Arc<Deployer>, deployment: Deployment, control: Co
 /// Tries once more to put an environment right whose last deployment ended without being put back. Gives way when the
 /// environment is wanted for something else.
 pub async fn settle_again(deployer: &Arc<Deployer>, deployment: Deployment, control: &Control) -> anyhow::Result<()> {
-    let flow = Flow::new(deployer, deployment, control.clone())?;
-    let Some((project, environment)) = flow.settings() else { return Ok(()) };
+    let flow = Flow::new(deployer, deployment, control.clone()).await?;
+    let Some((project, environment)) = flow.settings().await else { return Ok(()) };
     let previous = prepare::previous_release(deployer, &flow.deployment).await?;
     flow.log.line(None, "the environment was not put back: trying again");
     let live = flow.live_before(previous.as_ref()).await;

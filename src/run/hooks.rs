@@ -8,7 +8,9 @@ use super::hook_process::{Fitness, HookEnd, HookRun, fitness};
 use super::ids::now_ms;
 use super::lanes::Lanes;
 use super::log::DeploymentLog;
-use crate::model::{DeploymentId, EnvironmentName, LifecycleEvent, Mask, ProjectName, Stage, plain_json, plain_line};
+use crate::model::{
+    DeploymentId, EnvironmentName, LifecycleEvent, Mask, ProjectName, Quoted, Stage, plain_json, plain_line,
+};
 use crate::plan::shares::Shares;
 use crate::store::{Deployment, HookOutcome, StoreError, WaitingHook};
 use anyhow::Context;
@@ -123,7 +125,7 @@ async fn tell(deployer: &Deployer, id: DeploymentId, event: LifecycleEvent) -> a
         tracing::warn!(deployment.id = %id, hook = %event, why, "A hook is not run");
         return Ok(Some(HookOutcome::Refused));
     }
-    let told = Told::new(deployer, &deployment, event);
+    let told = Told::new(deployer, &deployment, event, &log.mask());
     let run = HookRun {
         path,
         variables: told.variables(),
@@ -134,7 +136,9 @@ async fn tell(deployer: &Deployer, id: DeploymentId, event: LifecycleEvent) -> a
     failpoint("hook.begins");
     let begun = Instant::now();
     let ended = run
-        .carry_out(&deployer.stop, &log.mask(), &|line: &str| log.line(None, &format!("hook {event} | {line}")))
+        .carry_out(&deployer.stop, &log.mask(), &|line: &str| {
+            log.line(None, &format!("hook {event} | {}", Quoted(line)))
+        })
         .await;
     let took = format!("{:.2} s", begun.elapsed().as_secs_f64());
     let (outcome, sentence) = match ended {
@@ -171,7 +175,7 @@ async fn tell(deployer: &Deployer, id: DeploymentId, event: LifecycleEvent) -> a
 
 /// The deployment's log, in the stage that it came to.
 async fn log_of(deployer: &Deployer, deployment: &Deployment) -> anyhow::Result<DeploymentLog> {
-    let log = deployer.logs.open(deployment.id, deployer.mask())?;
+    let log = deployer.logs.open(deployment.id, deployer.mask_of_deployment(deployment).await)?;
     let stages = deployer.store.stages(deployment.id).await?;
     log.enter(stages.last().map_or(Stage::Prepare, |record| record.stage));
     Ok(log)
@@ -203,8 +207,7 @@ struct Told {
 }
 
 impl Told {
-    fn new(deployer: &Deployer, deployment: &Deployment, event: LifecycleEvent) -> Self {
-        let mask: Mask = deployer.mask();
+    fn new(deployer: &Deployer, deployment: &Deployment, event: LifecycleEvent, mask: &Mask) -> Self {
         let time = |ms: i64| Timestamp::from_millisecond(ms).ok();
         Self {
             event: event.word(),
@@ -212,7 +215,7 @@ impl Told {
             environment: deployment.environment.to_string(),
             deployment: deployment.id.0,
             state: deployment.state.word(),
-            description: mask.apply(&deployment.description),
+            description: mask.sentence(&deployment.description),
             commit: deployment.commit.to_string(),
             subject: mask.apply(&deployment.subject),
             reference: deployment.reference.as_ref().map(|reference| mask.apply(reference.as_str())),

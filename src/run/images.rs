@@ -10,7 +10,7 @@ use crate::build::ContentKeys;
 use crate::engine::{Engine, Image};
 use crate::model::{
     Component, ComponentName, ContentKey, DeploymentId, Fingerprint, ImageIdentity, Problem, ProjectName, PullPolicy,
-    RegistryAccounts, Release, ReleasePart, Stack, Tree, WorkKind, label, lists_image, registry_of,
+    Quoted, RegistryAccounts, Release, ReleasePart, Stack, Tree, WorkKind, label, lists_image, registry_of,
 };
 use crate::plan::fingerprint::{carry_over, fingerprint};
 use crate::plan::order::levels;
@@ -279,7 +279,8 @@ async fn pulled(settling: &Settling<'_>, component: &Component) -> Result<ImageI
     };
     let others = |why: &str| {
         let other = other.as_ref().map(ToString::to_string).unwrap_or_default();
-        let sentence = format!("{reference} is the name of an image here that was built for project {other}{why};");
+        let sentence =
+            format!("{} is the name of an image here that was built for project {other}{why};", Quoted(&reference));
         let key = format!("services.{}.image", component.name);
         let allow = format!("images = [{reference:?}]");
         Setback::problems(&[Problem::refusal(Some(component.place.clone()), key, &sentence, allow)])
@@ -294,7 +295,8 @@ async fn pulled(settling: &Settling<'_>, component: &Component) -> Result<ImageI
         (PullPolicy::Never, Some(_)) if other.is_some() => return Err(others("")),
         (_, Some(image)) if !anew && !is_shadowed => image,
         (PullPolicy::Never, None) => {
-            let why = format!("{}: the engine has no image {reference}, and pull_policy is never", component.name);
+            let why =
+                format!("{}: the engine has no image {}, and pull_policy is never", component.name, Quoted(reference));
             return Err(Setback::Commit { component: Some(component.name.clone()), why, last_lines: Vec::new() });
         }
         _ => match settling.resolve {
@@ -331,7 +333,7 @@ async fn pull(
     (log, cancel): (&DeploymentLog, &CancellationToken),
     work: Option<Begun>,
 ) -> Result<Pulled, Setback> {
-    log.line(Some(component), &format!("pulling {}", pulling.reference));
+    log.line(Some(component), &format!("pulling {}", Quoted(pulling.reference)));
     let (log, name) = (log.clone(), component.clone());
     let progress = move |line: &str| log.line(Some(&name), line);
     let pulled = pulling.pull(&progress, cancel).await;

@@ -7,7 +7,7 @@ use super::skip;
 use crate::config::{Config, Project};
 use crate::forge::Proof;
 use crate::model::{
-    DeliveryId, DeploymentState, EnvironmentName, Event, EventKind, ForgeKind, Mask, ProjectName, RefChange,
+    DeliveryId, DeploymentState, EnvironmentName, Event, EventKind, ForgeKind, Mask, ProjectName, Quoted, RefChange,
     RepositoryRef, plain_line,
 };
 use crate::receive::{Answer, Expected, Intake, Outcome, Started, Verified};
@@ -45,11 +45,52 @@ impl Intake for Deliveries {
     }
 
     async fn accept(&self, delivery: Verified) -> anyhow::Result<Answer> {
+        let mask = self.deployer.mask_of_project(&delivery.project);
+        let answer = self.taken(delivery).await?;
+        Ok(Answer { message: mask.sentence(&answer.message), ..answer })
+    }
+
+    fn refused(&self, project: &ProjectName, forge: ForgeKind, reason: &str) {
+        // One in a second is enough to see what is wrong, and too little to hurt.
+        let now = now_ms();
+        let last = self.last_refusal_ms.load(Ordering::Relaxed);
+        let is_turn = now - last >= 1_000
+            && self.last_refusal_ms.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        let (Ok(key), true) = (new_delivery_key(now), is_turn) else { return };
+        let Ok(id) = DeliveryId::new(format!("refused-{now}-{}", &key[key.len() - 8..])) else { return };
+        let new = NewDelivery {
+            project: project.clone(),
+            id,
+            forge,
+            event_name: String::new(),
+            kind: "refused".into(),
+            event: None,
+            found: false,
+            outcome: DeliveryOutcome::Refused,
+            reason: self.deployer.mask_of_project(project).sentence(reason),
+            page_key: key,
+        };
+        let store = self.deployer.store.clone();
+        self.deployer.tasks.spawn(async move {
+            let kept = async {
+                store.add_delivery(new, now).await?;
+                store.forget_old_refusals(REFUSALS_KEPT).await
+            };
+            if let Err(error) = kept.await {
+                tracing::warn!(error = %error, "A refused delivery could not be noted");
+            }
+        });
+    }
+}
+
+impl Deliveries {
+    async fn taken(&self, delivery: Verified) -> anyhow::Result<Answer> {
         let config = self.deployer.config();
         let Verified { project, forge, id, event_name, event, kept, request_id } = delivery;
         // The body is not stored: many deliveries wait for one commit, and need not hold theirs meanwhile.
         drop((kept, request_id));
-        let came = Came { project, forge, id, event_name, mask: self.deployer.mask() };
+        let mask = self.deployer.mask_of_project(&project);
+        let came = Came { project, forge, id, event_name, mask };
         let project = config.projects.get(&came.project);
         let project = project.ok_or_else(|| anyhow::anyhow!("the project was removed from launchway.toml just now"))?;
         let event = match event {
@@ -75,7 +116,7 @@ impl Intake for Deliveries {
                 self.ignore(&came, event, reason).await
             }
             EventKind::Delete { reference, .. } => {
-                let reason = format!("{} was deleted: nothing is deployed for that", reference.short());
+                let reason = format!("{} was deleted: nothing is deployed for that", Quoted(reference.short()));
                 self.ignore(&came, event, reason).await
             }
             EventKind::Push(change) | EventKind::Tag(change) => {
@@ -83,38 +124,6 @@ impl Intake for Deliveries {
                 self.take(&config, project, &came, event, &change).await
             }
         }
-    }
-
-    fn refused(&self, project: &ProjectName, forge: ForgeKind, reason: &str) {
-        // One in a second is enough to see what is wrong, and too little to hurt.
-        let now = now_ms();
-        let last = self.last_refusal_ms.load(Ordering::Relaxed);
-        let is_turn = now - last >= 1_000
-            && self.last_refusal_ms.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        let (Ok(key), true) = (new_delivery_key(now), is_turn) else { return };
-        let Ok(id) = DeliveryId::new(format!("refused-{now}-{}", &key[key.len() - 8..])) else { return };
-        let new = NewDelivery {
-            project: project.clone(),
-            id,
-            forge,
-            event_name: String::new(),
-            kind: "refused".into(),
-            event: None,
-            found: false,
-            outcome: DeliveryOutcome::Refused,
-            reason: self.deployer.mask().apply(reason),
-            page_key: key,
-        };
-        let store = self.deployer.store.clone();
-        self.deployer.tasks.spawn(async move {
-            let kept = async {
-                store.add_delivery(new, now).await?;
-                store.forget_old_refusals(REFUSALS_KEPT).await
-            };
-            if let Err(error) = kept.await {
-                tracing::warn!(error = %error, "A refused delivery could not be noted");
-            }
-        });
     }
 }
 
@@ -133,7 +142,7 @@ fn masked(mut event: Event, mask: &Mask) -> Event {
         EventKind::Push(change) | EventKind::Tag(change) => {
             change.message = change.message.take().map(|message| mask.apply(&message));
         }
-        EventKind::Ignored { reason } => *reason = mask.apply(reason),
+        EventKind::Ignored { reason } => *reason = mask.sentence(reason),
         EventKind::Delete { .. } | EventKind::Ping => {}
     }
     event
@@ -142,7 +151,7 @@ fn masked(mut event: Event, mask: &Mask) -> Event {
 fn told_number(project: &Project, known: &NumberedRepository) -> String {
     match &known.name {
         Some(name) if !name.eq_ignore_ascii_case(&project.full_name) => {
-            format!(" (whose number is not known yet: {} was that of {name})", known.id)
+            format!(" (whose number is not known yet: {} was that of {name})", known.id, name = Quoted(name))
         }
         _ => format!(" (number {})", known.id),
     }
@@ -156,7 +165,7 @@ fn is_named(project: &Project, repository: &RepositoryRef) -> bool {
 
 /// What will happen for a change, as far as its payload tells.
 fn foreseen(project: &Project, change: &RefChange) -> String {
-    let short = change.reference.short();
+    let short = Quoted(change.reference.short());
     // Of a tag, only the repository can tell which commit it is.
     let what = match change.known_commit() {
         Some(commit) => format!("{short} {}", commit.short()),
@@ -210,7 +219,7 @@ impl Came {
             event,
             found: false,
             outcome,
-            reason: self.mask.apply(reason),
+            reason: self.mask.sentence(reason),
             page_key: new_delivery_key(now_ms())?,
         })
     }
@@ -265,7 +274,9 @@ impl Deliveries {
         };
         Ok(Some(format!(
             "it is for {}{theirs}, and project {} deploys {}{ours}",
-            repository.full_name, project.name, project.full_name
+            Quoted(&repository.full_name),
+            project.name,
+            project.full_name
         )))
     }
 
@@ -308,7 +319,7 @@ impl Deliveries {
             .filter(|other| other.wanting(&change.reference).next().is_some())
             .collect();
         if wanting.is_empty() {
-            let reason = format!("no environment wants {}", change.reference.short());
+            let reason = format!("no environment wants {}", Quoted(change.reference.short()));
             return self.ignore(came, event, reason).await;
         }
         let mut will: Vec<String> = Vec::new();

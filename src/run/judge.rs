@@ -10,7 +10,7 @@ use super::lanes::Lanes;
 use super::skip;
 use super::works::{Fetched, Fetching};
 use crate::config::Project;
-use crate::model::{CommitId, CommitStatus, ProjectName, RefChange, StatusState};
+use crate::model::{CommitId, CommitStatus, ProjectName, Quoted, RefChange, StatusState};
 use crate::report::texts::{Fault, Live, Situation};
 use crate::source::{CommitInfo, FetchError};
 use crate::store::{Delivery, DeliveryOutcome, Deployment, NewDeployment, NewStatus, Trigger};
@@ -85,7 +85,7 @@ async fn after_a_panic(deployer: &Deployer, delivery: &Delivery, broke: &Broke) 
     if delivery.attempts + 1 < MOST_ATTEMPTS {
         return put_off(deployer, delivery, &broke.to_string()).await;
     }
-    let why = deployer.mask().apply(&broke.to_string());
+    let why = deployer.mask_of_project(&delivery.project).sentence(&broke.to_string());
     if let Err(error) = deployer.store.judge_delivery(delivery.number, DeliveryOutcome::Failed, why).await {
         tracing::error!(delivery.id = %delivery.id, error = %error, "What became of a delivery could not be noted");
     }
@@ -93,7 +93,7 @@ async fn after_a_panic(deployer: &Deployer, delivery: &Delivery, broke: &Broke) 
 
 async fn put_off(deployer: &Deployer, delivery: &Delivery, reason: &str) {
     let seconds = 2i64.saturating_pow(delivery.attempts.clamp(0, 8) as u32 + 1).min(300);
-    let reason = deployer.mask().apply(reason);
+    let reason = deployer.mask_of_project(&delivery.project).sentence(reason);
     if let Err(error) = deployer.store.put_off_delivery(delivery.number, &reason, now_ms() + seconds * 1000).await {
         tracing::error!(delivery.id = %delivery.id, error = %error, "A delivery could not be put off");
     }
@@ -102,6 +102,7 @@ async fn put_off(deployer: &Deployer, delivery: &Delivery, reason: &str) {
 async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
     let config = deployer.fresh_config().await;
     let say = async |outcome, reason: String| {
+        let reason = deployer.mask_of_project(&delivery.project).sentence(&reason);
         tracing::info!(delivery.id = %delivery.id, project = %delivery.project, reason, "A delivery is judged");
         deployer.store.judge_delivery(delivery.number, outcome, reason).await
     };
@@ -114,7 +115,7 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
         return Ok(());
     };
     if project.wanting(&change.reference).next().is_none() {
-        let reason = format!("no environment wants {}", change.reference.short());
+        let reason = format!("no environment wants {}", Quoted(change.reference.short()));
         say(DeliveryOutcome::Ignored, reason).await?;
         return Ok(());
     }
@@ -123,7 +124,7 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
         if deployer.stop.is_cancelled() {
             return Ok(());
         }
-        let why = deployer.mask().apply(&error.to_string());
+        let why = error.to_string();
         // The forge has just said that the repository is there: where it is not found, it may be on the move.
         let may_pass = error.is_worth_retrying() || matches!(error, FetchError::NotFound { .. });
         if delivery.attempts + 1 < MOST_ATTEMPTS && may_pass {
@@ -142,7 +143,7 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
     failpoint("delivery.fetched");
     let (outcome, reason) = match deployer.mirrors.tip(&project.name, &change.reference)? {
         None => {
-            let reason = format!("{} is gone from the repository", change.reference.short());
+            let reason = format!("{} is gone from the repository", Quoted(change.reference.short()));
             if delivery.attempts > 0 {
                 let named = change.known_commit();
                 tell_commit(deployer, project, delivery, (change, named), &Told::Never(&reason)).await?;
@@ -211,6 +212,7 @@ async fn tell_commit(
     let config = deployer.config();
     let Some(commit) = named else { return Ok(()) };
     for environment in project.wanting(&change.reference) {
+        let mask = deployer.mask_of(&project.name, &environment.name);
         if deployer.store.was_deployed(&project.name, &environment.name, commit).await? {
             continue;
         }
@@ -222,22 +224,22 @@ async fn tell_commit(
             Told::NotYet(why) => (StatusState::Pending, format!("Cannot fetch yet: {why}")),
             Told::Never(why) => {
                 let situation = Situation::Failed { fault: Fault::Host, what: why, last_line: None, live };
-                (situation.state(), situation.sentence_masked(&deployer.mask()))
+                (situation.state(), situation.sentence_masked(&mask))
             }
             Told::Superseded(by) => {
                 let situation = Situation::Superseded { by, live };
-                (situation.state(), situation.sentence_masked(&deployer.mask()))
+                (situation.state(), situation.sentence_masked(&mask))
             }
             Told::Skipped(mark) => {
                 let situation = Situation::Skipped { mark, live };
-                (situation.state(), situation.sentence_masked(&deployer.mask()))
+                (situation.state(), situation.sentence_masked(&mask))
             }
         };
         let status = CommitStatus {
             commit: commit.clone(),
             context: config.status_context(project, &environment.name),
             state,
-            description: deployer.mask().apply(&sentence),
+            description: mask.sentence(&sentence),
             target_url: Some(deployer.delivery_page(&delivery.page_key)),
             reference: Some(change.reference.short().to_string()),
         };
@@ -256,7 +258,7 @@ async fn decide(
     tip: &CommitId,
     fetched: &Fetched,
 ) -> anyhow::Result<(DeliveryOutcome, String)> {
-    let short = change.reference.short();
+    let short = Quoted(change.reference.short());
     let Some(newest) = deployer.commit_of_ref(&project.name, &change.reference)? else {
         return Ok((DeliveryOutcome::Ignored, format!("every recent commit of {short} is marked to be skipped")));
     };

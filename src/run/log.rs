@@ -2,7 +2,7 @@
 //!
 //! A line is `2026-11-24T01:02:03.123Z build   api  text`: time (UTC), stage, component or `-`, text.
 
-use crate::model::{ComponentName, DeploymentId, Mask, Stage};
+use crate::model::{ComponentName, DeploymentId, Mask, Quoted, Stage};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -129,12 +129,18 @@ impl DeploymentLog {
         self.inner.mask.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The text as it may leave the process.
-    pub fn masked(&self, text: &str) -> String {
-        self.mask().apply(text)
+    /// A sentence of ours as it may leave the process.
+    pub fn masked(&self, sentence: &str) -> String {
+        self.mask().sentence(sentence)
     }
 
-    /// Writes one line for each line of the text, without what a terminal would obey.
+    /// Writes a line that somebody else wrote.
+    pub fn quote(&self, component: Option<&ComponentName>, line: &str) {
+        self.line(component, &Quoted(line).to_string());
+    }
+
+    /// Writes one line for each line of our text, without what a terminal would obey. What it has from elsewhere is
+    /// [`Quoted`] in it.
     pub fn line(&self, component: Option<&ComponentName>, text: &str) {
         let Inner { written, most, .. } = &*self.inner;
         if component.is_some() && written.load(Ordering::Relaxed) >= *most {
@@ -184,7 +190,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let logs = Logs::new(folder.path()).unwrap();
         let log = logs.open(DeploymentId(7), Mask::new(&[Secret::new("hunter2")])).unwrap();
-        log.line(None, "the password is hunter2");
+        log.quote(None, "the password is hunter2");
         let offset = log.enter(Stage::Build);
         log.line(ComponentName::new("api").ok().as_ref(), "one\ntwo\x1b[1m");
         let (whole, end) = logs.read(DeploymentId(7), 0, 1 << 20).unwrap();

@@ -9,7 +9,7 @@ use super::place::Place;
 use super::ward::Ward;
 use crate::config::{Environment, Project};
 use crate::engine::EngineError;
-use crate::model::{ContainerState, Degraded, Ending, Observed, Release, Repair};
+use crate::model::{ContainerState, Degraded, Ending, Observed, Quoted, Release, Repair};
 use crate::plan::converge::{Goal, Wanted};
 use crate::plan::fingerprint;
 use crate::plan::mending::Mending;
@@ -257,13 +257,13 @@ impl Look {
         if before == all {
             return Ok(());
         }
-        let mask = self.deployer.mask();
+        let mask = self.deployer.mask_of(project, environment);
         let all: Vec<Degraded> =
-            all.into_iter().map(|degraded| Degraded { why: mask.apply(&degraded.why), ..degraded }).collect();
+            all.into_iter().map(|degraded| Degraded { why: mask.sentence(&degraded.why), ..degraded }).collect();
         let same = |one: &Degraded, other: &Degraded| one.component == other.component && one.trouble == other.trouble;
         for new in all.iter().filter(|new| !before.iter().any(|old| same(old, new))) {
             let last = new.last_lines.iter().rev().find(|line| !line.trim().is_empty());
-            let last = last.map(|line| format!("; its last line: {}", line.trim())).unwrap_or_default();
+            let last = last.map(|line| format!("; its last line: {}", Quoted(line.trim()))).unwrap_or_default();
             tracing::warn!(%project, %environment, trouble = new.trouble.word(), "{project}/{environment} is degraded: {}{last}", new.why);
         }
         for over in before.iter().filter(|old| !all.iter().any(|new| same(old, new))) {
@@ -275,7 +275,7 @@ impl Look {
     }
 
     fn masked(&self, lines: Vec<String>) -> Vec<String> {
-        let mask = self.deployer.mask();
+        let mask = self.deployer.mask_of(&self.place.0, &self.place.1);
         lines.iter().map(|line| mask.apply(line)).collect()
     }
 }

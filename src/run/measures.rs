@@ -1,7 +1,7 @@
 //! Further measures of a verdict: queries to Prometheus, asked at each look.
 
 use super::log::DeploymentLog;
-use crate::model::{CommitId, ComponentName, Measure, Permissions, ReleaseId, innermost};
+use crate::model::{CommitId, ComponentName, Measure, Permissions, Quoted, ReleaseId, innermost};
 use crate::plan::verdict::External;
 use futures_util::future::join_all;
 use serde::Deserialize;
@@ -73,7 +73,7 @@ impl Measures {
             }
             Err(why) => {
                 if told.insert(measure.name.clone()) {
-                    let line = format!("{} of {} has no answer: {why}", measure.name, place(&measure.url));
+                    let line = format!("{} of {} has no answer: {why}", Quoted(&measure.name), place(&measure.url));
                     self.log.line(Some(&self.component), &line);
                 }
                 None
@@ -146,7 +146,7 @@ fn read(body: &[u8]) -> Result<f64, String> {
     let foreign = |_| "it is no answer of Prometheus' API".to_string();
     let answer: Answer = serde_json::from_slice(body).map_err(foreign)?;
     if answer.status != "success" {
-        return Err(answer.error.unwrap_or(answer.status));
+        return Err(Quoted(answer.error.unwrap_or(answer.status)).to_string());
     }
     let data = answer.data.ok_or("it has no data")?;
     let values: Vec<Value> = match data.result_type.as_str() {
@@ -155,7 +155,7 @@ fn read(body: &[u8]) -> Result<f64, String> {
             samples.into_iter().map(|sample| sample.value).collect()
         }
         "scalar" => vec![serde_json::from_value(data.result).map_err(foreign)?],
-        other => return Err(format!("it answers with a {other}; numbers of one moment are needed")),
+        other => return Err(format!("it answers with a {}; numbers of one moment are needed", Quoted(other))),
     };
     let numbers = values.iter().filter_map(|(_, value)| value.parse::<f64>().ok()).filter(|value| !value.is_nan());
     numbers.max_by(f64::total_cmp).ok_or_else(|| "it has no value now".into())
@@ -164,6 +164,7 @@ fn read(body: &[u8]) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::plain;
 
     #[test]
     fn the_highest_value_counts() {
@@ -185,10 +186,11 @@ mod tests {
     #[test]
     fn what_is_no_number_is_said() {
         let matrix = br#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#;
-        assert_eq!(read(matrix), Err("it answers with a matrix; numbers of one moment are needed".into()));
+        let said = |body: &[u8]| plain(&read(body).unwrap_err()).into_owned();
+        assert_eq!(said(matrix), "it answers with a matrix; numbers of one moment are needed");
         let wrong = br#"{"status":"error","errorType":"bad_data","error":"parse error: unexpected }"}"#;
-        assert_eq!(read(wrong), Err("parse error: unexpected }".into()));
-        assert_eq!(read(b"<html>"), Err("it is no answer of Prometheus' API".into()));
+        assert_eq!(said(wrong), "parse error: unexpected }");
+        assert_eq!(said(b"<html>"), "it is no answer of Prometheus' API");
     }
 
     #[test]

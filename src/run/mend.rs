@@ -12,7 +12,7 @@ use super::ward::Ward;
 use super::watch::LogSteps;
 use crate::config::Project;
 use crate::engine::{EngineError, Supplies};
-use crate::model::{ComponentName, Observed, Release, Stage, Tree};
+use crate::model::{ComponentName, Mask, Observed, Release, Stage, Tree};
 use crate::plan::converge::{Wanted, converge};
 use crate::plan::mending::Mending;
 use crate::plan::{Action, Phase, Plan};
@@ -42,6 +42,10 @@ pub struct Mender<'a> {
 }
 
 impl Mender<'_> {
+    fn mask(&self) -> Mask {
+        self.deployer.mask_of(&self.release.project, &self.release.environment)
+    }
+
     /// Carries out what of the way to the live release may be done now; what fails is noted in `ward`.
     pub async fn mend(&self, wanted: &Wanted<'_>, observed: &Observed, mending: &Mending, ward: &mut Ward) -> Mended {
         let mut wanted = wanted.clone();
@@ -63,7 +67,7 @@ impl Mender<'_> {
         if plan.is_empty() {
             return Mended::Nothing;
         }
-        let log = match self.deployer.logs.open(self.control.id, self.deployer.mask()) {
+        let log = match self.deployer.logs.open(self.control.id, self.mask()) {
             Ok(log) => log,
             Err(error) => return Mended::Failed(format!("the log of deployment {}: {error}", self.control.id)),
         };
@@ -135,7 +139,7 @@ impl Mender<'_> {
         if is_away {
             return Mended::EngineAway;
         }
-        let mask = self.deployer.mask();
+        let mask = self.mask();
         let (how, lines, is_stuck) = match error {
             StepError::Engine(EngineError::NotReady { why, last_lines, .. }) => {
                 (format!("it {why}"), last_lines.clone(), false)

@@ -52,6 +52,8 @@ mod log;
 mod look;
 mod looking_back;
 mod make_room;
+mod masking;
+mod masks;
 mod measures;
 mod mend;
 mod metrics;

@@ -3,7 +3,7 @@
 use super::baking::Baking;
 use super::deploy::Convergence;
 use super::setback::Setback;
-use crate::model::{ComponentName, ContainerState, Health, Observed, ObservedContainer, WorkKind, WorkOutcome};
+use crate::model::{ComponentName, ContainerState, Health, Observed, ObservedContainer, Quoted, WorkKind, WorkOutcome};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -110,7 +110,7 @@ async fn look_at(
         let why = format!("{name} {wrong} while it was watched");
         convergence.log.line(Some(name), &why);
         for line in &last_lines {
-            convergence.log.line(Some(name), &format!("| {line}"));
+            convergence.log.line(Some(name), &format!("| {}", Quoted(line)));
         }
         return Err(Setback::Commit { component: Some(name.clone()), why, last_lines });
     }

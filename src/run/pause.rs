@@ -4,7 +4,7 @@ use super::deployer::Deployer;
 use super::ids::now_ms;
 use super::requests::Refusal;
 use crate::config::{Environment, Project};
-use crate::model::DeploymentState;
+use crate::model::{DeploymentState, Quoted};
 use crate::report::texts::{Situation, WaitsFor};
 use crate::store::{Action, Deployment, Pause, Trigger};
 
@@ -25,11 +25,12 @@ impl Deployer {
         by: &str,
     ) -> Result<Pause, Refusal> {
         let reason = reason.map(|reason| reason.trim().to_string()).filter(|reason| !reason.is_empty());
+        let mask = self.mask_of(&project.name, &environment.name);
         let pause = Pause {
             project: project.name.clone(),
             environment: environment.name.clone(),
-            by: self.mask().apply(by),
-            reason: reason.map(|reason| self.mask().apply(&reason)),
+            by: mask.apply(by),
+            reason: reason.map(|reason| mask.apply(&reason)),
             since_ms: now_ms(),
         };
         self.store.add_pause(pause.clone()).await?;
@@ -37,7 +38,7 @@ impl Deployer {
         let entry = self.audited(by, Action::Pause, place, None, pause.reason.clone());
         self.store.note_audit(entry).await?;
         tracing::warn!(
-            project = %project.name, environment = %environment.name, by, reason = pause.reason.as_deref(),
+            project = %project.name, environment = %environment.name, by = %Quoted(by), reason = pause.reason.as_deref(),
             "{}/{} is paused: nothing is watched or deployed there", project.name, environment.name
         );
         self.occupancy.keep_no_longer(&(project.name.clone(), environment.name.clone()));
@@ -54,7 +55,7 @@ impl Deployer {
         let place = (project.name.clone(), environment.name.clone());
         self.store.note_audit(self.audited(by, Action::Resume, place, None, None)).await?;
         tracing::warn!(
-            project = %project.name, environment = %environment.name, by,
+            project = %project.name, environment = %environment.name, by = %Quoted(by),
             "{}/{} is resumed", project.name, environment.name
         );
         self.tell_those_that_wait(project, environment, &Situation::Waiting(WaitsFor::Turn)).await?;
@@ -69,16 +70,17 @@ impl Deployer {
         environment: &Environment,
         situation: &Situation<'_>,
     ) -> Result<(), Refusal> {
+        let mask = self.mask_of(&project.name, &environment.name);
         for deployment in self.store.open_deployments().await? {
             let is_here = (&deployment.project, &deployment.environment) == (&project.name, &environment.name);
             let waits = deployment.state == DeploymentState::Waiting && deployment.trigger != Trigger::Rollback;
             if !is_here || !waits {
                 continue;
             }
-            if let Some(status) = self.status(&deployment, situation) {
+            if let Some(status) = self.status(&deployment, situation, &mask) {
                 self.store.queue_status(status, now_ms()).await?;
             }
-            self.store.describe(deployment.id, situation.sentence_masked(&self.mask())).await?;
+            self.store.describe(deployment.id, situation.sentence_masked(&mask)).await?;
         }
         self.bells.to_send.notify_one();
         Ok(())

@@ -123,12 +123,13 @@ pub async fn prepare(
     let (plan, text) = match drawn_up {
         Ok(drawn_up) if answered.problems.is_empty() => drawn_up,
         drawn_up => {
-            note_asks(deployer, deployment, &answered.problems).await?;
+            note_asks(deployer, deployment, &answered.problems, log).await?;
             let problems = answered.problems.into_iter().chain(drawn_up.err().unwrap_or_default());
             return Err(logged(log, problems.collect()));
         }
     };
     prepared.plan = plan;
+    let text = log.masked(&text);
     for line in text.lines() {
         log.line(None, line);
     }
@@ -158,9 +159,13 @@ async fn ask(
 }
 
 /// For its page, as a status has room for little.
-async fn note_asks(deployer: &Deployer, deployment: &Deployment, problems: &[Problem]) -> Result<(), Setback> {
-    let mask = deployer.mask();
-    let asks = problems.iter().map(|problem| mask.apply(&problem.to_string())).collect();
+async fn note_asks(
+    deployer: &Deployer,
+    deployment: &Deployment,
+    problems: &[Problem],
+    log: &DeploymentLog,
+) -> Result<(), Setback> {
+    let asks = problems.iter().map(|problem| log.masked(&problem.to_string())).collect();
     Ok(deployer.store.note_asks(deployment.id, asks).await?)
 }
 
@@ -177,7 +182,7 @@ pub async fn ask_again(
     let unnamed = deployer.unnamed(&prepared.release, &observed, prepared.previous.as_ref()).await?;
     let answered = ask(deployer, deployment, prepared, &observed, &unnamed).await?;
     if !answered.problems.is_empty() {
-        note_asks(deployer, deployment, &answered.problems).await?;
+        note_asks(deployer, deployment, &answered.problems, log).await?;
         return Err(match logged(log, answered.problems) {
             // The log of the build has nothing to add.
             Setback::Commit { component, why, .. } => Setback::Commit { component, why, last_lines: Vec::new() },
@@ -375,10 +380,15 @@ impl Making<'_> {
         let (most, longest) = (config.limits.prepare, config.limits.deploy);
         let reader = Reader { readers: Some(&deployer.readers), project: &project.name, cancel, most, longest };
         let (commit, tree_of_it) = (&deployment.commit, tree.clone());
+        deployer.hide_files(&project.name, environment);
+        log.set_mask(deployer.mask_of(&project.name, &environment.name));
         deployer.store.begin_reading(deployment.id).await?;
         let reading = checkout::read(project, environment, edge, commit, tree_of_it, answers, &reader).await;
         deployer.store.end_reading(deployment.id).await?;
         let Reading { mut stack, problems: notes, .. } = reading?.map_err(|problems| logged(log, problems))?;
+        // Before anything can be said that holds what its containers hold.
+        deployer.hide_stack((&project.name, &environment.name), commit, &stack);
+        log.set_mask(deployer.mask_of(&project.name, &environment.name));
         deployer.traffic_past.tell(&mut stack, &project.name, &environment.name);
         if known.is_none() {
             // Images that are only named are pulled now.

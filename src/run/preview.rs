@@ -172,7 +172,9 @@ impl Deployer {
         let Checkout { tree, commit: commit_info } =
             self.told(checkout(self, project, &commit, Some(&reference), &self.stop).await)?;
         let known = known(live.as_ref());
+        self.hide_files(&project.name, environment);
         let mut new = side(project, environment, &commit, tree.clone(), (&how, &known)).await?;
+        let hidden = self.hide_stack((&project.name, &environment.name), &commit, &new.stack);
         let undecided = std::mem::take(&mut new.undecided);
         let candidate = (&new.stack, &new.parts);
         let asked = self.ask((project, environment), live.as_ref(), candidate, undecided).await;
@@ -207,6 +209,7 @@ impl Deployer {
         )?;
         let (plan, mut notes, asks) = self.steps(project, environment, &new, live.as_ref()).await?;
         notes.extend(heard);
+        notes.extend(hidden.told().into_iter().map(|line| format!("masked by guess: {line}")));
         let of_release = before.is_none();
         Ok(Preview {
             commit: commit_info,
@@ -260,7 +263,7 @@ impl Deployer {
     }
 
     fn told<T>(&self, result: Result<T, Setback>) -> Result<T, Refusal> {
-        result.map_err(|setback| Refusal::Impossible(self.mask().apply(&setback.to_string())))
+        result.map_err(|setback| Refusal::Impossible(setback.to_string()))
     }
 }
 

@@ -5,7 +5,7 @@
 use super::image_names::{ImageNames, built_for_another};
 use super::setback::Setback;
 use crate::engine::{Engine, EngineError, Image};
-use crate::model::{ProjectName, WorkOutcome, full_image_name, image_repository};
+use crate::model::{ProjectName, Quoted, WorkOutcome, full_image_name, image_repository};
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -60,7 +60,8 @@ impl Pulling<'_> {
             false => {
                 let digest = engine.digest_at_registry(reference, project, cancel).await?;
                 progress(&format!(
-                    "{reference} is the name of another image here, and stays that: pulling what its registry has, {digest}"
+                    "{} is the name of another image here, and stays that: pulling what its registry has, {digest}",
+                    Quoted(reference)
                 ));
                 Some(format!("{}@{digest}", name_of(reference)))
             }

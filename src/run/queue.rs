@@ -232,7 +232,7 @@ impl Deployer {
     /// Puts a deployment into its environment's queue; what waited there ends superseded. A running one that only
     /// watches is told to hurry.
     pub async fn enqueue(&self, mut new: NewDeployment) -> Result<Deployment, StoreError> {
-        let mask = self.mask();
+        let mask = self.mask_of(&new.project, &new.environment);
         (new.subject, new.asked_by) = (mask.apply(&new.subject), mask.apply(&new.asked_by));
         let place = (new.project.clone(), new.environment.clone());
         let running = self.occupancy.running_in(&place);
@@ -245,7 +245,7 @@ impl Deployer {
         let pause = self.store.pause(&new.project, &new.environment).await?;
         let pause = pause.filter(|_| new.trigger != Trigger::Rollback);
         let held = self.held_at_first(&new).await?;
-        let told = |situation: &Situation<'_>| (self.says(situation), situation.sentence_masked(&mask));
+        let told = |situation: &Situation<'_>| (self.says(situation, &mask), situation.sentence_masked(&mask));
         let (waiting, waits) = match (&running, &pause, held) {
             (Some(running), ..) => told(&Situation::Waiting(WaitsFor::Deployment { running: running.id, ahead: 1 })),
             (None, Some(pause), _) => {
@@ -254,7 +254,7 @@ impl Deployer {
             (None, None, Some(held)) => held.situation(told),
             (None, None, None) => told(&Situation::Waiting(WaitsFor::Turn)),
         };
-        let overtaken = self.says(&superseded);
+        let overtaken = self.says(&superseded, &mask);
         let status: crate::store::StatusFor = Box::new(move |deployment| match deployment.state {
             DeploymentState::Superseded => overtaken(deployment),
             _ => waiting(deployment),

@@ -85,7 +85,8 @@ impl Sender {
         Ok(wait.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN))
     }
 
-    fn send(&mut self, entry: OutboxEntry) {
+    fn send(&mut self, mut entry: OutboxEntry) {
+        hide_what_is_known_since(&self.deployer, &mut entry);
         let client = self.client(&entry.project);
         let deployer = self.deployer.clone();
         self.sending.begin(lane(&entry), async move {
@@ -141,6 +142,12 @@ impl Sender {
     }
 }
 
+/// It was said without secrets; what is known to be one since then goes, too.
+fn hide_what_is_known_since(deployer: &Deployer, entry: &mut OutboxEntry) {
+    let mask = deployer.mask_of_project(&entry.project);
+    entry.status.description = mask.sentence(&entry.status.description);
+}
+
 type Client = Result<Arc<dyn StatusClient>, String>;
 
 async fn send(deployer: &Deployer, client: Client, entry: &OutboxEntry) -> Result<(), StoreError> {
@@ -152,7 +159,8 @@ async fn send(deployer: &Deployer, client: Client, entry: &OutboxEntry) -> Resul
     if may_arrive {
         deployer.store.note_unanswered(entry.id, now_ms()).await?;
     }
-    let (commit, context, why) = (&entry.status.commit, &entry.status.context, error.why().to_string());
+    let why = deployer.mask_of_project(&entry.project).sentence(error.why());
+    let (commit, context) = (&entry.status.commit, &entry.status.context);
     match outbox::after_failure(&error, entry.status.state.is_final(), entry.attempts + 1, jitter()) {
         Next::GiveUp => {
             tracing::error!(%commit, %context, why, "The forge will never take this commit status; it is given up");
@@ -195,7 +203,8 @@ async fn sent(client: Client, status: &CommitStatus) -> Result<(), Failed> {
 
 /// One step of making sure of a final.
 async fn confirm(deployer: &Deployer, client: Client, one: ToConfirm) -> Result<(), StoreError> {
-    let ToConfirm { entry, done, .. } = one;
+    let ToConfirm { mut entry, done, .. } = one;
+    hide_what_is_known_since(deployer, &mut entry);
     let (status, id) = (&entry.status, entry.id);
     let stands = match Confirming::after(done) {
         Confirming::SendAgain => false,

@@ -87,11 +87,12 @@ impl Deployer {
         let (commit, reference) = self.commit_to_deploy(project, environment, commit).await?;
         let fetched = fetching.ended();
         let info = self.mirrors.commit(&project.name, &commit).map_err(|e| Refusal::NotFound(e.to_string()))?;
+        let mask = self.mask_of(&project.name, &environment.name);
         let new = NewDeployment {
             project: project.name.clone(),
             environment: environment.name.clone(),
             commit,
-            subject: self.mask().apply(info.subject()).chars().take(200).collect(),
+            subject: mask.apply(info.subject()).chars().take(200).collect(),
             reference: Some(reference),
             trigger: Trigger::Manual,
             asked_by: by.to_string(),
@@ -100,7 +101,7 @@ impl Deployer {
             page_key: new_key()?,
             rebuild: anew.build,
             pull: anew.pull,
-            now_reason: now.map(|reason| self.mask().apply(&reason)),
+            now_reason: now.map(|reason| mask.apply(&reason)),
             fresh_volumes: anew.fresh_volumes,
         };
         let added = self.enqueue(new).await?;
@@ -116,7 +117,7 @@ impl Deployer {
         commit: Option<&str>,
     ) -> Result<(CommitId, RefName), Refusal> {
         let tips = remote_tips(self, project).await;
-        let tips = tips.map_err(|error| Refusal::Impossible(self.mask().apply(&error.to_string())))?;
+        let tips = tips.map_err(|error| Refusal::Impossible(error.to_string()))?;
         let wanted: Vec<RefName> = tips.keys().filter(|reference| environment.wants(reference)).cloned().collect();
         if wanted.is_empty() {
             return Err(Refusal::NotFound(format!(
@@ -134,7 +135,7 @@ impl Deployer {
         }
         fetch(self, project, wanted.clone(), &self.stop)
             .await
-            .map_err(|error| Refusal::Impossible(self.mask().apply(&error.to_string())))?;
+            .map_err(|error| Refusal::Impossible(error.to_string()))?;
         for (reference, tip) in tips.iter().filter(|(reference, _)| wanted.contains(reference)) {
             self.store.note_tip(&project.name, reference, tip, now_ms()).await?;
         }
@@ -180,7 +181,8 @@ impl Deployer {
             None if deployment.state == DeploymentState::Waiting => {
                 let live = self.live_in(&deployment).await;
                 let situation = Situation::Cancelled { by: Some(by), during: None, release_command_ran: false, live };
-                let (sentence, status) = (situation.sentence_masked(&self.mask()), self.says(&situation));
+                let mask = self.mask_of(&deployment.project, &deployment.environment);
+                let (sentence, status) = (situation.sentence_masked(&mask), self.says(&situation, &mask));
                 // Should it have begun just now, its own flow sees that it is cancelled.
                 let advanced = self.store.advance(id, Transition::Cancel, sentence, status, now_ms()).await?;
                 if let Err(illegal) = advanced {

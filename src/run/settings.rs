@@ -3,7 +3,7 @@
 //! was refused has them read once more, whatever the files' times say.
 
 use super::deployer::Deployer;
-use super::settings_file::{Hide, SettingsFile};
+use super::settings_file::SettingsFile;
 use crate::config::{self, Config, Project};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,10 +14,9 @@ const LOOKS_FOR_STRANGERS: Duration = Duration::from_secs(1);
 
 impl Deployer {
     /// From now on the settings are read again from this file when it, or a file that it names, has changed.
-    pub fn follow_settings(&self, path: PathBuf, hide: Hide) {
+    pub fn follow_settings(&self, path: PathBuf) {
         let file = SettingsFile {
             path,
-            hide,
             read: Mutex::new(self.config().files.clone()),
             reading: tokio::sync::Mutex::default(),
             looked_for_a_stranger: Mutex::default(),
@@ -94,12 +93,11 @@ impl Deployer {
             }
         };
         file.note(&config.files);
-        if !is_news && config.secrets().eq(self.config().secrets()) {
+        if !is_news && config.secrets() == self.config().secrets() {
             return;
         }
         tracing::info!(projects = config.projects.len(), "The settings were read again");
         self.set_config(Arc::new(config));
-        (file.hide)(&self.secrets());
         self.try_again_what_waits().await;
     }
 }

@@ -1,18 +1,13 @@
 //! Where the settings are read from, and what was read last.
 
 use crate::config::ReadFiles;
-use crate::model::Secret;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// Hears of everything that is secret, before it is used for the first time.
-pub type Hide = fn(&[Secret]);
-
 /// Where the settings are read from.
 pub struct SettingsFile {
     pub(super) path: PathBuf,
-    pub(super) hide: Hide,
     /// What was read last, be it right or not: a mistake is told once.
     pub(super) read: Mutex<ReadFiles>,
     /// One reads them at a time.

@@ -7,8 +7,8 @@ use super::setback::Setback;
 use crate::config::{Environment, Project};
 use crate::engine::EngineError;
 use crate::model::{
-    CommitId, ComponentName, EnvironmentName, Observed, ObservedContainer, Problem, ProjectName, Release, ReleaseId,
-    Stack, is_unnamed_volume,
+    CommitId, ComponentName, EnvironmentName, Observed, ObservedContainer, Problem, ProjectName, Quoted, Release,
+    ReleaseId, Stack, is_unnamed_volume,
 };
 use crate::plan::fingerprint::same;
 use crate::plan::storage::{Change, Doubt, LeftVolume, LikelyNames, Lost, Now, changes, in_place_of, left, problems};
@@ -68,9 +68,9 @@ impl Deployer {
             }
         }
         let idle = names.iter().filter(|name| !meant.contains(name));
-        answered
-            .lines
-            .extend(idle.map(|name| format!("--fresh-volume {name} was not needed: nothing would start on it")));
+        answered.lines.extend(
+            idle.map(|name| format!("--fresh-volume {} was not needed: nothing would start on it", Quoted(name))),
+        );
         answered.problems = problems(&unanswered, &now, release, observed);
         Ok(answered)
     }
@@ -214,8 +214,9 @@ impl Deployer {
             for (path, volume) in container.anonymous_volumes.iter().filter(|(_, volume)| !in_use.contains(volume)) {
                 let short = short_name(volume);
                 lines.push(format!(
-                    "the unnamed volume {short} of {} at {path} stays, unused: `launchway status` lists it",
-                    container.name
+                    "the unnamed volume {short} of {} at {} stays, unused: `launchway status` lists it",
+                    container.name,
+                    Quoted(path)
                 ));
                 all.push(LeftUnnamed {
                     volume: volume.clone(),
@@ -249,12 +250,12 @@ impl Deployer {
         let mut named: BTreeSet<String> = volumes.map(|volume| volume.name.clone()).collect();
         let (project, name) = (&project.name, &environment.name);
         let fresh = self.store.fresh_volumes(project, name).await?.into_iter().filter_map(|fresh| {
-            let was = format!("{} at {}", fresh.component, fresh.path);
+            let was = format!("{} at {}", fresh.component, Quoted(&fresh.path));
             Some(Lost { volume: fresh.old_volume?, was })
         });
         let unnamed = self.store.left_volumes(project, name).await?.into_iter().map(|one| {
             let number = if one.replica > 1 { format!("-{}", one.replica) } else { String::new() };
-            Lost { volume: one.volume, was: format!("{}{number} at {}", one.component, one.path) }
+            Lost { volume: one.volume, was: format!("{}{number} at {}", one.component, Quoted(&one.path)) }
         });
         let lost: Vec<Lost> = fresh.chain(unnamed).collect();
         let place = (project, name, environment.compose_project.as_str());

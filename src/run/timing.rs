@@ -7,7 +7,7 @@ use super::ids::now_ms;
 use super::place::Place;
 use super::requests::Refusal;
 use crate::config::{Environment, Project};
-use crate::model::{DeploymentId, DeploymentState, StrategySettings};
+use crate::model::{DeploymentId, DeploymentState, Quoted, StrategySettings};
 use crate::plan::timing::{Closed, Timing, closed, moment};
 use crate::report::texts::{Situation, WaitsFor};
 use crate::store::{Action, AuditEntry, Deployment, NewStatus, StoreError, Trigger};
@@ -136,13 +136,15 @@ impl Deployer {
 
     /// Says why a deployment waits, where that is not what was said last.
     pub async fn tell_wait(&self, deployment: &Deployment, situation: &Situation<'_>) -> Result<(), StoreError> {
-        let (sentence, status) = (situation.sentence_masked(&self.mask()), self.status(deployment, situation));
+        let mask = self.mask_of(&deployment.project, &deployment.environment);
+        let (sentence, status) = (situation.sentence_masked(&mask), self.status(deployment, situation, &mask));
         self.tell(deployment, sentence, status).await
     }
 
     /// The same of what is held; returns the sentence.
     pub async fn tell_held(&self, deployment: &Deployment, held: &Held) -> Result<String, StoreError> {
-        let (sentence, status) = held.situation(|s| (s.sentence_masked(&self.mask()), self.status(deployment, s)));
+        let mask = self.mask_of(&deployment.project, &deployment.environment);
+        let (sentence, status) = held.situation(|s| (s.sentence_masked(&mask), self.status(deployment, s, &mask)));
         self.tell(deployment, sentence.clone(), status).await?;
         Ok(sentence)
     }
@@ -173,7 +175,8 @@ impl Deployer {
         deployment: Option<DeploymentId>,
         reason: Option<String>,
     ) -> AuditEntry {
-        AuditEntry { at_ms: now_ms(), by: self.mask().apply(by), action, project, environment, deployment, reason }
+        let by = self.mask_of(&project, &environment).apply(by);
+        AuditEntry { at_ms: now_ms(), by, action, project, environment, deployment, reason }
     }
 
     /// Somebody's yes to a deployment that waits for one.
@@ -188,6 +191,7 @@ impl Deployer {
         let entry = self.audited(by, Action::Approve, place, Some(id), None);
         let waits = deployment.state == DeploymentState::Waiting;
         if let Some(who) = &deployment.approved_by {
+            let who = Quoted(who);
             return Err(Refusal::Impossible(format!("{who} said yes to deployment {id} already")));
         }
         if !waits || !held.is_some_and(|held| held.needs_yes) || !self.store.approve(id, entry).await? {

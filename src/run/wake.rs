@@ -6,7 +6,7 @@ use super::mend::Mended;
 use super::place::Place;
 use super::requests::Refusal;
 use crate::config::{Environment, Project};
-use crate::model::{ComponentName, Repair};
+use crate::model::{ComponentName, Quoted, Repair};
 use crate::plan::mending::Mending;
 use crate::plan::standing::standings;
 use std::collections::BTreeSet;
@@ -33,7 +33,7 @@ impl Deployer {
         let Some((_, release)) = &look.live else {
             return Err(Refusal::Impossible(format!("nothing is live in {}/{}", place.0, place.1)));
         };
-        tracing::info!(project = %place.0, environment = %place.1, by, "What was stopped is to be started");
+        tracing::info!(project = %place.0, environment = %place.1, by = %Quoted(by), "What was stopped is to be started");
         let observed = self.observe(project, environment).await;
         let observed = observed.map_err(|error| Refusal::Impossible(error.to_string()))?;
         if observed.edge.is_none() && release.stack.has_entries() {

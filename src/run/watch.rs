@@ -7,7 +7,7 @@ use super::log::DeploymentLog;
 use super::step_error::StepError;
 use super::works::{Works, milliseconds};
 use crate::engine::{EngineError, Outcome};
-use crate::model::{DeploymentId, Work, WorkDetail, WorkOutcome};
+use crate::model::{DeploymentId, Quoted, Work, WorkDetail, WorkOutcome};
 use crate::plan::{Action, Step};
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +71,7 @@ impl Watch for LogSteps {
                 let is_told = matches!(&step.action, Action::WaitReady { readiness, .. } if readiness.follow);
                 if let StepError::Engine(EngineError::NotReady { last_lines, .. }) = error {
                     for line in last_lines.iter().filter(|_| !is_told) {
-                        self.log.line(step.component.as_ref(), &format!("| {line}"));
+                        self.log.line(step.component.as_ref(), &format!("| {}", Quoted(line)));
                     }
                 }
             }

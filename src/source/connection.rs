@@ -4,7 +4,7 @@
 use super::known_hosts::{self, HostKeyCheck};
 use super::libgit2::Stop;
 use super::{FetchError, RemoteKind, RemoteUrl};
-use crate::model::{GitCredentials, Mask, Secret};
+use crate::model::{GitCredentials, Mask, Quoted, Secret};
 use git2::{CertificateCheckStatus, Cred, CredentialType, ErrorClass, ErrorCode, RemoteCallbacks};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -78,13 +78,14 @@ impl Connection {
     pub(super) fn error(&self, error: git2::Error) -> FetchError {
         let (doing, url) = (self.doing, self.url.to_string());
         let secrets = [self.url.password(), self.credentials.token.as_ref()].into_iter().flatten();
-        let why = Mask::new(secrets).apply(error.message());
+        // What it means is read from what it says, and a secret may be a word of that.
+        let why = Quoted(Mask::new(secrets).apply(error.message())).to_string();
         match self.refusal.borrow().clone() {
             Some(Refusal::Authentication(why)) => return FetchError::Authentication { doing, url, why },
             Some(Refusal::Host(why)) => return FetchError::HostRefused { doing, url, why },
             None => {}
         }
-        let text = why.to_ascii_lowercase();
+        let text = error.message().to_ascii_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
         match (error.code(), error.class()) {
             (ErrorCode::User, _) => FetchError::Cancelled { doing, url },
@@ -149,7 +150,7 @@ fn offer(
     allowed: CredentialType,
     offered: &mut u32,
 ) -> Result<Cred, String> {
-    let failed = |error: git2::Error| format!("the credential could not be used: {}", error.message());
+    let failed = |error: git2::Error| format!("the credential could not be used: {}", Quoted(error.message()));
     if !is_same_host(url, asking) {
         return Err("the server redirects to another host, which is not shown the token".to_string());
     }

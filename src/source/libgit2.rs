@@ -1,7 +1,7 @@
 //! libgit2's process-wide settings, made once before its first use, and threads for what blocks.
 
 use super::FetchError;
-use crate::model::last_words;
+use crate::model::{Quoted, last_words};
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -143,7 +143,7 @@ pub(super) async fn on_thread<T: Send + 'static>(
             // A panic of the library ends this piece of work, and says so; nothing of it is looked at again.
             let result = std::panic::catch_unwind(AssertUnwindSafe(|| work(&for_thread)));
             let result = result.unwrap_or_else(|panic| {
-                let why = format!("the git library failed at it: {}", last_words(panic.as_ref()));
+                let why = format!("the git library failed at it: {}", Quoted(last_words(panic.as_ref())));
                 Err(FetchError::Other { doing, url: for_error, why })
             });
             // Nobody may be listening any more: that is what `stop` is for.

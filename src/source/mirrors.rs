@@ -2,7 +2,7 @@
 
 use super::libgit2;
 use super::{FetchError, GitTree, MirrorError};
-use crate::model::{CommitId, ProjectName};
+use crate::model::{CommitId, ProjectName, Quoted};
 use git2::{Oid, Repository};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -136,7 +136,7 @@ impl Mirror {
         MirrorError::Read {
             project: self.name.clone(),
             path: self.path.display().to_string(),
-            why: error.message().to_string(),
+            why: Quoted(error.message()).to_string(),
         }
     }
 
@@ -170,8 +170,9 @@ impl Mirror {
         };
         attempt().map_err(|error| {
             format!(
-                "the mirror at {} cannot be opened or created: {error}. Check the data directory",
-                self.path.display()
+                "the mirror at {} cannot be opened or created: {}. Check the data directory",
+                self.path.display(),
+                Quoted(error)
             )
         })
     }

@@ -1,7 +1,7 @@
 //! Where a repository may be fetched from. Everything that git knows beyond this (remote helpers such as `ext::`,
 //! `git://`, options that look like hosts) is refused before libgit2 sees it.
 
-use crate::model::Secret;
+use crate::model::{Quoted, Secret};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -28,8 +28,9 @@ pub enum RemoteKind {
 /// Why a URL is not used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the repository URL {url:?} is refused: {why}. Accepted are https://host/path, ssh://user@host/path, user@host:path \
-     and the absolute path of a repository on this machine"
+    "the repository URL {:?} is refused: {why}. Accepted are https://host/path, ssh://user@host/path, user@host:path \
+     and the absolute path of a repository on this machine",
+    Quoted(.url)
 )]
 pub struct RefusedUrl {
     pub url: String,

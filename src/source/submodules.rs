@@ -4,7 +4,7 @@
 use super::fetch::{Remote, WantedRefs, fetch_into};
 use super::{FetchError, GitTree, Mirrors, Patience, RemoteUrl};
 use crate::model::budgets;
-use crate::model::{CommitId, EntryKind, GitCredentials, ProjectName, RepoPath, Tree};
+use crate::model::{CommitId, EntryKind, GitCredentials, ProjectName, Quoted, RepoPath, Tree};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ impl Mirrors {
         let text = tree.read_small(&file, &budgets::FILE_BYTES).map_err(|e| error(e.to_string()))?;
         let mut modules = BTreeMap::new();
         for (path, url) in declared(&String::from_utf8_lossy(&text)) {
-            let path = RepoPath::new(&path).map_err(|e| error(format!(".gitmodules: {e}")))?;
+            let path = RepoPath::new(&path).map_err(|e| error(format!(".gitmodules: {}", Quoted(e))))?;
             let entry = tree.entry(&path).map_err(|e| error(e.to_string()))?;
             // A section without its entry is what is left of a removed submodule; git ignores it as well.
             let Some(entry) = entry.filter(|entry| entry.kind == EntryKind::Submodule) else { continue };
@@ -107,8 +107,9 @@ impl Mirrors {
             doing: "fetching the submodule",
             url: remote.url.to_string(),
             why: format!(
-                "the commit {commit}, which {path} names, is on none of its branches and tags, and is not given by its id \
-                 ({why}). Push it to a branch or tag there"
+                "the commit {commit}, which {} names, is on none of its branches and tags, and is not given by its id \
+                 ({why}). Push it to a branch or tag there",
+                Quoted(path)
             ),
         })
     }
@@ -120,8 +121,9 @@ fn allowed(url: &str, root: &Remote, settings: &SubmoduleSettings) -> Result<Rem
     let is_allowed = url.host().is_some_and(|host| settings.allowed_hosts.iter().any(|h| h.eq_ignore_ascii_case(host)));
     if !is_own_host && !is_allowed {
         return Err(format!(
-            "{url} is on a host from which the project may not take submodules. Add it to the project's \
-             allowed submodule hosts in launchway.toml"
+            "{} is on a host from which the project may not take submodules. Add it to the project's \
+             allowed submodule hosts in launchway.toml",
+            Quoted(&url)
         ));
     }
     let credentials = match is_own_host && url.kind() == root.url.kind() {

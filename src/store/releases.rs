@@ -66,6 +66,24 @@ impl Store {
         Ok(newest.map(ReleaseId))
     }
 
+    /// The newest releases of an environment, live or not, the newest first.
+    pub async fn newest_releases(
+        &self,
+        project: &ProjectName,
+        environment: &EnvironmentName,
+        most: u32,
+    ) -> Result<Vec<ReleaseId>, StoreError> {
+        let sql = "SELECT id FROM releases WHERE project = ? AND environment = ? ORDER BY id DESC LIMIT ?";
+        let ids: Vec<i64> = sqlx::query_scalar(sql)
+            .bind(project.as_str())
+            .bind(environment.as_str())
+            .bind(most)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(query("read releases"))?;
+        Ok(ids.into_iter().map(ReleaseId).collect())
+    }
+
     /// Releases that were live in the environment, the one that went live last first, each once.
     pub async fn releases_once_live(
         &self,

@@ -42,16 +42,20 @@ struct DeploymentLine {
 pub async fn delivery_page(deployer: &Deployer, key: &str) -> anyhow::Result<Option<String>> {
     let Some(delivery) = deployer.store.delivery_by_key(key).await? else { return Ok(None) };
     let deployments = deployer.store.deployments_of_delivery(delivery.number).await?;
-    let mask = deployer.mask();
+    let mask = deployer.mask_of_project(&delivery.project);
     let is_open = deployments.iter().any(|deployment| !deployment.state.is_end());
-    let lines = deployments.iter().map(|deployment| DeploymentLine {
-        link: format!("/deployments/{}", deployment.page_key),
-        id: deployment.id.0,
-        environment: deployment.environment.to_string(),
-        mood: mood(deployment.state),
-        state: deployment.state.to_string(),
-        sentence: mask.apply(&deployment.description),
-    });
+    let mut lines = Vec::new();
+    for deployment in &deployments {
+        let mask = deployer.mask_of_deployment(deployment).await;
+        lines.push(DeploymentLine {
+            link: format!("/deployments/{}", deployment.page_key),
+            id: deployment.id.0,
+            environment: deployment.environment.to_string(),
+            mood: mood(deployment.state),
+            state: deployment.state.to_string(),
+            sentence: mask.sentence(&deployment.description),
+        });
+    }
     let page = DeliveryPage {
         style: look::STYLE,
         mood: outcome_mood(delivery.outcome),
@@ -62,7 +66,7 @@ pub async fn delivery_page(deployer: &Deployer, key: &str) -> anyhow::Result<Opt
         outcome: delivery.outcome.word(),
         reason: match delivery.reason.is_empty() {
             true => sentence(delivery.outcome).to_string(),
-            false => mask.apply(&delivery.reason),
+            false => mask.sentence(&delivery.reason),
         },
         forge: delivery.forge.word(),
         event: mask.apply(&delivery.event_name),
@@ -74,7 +78,7 @@ pub async fn delivery_page(deployer: &Deployer, key: &str) -> anyhow::Result<Opt
         found: delivery.found,
         received: Moment::new(delivery.received_ms),
         attempts: delivery.attempts,
-        deployments: lines.collect(),
+        deployments: lines,
     };
     Ok(Some(page.render()?))
 }

@@ -105,7 +105,7 @@ pub async fn deployment_page(deployer: &Deployer, key: &str) -> anyhow::Result<O
         Some(release) => deployer.store.images_of(release).await?,
         None => Vec::new(),
     };
-    let mask = deployer.mask();
+    let mask = deployer.mask_of_deployment(&deployment).await;
     let log = log(deployer, &deployment, &mask).await?;
     let degraded = degraded(deployer, &deployment, &mask).await?;
     let mut page = page(&deployment, &stages, delivery, log, degraded, &mask, now_ms());
@@ -129,7 +129,7 @@ async fn degraded(deployer: &Deployer, deployment: &Deployment, mask: &Mask) -> 
     let records = deployer.store.degraded(project, environment).await?.into_iter();
     Ok(records
         .map(|record| DegradedView {
-            why: mask.apply(&record.degraded.why),
+            why: mask.sentence(&record.degraded.why),
             since: Moment::new(record.since_ms),
             last_lines: if is_public { mask.apply(&record.degraded.last_lines.join("\n")) } else { String::new() },
         })
@@ -155,7 +155,7 @@ async fn log(deployer: &Deployer, deployment: &Deployment, mask: &Mask) -> anyho
     let (text, is_cut) = tokio::task::spawn_blocking(move || logs.tail(id, LOG_BYTES)).await??;
     Ok(match text.is_empty() {
         true => LogView::Nothing,
-        false => LogView::Lines { text: mask.apply(&text), is_cut },
+        false => LogView::Lines { text: mask.sentence(&text), is_cut },
     })
 }
 
@@ -179,7 +179,7 @@ fn page(
         place,
         id: deployment.id.0,
         state: state.to_string(),
-        sentence: mask.apply(&deployment.description),
+        sentence: mask.sentence(&deployment.description),
         commit: deployment.commit.to_string(),
         short: deployment.commit.short().to_string(),
         subject: mask.apply(&deployment.subject),
@@ -190,8 +190,8 @@ fn page(
         total: deployment.started_ms.map(|started| took(started, deployment.ended_ms.unwrap_or(now))),
         delivery: delivery.map(|key| format!("/deliveries/{key}")),
         stages: stage_rows(deployment, stages, now),
-        asks: deployment.asks.iter().map(|ask| mask.apply(ask)).collect(),
-        plan: plan_view(&mask.apply(&deployment.plan)),
+        asks: deployment.asks.iter().map(|ask| mask.sentence(ask)).collect(),
+        plan: plan_view(&mask.sentence(&deployment.plan)),
         images: Vec::new(),
         log,
         yes: None,

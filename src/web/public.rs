@@ -54,7 +54,7 @@ async fn approve(
         Ok(None) => (StatusCode::NOT_FOUND, plain_page::not_found()).into_response(),
         Err(Refusal::Failed(error)) => page(&key, Err(error)),
         Err(refusal) => {
-            (StatusCode::FORBIDDEN, plain_page::refused(&deployer.mask().apply(&refusal.to_string()), &key))
+            (StatusCode::FORBIDDEN, plain_page::refused(&deployer.mask().sentence(&refusal.to_string()), &key))
                 .into_response()
         }
     }

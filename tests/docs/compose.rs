@@ -3,7 +3,7 @@
 use crate::markdown::documents;
 use crate::nothing_is_wrong;
 use launchway::compose::{ReadRequest, read};
-use launchway::model::{Entry, EntryKind, Permissions, ProjectName, RepoPath, Severity, Tree, TreeError};
+use launchway::model::{Entry, EntryKind, MaskNames, Permissions, ProjectName, RepoPath, Severity, Tree, TreeError};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -72,6 +72,7 @@ fn problems(text: &str) -> Vec<String> {
         outside_files: BTreeMap::new(),
         allowed,
         longest: Duration::from_secs(3600),
+        names: MaskNames::default(),
     };
     let found = match read(&request) {
         Ok(reading) => reading.problems,

@@ -55,6 +55,7 @@ impl BuildWorld {
             images: BTreeMap::new(),
             registries: Arc::new(BTreeMap::new()),
             mask: Mask::default(),
+            declared: Mask::default(),
             pull: false,
             pulled: false,
             instead: BTreeMap::new(),

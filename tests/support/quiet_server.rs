@@ -5,7 +5,7 @@ use super::engine_stub::EngineStub;
 use launchway::build::{Builder, EngineAddress};
 use launchway::forge::statuses::StatusClients;
 use launchway::model::{
-    CommitId, DeploymentId, ProjectName, RefName, ReleaseId, Stack, Stage, StrategySettings, Transition,
+    CommitId, DeploymentId, ProjectName, RefName, ReleaseId, Stack, StackValues, Stage, StrategySettings, Transition,
 };
 use launchway::run::{Deployer, Parts};
 use launchway::store::{
@@ -144,6 +144,7 @@ branch = "main"
             networks: BTreeMap::new(),
             volumes: BTreeMap::new(),
             settings: StrategySettings::default(),
+            values: StackValues::default(),
         };
         let NewDeployment { project, environment, commit, .. } = new_deployment(commit, "");
         let new = NewRelease { project, environment, commit, stack, parts: BTreeMap::new() };

@@ -119,7 +119,7 @@ async fn a_secret_can_be_mounted_and_never_appears() {
     assert!(missing.to_string().contains("token"), "{missing}");
     let argument = world
         .run(BuildRequest {
-            mask: Mask::new([&value]),
+            declared: Mask::new([&value]),
             ..world.request(BuildSpec {
                 args: BTreeMap::from([("TOKEN".to_string(), format!("x{}", value.expose()))]),
                 ..spec()

@@ -173,3 +173,24 @@ fn whether_containers_reach_the_clouds_metadata_is_told_with_the_rule_that_forbi
     assert!(denied.starts_with("unknown: whether apps and builds reach 169.254.169.254 cannot be told: "), "{denied}");
     assert!(denied.contains("Permission denied") && denied.contains("iptables -I DOCKER-USER"), "{denied}");
 }
+
+#[test]
+fn what_is_taken_for_secret_by_its_looks_is_listed_by_name() {
+    let repository = repository();
+    repository.write("common.env", "API_KEY=swordfish-1\nBYPASS_CACHE=certainly\nKEYCLOAK_URL=https://key.cloak\n");
+    let compose = COMPOSE.replace("{ GREETING:", "{ DATABASE_URL: \"postgres://shop:hunter22@db/shop\", GREETING:");
+    repository.write("shop/compose.yaml", &compose);
+    let output = check(&repository.work().join("shop"), &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    let expected = "masked by guess, as it looks secret (`mask` and `plain` of the environment in launchway.toml decide by name):\n  \
+                    api: API_KEY, DATABASE_URL (the password in it)\n\n2 components";
+    assert!(text.contains(expected), "{text}");
+    assert!(!text.contains("swordfish") && !text.contains("hunter22"), "{text}");
+    let found = json_of(&check(&repository.work().join("shop"), &["--json"]));
+    let guessed = json!([
+        { "of": "api", "name": "API_KEY", "looks": "name" },
+        { "of": "api", "name": "DATABASE_URL", "looks": "password" },
+    ]);
+    assert_eq!(found["guessed"], guessed);
+}

@@ -21,7 +21,7 @@ fn publishing(place: &Place, what: &str, port: u16) -> ContainerSpec {
 
 /// What is different in each run is cut out: the place's name, the port, ids.
 fn plain(place: &Place, port: Option<u16>, error: &EngineError) -> String {
-    let text = error.to_string().replace(&place.name, "PLACE");
+    let text = launchway::model::plain(&error.to_string()).replace(&place.name, "PLACE");
     let text = port.map_or(text.clone(), |port| text.replace(&port.to_string(), "PORT"));
     let is_id =
         |word: &&str| word.len() == 13 && word.ends_with(',') && word[..12].bytes().all(|b| b.is_ascii_hexdigit());

@@ -26,7 +26,7 @@ fn not_ready(error: EngineError) -> (String, Vec<String>) {
 
 /// What is different in each run is cut out: the name, and times.
 fn plain(place: &Place, text: &str) -> String {
-    let text = text.replace(&place.name, "PLACE");
+    let text = launchway::model::plain(text).replace(&place.name, "PLACE");
     let mut words: Vec<String> = text.split(' ').map(str::to_string).collect();
     for at in 1..words.len() {
         let is_unit = matches!(words[at].trim_end_matches(['.', ',', ';', ':']), "s");

@@ -7,7 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use launchway::build::listing;
 use launchway::compose::{ReadRequest, read};
-use launchway::model::{BuildSpec, Permissions, ProjectName, RepoPath};
+use launchway::model::{BuildSpec, MaskNames, Permissions, ProjectName, RepoPath};
 use launchway::source::WorkingCopy;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -204,6 +204,7 @@ fn sent_for_web(folder: &Path) -> BTreeSet<String> {
         profiles: Vec::new(),
         variables: BTreeMap::new(),
         secret_values: Vec::new(),
+        names: MaskNames::default(),
         outside_files: BTreeMap::new(),
         longest: std::time::Duration::from_secs(3600),
         allowed: Permissions::default(),

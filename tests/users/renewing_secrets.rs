@@ -146,7 +146,7 @@ async fn what_was_refused_is_read_once_more_whatever_the_file_looks_like() {
     let first = project(&deployer.config());
     assert!(deployer.renewed(&first).await.is_none(), "where the settings are read from is not known");
 
-    deployer.follow_settings(server.settings(), |_| {});
+    deployer.follow_settings(server.settings());
     assert_eq!(project(&*deployer.fresh_config().await).token, first.token, "nothing seems to have changed");
     let renewed = deployer.renewed(&first).await.expect("another token");
     assert_ne!(renewed.token, first.token);

@@ -50,7 +50,7 @@ async fn a_wrong_token_hides_the_repository_and_the_status_waits() {
     target.token = Some(Secret::new("tok-of-last-year"));
     let error = patient(&target).post(&status(&commit, StatusState::Success, "ok")).await.unwrap_err();
     let PostError::Denied { why } = error else { panic!("{error:?}") };
-    insta::assert_snapshot!(why, @r#"Forgejo does not find the repository (404 Not Found, "Not Found"): it was renamed or deleted, or the token may not see it. Check `repository`. The token needs `write:repository`, and its user the right to write to the repository"#);
+    insta::assert_snapshot!(launchway::model::plain(&why), @r#"Forgejo does not find the repository (404 Not Found, "Not Found"): it was renamed or deleted, or the token may not see it. Check `repository`. The token needs `write:repository`, and its user the right to write to the repository"#);
 
     forge.take_scope_away();
     let error = patient(&forge.target()).post(&status(&commit, StatusState::Success, "ok")).await.unwrap_err();

@@ -68,7 +68,7 @@ async fn an_unknown_commit_is_refused_for_good() {
     let forge = FakeForge::start(ForgeKind::GitHub).await;
     let error = patient(&forge.target()).post(&status(&commit('b'), StatusState::Success, "ok")).await.unwrap_err();
     let PostError::Refused { why } = error else { panic!("{error:?}") };
-    insta::assert_snapshot!(why, @r#"GitHub does not know commit bbbbbbbbbbbb in octo/shop ("No commit found for SHA: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"): it was replaced by a force push, or never pushed there"#);
+    insta::assert_snapshot!(launchway::model::plain(&why), @r#"GitHub does not know commit bbbbbbbbbbbb in octo/shop ("No commit found for SHA: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"): it was replaced by a force push, or never pushed there"#);
 }
 
 #[tokio::test]
@@ -184,6 +184,7 @@ async fn bursts_stay_below_githubs_limit_and_finals_go_first() {
 }
 
 fn hide_port(text: &str) -> String {
+    let text = launchway::model::plain(text);
     let parts: Vec<&str> = text.split("127.0.0.1:").collect();
     let rest = parts[1..].iter().map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()));
     parts[..1].iter().copied().chain(rest).collect::<Vec<_>>().join("127.0.0.1:PORT")

@@ -161,7 +161,8 @@ async fn what_gitlab_refuses_says_what_to_do() {
     for error in &errors {
         assert!(matches!(error, PostError::Refused { .. }), "{error:?}");
     }
-    insta::assert_snapshot!(errors.iter().map(PostError::why).collect::<Vec<_>>().join("\n"), @r#"
+    let whys = errors.iter().map(PostError::why).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(launchway::model::plain(&whys), @r#"
     GitLab does not know commit bbbbbbbbbbbb ("404 Commit Not Found"): it was replaced by a force push, or never pushed there
     GitLab does not know commit bbbbbbbbbbbb ("404 Commit Not Found"): it was replaced by a force push, or never pushed there
     GitLab does not take the status "launchway/production" ("{\"name\":[\"has already been taken\"]}"): a job of the commit's CI has that name. Rename the job, or the environment in launchway.toml

@@ -4,7 +4,7 @@
 
 use super::lines::DIALECTS;
 use super::sources::{Naming, Settings, fetched, namings};
-use crate::model::full_image_name;
+use crate::model::{Quoted, full_image_name};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The text with other images named. `names`: a name, however it is written, and what stands in its place. Each line stays
@@ -46,7 +46,7 @@ pub fn renamed(text: &str, settings: &Settings<'_>, names: &BTreeMap<String, Str
             image.line,
             format!(
                 "another service builds {}, and it cannot be put in here; write the name in one piece on the instruction's line",
-                image.reference.as_deref().unwrap_or_default()
+                Quoted(image.reference.as_deref().unwrap_or_default())
             ),
         )),
         None => Ok(text),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::plain;
 use std::collections::BTreeMap;
 
 /// `image REFERENCE` and `add SOURCE from HOST`, a line each; what is not known is `?`.
@@ -207,8 +208,9 @@ fn variables_that_double_end_where_no_name_is_so_long() {
 #[test]
 fn an_image_is_named_otherwise_wherever_a_stage_needs_it_and_each_line_stays_where_it_is() {
     let names = BTreeMap::from([("shop/web".to_string(), "launchway/shop/web:0a".to_string())]);
-    let named =
-        |text: &str| renamed(text, &Settings::default(), &names).unwrap_or_else(|(line, why)| format!("{line}: {why}"));
+    let named = |text: &str| {
+        renamed(text, &Settings::default(), &names).unwrap_or_else(|(line, why)| format!("{line}: {}", plain(&why)))
+    };
     for (text, expected) in [
         ("FROM shop/web\n", "FROM launchway/shop/web:0a\n"),
         (

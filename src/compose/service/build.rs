@@ -6,7 +6,9 @@ use super::kernel;
 use super::labels::labels;
 use crate::compose::texts;
 use crate::compose::view::View;
-use crate::model::{AdditionalContext, BuildSecret, BuildSpec, ComponentName, EntryKind, RepoPath};
+use crate::model::{
+    AdditionalContext, BuildSecret, BuildSpec, ComponentName, EntryKind, Quoted, RepoPath, looks_secret,
+};
 use std::collections::BTreeMap;
 
 #[rustfmt::skip]
@@ -80,7 +82,10 @@ fn context(context: &Context<'_>, view: &View<'_>) -> Option<RepoPath> {
     let at = at.as_ref().unwrap_or(view);
     let text = if at.path == view.path { ".".to_string() } else { at.text()? };
     if is_remote(&text) {
-        at.error(format!("{text:?} is not in the repository; only a folder of the repository can be built"));
+        at.error(format!(
+            "{text:?} is not in the repository; only a folder of the repository can be built",
+            text = Quoted(&text)
+        ));
         return None;
     }
     folder(context, at, &text)
@@ -165,13 +170,6 @@ fn args(context: &Context<'_>, view: &View<'_>) -> BTreeMap<String, String> {
     args
 }
 
-fn looks_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    let ends = |word: &str| name == word || name.ends_with(&format!("_{word}"));
-    ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "CREDENTIALS"].iter().any(|word| name.contains(word))
-        || ["KEY", "PASS", "PAT"].into_iter().any(ends)
-}
-
 fn secrets(context: &Context<'_>, view: &View<'_>) -> Vec<BuildSecret> {
     let read = |item: View<'_>| {
         item.only(&["source", "target", "uid", "gid", "mode"]);
@@ -193,7 +191,8 @@ fn additional_contexts(context: &Context<'_>, view: &View<'_>) -> BTreeMap<Strin
         } else if text.contains("://") {
             value.error(format!(
                 "{text:?} is not a context; accepted: a folder of the repository, service:NAME, {}",
-                REFERENCES.join(", ")
+                REFERENCES.join(", "),
+                text = Quoted(&text)
             ));
             None
         } else {
@@ -211,12 +210,12 @@ fn component(context: &Context<'_>, view: &View<'_>, name: &str) -> Option<Addit
             ComponentName::new(name).ok().map(AdditionalContext::Component)
         }
         Some(_) => {
-            view.error(format!("service {name:?} has no `build:`, so it is no build context"));
+            view.error(format!("service {name:?} has no `build:`, so it is no build context", name = Quoted(&name)));
             None
         }
         None => {
             let hint = crate::compose::suggest::hint(name, context.active.iter().copied());
-            view.error(format!("there is no service {name:?}{hint}"));
+            view.error(format!("there is no service {name:?}{hint}", name = Quoted(&name)));
             None
         }
     }

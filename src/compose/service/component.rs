@@ -5,7 +5,7 @@ use crate::compose::launchway;
 use crate::compose::load::{Loader, Variables};
 use crate::compose::read::ReadRequest;
 use crate::compose::view::View;
-use crate::model::{Component, ComponentName, PullPolicy};
+use crate::model::{Component, ComponentName, PullPolicy, Quoted};
 use std::collections::BTreeSet;
 
 /// What the readers of a service's keys may look at.
@@ -129,7 +129,7 @@ fn pull_policy(view: &View<'_>) -> PullPolicy {
         Some(word) => {
             let periodic = ["refresh", "daily", "weekly"].contains(&word) || word.starts_with("every_");
             let why = if periodic { "is understood but not supported" } else { "is not a pull policy" };
-            policy.error(format!("{word:?} {why}; accepted: missing, always, never, build"));
+            policy.error(format!("{word:?} {why}; accepted: missing, always, never, build", word = Quoted(&word)));
             PullPolicy::Missing
         }
         None => PullPolicy::Missing,

@@ -8,7 +8,7 @@ use crate::compose::command_line;
 use crate::compose::names::{self, Named};
 use crate::compose::view::View;
 use crate::compose::yaml::Value;
-use crate::model::{ContainerSettings, Ulimit};
+use crate::model::{ContainerSettings, Quoted, Ulimit};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -84,7 +84,8 @@ pub fn command(view: &View<'_>) -> Option<Vec<String>> {
         Ok(command_line::Words { words, cut }) => {
             if let Some(cut) = cut {
                 view.warning(format!(
-                    "no shell reads this: it ends before {cut:?}, as in Compose; write [\"sh\", \"-c\", \"...\"]"
+                    "no shell reads this: it ends before {cut:?}, as in Compose; write [\"sh\", \"-c\", \"...\"]",
+                    cut = Quoted(&cut)
                 ));
             }
             Some(words)
@@ -102,7 +103,8 @@ fn container_name(context: &Context<'_>, view: &View<'_>) -> Option<String> {
     let starts_well = chars.next().is_some_and(|c| c.is_ascii_alphanumeric());
     if !starts_well || !chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')) || name.len() < 2 {
         view.error(format!(
-            "{name:?} is not a container name: letters, digits, '_', '.' and '-', starting with a letter or digit"
+            "{name:?} is not a container name: letters, digits, '_', '.' and '-', starting with a letter or digit",
+            name = Quoted(&name)
         ));
     } else {
         names::check(view, Named::Container, &name, &context.request.compose_project);
@@ -126,7 +128,10 @@ pub fn extra_hosts(view: &View<'_>) -> Vec<String> {
         match text.split_once(['=', ':']) {
             Some((host, address)) if !host.is_empty() && !address.is_empty() => Some(format!("{host}:{address}")),
             _ => {
-                item.error(format!("{text:?} is not a host with its address, such as \"db=10.0.0.5\""));
+                item.error(format!(
+                    "{text:?} is not a host with its address, such as \"db=10.0.0.5\"",
+                    text = Quoted(&text)
+                ));
                 None
             }
         }

@@ -3,7 +3,7 @@
 use super::component::Context;
 use crate::compose::suggest;
 use crate::compose::view::View;
-use crate::model::{ComponentName, Condition, Dependency};
+use crate::model::{ComponentName, Condition, Dependency, Quoted};
 use std::collections::BTreeMap;
 
 pub fn read(context: &Context<'_>, name: &ComponentName, view: &View<'_>) -> BTreeMap<ComponentName, Dependency> {
@@ -63,7 +63,7 @@ fn target(context: &Context<'_>, view: &View<'_>, name: &str, required: bool) ->
         return ComponentName::new(name).ok();
     }
     if context.inactive.contains(name) {
-        let why = format!("service {name:?} is left out, because none of its profiles is wanted");
+        let why = format!("service {name:?} is left out, because none of its profiles is wanted", name = Quoted(&name));
         if required {
             view.error(format!(
                 "{why}; add a profile to the environment's `profiles` in launchway.toml, or write `required: false`"
@@ -74,6 +74,6 @@ fn target(context: &Context<'_>, view: &View<'_>, name: &str, required: bool) ->
         return None;
     }
     let hint = suggest::hint(name, context.active.iter().chain(context.inactive.iter()).copied());
-    view.error(format!("there is no service {name:?}{hint}"));
+    view.error(format!("there is no service {name:?}{hint}", name = Quoted(&name)));
     None
 }

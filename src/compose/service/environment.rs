@@ -6,7 +6,7 @@ use super::labels::{is_reserved, why_reserved};
 use crate::compose::dotenv::{self, Format};
 use crate::compose::include::NOTHING;
 use crate::compose::view::View;
-use crate::model::{Place, RepoPath};
+use crate::model::{Place, Quoted, RepoPath};
 use std::collections::BTreeMap;
 
 /// The environment of a service's containers: its env files in order, then `environment`, the last one winning. A bare
@@ -25,7 +25,7 @@ fn own(context: &Context<'_>, view: &View<'_>) -> BTreeMap<String, String> {
     let mut values = BTreeMap::new();
     for (name, value) in view.get("environment").map(|v| v.entries()).unwrap_or_default() {
         if name.is_empty() || name.contains(['=', '\0']) {
-            value.error(format!("{name:?} is not a variable name"));
+            value.error(format!("{name:?} is not a variable name", name = Quoted(&name)));
             continue;
         }
         let text = match value.node.is_null() {
@@ -74,6 +74,9 @@ fn env_file(
         Ok(read) => {
             for (name, line) in read.missing {
                 context.loader.missing(&name, place(line), "");
+            }
+            for (name, line) in read.missing_in_secret {
+                context.loader.missing_in_secret(&name, place(line));
             }
             Some(read.values)
         }

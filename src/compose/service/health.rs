@@ -2,7 +2,7 @@
 
 use crate::compose::view::View;
 use crate::compose::yaml::Value;
-use crate::model::{HealthCheck, HealthTest};
+use crate::model::{HealthCheck, HealthTest, Quoted};
 use std::time::Duration;
 
 /// A check takes no less of the engine when it is due more often.
@@ -56,7 +56,7 @@ fn test(view: &View<'_>) -> Option<HealthTest> {
             None
         }
         Some((first, _)) => {
-            view.error(format!("must begin with \"CMD\", \"CMD-SHELL\" or \"NONE\", not {first:?}"));
+            view.error(format!("must begin with \"CMD\", \"CMD-SHELL\" or \"NONE\", not {:?}", Quoted(first)));
             None
         }
         None => Some(HealthTest::Inherit),

@@ -3,7 +3,7 @@
 
 use super::component::Context;
 use crate::compose::view::View;
-use crate::model::Ulimit;
+use crate::model::{Quoted, Ulimit};
 use std::collections::BTreeMap;
 
 /// Settings that each container has for itself, by what they begin with.
@@ -47,7 +47,7 @@ pub fn sysctls(context: &Context<'_>, view: &View<'_>) -> BTreeMap<String, Strin
         let is_word = key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
         let is_own = OWN_SYSCTLS.iter().any(|own| if own.ends_with('.') { key.starts_with(own) } else { key == *own });
         if !is_word {
-            value.error(format!("{key:?} is no setting of the kernel, such as net.core.somaxconn"));
+            value.error(format!("{key:?} is no setting of the kernel, such as net.core.somaxconn", key = Quoted(&key)));
         } else if !is_own && !lists(&context.request.allowed.sysctls, key) {
             let why = format!("{key} is not known to hold for one container only, so it is refused;");
             value.refuse(&why, format!("sysctls = [{key:?}]"));
@@ -59,7 +59,11 @@ pub fn sysctls(context: &Context<'_>, view: &View<'_>) -> BTreeMap<String, Strin
 pub fn ulimits(context: &Context<'_>, view: &View<'_>) -> BTreeMap<String, Ulimit> {
     for (name, value) in view.entries() {
         if !ULIMITS.contains(&name) {
-            value.error(format!("{name:?} is no limit of a process; accepted: {}", ULIMITS.join(", ")));
+            value.error(format!(
+                "{name:?} is no limit of a process; accepted: {}",
+                ULIMITS.join(", "),
+                name = Quoted(&name)
+            ));
         } else if BEFORE_OTHERS.contains(&name) && !has(context, "SYS_NICE") {
             let why = format!("`{name}` lets its processes go before all others of the host, so it is refused;");
             value.refuse(&why, "capabilities = [\"SYS_NICE\"]");

@@ -5,7 +5,7 @@ use crate::compose::host_paths;
 use crate::compose::scalar::Kind;
 use crate::compose::units;
 use crate::compose::view::View;
-use crate::model::Logging;
+use crate::model::{Logging, Quoted};
 use std::collections::BTreeMap;
 
 const PLAIN: &[&str] = &["json-file", "local"];
@@ -69,7 +69,11 @@ fn check_plain<'a>(entries: &[(&str, View<'_>)], text: impl Fn(&str) -> &'a str)
             Some(_) => {}
             None => {
                 let known: Vec<&str> = OPTIONS.iter().map(|(known, ..)| *known).collect();
-                value.error(format!("{key:?} is no option of json-file and local; accepted: {}", known.join(", ")));
+                value.error(format!(
+                    "{key:?} is no option of json-file and local; accepted: {}",
+                    known.join(", "),
+                    key = Quoted(&key)
+                ));
             }
         }
     }
@@ -78,10 +82,10 @@ fn check_plain<'a>(entries: &[(&str, View<'_>)], text: impl Fn(&str) -> &'a str)
 /// What an option of another driver names on the host is opened by the engine: it has to be allowed like a mount.
 fn check_foreign(context: &Context<'_>, key: &str, value: &View<'_>, text: &str) {
     if key == "tag" && !is_tag(text) {
-        value.error(format!("must be {TAG}, not {text:?}"));
+        value.error(format!("must be {TAG}, not {text:?}", text = Quoted(&text)));
     }
     if key == "max-buffer-size" && !is_buffer(text) {
-        value.error(format!("must be a size up to 64m, not {text:?}"));
+        value.error(format!("must be a size up to 64m, not {text:?}", text = Quoted(&text)));
     }
     let (scheme, rest) = text.split_once(":").unwrap_or(("", text));
     let is_socket =

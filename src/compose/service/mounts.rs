@@ -6,8 +6,8 @@ use crate::compose::mount_options;
 use crate::compose::suggest;
 use crate::compose::texts;
 use crate::compose::view::View;
-use crate::model::budgets;
 use crate::model::{EntryKind, Mount, MountPoint, MountSource, RepoPath, Secret};
+use crate::model::{Quoted, budgets};
 use std::collections::BTreeMap;
 
 const KEYS: &[&str] = &["type", "source", "target", "read_only", "consistency", "bind", "volume", "tmpfs", "image"];
@@ -82,7 +82,11 @@ fn tmpfs(view: &View<'_>) -> Option<Mount> {
     };
     for option in options.iter().flat_map(|options| options.split(',')).filter(|option| !option.is_empty()) {
         if !mount_options::is_harmless(option) {
-            view.error(format!("{option:?} is no option of a tmpfs; accepted: {}", mount_options::ACCEPTED));
+            view.error(format!(
+                "{option:?} is no option of a tmpfs; accepted: {}",
+                mount_options::ACCEPTED,
+                option = Quoted(&option)
+            ));
         }
     }
     let source = MountSource::Tmpfs { size_bytes: None, mode: None, options };
@@ -92,7 +96,7 @@ fn tmpfs(view: &View<'_>) -> Option<Mount> {
 /// A target without `.` and `..`, as the engine would name it.
 pub fn absolute(view: &View<'_>, target: &str) -> Option<String> {
     if !target.starts_with('/') {
-        view.error(format!("{target:?} is not an absolute path in the container"));
+        view.error(format!("{target:?} is not an absolute path in the container", target = Quoted(&target)));
         return None;
     }
     let mut parts: Vec<&str> = Vec::new();
@@ -150,7 +154,7 @@ fn volume(context: &Context<'_>, view: &View<'_>) -> Option<MountSource> {
     if !declared.contains(&key.as_str()) {
         let hint = suggest::hint(&key, declared.iter().copied());
         let path = if hint.is_empty() { format!(" (a folder of the repository is written \"./{key}\")") } else { hint };
-        at.error(format!("there is no volume {key:?}; declare it under top-level `volumes`{path}"));
+        at.error(format!("there is no volume {key:?}; declare it under top-level `volumes`{path}", key = Quoted(&key)));
         return None;
     }
     let flag = |key: &str| options.as_ref().and_then(|o| o.get(key));
@@ -199,7 +203,10 @@ fn bind(context: &Context<'_>, view: &View<'_>, read_only: &mut bool) -> Option<
         return host_paths::mountable(allowed, &source, &written).map(host);
     }
     if written.starts_with('~') || written.contains('\\') || written.as_bytes().get(1) == Some(&b':') {
-        source.error(format!("{written:?} is a path of somebody's machine; use a named volume, or an absolute path"));
+        source.error(format!(
+            "{written:?} is a path of somebody's machine; use a named volume, or an absolute path",
+            written = Quoted(&written)
+        ));
         return None;
     }
     let was_read_only = std::mem::replace(read_only, true);
@@ -254,7 +261,8 @@ fn from_commit(context: &Context<'_>, view: &View<'_>, written: &str) -> Option<
 fn ways_out(written: &str) -> String {
     format!(
         "use a named volume for what the app writes, or name a path of the host in launchway.toml:\n    \
-         binds = {{ {written:?} = \"/path/on/the/host\" }}"
+         binds = {{ {written:?} = \"/path/on/the/host\" }}",
+        written = Quoted(&written)
     )
 }
 

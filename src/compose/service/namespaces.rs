@@ -3,7 +3,7 @@
 use super::component::Context;
 use crate::compose::suggest;
 use crate::compose::view::View;
-use crate::model::{ComponentName, NetworkMode};
+use crate::model::{ComponentName, NetworkMode, Quoted};
 
 pub fn network_mode(context: &Context<'_>, view: &View<'_>) -> NetworkMode {
     // Two keys that only ever name the host's: read here so that none is forgotten.
@@ -31,7 +31,10 @@ pub fn network_mode(context: &Context<'_>, view: &View<'_>) -> NetworkMode {
                     NetworkMode::Host
                 }
                 _ => {
-                    mode.error(format!("{text:?} is not one of none, bridge, host, service:NAME, container:NAME"));
+                    mode.error(format!(
+                        "{text:?} is not one of none, bridge, host, service:NAME, container:NAME",
+                        text = Quoted(&text)
+                    ));
                     NetworkMode::Networks
                 }
             }
@@ -47,7 +50,10 @@ pub fn network_mode(context: &Context<'_>, view: &View<'_>) -> NetworkMode {
             NetworkMode::Container(name.to_string())
         }
         Some(_) => {
-            mode.error(format!("{text:?} is not one of none, bridge, host, service:NAME, container:NAME"));
+            mode.error(format!(
+                "{text:?} is not one of none, bridge, host, service:NAME, container:NAME",
+                text = Quoted(&text)
+            ));
             NetworkMode::Networks
         }
     }
@@ -74,7 +80,7 @@ pub fn read(context: &Context<'_>, view: &View<'_>, key: &str) -> Option<String>
     let is_a_container = text.strip_prefix("container:").is_some_and(|name| !name.is_empty());
     if !is_a_container && !text.starts_with("service:") && !words.contains(&text.as_str()) {
         let words: Vec<&str> = words.iter().filter(|word| !word.is_empty()).copied().collect();
-        value.error(format!("{text:?} is not one of {}, container:NAME", words.join(", ")));
+        value.error(format!("{text:?} is not one of {}, container:NAME", words.join(", "), text = Quoted(&text)));
     }
     if key == "cgroup" && text == "host" && allowed {
         value.error("`cgroup: host` is understood but not supported");
@@ -85,7 +91,7 @@ pub fn read(context: &Context<'_>, view: &View<'_>, key: &str) -> Option<String>
 fn service(context: &Context<'_>, view: &View<'_>, name: &str) -> Option<ComponentName> {
     if !context.active.contains(name) {
         let hint = suggest::hint(name, context.active.iter().copied());
-        view.error(format!("there is no service {name:?} to share the network with{hint}"));
+        view.error(format!("there is no service {name:?} to share the network with{hint}", name = Quoted(&name)));
         return None;
     }
     ComponentName::new(name).ok()

@@ -4,7 +4,7 @@ use super::component::Context;
 use crate::compose::names::check_host;
 use crate::compose::networks::check_declared;
 use crate::compose::view::View;
-use crate::model::NetworkAttachment;
+use crate::model::{NetworkAttachment, Quoted};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -59,14 +59,18 @@ fn attachment(view: &View<'_>) -> NetworkAttachment {
     }
     for (key, value) in view.get("driver_opts").map(|v| v.entries()).unwrap_or_default() {
         if !ENDPOINT_OPTIONS.contains(&key) {
-            value.error(format!("{key:?} is not supported here; accepted: {}", ENDPOINT_OPTIONS.join(", ")));
+            value.error(format!(
+                "{key:?} is not supported here; accepted: {}",
+                ENDPOINT_OPTIONS.join(", "),
+                key = Quoted(&key)
+            ));
         }
     }
     let address = |key: &str| {
         let at = view.get(key)?;
         let text = at.text()?;
         if text.parse::<IpAddr>().is_err() {
-            at.error(format!("{text:?} is not an IP address"));
+            at.error(format!("{text:?} is not an IP address", text = Quoted(&text)));
         }
         Some(text)
     };
@@ -85,7 +89,10 @@ pub fn mac_address(view: &View<'_>) -> Option<String> {
     let text = view.text()?;
     let is_pair = |pair: &str| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit());
     if text.split([':', '-']).count() != 6 || !text.split([':', '-']).all(is_pair) {
-        view.error(format!("{text:?} is not the address of a network card, such as \"02:42:ac:11:00:02\""));
+        view.error(format!(
+            "{text:?} is not the address of a network card, such as \"02:42:ac:11:00:02\"",
+            text = Quoted(&text)
+        ));
     }
     Some(text)
 }

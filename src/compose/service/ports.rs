@@ -2,7 +2,7 @@
 
 use crate::compose::spent::Spent;
 use crate::compose::view::View;
-use crate::model::{Port, Protocol};
+use crate::model::{Port, Protocol, Quoted};
 use std::net::IpAddr;
 
 const KEYS: &[&str] = &["name", "mode", "host_ip", "target", "published", "protocol", "app_protocol"];
@@ -45,7 +45,8 @@ fn published_port(view: &View<'_>) -> Option<u16> {
     if text.contains('-') {
         view.error(format!(
             "{text:?}: one port out of a range is not supported; publish one port, or leave it to the engine with the \
-             target alone"
+             target alone",
+            text = Quoted(&text)
         ));
         return None;
     }
@@ -58,7 +59,7 @@ fn published_port(view: &View<'_>) -> Option<u16> {
 fn address(view: &View<'_>) -> Option<String> {
     let text = view.text()?;
     if text.parse::<IpAddr>().is_err() {
-        view.error(format!("{text:?} is not an IP address"));
+        view.error(format!("{text:?} is not an IP address", text = Quoted(&text)));
         return None;
     }
     Some(text)
@@ -94,7 +95,7 @@ fn exposed_item(view: &View<'_>, spent: &Spent) -> Vec<String> {
             (first..=last).map(|port| format!("{port}/{protocol}")).collect()
         }
         _ => {
-            view.error(format!("{text:?} is not a port, such as 8080 or \"8080/udp\""));
+            view.error(format!("{text:?} is not a port, such as 8080 or \"8080/udp\"", text = Quoted(&text)));
             Vec::new()
         }
     }

@@ -1,7 +1,7 @@
 //! `restart`, and `deploy.restart_policy`, which wins.
 
 use crate::compose::view::View;
-use crate::model::RestartPolicy;
+use crate::model::{Quoted, RestartPolicy};
 
 pub fn read(view: &View<'_>) -> Option<RestartPolicy> {
     let own = view.get("restart").and_then(|v| policy(&v));
@@ -26,7 +26,10 @@ fn policy(view: &View<'_>) -> Option<RestartPolicy> {
         _ => None,
     };
     if policy.is_none() {
-        view.error(format!("{text:?} is not one of \"no\", always, unless-stopped, on-failure, on-failure:N"));
+        view.error(format!(
+            "{text:?} is not one of \"no\", always, unless-stopped, on-failure, on-failure:N",
+            text = Quoted(&text)
+        ));
     }
     policy
 }

@@ -2,7 +2,7 @@
 
 use super::component::Context;
 use crate::compose::view::View;
-use crate::model::Permissions;
+use crate::model::{Permissions, Quoted};
 
 /// Capabilities that a container has anyway, or that reach nothing outside it.
 const HARMLESS: &[&str] = &[
@@ -72,7 +72,8 @@ pub fn options(context: &Context<'_>, view: &View<'_>) -> Vec<String> {
             _ => true,
         };
         if weakens && !context.request.allowed.unconfined {
-            let why = format!("{option:?} takes a protection of the host away, so it is refused;");
+            let why =
+                format!("{option:?} takes a protection of the host away, so it is refused;", option = Quoted(&option));
             item.refuse(&why, "unconfined = true");
         }
         if name == "seccomp" && value != "unconfined" {
@@ -109,7 +110,7 @@ pub fn devices(context: &Context<'_>, view: &View<'_>) -> Vec<String> {
                     return None;
                 };
                 if source.starts_with('/') && source.contains(':') {
-                    item.error(format!("{source:?} is no path of a device"));
+                    item.error(format!("{source:?} is no path of a device", source = Quoted(&source)));
                     return None;
                 }
                 if is_of_a_vendor(&source) {

@@ -7,7 +7,7 @@ use crate::compose::read::ReadRequest;
 use crate::compose::suggest;
 use crate::compose::texts;
 use crate::compose::view::View;
-use crate::model::{Component, ComponentName};
+use crate::model::{Component, ComponentName, Quoted};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub struct Services<'a> {
@@ -99,7 +99,7 @@ impl<'a> Services<'a> {
         let known = self.known_profiles();
         for wanted in self.profiles.iter().filter(|wanted| *wanted != "*" && !known.contains(wanted)) {
             let hint = suggest::hint(wanted, known.iter().map(String::as_str));
-            section.warning(format!("no service has profile {wanted:?}{hint}"));
+            section.warning(format!("no service has profile {wanted:?}{hint}", wanted = Quoted(&wanted)));
         }
     }
 }

@@ -116,3 +116,28 @@ fn a_reset_that_takes_nothing_away_leaves_room_for_a_later_file() {
     assert_eq!(web.ports.len(), 1);
     assert_eq!(web.command.as_deref().unwrap(), ["a"]);
 }
+
+#[test]
+fn what_the_files_bring_is_masked_in_messages_and_our_own_words_are_not() {
+    let compose = "services:\n  web:\n    image: x\n    env_file: .env\n    ports: [\"${API_KEY}:80\", \"${WORD}:80\"]\n    secrets: [bank]\nsecrets: { bank: { file: ./bank.txt } }\n";
+    let tree = MemoryTree::new([("compose.yaml", compose), ("bank.txt", "s3cr3t-bank\n")]);
+    let project = shop();
+    let outside_files = BTreeMap::from([(".env".to_string(), b"API_KEY=swordfish\n".to_vec())]);
+    let variables = BTreeMap::from([("WORD".to_string(), "port".to_string())]);
+    let secret_values = vec![crate::model::Secret::new("port")];
+    let request = ReadRequest { outside_files, variables, secret_values, ..request(&tree, &project) };
+    insta::assert_snapshot!(said(&request), @r#"
+    compose.yaml:5: services.web.ports[0]: "***:80" is not a port: "***" is no port from 0 to 65535; accepted: [[address:]published:]target[/protocol], such as "8080:80" or "127.0.0.1:8080:80/tcp"
+    compose.yaml:5: services.web.ports[1]: "***:80" is not a port: "***" is no port from 0 to 65535; accepted: [[address:]published:]target[/protocol], such as "8080:80" or "127.0.0.1:8080:80/tcp"
+    "#);
+    let compose = compose.replace("    ports: [\"${API_KEY}:80\", \"${WORD}:80\"]\n", "");
+    let tree = MemoryTree::new([("compose.yaml", compose.as_str()), ("bank.txt", "s3cr3t-bank\n")]);
+    let request = ReadRequest { tree: &tree, ..request };
+    let stack = read(&request).unwrap().stack;
+    let values = |values: &BTreeMap<String, crate::model::Secret>| -> Vec<String> {
+        values.iter().map(|(name, secret)| format!("{name}={}", secret.expose().trim())).collect()
+    };
+    assert_eq!(values(&stack.values.secrets), ["bank=s3cr3t-bank"]);
+    assert_eq!(values(&stack.values.declared), ["WORD=port"]);
+    assert_eq!(values(&stack.values.variables), ["API_KEY=swordfish"]);
+}

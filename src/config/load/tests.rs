@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::RefName;
+use crate::model::{RefName, plain};
 
 const GOOD: &str = r#"
 listen = "127.0.0.1:9000"
@@ -24,7 +24,7 @@ secrets = { DB_PASSWORD = "hunter2" }
 "#;
 
 fn problems(text: &str) -> String {
-    parse(text, Path::new("launchway.toml")).unwrap_err().to_string()
+    plain(&parse(text, Path::new("launchway.toml")).unwrap_err().to_string()).into_owned()
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn accounts_of_registries_are_read_and_their_passwords_are_secret() {
     let names: Vec<&str> = config.registries.of_all.keys().map(String::as_str).collect();
     assert_eq!(names, ["docker.io", "registry.example.com:5000"]);
     assert_eq!(config.registries.of_all["docker.io"].username, "acme");
-    assert_eq!(crate::model::Mask::new(config.secrets()).apply("use dckr_pat_1"), "use ***");
+    assert_eq!(crate::model::Mask::new(&config.secrets()).apply("use dckr_pat_1"), "use ***");
     let wrong =
         GOOD.to_string() + "[registries.\"ghcr.io/acme\"]\nusername = \"\"\npassword = { file = \"/nowhere/token\" }\n";
     insta::assert_snapshot!(problems(&wrong), @r#"
@@ -328,5 +328,41 @@ branch = "main"
     assert_eq!((of("shop").as_str(), of("blog").as_str()), ("shop", "all"));
     assert!(config.registries.is_anothers(&name("blog"), "ghcr.io"));
     assert!(!config.registries.is_anothers(&name("shop"), "ghcr.io"));
-    assert_eq!(config.secrets().filter(|secret| secret.expose().ends_with("s-password")).count(), 2);
+    assert_eq!(config.secrets().iter().filter(|secret| secret.expose().ends_with("s-password")).count(), 2);
+}
+
+#[test]
+fn what_is_masked_or_plain_by_name_is_of_the_project_and_the_environment_goes_first() {
+    let text = r#"
+[projects.shop]
+forge = "plain"
+repository = "/srv/git/shop.git"
+secret = "abc"
+mask = ["MOTTO", "GREETING"]
+plain = "SORT_KEY"
+[projects.shop.environments.production]
+branch = "main"
+mask = "SORT_KEY"
+plain = ["GREETING", "config/public.key"]
+"#;
+    let config = parse(text, Path::new("launchway.toml")).unwrap();
+    let names = &config.projects["shop"].environments["production"].names;
+    assert_eq!(names.mask.iter().collect::<Vec<_>>(), ["MOTTO", "SORT_KEY"]);
+    assert_eq!(names.plain.iter().collect::<Vec<_>>(), ["GREETING", "config/public.key"]);
+
+    let wrong = text
+        .replace("plain = [\"GREETING\"", "secrets = { BANK = \"x\" }\nplain = [\"SORT_KEY\", \"BANK\"")
+        .replace("mask = [\"MOTTO\"", "mask = [\"API_KEY=hunter22\"");
+    insta::assert_snapshot!(problems(&wrong), @r#"
+    launchway.toml:6: projects.shop.mask: it is a list of names of variables, keys and files, such as ["API_KEY"], without their values
+    launchway.toml:12: projects.shop.environments.production.plain: SORT_KEY is under `mask` too: it is hidden or shown, not both
+    launchway.toml:12: projects.shop.environments.production.plain: BANK is one of the `secrets` here; take it out of one of them
+    "#);
+}
+
+#[test]
+fn passwords_in_urls_of_the_settings_are_secrets_too() {
+    let text = GOOD.replace("https://github.com/", "https://me:pa%40ssword@github.com/");
+    let config = parse(&text, Path::new("launchway.toml")).unwrap();
+    assert!(config.secrets().contains(&Secret::new("pa@ssword")));
 }

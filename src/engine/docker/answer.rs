@@ -1,7 +1,7 @@
 //! What the engine answered instead of doing what was asked, and which [`EngineError`] that is.
 
 use crate::engine::EngineError;
-use crate::model::innermost;
+use crate::model::{Quoted, innermost};
 use bollard::errors::Error;
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ pub(super) struct Denied {
     endpoint: String,
     pub attempted: String,
     pub reason: Reason,
+    /// What to do about it, in our words.
+    hint: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,12 +35,12 @@ const COMING_OR_GOING: [&str; 5] = [
 
 impl Denied {
     pub fn new(endpoint: &str, attempted: impl Into<String>, error: Error) -> Self {
-        Self { endpoint: endpoint.to_string(), attempted: attempted.into(), reason: Reason::of(error) }
+        Self { endpoint: endpoint.to_string(), attempted: attempted.into(), reason: Reason::of(error), hint: "" }
     }
 
     pub fn silent(endpoint: &str, attempted: impl Into<String>, limit: Duration) -> Self {
         let why = format!("no answer within {} s", limit.as_secs_f32());
-        Self { endpoint: endpoint.to_string(), attempted: attempted.into(), reason: Reason::Away(why) }
+        Self { endpoint: endpoint.to_string(), attempted: attempted.into(), reason: Reason::Away(why), hint: "" }
     }
 
     pub fn is_not_found(&self) -> bool {
@@ -47,7 +49,7 @@ impl Denied {
     pub fn is_conflict(&self) -> bool {
         matches!(self.reason, Reason::Status(409, _))
     }
-    /// The engine's own words.
+    /// The engine's own words, to find out what it means.
     pub fn message(&self) -> &str {
         match &self.reason {
             Reason::Away(text) | Reason::Status(_, text) | Reason::Other(text) => text,
@@ -56,13 +58,18 @@ impl Denied {
     pub fn says(&self, words: &str) -> bool {
         matches!(&self.reason, Reason::Status(_, text) if text.to_ascii_lowercase().contains(words))
     }
-    /// The same with a hint at the end of the engine's words.
-    pub fn hint(mut self, hint: &str) -> Self {
-        if let Reason::Status(_, text) | Reason::Other(text) = &mut self.reason {
-            text.push_str(". ");
-            text.push_str(hint);
-        }
+    /// The same with a hint behind the engine's words.
+    pub fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = hint;
         self
+    }
+    /// Why, for a sentence: the engine's own words as such, and the hint.
+    pub fn why(&self) -> String {
+        let hint = if self.hint.is_empty() { String::new() } else { format!(". {}", self.hint) };
+        match &self.reason {
+            Reason::Away(why) => why.clone(),
+            Reason::Status(_, text) | Reason::Other(text) => format!("{}{hint}", Quoted(text)),
+        }
     }
 }
 
@@ -74,7 +81,7 @@ impl Reason {
                 let lower = message.to_ascii_lowercase();
                 let away = status_code == 503
                     || (status_code >= 500 && COMING_OR_GOING.iter().any(|words| lower.contains(words)));
-                if away { Reason::Away(message) } else { Reason::Status(status_code, message) }
+                if away { Reason::Away(Quoted(message).to_string()) } else { Reason::Status(status_code, message) }
             }
             Error::RequestTimeoutError => Reason::Away("no answer in time".into()),
             Error::SocketNotFoundError(path) => Reason::Away(format!("there is no socket {path}")),
@@ -100,13 +107,12 @@ fn last_cause(error: &Error) -> String {
 
 impl From<Denied> for EngineError {
     fn from(denied: Denied) -> Self {
-        let Denied { endpoint, attempted, reason } = denied;
+        let why = denied.why();
+        let Denied { endpoint, attempted, reason, .. } = denied;
         match reason {
-            Reason::Away(why) => EngineError::Unavailable { endpoint, attempted, why },
-            Reason::Status(404, why) => {
-                EngineError::NotFound { what: format!("what is needed to {attempted} ({why})") }
-            }
-            Reason::Status(_, why) | Reason::Other(why) => EngineError::Refused { attempted, why },
+            Reason::Away(_) => EngineError::Unavailable { endpoint, attempted, why },
+            Reason::Status(404, _) => EngineError::NotFound { what: format!("what is needed to {attempted} ({why})") },
+            Reason::Status(..) | Reason::Other(_) => EngineError::Refused { attempted, why },
         }
     }
 }
@@ -120,7 +126,7 @@ pub(super) fn in_path(name: &str) -> Result<&str, EngineError> {
         Ok(name)
     } else {
         Err(EngineError::Refused {
-            attempted: format!("ask the engine for {name:?}"),
+            attempted: format!("ask the engine for {:?}", Quoted(name)),
             why: "that is no name of a container, volume or image".into(),
         })
     }

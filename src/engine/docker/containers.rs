@@ -5,7 +5,7 @@ use super::connect::{ApiVersion, DockerEngine};
 use super::request::{CreateRequest, create_request};
 use super::service::Existing;
 use crate::engine::{EngineError, Labels, Outcome, Whose};
-use crate::model::{Kind, label};
+use crate::model::{Kind, Quoted, label};
 use crate::plan::{ContainerSpec, EngineMount};
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, NetworkConnectRequest};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptions};
@@ -48,14 +48,14 @@ impl DockerEngine {
             Err(denied) if denied.is_not_found() && denied.says("no such image") => {
                 return Err(EngineError::ImageMissing {
                     reference: spec.image.clone(),
-                    why: format!("{}; it was removed, or never built or pulled here", denied.message()),
+                    why: format!("{}; it was removed, or never built or pulled here", denied.why()),
                 });
             }
             Err(denied) => return Err(denied.into()),
         };
         self.connect_missing(&id, spec, &request).await?;
         let mut notes = request.notes;
-        notes.extend(engine_says.into_iter().map(|warning| format!("the engine warns: {warning}")));
+        notes.extend(engine_says.into_iter().map(|warning| format!("the engine warns: {}", Quoted(warning))));
         Ok(Outcome { container_id: Some(id), note: (!notes.is_empty()).then(|| notes.join("; ")) })
     }
 
@@ -258,6 +258,7 @@ fn unfit_command(message: &str) -> Option<String> {
     let (_, words) = message.rsplit_once("exec: ").or_else(|| message.rsplit_once("exec "))?;
     let words = words.trim_end_matches(": unknown").trim();
     is_program.iter().any(|known| words.contains(known)).then(|| {
+        let words = Quoted(words);
         format!("{words} (`command` or `entrypoint` names what is not in the image, or is not executable there)")
     })
 }
@@ -275,11 +276,13 @@ pub(super) fn name_taken(name: &str, holder: &ContainerInspectResponse) -> Engin
     let id: String = holder.id.as_deref().unwrap_or_default().chars().take(12).collect();
     let config = holder.config.clone().unwrap_or_default();
     let labels = config.labels.unwrap_or_default();
-    let image = config.image.unwrap_or_default();
+    let image = Quoted(config.image.unwrap_or_default());
     let state = status_of(holder).map(|status| status.to_string()).unwrap_or_default();
     let owner = match (labels.get(label::PROJECT), labels.get(label::ENVIRONMENT), labels.get(label::COMPOSE_PROJECT)) {
-        (Some(project), Some(environment), _) => format!("of project {project}, environment {environment}"),
-        (_, _, Some(compose)) => format!("of Compose project {compose}"),
+        (Some(project), Some(environment), _) => {
+            format!("of project {}, environment {}", Quoted(project), Quoted(environment))
+        }
+        (_, _, Some(compose)) => format!("of Compose project {}", Quoted(compose)),
         _ => "not made by Launchway".to_string(),
     };
     EngineError::NameTaken {

@@ -66,7 +66,10 @@ async fn from_file(path: &Path, registry: &str, helpers: &Path) -> anyhow::Resul
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
     };
     let config: Config =
-        serde_json::from_slice(&text).with_context(|| format!("{} is not understood", path.display()))?;
+        // The error itself would quote what stands there.
+        serde_json::from_slice(&text).map_err(|error| {
+            anyhow::anyhow!("{} is not understood, from line {} on", path.display(), error.line())
+        })?;
     let helper = of_host(&config.helpers, registry).map(|(_, helper)| helper).or(config.store.as_ref());
     if let Some(helper) = helper
         && let Some(found) = ask_helper(helpers, helper, registry).await?

@@ -5,6 +5,7 @@ use super::answer::in_path;
 use super::connect::DockerEngine;
 use super::program::{header, own};
 use crate::engine::{EngineError, Outcome, Pipe};
+use crate::model::Quoted;
 use crate::plan::ContainerSpec;
 use crate::plan::container::{FRONT_FOLDER, FRONT_IMAGE, FRONT_USER, FRONT_VOLUME};
 use bollard::exec::{CreateExecOptions, StartExecResults};
@@ -52,7 +53,7 @@ impl DockerEngine {
         }
         let program = own().map_err(|error| EngineError::Refused {
             attempted: "find the program that fronts run".into(),
-            why: error.to_string(),
+            why: Quoted(error).to_string(),
         })?;
         Ok(Means {
             program: program.id.clone(),
@@ -103,7 +104,7 @@ impl DockerEngine {
         }
         let program = own().map_err(|error| EngineError::Refused {
             attempted: format!("make the image {reference}"),
-            why: error.to_string(),
+            why: Quoted(error).to_string(),
         })?;
         let options = CreateImageOptionsBuilder::new()
             .from_src("-")
@@ -135,7 +136,8 @@ impl DockerEngine {
 
     pub(super) async fn put_into_front(&self, container: &str, files: &[(&str, Vec<u8>)]) -> Result<(), EngineError> {
         let attempted = "tell a front what it serves";
-        let refused = |error: Error| EngineError::Refused { attempted: attempted.into(), why: error.to_string() };
+        let refused =
+            |error: Error| EngineError::Refused { attempted: attempted.into(), why: Quoted(error).to_string() };
         let archive = folder_archive(files).map_err(refused)?;
         let archive = futures_util::stream::once(std::future::ready(Ok(Bytes::from(archive))));
         self.upload_to_front(container, attempted, archive).await
@@ -186,7 +188,8 @@ impl DockerEngine {
     /// Under a name of its own.
     pub(super) async fn put_program_into_front(&self, container: &str) -> Result<Vec<String>, EngineError> {
         let attempted = "give a front its new program";
-        let refused = |error: Error| EngineError::Refused { attempted: attempted.into(), why: error.to_string() };
+        let refused =
+            |error: Error| EngineError::Refused { attempted: attempted.into(), why: Quoted(error).to_string() };
         let program = own().map_err(refused)?;
         let folder = format!("{}/program-{}", front_folder(), program.id);
         let mut command = program.command(&format!("{FRONT_VOLUME}/{folder}"));

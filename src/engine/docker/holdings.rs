@@ -3,7 +3,7 @@
 use super::answer::{Denied, in_path};
 use super::connect::{ApiVersion, DockerEngine};
 use crate::engine::{EngineError, Whose};
-use crate::model::{HeldImage, HeldVolume, Holdings, innermost, label};
+use crate::model::{HeldImage, HeldVolume, Holdings, Quoted, innermost, label};
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListVolumesOptionsBuilder, RemoveImageOptionsBuilder,
@@ -111,7 +111,7 @@ impl DockerEngine {
         };
         asked.await.map(Some).map_err(|error| EngineError::Refused {
             attempted: "ask for the build cache".into(),
-            why: innermost(&error),
+            why: Quoted(innermost(&error)).to_string(),
         })
     }
 }

@@ -4,7 +4,7 @@ use super::answer::{Denied, in_path};
 use super::connect::DockerEngine;
 use super::credentials;
 use crate::engine::{EngineError, Image};
-use crate::model::{ProjectName, RegistryCredentials, Secret, full_image_name, registry_name};
+use crate::model::{ProjectName, Quoted, RegistryCredentials, Secret, full_image_name, registry_name};
 use bollard::auth::DockerCredentials;
 use bollard::models::{ContainerSummary, CreateImageInfo, ImageInspect};
 use bollard::query_parameters::{CreateImageOptionsBuilder, ListContainersOptionsBuilder, TagImageOptionsBuilder};
@@ -23,7 +23,7 @@ impl DockerEngine {
     pub(super) async fn find_image(&self, reference: &str) -> Result<Option<Image>, EngineError> {
         self.api().await?;
         let asked = self.client().inspect_image(in_path(reference)?);
-        match self.query(format!("look at image {reference}"), asked).await {
+        match self.query(format!("look at image {}", Quoted(reference)), asked).await {
             Ok(found) => Ok(Some(image(found))),
             Err(denied) if denied.is_not_found() => Ok(None),
             Err(denied) => Err(denied.into()),
@@ -56,7 +56,7 @@ impl DockerEngine {
         let mut layers = Layers::default();
         let mut told: Option<Instant> = None;
         loop {
-            let attempted = format!("pull image {reference}");
+            let attempted = format!("pull image {}", Quoted(reference));
             let next = tokio::time::timeout(STALLED, stream.next()).await;
             match next {
                 Err(_) => {
@@ -105,7 +105,7 @@ impl DockerEngine {
         let asked = self.docker().with_timeout(STALLED);
         let tagged = format!("{name}:{tag}");
         let asking = asked.inspect_registry_image(&tagged, credentials);
-        let answer = self.within(STALLED, format!("ask the registry of {reference}"), asking).await;
+        let answer = self.within(STALLED, format!("ask the registry of {}", Quoted(reference)), asking).await;
         let found = answer.map_err(|denied| pull_failed(reference, &registry, whose, denied))?;
         found.descriptor.digest.ok_or_else(|| EngineError::ImageMissing {
             reference: reference.to_string(),
@@ -257,7 +257,7 @@ fn pull_failed(reference: &str, registry: &str, whose: Option<&str>, denied: Den
         unavailable @ EngineError::Unavailable { .. } => unavailable,
         _ => EngineError::ImageMissing {
             reference: reference.to_string(),
-            why: format!("pulling it failed: {message}{hint}"),
+            why: format!("pulling it failed: {}{hint}", Quoted(message)),
         },
     }
 }
@@ -293,19 +293,24 @@ impl Layers {
 
     fn sentence(&self, reference: &str) -> String {
         if self.layers.is_empty() {
-            return format!("pulling {reference}: {}", self.status).trim_end_matches([' ', ':']).to_string();
+            return match self.status.trim() {
+                "" => format!("pulling {}", Quoted(reference)),
+                status => format!("pulling {}: {}", Quoted(reference), Quoted(status)),
+            };
         }
         let done = self.layers.values().filter(|layer| layer.2).count();
         let mib = |bytes: i64| bytes as f64 / (1024.0 * 1024.0);
         let here: i64 = self.layers.values().map(|layer| layer.0).sum();
         let all: i64 = self.layers.values().map(|layer| layer.1).sum();
-        format!("pulling {reference}: {done} of {} layers, {:.1} of {:.1} MiB", self.layers.len(), mib(here), mib(all))
+        let (reference, of) = (Quoted(reference), self.layers.len());
+        format!("pulling {reference}: {done} of {of} layers, {:.1} of {:.1} MiB", mib(here), mib(all))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Mask;
 
     #[test]
     fn a_reference_is_pulled_by_one_tag_or_digest() {
@@ -334,12 +339,12 @@ mod tests {
         };
         let mut layers = Layers::default();
         layers.take(event("latest", "Pulling from library/nginx", None, None));
-        insta::assert_snapshot!(layers.sentence("nginx"), @"pulling nginx: Pulling from library/nginx");
+        insta::assert_snapshot!(Mask::default().sentence(&layers.sentence("nginx")), @"pulling nginx: Pulling from library/nginx");
         layers.take(event("a", "Pulling fs layer", None, None));
         layers.take(event("b", "Downloading", Some(1 << 20), Some(4 << 20)));
         layers.take(event("a", "Already exists", None, None));
-        insta::assert_snapshot!(layers.sentence("nginx"), @"pulling nginx: 1 of 2 layers, 1.0 of 4.0 MiB");
+        insta::assert_snapshot!(Mask::default().sentence(&layers.sentence("nginx")), @"pulling nginx: 1 of 2 layers, 1.0 of 4.0 MiB");
         layers.take(event("b", "Pull complete", None, None));
-        insta::assert_snapshot!(layers.sentence("nginx"), @"pulling nginx: 2 of 2 layers, 4.0 of 4.0 MiB");
+        insta::assert_snapshot!(Mask::default().sentence(&layers.sentence("nginx")), @"pulling nginx: 2 of 2 layers, 4.0 of 4.0 MiB");
     }
 }

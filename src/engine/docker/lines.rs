@@ -3,7 +3,7 @@
 use super::answer::in_path;
 use super::connect::DockerEngine;
 use crate::engine::EngineError;
-use crate::model::{Lines, Mask};
+use crate::model::{Lines, Mask, Quoted};
 use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptionsBuilder;
 use futures_util::TryStreamExt;
@@ -55,7 +55,7 @@ impl DockerEngine {
             // It may be silent for as long as it runs: whoever waits for its end sets the deadline.
             let next = stream.try_next().await.map_err(|error| EngineError::Refused {
                 attempted: format!("follow the log of container {container}"),
-                why: error.to_string(),
+                why: Quoted(error).to_string(),
             });
             let Some(piece) = next? else { break };
             let lines = if matches!(piece, LogOutput::StdErr { .. }) { &mut err } else { &mut out };

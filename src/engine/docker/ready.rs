@@ -1,6 +1,6 @@
 //! Whether a container is ready, judged from looks at it and from probes of it. Pure: [`super::watch`] looks and probes.
 
-use crate::model::Health;
+use crate::model::{Health, Mask, Quoted};
 use crate::plan::{Readiness, ReadyGoal};
 use std::time::Duration;
 
@@ -83,6 +83,16 @@ pub(super) enum Probed {
     Unreachable {
         tried: String,
     },
+}
+
+impl Probed {
+    /// Without the secrets in what the check said.
+    pub fn masked(self, mask: &Mask) -> Self {
+        match self {
+            Probed::CheckFailed { said } => Probed::CheckFailed { said: mask.apply(&said) },
+            other => other,
+        }
+    }
 }
 
 /// Why it is not ready; [`Failure::sentence`] says it.
@@ -331,7 +341,9 @@ fn short(text: &str) -> String {
     const MOST: usize = 300;
     let text = text.trim();
     let count = text.chars().count();
-    if count <= MOST { text.to_string() } else { format!("...{}", text.chars().skip(count - MOST).collect::<String>()) }
+    let end: String = text.chars().skip(count.saturating_sub(MOST)).collect();
+    let cut = if count > MOST { "..." } else { "" };
+    format!("{cut}{}", Quoted(end))
 }
 
 #[cfg(test)]

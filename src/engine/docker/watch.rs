@@ -5,6 +5,7 @@ use super::containers::status_of;
 use super::ready::{Check, Failure, Look, Next, Probe, Probed, Run, State, Waiting};
 use super::service::Existing;
 use crate::engine::{EngineError, Outcome, Supplies};
+use crate::model::{Mask, Quoted};
 use crate::plan::Readiness;
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum as Status};
 use bollard::query_parameters::EventsOptionsBuilder;
@@ -39,7 +40,7 @@ impl DockerEngine {
             return self.until_ready(target, readiness, supplies).await;
         }
         let (id, name) = (target.id, target.name.clone());
-        let tell = |line: &str| supplies.progress(&format!("{name} | {line}"));
+        let tell = |line: &str| supplies.progress(&format!("{name} | {}", Quoted(line)));
         let following = async {
             if let Err(error) = self.follow_lines(id, &supplies.mask(), &tell).await {
                 supplies.progress(&format!("{name}: what it writes cannot be followed any further: {error}"));
@@ -62,6 +63,8 @@ impl DockerEngine {
         supplies: &dyn Supplies,
     ) -> Result<Outcome, EngineError> {
         let api = self.api().await?;
+        // Of what a check says only the end is told: nobody would recognise the half of a secret.
+        let mask = supplies.mask();
         let began = Instant::now();
         let mut waiting = Waiting::new(readiness);
         let mut probe: Option<BoxFuture<'_, Probed>> = None;
@@ -69,7 +72,7 @@ impl DockerEngine {
         let mut told = String::new();
         loop {
             let found = self.look_up(target.id).await?;
-            let look = found.as_ref().map_or_else(gone, |found| look(found, api, self.local));
+            let look = found.as_ref().map_or_else(gone, |found| look(found, api, self.local, &mask));
             match waiting.look(&look, began.elapsed()) {
                 Next::Ready { note } => return Ok(Outcome { note, ..Outcome::default() }),
                 Next::Failed(failure) => return Err(self.not_ready(target, failure, found.as_ref()).await),
@@ -96,7 +99,7 @@ impl DockerEngine {
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 result = probed => {
-                    waiting.probed(result);
+                    waiting.probed(result.masked(&mask));
                     probe = None;
                     probe_from = Instant::now() + PROBE_EVERY;
                 }
@@ -169,7 +172,7 @@ fn gone() -> Look {
     }
 }
 
-fn look(found: &ContainerInspectResponse, api: ApiVersion, same_clock: bool) -> Look {
+fn look(found: &ContainerInspectResponse, api: ApiVersion, same_clock: bool, mask: &Mask) -> Look {
     let state = found.state.clone().unwrap_or_default();
     let config = found.config.clone().unwrap_or_default();
     let time = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<jiff::Timestamp>().ok());
@@ -204,13 +207,27 @@ fn look(found: &ContainerInspectResponse, api: ApiVersion, same_clock: bool) -> 
             Some(Status::EMPTY) | None => State::Ended(run),
         },
         health: super::observed::health(&state),
-        health_output: last_check.and_then(|check| check.output).filter(|output| !output.trim().is_empty()),
+        health_output: last_check
+            .and_then(|check| check.output)
+            .filter(|output| !output.trim().is_empty())
+            .map(|output| mask.apply(whole_words(&output))),
         check: check(found, api),
         restarts: found.restart_count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default(),
         oom_killed: state.oom_killed.unwrap_or_default(),
         memory_limit_bytes: found.host_config.as_ref().and_then(|host| host.memory).unwrap_or_default(),
         up_for: up_for.and_then(|up_for| Duration::try_from(up_for).ok()),
         exposed,
+    }
+}
+
+/// The engine keeps so many bytes of what a check said.
+const KEPT_OUTPUT: usize = 4096;
+
+/// Without the half of a word at which the engine cut.
+fn whole_words(output: &str) -> &str {
+    match output.len() >= KEPT_OUTPUT {
+        true => output.rsplit_once(char::is_whitespace).map_or(output, |(whole, _)| whole),
+        false => output,
     }
 }
 

@@ -4,7 +4,7 @@ use super::answer::in_path;
 use super::connect::DockerEngine;
 use super::observed::mounts;
 use crate::engine::EngineError;
-use crate::model::path_below;
+use crate::model::{Quoted, path_below};
 use bollard::models::{ChangeType, FilesystemChange};
 use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
 
@@ -33,7 +33,7 @@ impl DockerEngine {
     pub(super) async fn path_mode(&self, container: &str, path: &str) -> Result<Option<u32>, EngineError> {
         let options = ContainerArchiveInfoOptionsBuilder::new().path(path).build();
         let asked = self.client().get_container_archive_info(in_path(container)?, Some(options));
-        match self.query(format!("look at {path} in container {container}"), asked).await {
+        match self.query(format!("look at {} in container {container}", Quoted(path)), asked).await {
             Ok(found) => Ok(Some(found.file_mode)),
             Err(denied) if denied.is_not_found() => Ok(None),
             Err(denied) => Err(denied.into()),

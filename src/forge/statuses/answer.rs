@@ -3,6 +3,7 @@
 use super::limits::retry_after;
 use super::words::one_line;
 use super::{Failed, PostError};
+use crate::model::Quoted;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, LOCATION};
 use serde_json::Value;
@@ -49,7 +50,7 @@ impl Answer {
     /// `404 Not Found, "Not Found"`.
     pub fn shown(&self) -> String {
         let says = self.says();
-        if says.is_empty() { self.status.to_string() } else { format!("{}, {says:?}", self.status) }
+        if says.is_empty() { self.status.to_string() } else { format!("{}, {:?}", self.status, Quoted(says)) }
     }
 
     /// What follows, `error` being what the forge's client makes of it. A gateway that gave up waiting is no answer of the
@@ -91,7 +92,7 @@ impl Answer {
                         "{forge} answered {} to {}: the token is not sent to another address. Set `api` in \
                          launchway.toml to where the API is",
                         self.status,
-                        one_line(to, 200)
+                        Quoted(one_line(to, 200))
                     ),
                 }
             }

@@ -8,7 +8,7 @@ use super::limits::{retry_after, used_up};
 use super::pace::Pace;
 use super::words::{one_line, without_astral};
 use super::{Failed, PostError};
-use crate::model::{CommitStatus, StatusState};
+use crate::model::{CommitStatus, Quoted, StatusState};
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -75,11 +75,12 @@ impl GitHubClient {
             }
             422 if lower.contains("no commit found") => PostError::Refused {
                 why: format!(
-                    "GitHub does not know commit {} in {}/{} ({says:?}): it was replaced by a force push, or never pushed \
+                    "GitHub does not know commit {} in {}/{} ({:?}): it was replaced by a force push, or never pushed \
                      there",
                     status.commit.short(),
                     self.owner,
-                    self.name
+                    self.name,
+                    Quoted(&says)
                 ),
             },
             422 if lower.contains("maximum number of statuses") => PostError::Refused {

@@ -14,7 +14,7 @@ use super::client::StatusClient;
 use super::http::Http;
 use super::words::{one_line, short_reference};
 use super::{Failed, PostError};
-use crate::model::{CommitStatus, StatusState};
+use crate::model::{CommitStatus, Quoted, StatusState};
 use reqwest::Method;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -215,7 +215,10 @@ fn is_transition(answer: &Answer) -> bool {
 fn changed_meanwhile(answer: &Answer) -> PostError {
     PostError::Retry {
         after: None,
-        why: format!("the status changed on GitLab while it was being sent ({}); it is sent again", answer.says()),
+        why: format!(
+            "the status changed on GitLab while it was being sent ({}); it is sent again",
+            Quoted(answer.says())
+        ),
     }
 }
 
@@ -224,15 +227,17 @@ fn failure(answer: &Answer, said: &Said<'_>) -> PostError {
     match answer.status.as_u16() {
         404 if says.contains("Commit Not Found") => PostError::Refused {
             why: format!(
-                "GitLab does not know commit {} ({says:?}): it was replaced by a force push, or never pushed there",
-                &said.sha[..said.sha.len().min(12)]
+                "GitLab does not know commit {} ({:?}): it was replaced by a force push, or never pushed there",
+                &said.sha[..said.sha.len().min(12)],
+                Quoted(&says)
             ),
         },
         400 if says.contains("has already been taken") => PostError::Refused {
             why: format!(
-                "GitLab does not take the status {:?} ({says:?}): a job of the commit's CI has that name. Rename the job, \
+                "GitLab does not take the status {:?} ({:?}): a job of the commit's CI has that name. Rename the job, \
                  or the environment in launchway.toml",
-                said.name
+                said.name,
+                Quoted(&says)
             ),
         },
         _ => answer.failure(&ADVICE),

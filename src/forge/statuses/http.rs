@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::{Failed, PostError};
-use crate::model::{Mask, Secret, innermost};
+use crate::model::{Mask, Quoted, Secret, innermost};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -98,9 +98,9 @@ impl Http {
         let what = if error.is_timeout() {
             "did not answer in time".to_string()
         } else if error.is_connect() {
-            format!("could not be reached ({})", innermost(error))
+            format!("could not be reached ({})", Quoted(innermost(error)))
         } else {
-            format!("broke off the connection ({})", innermost(error))
+            format!("broke off the connection ({})", Quoted(innermost(error)))
         };
         let why = format!("{} {what}; the status is sent again", self.host());
         // Without a connection nothing left.

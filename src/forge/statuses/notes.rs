@@ -6,7 +6,7 @@ use super::client::{StatusClient, shown};
 use super::left_lock::LeftLock;
 use super::words::one_line;
 use super::{Failed, PostError, notes_remote, notes_tree};
-use crate::model::{CommitStatus, GitCredentials, StatusState};
+use crate::model::{CommitStatus, GitCredentials, Quoted, StatusState};
 use anyhow::{Result, bail};
 use git2::{ErrorCode, Oid, Repository, Signature};
 use jiff::Timestamp;
@@ -175,7 +175,7 @@ fn write_local(path: &std::path::Path, status: &CommitStatus, deadline: &Deadlin
             why: format!("{shown} is not there or is no git repository: check `repository` in launchway.toml"),
         },
         ErrorCode::Owner => PostError::Denied {
-            why: format!("{shown} belongs to another user ({}): run Launchway as that user", error.message()),
+            why: format!("{shown} belongs to another user ({}): run Launchway as that user", Quoted(error.message())),
         },
         _ => git_failure(&shown, &error),
     })?;
@@ -256,12 +256,13 @@ pub(super) fn object_id(status: &CommitStatus) -> Result<Oid, PostError> {
 }
 
 pub(super) fn git_failure(shown: &str, error: &git2::Error) -> PostError {
-    let message = one_line(error.message(), 300);
+    let is_forbidden = error.message().to_ascii_lowercase().contains("permission denied");
+    let message = Quoted(one_line(error.message(), 300));
     match error.code() {
         ErrorCode::Auth | ErrorCode::Certificate => PostError::Denied {
             why: format!("{shown} does not let Launchway in ({message}): check the project's credentials"),
         },
-        _ if message.to_ascii_lowercase().contains("permission denied") => PostError::Denied {
+        _ if is_forbidden => PostError::Denied {
             why: format!("Launchway may not write to {shown} ({message}): give its user the right to"),
         },
         _ => PostError::Retry {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::Quoted;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use proptest::prelude::*;
@@ -13,7 +14,7 @@ fn mask(secrets: &[&str]) -> Mask {
 #[test]
 fn masks_whole_secrets_and_lines_of_them() {
     let mask = mask(&["hunter2", "hunter2-long", "line-one\nline-two", "ab"]);
-    let more = mask.with(&[Secret::new("swordfish")]);
+    let more = mask.and(&Mask::new(&[Secret::new("swordfish")]));
     assert_eq!(more.apply("swordfish hunter2"), "*** ***");
     assert_eq!(mask.apply("x hunter2-long y hunter2 ab line-two"), "x *** y *** ab ***");
 }
@@ -198,4 +199,26 @@ proptest! {
         prop_assert!(!secret.chars().all(|c| c.is_alphanumeric()) || TRIVIAL.contains(&secret.as_str()) || shown.contains("***"));
         let _ = mask.cut(text.as_bytes(), 7, true);
     }
+}
+
+#[test]
+fn our_own_words_are_no_secret_and_what_we_quote_may_be_one() {
+    let mask = mask(&["wrong", "release", "hunter2-hunter2"]);
+    let sentence = format!("the token is wrong; the forge says {:?}; release 41 is live", Quoted("wrong release"));
+    let expected = "the token is wrong; the forge says \"*** ***\"; release 41 is live";
+    assert_eq!(mask.sentence(&sentence), expected);
+    assert_eq!(mask.sentence(expected), expected, "what has left is not masked again");
+    // Text from elsewhere that nobody marked.
+    assert_eq!(mask.sentence("web: hunter2-hunter2, release 41"), "web: ***, release 41");
+    assert_eq!(Mask::default().sentence(&Quoted("a\x1b[1mb").to_string()), "ab");
+    assert_eq!(mask.apply(&Quoted("wro").to_string().replace("wro", "wro\u{fdd1}ng")), "***");
+}
+
+#[test]
+fn a_secret_that_is_a_large_file_is_hidden_as_it_is() {
+    let line = |number: usize| format!("{number:06}-line-of-a-secret-file");
+    let file: Vec<String> = (0..6_000).map(line).collect();
+    let mask = mask(&[&file.join("\n"), "swordfish"]);
+    assert_eq!(mask.apply(&line(5_999)), "***");
+    assert_eq!(mask.apply(&STANDARD.encode("swordfish")), "***");
 }

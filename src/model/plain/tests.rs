@@ -66,6 +66,7 @@ fn json_says_the_same() {
     let safe = plain_json(&text);
     assert!(!safe.contains(is_suspicious), "{safe}");
     assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), value);
+    assert_eq!(plain_json(&format!("\"{}\"", super::super::Quoted("x"))), "\"x\"");
     let mut strings = value;
     plain_strings(&mut strings);
     assert_eq!(strings, serde_json::json!({ "a<U+202E>": "x<U+009B>␡<U+E0041> ü" }));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Observed, Stack};
+use crate::model::{Observed, Stack, plain};
 use crate::plan::converge::{Goal, converge};
 use crate::plan::sample::{component, stack};
 use crate::plan::standing::tests::{live, release, wanted};
@@ -14,7 +14,7 @@ fn shop(change: impl FnOnce(&mut Stack)) -> Release {
 fn said(observed: &Observed, release: &Release) -> String {
     match converge(&wanted(release, Goal::Deploy), observed) {
         Ok(plan) => plan.to_string(),
-        Err(problems) => problems.iter().map(|problem| format!("{problem}\n")).collect(),
+        Err(problems) => problems.iter().map(|problem| plain(&format!("{problem}\n")).into_owned()).collect(),
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{ContainerState, Ending};
+use crate::model::{ContainerState, Ending, plain};
 use crate::plan::converge::Goal;
 use crate::plan::sample::{component, stack};
 use crate::plan::simulation::Simulation;
@@ -13,7 +13,7 @@ fn lines(release: &Release, engine: &Simulation, told: &[&str]) -> String {
     let standings = standings(&wanted, &engine.observed, &endings);
     let images = release.parts.iter().map(|(name, part)| (name.clone(), part.image.reference().to_string())).collect();
     let found = drift(&wanted, &engine.observed, &standings, &images);
-    found.iter().map(|one| format!("{}: {} {}\n", one.kind.word(), one.subject, one.how)).collect()
+    found.iter().map(|one| format!("{}: {} {}\n", one.kind.word(), one.subject, plain(&one.how))).collect()
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::{
-    ForeignContainer, Mount, Mounted, Observed, ObservedVolume, RepoPath, Stack, is_unnamed_volume, label,
+    ForeignContainer, Mask, Mount, Mounted, Observed, ObservedVolume, Problem, RepoPath, Stack, is_unnamed_volume,
+    label,
 };
 use crate::plan::Phase;
 use crate::plan::converge::tests::release;
@@ -63,13 +64,18 @@ fn asked(before: Stack, after: Stack) -> Vec<String> {
     lines(&changes(&Now::of(Some(&before), &after, &engine.observed), &after, &knowing(&after)))
 }
 
+/// As it may leave.
+fn shown(problem: &Problem) -> String {
+    Mask::default().sentence(&problem.to_string())
+}
+
 /// What is said, with the names of unnamed volumes left out.
 fn said(before: Option<Stack>, after: Stack, observed: Option<Observed>) -> String {
     let (before, after) = (before.map(|stack| release(1, stack)), release(2, after));
     let observed = observed.unwrap_or_else(|| before.as_ref().map(|before| live(before).observed).unwrap_or_default());
     let now = Now::of(before.as_ref(), &after, &observed);
     let changes = changes(&now, &after, &knowing(&after));
-    problems(&changes, &now, &after, &observed).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    problems(&changes, &now, &after, &observed).iter().map(shown).collect::<Vec<_>>().join("\n")
 }
 
 /// A component with one mount: what stands at `/data`, in the words of the Compose file.
@@ -324,7 +330,7 @@ fn a_stack_that_compose_runs_under_another_name_is_not_started_anew_beside_it_wi
         let names = LikelyNames { folders: vec!["Old.".into()], environments };
         let now = Now::of_another_project(&after, observed, &names, &knowing(&after)).unwrap_or_default();
         let changes = changes(&now, &after, &knowing(&after));
-        problems(&changes, &now, &after, observed).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        problems(&changes, &now, &after, observed).iter().map(shown).collect::<Vec<_>>().join("\n")
     };
     let theirs = observed(vec![of_compose("db", "db:1", "old")]);
     insta::assert_snapshot!(told(&theirs, &["shop"]), @r#"projects.shop.environments.production.compose-project: Compose runs the same services here as the project old, and the environment's Compose project is shop: db at /data would leave the volume old_data behind for the volume shop_data, which is new. To keep what is there, write `compose-project = "old"` under [projects.shop.environments.production] in launchway.toml. To start anew on purpose, `launchway deploy --fresh-volume shop_data -p shop -e production`: nothing is removed, and it is asked once."#);
@@ -463,7 +469,7 @@ proptest! {
         let now = Now::of(Some(&before), &after, &engine.observed);
         let asked = changes(&now, &after, &knowing(&after));
         let told = problems(&asked, &now, &after, &engine.observed);
-        let text = told.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let text = told.iter().map(shown).collect::<Vec<_>>().join("\n");
         prop_assert_eq!(asked.is_empty(), told.is_empty());
         for change in &asked {
             prop_assert!(change.is_called(&change.name(), &after));

@@ -1,7 +1,7 @@
 //! How it is said that a component would start on something else: what, what that leaves behind, and both ways on.
 
 use super::{Change, Doubt, Now};
-use crate::model::{Component, Observed, Place, Problem, Release, Storage, Volume, is_unnamed_volume};
+use crate::model::{Component, Observed, Place, Problem, Quoted, Release, Storage, Volume, is_unnamed_volume};
 use crate::plan::unnamed::short_name;
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub fn problems(changes: &[Change], now: &Now, release: &Release, observed: &Obs
 /// What somebody has said yes to, as a line of the plan.
 pub fn in_place_of(change: &Change, by: &str) -> String {
     let (of, new, old) = (subject(change), noun(&change.new), noun(&change.old));
-    format!("{of} starts on {new} in place of {old}, as {by} said")
+    format!("{of} starts on {new} in place of {old}, as {} said", Quoted(by))
 }
 
 struct Telling<'a> {
@@ -53,14 +53,16 @@ impl Telling<'_> {
         let environment = format!("projects.{}.environments.{}", self.release.project, self.release.environment);
         let what = match self.now.is_another_project {
             true => format!(
-                "Compose runs the same services here as the project {before}, and the environment's Compose project is {project}"
+                "Compose runs the same services here as the project {}, and the environment's Compose project is {project}",
+                Quoted(before)
             ),
-            false => format!("the environment's Compose project is {project} and was {before}"),
+            false => format!("the environment's Compose project is {project} and was {}", Quoted(before)),
         };
         let each = changes.iter().map(|change| self.would_start(&[*change]));
         let message = format!(
-            "{what}: {}. To keep what is there, write `compose-project = {before:?}` under [{environment}] in launchway.toml. {}",
+            "{what}: {}. To keep what is there, write `compose-project = {:?}` under [{environment}] in launchway.toml. {}",
             each.collect::<Vec<_>>().join("; "),
+            Quoted(before),
             self.on_purpose()
         );
         Some(Problem::error(None, format!("{environment}.compose-project"), message))
@@ -109,14 +111,14 @@ impl Telling<'_> {
 
     /// The line to write.
     fn to_keep(&self, change: &Change) -> Option<String> {
-        let path = &change.path;
+        let path = Quoted(&change.path);
         if matches!(change.doubt, Some(Doubt::There(_))) {
             return Some(format!("To go on with that, mount nothing at {path}."));
         }
         Some(match (&change.old, self.new_volume(change)) {
             (Storage::Own, _) => {
                 let held = self.observed.containers.iter().find(|container| container.component == change.component);
-                let from = held.map_or("CONTAINER", |container| container.name.as_str());
+                let from = Quoted(held.map_or("CONTAINER", |container| container.name.as_str()));
                 format!(
                     "It goes with the container, whatever is mounted: to keep it, copy it out first (`docker cp {from}:{path} .`)."
                 )
@@ -129,20 +131,23 @@ impl Telling<'_> {
             (Storage::Volume { name, subpath: None }, Some((key, volume))) => {
                 let external =
                     if volume.external && self.now.external.contains(name) { "external: true, " } else { "" };
+                let (key, name) = (Quoted(key), Quoted(name));
                 format!("To keep that, write `volumes: {{ {key}: {{ {external}name: {name} }} }}` in the Compose file.")
             }
             (Storage::Volume { name, subpath }, _) => {
-                let (key, declared) = self.key_of(name, path);
+                let (key, declared) = self.key_of(name, &change.path);
+                let key = Quoted(key);
                 let mount = match subpath {
                     None => format!("\"{key}:{path}\""),
                     Some(subpath) => format!(
-                        "{{ type: volume, source: {key}, target: {path:?}, volume: {{ subpath: {subpath:?} }} }}"
+                        "{{ type: volume, source: {key}, target: {path:?}, volume: {{ subpath: {:?} }} }}",
+                        Quoted(subpath)
                     ),
                 };
                 self.mount_again(change, &mount, &declared)
             }
             (Storage::Host { path: on_host }, _) => {
-                let again = self.mount_again(change, &format!("\"{on_host}:{path}\""), "");
+                let again = self.mount_again(change, &format!("\"{}:{path}\"", Quoted(on_host)), "");
                 format!("{again} Where `binds` of launchway.toml led there, set that again.")
             }
             (Storage::Unnamed | Storage::Tmpfs | Storage::Commit, _) => self.mount_again(change, "...", ""),
@@ -168,7 +173,7 @@ impl Telling<'_> {
         if let Some(key) = name.strip_prefix(&format!("{}_", stack.compose_project))
             && !stack.volumes.contains_key(key)
         {
-            return (key.to_string(), format!(" and `volumes: {{ {key}: {{}} }}`"));
+            return (key.to_string(), format!(" and `volumes: {{ {}: {{}} }}`", Quoted(key)));
         }
         let last = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or("data");
         let mut key: String = last.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
@@ -176,7 +181,7 @@ impl Telling<'_> {
             key.push_str("-kept");
         }
         let external = if self.now.external.contains(name) { "external: true, " } else { "" };
-        let declared = format!(" and `volumes: {{ {key}: {{ {external}name: {name} }} }}`");
+        let declared = format!(" and `volumes: {{ {}: {{ {external}name: {} }} }}`", Quoted(&key), Quoted(name));
         (key, declared)
     }
 
@@ -186,7 +191,7 @@ impl Telling<'_> {
         names.sort();
         names.dedup();
         let quoted = |name: &String| shlex::try_quote(name).map_or_else(|_| name.clone(), |name| name.into_owned());
-        let flags: Vec<String> = names.iter().map(|name| format!("--fresh-volume {}", quoted(name))).collect();
+        let flags: Vec<String> = names.iter().map(|name| format!("--fresh-volume {}", Quoted(quoted(name)))).collect();
         format!(
             "To start anew on purpose, `launchway deploy {} -p {} -e {}`: nothing is removed, and it is asked once.",
             flags.join(" "),
@@ -199,19 +204,19 @@ impl Telling<'_> {
 /// `postgres (db until now) at /data`
 fn subject(change: &Change) -> String {
     let was = change.was_of.as_ref().map(|was| format!(" ({was} until now)")).unwrap_or_default();
-    format!("{}{was} at {}", change.component, change.path)
+    format!("{}{was} at {}", change.component, Quoted(&change.path))
 }
 
 fn noun(storage: &Storage) -> String {
     match storage {
         Storage::Volume { name, subpath } => {
-            let part = subpath.as_ref().map(|subpath| format!(" ({subpath} in it)")).unwrap_or_default();
+            let part = subpath.as_ref().map(|subpath| format!(" ({} in it)", Quoted(subpath))).unwrap_or_default();
             match is_unnamed_volume(name) {
                 true => format!("the unnamed volume {}{part}", short_name(name)),
-                false => format!("the volume {name}{part}"),
+                false => format!("the volume {}{part}", Quoted(name)),
             }
         }
-        Storage::Host { path } => format!("{path} of the host"),
+        Storage::Host { path } => format!("{} of the host", Quoted(path)),
         Storage::Unnamed => "a new unnamed volume".into(),
         Storage::Tmpfs => "a tmpfs, which is empty at each start".into(),
         Storage::Commit => "files of the commit, which can only be read".into(),

@@ -205,15 +205,30 @@ fn a_secret_at_the_place_where_the_sentence_is_cut_is_hidden_whole() {
     for before in 0..160 {
         let line = format!("{} hunter2-hunter2-hunter2 and more", "x".repeat(before));
         let live = Live::Release(ReleaseId(41));
-        let what = format!("web: {line}");
+        let what = format!("web: {}", Quoted(&line));
+        let why = Quoted(&line).to_string();
         for situation in [
             Situation::Failed { fault: Fault::Commit, what: "web exited", last_line: Some(&line), live },
             Situation::Failed { fault: Fault::Commit, what: &what, last_line: None, live },
-            Situation::PuttingBack { why: &line, live },
+            Situation::PuttingBack { why: &why, live },
             Situation::Cancelled { by: Some(&line), during: None, release_command_ran: false, live },
         ] {
             let sentence = situation.sentence_masked(&mask);
             assert!(!sentence.contains("hun"), "{sentence}");
         }
     }
+}
+
+#[test]
+fn our_own_words_stay_where_a_secret_is_one_of_them() {
+    let secrets = ["wrong", "release", "live", "building"].map(crate::model::Secret::new);
+    let (mask, live) = (Mask::new(&secrets), Live::Release(ReleaseId(41)));
+    let what = format!("building api failed: {}", Quoted("the wrong release"));
+    let situation = Situation::Failed { fault: Fault::Commit, what: &what, last_line: Some("wrong: live"), live };
+    assert_eq!(
+        situation.sentence_masked(&mask),
+        "building api failed: the *** ***: ***: ***; release 41 is still live"
+    );
+    let cancelled = Situation::Cancelled { by: Some("wrong"), during: None, release_command_ran: false, live };
+    assert_eq!(cancelled.sentence_masked(&mask), "Cancelled by *** while it waited; release 41 is live");
 }

@@ -170,6 +170,7 @@ pub(super) fn read(tree: &dyn Tree, order: ReadOrder) -> Result<Reading, Vec<Pro
         profiles: order.profiles,
         variables: order.variables,
         secret_values: order.secret_values,
+        names: order.names,
         outside_files: order.outside_files,
         allowed: order.allowed,
         longest: order.longest,

@@ -4,7 +4,7 @@ use super::process;
 use super::wire::{self, Answer, Build, DockerfileOrder, DockerfileSays, Question, ReadOrder, What};
 use crate::build::ContentKeys;
 use crate::compose::Reading;
-use crate::model::{ComponentName, ContentKey, Problem, ProjectName, Stack, Tree};
+use crate::model::{ComponentName, ContentKey, Problem, ProjectName, Quoted, Stack, Tree};
 use crate::plan::fronts::ImageFacts;
 use crate::run::image_files::of_files;
 use std::collections::{BTreeMap, HashMap};
@@ -280,7 +280,23 @@ fn how_it_ended(status: Option<ExitStatus>, last_words: &str, error: &io::Error)
     };
     let lines: Vec<&str> = last_words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     match lines.iter().find(|line| !line.starts_with("note:")) {
-        Some(line) => format!("the process that read it {how}: {line}"),
+        // It had values of the environment at hand when it said that.
+        Some(line) => format!("the process that read it {how}: {}", Quoted(line)),
         None => format!("the process that read it {how}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Mask, Secret};
+
+    #[test]
+    fn what_a_process_said_last_is_quoted() {
+        let said = "thread 'main' panicked at wrong:\nnote: run with\n";
+        let told = how_it_ended(None, said, &io::Error::other("wrong"));
+        let mask = Mask::new(&[Secret::new("wrong"), Secret::new("process")]);
+        let shown = mask.sentence(&told);
+        assert_eq!(shown, "the process that read it did not answer (wrong): thread 'main' panicked at ***:");
     }
 }

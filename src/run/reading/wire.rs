@@ -4,8 +4,8 @@
 use crate::compose::Reading;
 use crate::compose::dockerfile::{Base, Fetched};
 use crate::model::{
-    BuildSpec, ComponentName, ContentKey, EnvironmentName, Permissions, Problem, ProjectName, RepoPath, Secret, Stack,
-    TreeSource,
+    BuildSpec, ComponentName, ContentKey, EnvironmentName, MaskNames, Permissions, Problem, ProjectName, RepoPath,
+    Secret, Stack, TreeSource,
 };
 use crate::plan::fronts::ImageFacts;
 use serde::de::DeserializeOwned;
@@ -28,6 +28,7 @@ pub struct ReadOrder {
     pub profiles: Vec<String>,
     pub variables: BTreeMap<String, String>,
     pub secret_values: Vec<Secret>,
+    pub names: MaskNames,
     pub outside_files: BTreeMap<String, Vec<u8>>,
     pub allowed: Permissions,
     /// What a deployment waits for may take so long.

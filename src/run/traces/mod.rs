@@ -101,7 +101,8 @@ async fn send_one(
     let id = DeploymentId(id);
     let Some(deployment) = deployer.store.deployment(id).await? else { return Ok(()) };
     let (stages, work) = (deployer.store.stages(id).await?, deployer.store.work_of(id).await?);
-    let body = spans::request(&deployment, &stages, &work, &deployer.mask()).encode_to_vec();
+    let mask = deployer.mask_of_deployment(&deployment).await;
+    let body = spans::request(&deployment, &stages, &work, &mask).encode_to_vec();
     let mut why = String::new();
     for attempt in 0..TRIES {
         if attempt > 0 {

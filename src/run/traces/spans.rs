@@ -2,7 +2,7 @@
 //!
 //! Ids are derived from the deployment's, so a trace that is sent twice is one.
 
-use crate::model::{ComponentName, DeploymentState, Mask, Work, WorkKind, WorkOutcome};
+use crate::model::{ComponentName, DeploymentState, Mask, Quoted, Work, WorkKind, WorkOutcome};
 use crate::store::{Deployment, StageRecord};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// Everything of an ended deployment, with the secrets masked in every text.
+/// Everything of an ended deployment, without the secrets in what it quotes.
 pub fn request(
     deployment: &Deployment,
     stages: &[StageRecord],
@@ -107,7 +107,7 @@ impl<'a> Spans<'a> {
             text("vcs.ref.head.revision", deployment.commit.as_str()),
         ];
         if let Some(reference) = &deployment.reference {
-            attributes.push(text("vcs.ref.head.name", reference.as_str()));
+            attributes.push(text("vcs.ref.head.name", &Quoted(reference).to_string()));
         }
         let ending = match deployment.state {
             DeploymentState::Succeeded => Ending::Well,
@@ -135,10 +135,11 @@ impl<'a> Spans<'a> {
         let name = match work.kind {
             // The subject says what it is: a network, a volume, a route.
             WorkKind::Other => work.subject.clone(),
-            kind => format!("{kind} {}", work.subject),
+            kind if work.subject.is_empty() => kind.to_string(),
+            kind => format!("{kind} {}", Quoted(&work.subject)),
         };
         let time = (work.started_ms, work.ended_ms);
-        self.add(&format!("work {index}"), name.trim_end(), Some(parent), time, attributes, ending);
+        self.add(&format!("work {index}"), &name, Some(parent), time, attributes, ending);
     }
 
     /// Returns the span's id. `key` is what no other span of the trace has.
@@ -155,19 +156,19 @@ impl<'a> Spans<'a> {
         let id = [a, b, c, d, e, f, g, h];
         for attribute in &mut attributes {
             if let Some(AnyValue { value: Some(Value::StringValue(value)) }) = &mut attribute.value {
-                *value = self.mask.apply(value);
+                *value = self.mask.sentence(value);
             }
         }
         let status = match ending {
             Ending::Well => Some(Status { code: StatusCode::Ok.into(), message: String::new() }),
-            Ending::Badly(why) => Some(Status { code: StatusCode::Error.into(), message: self.mask.apply(&why) }),
+            Ending::Badly(why) => Some(Status { code: StatusCode::Error.into(), message: self.mask.sentence(&why) }),
             Ending::Unsaid => None,
         };
         self.spans.push(Span {
             trace_id: self.trace_id.clone(),
             span_id: id.to_vec(),
             parent_span_id: parent.map(Vec::from).unwrap_or_default(),
-            name: self.mask.apply(name),
+            name: self.mask.sentence(name),
             kind: SpanKind::Internal.into(),
             start_time_unix_nano: nanos(start_ms),
             // A clock that was set back makes no span that ends before it begins.

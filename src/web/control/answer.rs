@@ -16,7 +16,7 @@ pub fn refused(deployer: &Deployer, refusal: impl Into<Refusal>) -> Problem {
             StatusCode::INTERNAL_SERVER_ERROR
         }
     };
-    Problem::new(status, deployer.mask().apply(&refusal.to_string()))
+    Problem::new(status, deployer.mask_of_all().sentence(&refusal.to_string()))
 }
 
 pub fn answer<T>(deployer: &Deployer, result: Result<T, Refusal>) -> Answer<T> {

@@ -3,7 +3,7 @@
 use super::answer::{Answer, answer};
 use super::deployments;
 use super::reports::{plan_report, rollback_report};
-use crate::model::{DeploymentId, Mask, Problem, plain_line};
+use crate::model::{CommitId, DeploymentId, Hidden, Mask, Problem, plain_line};
 use crate::run::{AskedAnew, Asks, Deployer, Preview, Refusal};
 use crate::web::wire::{
     AdoptReport, AdoptedThing, BackupRequest, CancelRequest, CheckReport, CheckRequest, DeployRequest,
@@ -109,7 +109,7 @@ pub async fn plan(State(deployer): State<Arc<Deployer>>, Json(asked): Json<PlanR
         let Preview { commit, reference, against, comparison, plan, to_pull, notes, asks } = preview;
         let of = (&project, &environment);
         let held = deployer.held(&project, &environment, Asks::of_push()).await?;
-        let mask = deployer.mask();
+        let mask = deployer.mask_of(&project.name, &environment.name);
         let waits = held.map(|held| held.situation(|situation| situation.sentence_masked(&mask)));
         let mut report = plan_report(of, (&commit, Some(&reference)), against, &comparison, Some(&plan), to_pull);
         report.notes.extend(notes);
@@ -125,10 +125,14 @@ pub async fn check(State(deployer): State<Arc<Deployer>>, Json(asked): Json<Chec
     carried_out(deployer, |deployer| async move {
         let (project, environment) =
             deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
+        // It is of no commit, and nothing that anybody keeps: only this answer can show what is in it.
+        let names = &environment.names;
+        let no_commit = CommitId::new("0".repeat(40)).map_err(|error| Refusal::Impossible(error.to_string()))?;
+        let own = Hidden::of_stack(&project.name, &environment.name, &no_commit, &asked.stack, names).mask();
         let problems = deployer.check_storage(&project, &environment, asked.stack).await;
-        let mask = deployer.mask();
-        let problems = problems.map_err(|setback| Refusal::Impossible(mask.apply(&setback.to_string())))?;
-        let told = |problem: Problem| Problem { message: mask.apply(&problem.message), ..problem };
+        let mask = deployer.mask_of(&project.name, &environment.name).and(&own);
+        let problems = problems.map_err(|setback| Refusal::Impossible(mask.sentence(&setback.to_string())))?;
+        let told = |problem: Problem| Problem { message: mask.sentence(&problem.message), ..problem };
         Ok(CheckReport { asks: problems.into_iter().map(told).collect() })
     })
     .await
@@ -148,16 +152,17 @@ pub async fn back_up(
     .await
 }
 
-/// What comes from the commit's files and from the engine is told as it may leave.
+/// What the plan quotes of the commit's files and of the engine is told as it may leave.
 fn hide(report: &mut PlanReport, mask: &Mask) {
     let components = report.components.iter_mut();
     let of_components =
         components.flat_map(|component| component.reasons.iter_mut().chain(&mut component.method_reason));
     let of_plan = report.steps.iter_mut().flatten().chain(&mut report.to_pull);
     let of_plan = of_plan.chain(&mut report.notes).chain(&mut report.asks);
-    for text in of_components.chain(of_plan).chain([&mut report.subject]) {
-        *text = mask.apply(text);
+    for text in of_components.chain(of_plan) {
+        *text = mask.sentence(text);
     }
+    report.subject = mask.apply(&report.subject);
 }
 
 /// Carries a request out to its end, also when whoever asked goes away in the middle.

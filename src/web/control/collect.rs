@@ -28,7 +28,7 @@ fn followed(deployer: Arc<Deployer>, dry_run: bool) -> Response {
     let (tell, told) = tokio::sync::mpsc::unbounded_channel();
     deployer.tasks.clone().spawn(async move {
         let doing = |line: &str| {
-            let _ = tell.send(CollectLine::Doing(deployer.mask().apply(line)));
+            let _ = tell.send(CollectLine::Doing(deployer.mask().sentence(line)));
         };
         let last = match answer(&deployer, work(&deployer, dry_run, &doing).await) {
             Ok(Said(report)) => CollectLine::Report(report),
@@ -77,20 +77,20 @@ async fn work(deployer: &Deployer, dry_run: bool, doing: &Progress<'_>) -> Resul
         removed: gone
             .into_iter()
             .map(|gone| CollectedReport {
-                what: mask.apply(&gone.what),
-                why: mask.apply(&gone.why),
+                what: mask.sentence(&gone.what),
+                why: mask.sentence(&gone.why),
                 size_bytes: gone.size_bytes,
             })
             .collect(),
         kept: stays
             .into_iter()
             .map(|stays| CollectedReport {
-                what: mask.apply(&stays.what),
-                why: mask.apply(&stays.why),
+                what: mask.sentence(&stays.what),
+                why: mask.sentence(&stays.why),
                 size_bytes: stays.size_bytes,
             })
             .collect(),
-        problems: problems.iter().map(|why| mask.apply(why)).collect(),
+        problems: problems.iter().map(|why| mask.sentence(why)).collect(),
         disks: rooms.into_iter().map(disk).collect(),
         build_cache_bytes,
         build_cache_most_bytes: deployer.config().keep.build_cache,

@@ -7,6 +7,7 @@ use crate::run::{Deployer, Refusal};
 use crate::store::Deployment;
 use crate::web::wire::{DeploymentDetails, DeploymentSummary, LogPiece};
 use axum::extract::{Path, Query, State};
+use futures_util::future::join_all;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -27,8 +28,11 @@ pub async fn list(
 ) -> Answer<Vec<DeploymentSummary>> {
     let most = filter.limit.unwrap_or(20).min(1000);
     let found = deployer.store.deployments(filter.project.as_ref(), filter.environment.as_ref(), most).await;
-    let found = found.map(|list| list.iter().map(|deployment| summary(&deployer, deployment)).collect());
-    answer(&deployer, found.map_err(Refusal::from))
+    let found = match found {
+        Ok(list) => Ok(join_all(list.iter().map(|deployment| summary(&deployer, deployment))).await),
+        Err(error) => Err(Refusal::from(error)),
+    };
+    answer(&deployer, found)
 }
 
 pub async fn one(State(deployer): State<Arc<Deployer>>, Path(id): Path<i64>) -> Answer<DeploymentDetails> {
@@ -39,10 +43,12 @@ pub async fn read(deployer: &Deployer, id: DeploymentId) -> Result<DeploymentDet
     let deployment = find(deployer, id).await?;
     let stages = deployer.store.stages(id).await?;
     let images = match deployment.release {
-        Some(release) => images(&deployer.mask(), deployer.store.images_of(release).await?),
+        Some(release) => {
+            images(&deployer.mask_of_deployment(&deployment).await, deployer.store.images_of(release).await?)
+        }
         None => Vec::new(),
     };
-    Ok(details(deployer, &deployment, &stages, images))
+    Ok(details(deployer, &deployment, &stages, images).await)
 }
 
 async fn find(deployer: &Deployer, id: DeploymentId) -> Result<Deployment, Refusal> {
@@ -67,9 +73,10 @@ pub async fn log(
 async fn piece(deployer: &Deployer, id: DeploymentId, offset: u64) -> Result<LogPiece, Refusal> {
     // First its state, then its lines: it writes its last line before it ends, and hooks that are told of it before
     // they count as told.
-    let has_ended = find(deployer, id).await?.state.is_end() && !deployer.has_hooks_to_tell(id).await?;
-    let (logs, mask) = (deployer.logs.clone(), deployer.mask());
+    let deployment = find(deployer, id).await?;
+    let has_ended = deployment.state.is_end() && !deployer.has_hooks_to_tell(id).await?;
+    let (logs, mask) = (deployer.logs.clone(), deployer.mask_of_deployment(&deployment).await);
     let reading = tokio::task::spawn_blocking(move || logs.read(id, offset, PIECE));
     let (text, next_offset) = reading.await.map_err(anyhow::Error::from)?.map_err(anyhow::Error::from)?;
-    Ok(LogPiece { ended: has_ended && text.is_empty(), text: mask.apply(&text), next_offset })
+    Ok(LogPiece { ended: has_ended && text.is_empty(), text: mask.sentence(&text), next_offset })
 }

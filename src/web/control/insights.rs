@@ -37,10 +37,10 @@ async fn report(deployer: &Deployer, asked: Asked) -> Result<InsightsReport, Ref
         // Over a long past that is work for more than a moment.
         let told = tokio::task::spawn_blocking(move || insights(&history)).await;
         let mut insights = told.map_err(|error| Refusal::Failed(error.into()))?;
-        let mask = deployer.mask();
+        let mask = deployer.mask_of(&project.name, &environment.name);
         for Finding { what, evidence, change } in &mut insights.findings {
             for text in [what, evidence, change] {
-                *text = mask.apply(text);
+                *text = mask.sentence(text);
             }
         }
         let (project, environment) = (project.name, environment.name);

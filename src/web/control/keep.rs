@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::ask::{carried_out, clean, name_of};
 use super::reports::time;
+use crate::model::Mask;
 use crate::plan::drift::Drift;
 use crate::run::Deployer;
 use crate::store::{DegradedRecord, Pause};
@@ -64,25 +65,23 @@ pub async fn resume(State(deployer): State<Arc<Deployer>>, Json(asked): Json<Sta
 }
 
 pub fn paused(deployer: &Deployer, pause: Pause) -> PausedReport {
-    let mask = deployer.mask();
+    let mask = deployer.mask_of(&pause.project, &pause.environment);
     let reason = pause.reason.map(|reason| mask.apply(&reason));
     PausedReport { by: mask.apply(&pause.by), reason, since: time(pause.since_ms) }
 }
 
-pub fn degraded(deployer: &Deployer, record: DegradedRecord) -> DegradedReport {
+pub fn degraded(mask: &Mask, record: DegradedRecord) -> DegradedReport {
     let DegradedRecord { degraded, since_ms } = record;
-    let mask = deployer.mask();
     DegradedReport {
         component: degraded.component,
         trouble: degraded.trouble.word().to_string(),
-        why: mask.apply(&degraded.why),
+        why: mask.sentence(&degraded.why),
         last_lines: degraded.last_lines.iter().map(|line| mask.apply(line)).collect(),
         since: time(since_ms),
     }
 }
 
-pub fn drift(deployer: &Deployer, drift: Drift) -> DriftReport {
+pub fn drift(mask: &Mask, drift: Drift) -> DriftReport {
     let Drift { component, subject, kind, how } = drift;
-    let mask = deployer.mask();
-    DriftReport { component, subject: mask.apply(&subject), kind: kind.word().to_string(), how: mask.apply(&how) }
+    DriftReport { component, subject: mask.sentence(&subject), kind: kind.word().to_string(), how: mask.sentence(&how) }
 }

@@ -7,34 +7,39 @@ use crate::run::{Deployer, Queue, Refusal};
 use crate::store::{AuditEntry, Deployment};
 use crate::web::wire::{AuditReport, QueueReport, QueuedReport};
 use axum::extract::{Query, State};
+use futures_util::future::join_all;
 use std::sync::Arc;
 
 pub async fn queue(State(deployer): State<Arc<Deployer>>) -> Answer<QueueReport> {
-    let found = deployer.queue().await.map(|Queue { begun, ready, held, unapproved, .. }| {
-        let queued = |deployment: &Deployment| QueuedReport {
-            priority: deployer.priority_of(deployment),
-            waits_for_yes: unapproved.contains(&deployment.id),
-            summary: summary(&deployer, deployment),
-        };
-        let reports = |list: Vec<Deployment>| list.iter().map(queued).collect();
-        let slots = deployer.config().limits.deployments;
-        QueueReport { slots, begun: reports(begun), ready: reports(ready), held: reports(held) }
-    });
-    answer(&deployer, found.map_err(Refusal::from))
+    answer(&deployer, queued(&deployer).await)
+}
+
+async fn queued(deployer: &Deployer) -> Result<QueueReport, Refusal> {
+    let Queue { begun, ready, held, unapproved, .. } = deployer.queue().await?;
+    let report = async |deployment: &Deployment| QueuedReport {
+        priority: deployer.priority_of(deployment),
+        waits_for_yes: unapproved.contains(&deployment.id),
+        summary: summary(deployer, deployment).await,
+    };
+    let reports = async |list: Vec<Deployment>| join_all(list.iter().map(&report)).await;
+    let slots = deployer.config().limits.deployments;
+    Ok(QueueReport { slots, begun: reports(begun).await, ready: reports(ready).await, held: reports(held).await })
 }
 
 pub async fn audit(State(deployer): State<Arc<Deployer>>, Query(filter): Query<Filter>) -> Answer<Vec<AuditReport>> {
     let most = filter.limit.unwrap_or(50).min(1000);
     let found = deployer.store.audit(filter.project.as_ref(), filter.environment.as_ref(), most).await;
-    let mask = deployer.mask();
-    let report = |entry: AuditEntry| AuditReport {
-        at: time(entry.at_ms),
-        by: mask.apply(&entry.by),
-        action: entry.action.word().to_string(),
-        project: entry.project,
-        environment: entry.environment,
-        deployment: entry.deployment,
-        reason: entry.reason.map(|reason| mask.apply(&reason)),
+    let report = |entry: AuditEntry| {
+        let mask = deployer.mask_of(&entry.project, &entry.environment);
+        AuditReport {
+            at: time(entry.at_ms),
+            by: mask.apply(&entry.by),
+            action: entry.action.word().to_string(),
+            project: entry.project,
+            environment: entry.environment,
+            deployment: entry.deployment,
+            reason: entry.reason.map(|reason| mask.apply(&reason)),
+        }
     };
     answer(&deployer, found.map(|list| list.into_iter().map(report).collect()).map_err(Refusal::from))
 }

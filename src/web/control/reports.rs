@@ -17,15 +17,15 @@ pub fn time(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap_or_default()
 }
 
-pub fn summary(deployer: &Deployer, deployment: &Deployment) -> DeploymentSummary {
-    let mask = deployer.mask();
+pub async fn summary(deployer: &Deployer, deployment: &Deployment) -> DeploymentSummary {
+    let mask = deployer.mask_of_deployment(deployment).await;
     DeploymentSummary {
         id: deployment.id,
         project: deployment.project.clone(),
         environment: deployment.environment.clone(),
         state: deployment.state,
         ended: deployment.state.is_end(),
-        description: mask.apply(&deployment.description),
+        description: mask.sentence(&deployment.description),
         commit: deployment.commit.clone(),
         subject: mask.apply(&deployment.subject),
         reference: deployment.reference.clone(),
@@ -39,25 +39,26 @@ pub fn summary(deployer: &Deployer, deployment: &Deployment) -> DeploymentSummar
     }
 }
 
-pub fn details(
+pub async fn details(
     deployer: &Deployer,
     deployment: &Deployment,
     stages: &[StageRecord],
     images: Vec<ImageReport>,
 ) -> DeploymentDetails {
+    let mask = deployer.mask_of_deployment(deployment).await;
     DeploymentDetails {
-        summary: summary(deployer, deployment),
+        summary: summary(deployer, deployment).await,
         previous: deployment.previous,
-        cancelled_by: deployment.cancelled_by.as_deref().map(|by| deployer.mask().apply(by)),
-        now_reason: deployment.now_reason.as_deref().map(|reason| deployer.mask().apply(reason)),
-        fresh_volumes: deployment.fresh_volumes.iter().map(|name| deployer.mask().apply(name)).collect(),
-        asks: deployment.asks.iter().map(|ask| deployer.mask().apply(ask)).collect(),
-        approved_by: deployment.approved_by.as_deref().map(|by| deployer.mask().apply(by)),
+        cancelled_by: deployment.cancelled_by.as_deref().map(|by| mask.apply(by)),
+        now_reason: deployment.now_reason.as_deref().map(|reason| mask.apply(reason)),
+        fresh_volumes: deployment.fresh_volumes.iter().map(|name| mask.apply(name)).collect(),
+        asks: deployment.asks.iter().map(|ask| mask.sentence(ask)).collect(),
+        approved_by: deployment.approved_by.as_deref().map(|by| mask.apply(by)),
         rebuild: deployment.rebuild,
         pull: deployment.pull,
         delivery: deployment.delivery,
         stages: stages.iter().map(stage).collect(),
-        plan: deployer.mask().apply(&deployment.plan).lines().map(str::to_string).collect(),
+        plan: mask.sentence(&deployment.plan).lines().map(str::to_string).collect(),
         images,
     }
 }
@@ -94,20 +95,21 @@ fn stage(record: &StageRecord) -> StageReport {
 }
 
 pub fn delivery(deployer: &Deployer, delivery: &Delivery) -> DeliverySummary {
+    let mask = deployer.mask_of_project(&delivery.project);
     DeliverySummary {
         number: delivery.number,
         project: delivery.project.clone(),
         id: delivery.id.to_string(),
         forge: delivery.forge,
-        event: deployer.mask().apply(&delivery.event_name),
+        event: mask.apply(&delivery.event_name),
         kind: delivery.kind.clone(),
         reference: delivery.reference.clone(),
         commit: delivery.commit.clone(),
-        sender: delivery.sender.as_deref().map(|sender| deployer.mask().apply(sender)),
+        sender: delivery.sender.as_deref().map(|sender| mask.apply(sender)),
         found: delivery.found,
         received_at: time(delivery.received_ms),
         outcome: delivery.outcome.word().to_string(),
-        reason: deployer.mask().apply(&delivery.reason),
+        reason: mask.sentence(&delivery.reason),
         page: deployer.delivery_page(&delivery.page_key),
     }
 }
@@ -127,10 +129,10 @@ fn component_plan(change: &ComponentChange) -> ComponentPlan {
 
 /// What going back would do. Its texts are told as they may leave.
 pub async fn rollback_report(deployer: &Deployer, plan: Rollback) -> Result<RollbackReport, Refusal> {
-    let mask = deployer.mask();
+    let mask = deployer.mask_of_release(&plan.live).await.and(&deployer.mask_of_release(&plan.to).await);
     let components = plan.differences.components.iter().map(|change| {
         let mut component = component_plan(change);
-        component.reasons.iter_mut().chain(&mut component.method_reason).for_each(|text| *text = mask.apply(text));
+        component.reasons.iter_mut().chain(&mut component.method_reason).for_each(|text| *text = mask.sentence(text));
         component
     });
     Ok(RollbackReport {
@@ -147,7 +149,8 @@ pub async fn rollback_report(deployer: &Deployer, plan: Rollback) -> Result<Roll
 
 async fn named(deployer: &Deployer, release: &Release) -> Result<RollbackRelease, Refusal> {
     let made_live = deployer.store.newest_of_release(release.id).await?;
-    let subject = made_live.map(|deployment| deployer.mask().apply(&deployment.subject)).unwrap_or_default();
+    let mask = deployer.mask_of_release(release).await;
+    let subject = made_live.map(|deployment| mask.apply(&deployment.subject)).unwrap_or_default();
     Ok(RollbackRelease { release: release.id, commit: release.commit.clone(), subject })
 }
 

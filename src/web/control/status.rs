@@ -12,6 +12,7 @@ use crate::web::wire::{
     OutboxReport, StatusReport,
 };
 use axum::extract::{Query, State};
+use futures_util::future::{OptionFuture, join_all};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +45,7 @@ async fn report(deployer: &Deployer, what: Stand) -> Result<StatusReport, Refusa
     Ok(StatusReport {
         version: env!("CARGO_PKG_VERSION").to_string(),
         engine: engine(deployer).await,
-        outbox: OutboxReport { unsent, last_error: last_error.map(|why| deployer.mask().apply(&why)) },
+        outbox: OutboxReport { unsent, last_error: last_error.map(|why| deployer.mask().sentence(&why)) },
         environments,
     })
 }
@@ -62,29 +63,30 @@ async fn environment_report(
     let waiting = open.iter().rev().filter(here).filter(is_waiting);
     let recent = deployer.store.deployments(Some(&project.name), Some(&environment.name), LOOK_BACK).await?;
     let (live, release) = live(deployer, project, environment).await?;
+    let mask = deployer.mask_of(&project.name, &environment.name);
     let asked = deployer.stand(project, environment, release.as_ref(), what);
     let stand = tokio::time::timeout(ENGINE_ANSWERS_WITHIN, asked).await.ok().and_then(Result::ok);
     // Where nothing is live, no engine is needed to say so.
     let stand_of_nothing = || release.is_none().then(StandingReport::default);
-    let left_volumes = stand.as_ref().map(|stand| stand.left.iter().map(|left| left_volume(deployer, left)).collect());
+    let left_volumes = stand.as_ref().map(|stand| stand.left.iter().map(|left| left_volume(&mask, left)).collect());
     let (components, drift) = match stand.or_else(stand_of_nothing) {
-        Some(stand) => (
-            Some(stand.components.into_iter().map(|stand| component(&deployer.mask(), stand)).collect()),
-            Some(stand.drift),
-        ),
+        Some(stand) => {
+            (Some(stand.components.into_iter().map(|stand| component(&mask, stand)).collect()), Some(stand.drift))
+        }
         None => (None, None),
     };
     let drift = drift.filter(|_| what == Stand::Drift);
+    let last = recent.iter().find(|d| d.state.is_end());
     Ok(EnvironmentReport {
         project: project.name.clone(),
         environment: environment.name.clone(),
         deploys: environment.branches.iter().chain(&environment.tags).map(|p| p.text.clone()).collect(),
         live,
-        running: running.map(|d| summary(deployer, d)),
-        waiting: waiting.map(|d| summary(deployer, d)).collect(),
-        last: recent.iter().find(|d| d.state.is_end()).map(|d| summary(deployer, d)),
+        running: OptionFuture::from(running.map(|d| summary(deployer, d))).await,
+        waiting: join_all(waiting.map(|d| summary(deployer, d))).await,
+        last: OptionFuture::from(last.map(|d| summary(deployer, d))).await,
         components,
-        degraded: degraded(deployer, project, environment).await?,
+        degraded: degraded(deployer, project, environment, &mask).await?,
         paused: deployer
             .store
             .pause(&project.name, &environment.name)
@@ -94,14 +96,13 @@ async fn environment_report(
             .beyonds
             .of(project, environment)
             .map(|found| BeyondReport { what: found.what, lines: found.lines }),
-        drift: drift.map(|all| all.into_iter().map(|one| super::keep::drift(deployer, one)).collect()),
+        drift: drift.map(|all| all.into_iter().map(|one| super::keep::drift(&mask, one)).collect()),
         left_volumes,
     })
 }
 
-fn left_volume(deployer: &Deployer, left: &LeftVolume) -> LeftVolumeReport {
-    let mask = deployer.mask();
-    LeftVolumeReport { name: mask.apply(&left.name), was: left.was.iter().map(|was| mask.apply(was)).collect() }
+fn left_volume(mask: &Mask, left: &LeftVolume) -> LeftVolumeReport {
+    LeftVolumeReport { name: mask.apply(&left.name), was: left.was.iter().map(|was| mask.sentence(was)).collect() }
 }
 
 async fn live(
@@ -112,13 +113,17 @@ async fn live(
     let Some(live) = deployer.store.live(&project.name, &environment.name).await? else { return Ok((None, None)) };
     let Some(release) = deployer.store.release(live.release).await? else { return Ok((None, None)) };
     let by = deployer.store.deployment(live.deployment).await?;
+    let mask = match &by {
+        Some(by) => deployer.mask_of_deployment(by).await,
+        None => deployer.mask_of(&project.name, &environment.name),
+    };
     let report = LiveReport {
         release: live.release,
         commit: release.commit.clone(),
-        subject: by.as_ref().map(|d| deployer.mask().apply(&d.subject)).unwrap_or_default(),
+        subject: by.as_ref().map(|d| mask.apply(&d.subject)).unwrap_or_default(),
         deployment: live.deployment,
         since: by.and_then(|d| d.ended_ms).map(time),
-        images: images(&deployer.mask(), deployer.store.images_of(live.release).await?),
+        images: images(&mask, deployer.store.images_of(live.release).await?),
     };
     Ok((Some(report), Some(release)))
 }
@@ -127,9 +132,10 @@ async fn degraded(
     deployer: &Deployer,
     project: &Project,
     environment: &Environment,
+    mask: &Mask,
 ) -> Result<Vec<DegradedReport>, Refusal> {
     let records = deployer.store.degraded(&project.name, &environment.name).await?;
-    Ok(records.into_iter().map(|record| super::keep::degraded(deployer, record)).collect())
+    Ok(records.into_iter().map(|record| super::keep::degraded(mask, record)).collect())
 }
 
 fn component(mask: &Mask, stand: ComponentStand) -> ComponentReport {
@@ -140,7 +146,7 @@ fn component(mask: &Mask, stand: ComponentStand) -> ComponentReport {
         Health::Healthy => Some("healthy".to_string()),
         Health::Unhealthy => Some("unhealthy".to_string()),
     });
-    let note = note.map(|note| mask.apply(&note));
+    let note = note.map(|note| mask.sentence(&note));
     ComponentReport { name, wanted, running, health, restarts, note }
 }
 
@@ -160,7 +166,7 @@ async fn engine(deployer: &Deployer) -> EngineReport {
             platform: Some(info.platform),
             problem: None,
         },
-        Ok(Err(error)) => none(deployer.mask().apply(&error.to_string())),
+        Ok(Err(error)) => none(deployer.mask().sentence(&error.to_string())),
         Err(_) => none(format!("it does not answer within {} s", ENGINE_ANSWERS_WITHIN.as_secs())),
     }
 }

@@ -44,7 +44,7 @@ fn ended(code: i64) -> State {
 #[track_caller]
 fn sentence(next: Next) -> String {
     match next {
-        Next::Failed(failure) => failure.sentence(),
+        Next::Failed(failure) => Mask::default().sentence(&failure.sentence()),
         Next::Ready { note } => format!("ready: {}", note.unwrap_or_default()),
         Next::Wait(probe) => format!("wait: {probe:?}"),
     }

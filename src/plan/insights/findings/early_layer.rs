@@ -1,7 +1,7 @@
 //! A Dockerfile whose early step changes every time, so that all after it is done anew.
 
 use super::{ENOUGH, Finding, is_the_rule};
-use crate::model::{Work, WorkKind};
+use crate::model::{Quoted, Work, WorkKind};
 use crate::plan::insights::words::{deployments, time};
 use crate::plan::insights::{History, Spread};
 use std::collections::BTreeMap;
@@ -33,7 +33,9 @@ pub fn find(history: &History) -> Vec<Finding> {
         }
         let newest = broken.last()?;
         let (steps, cached) = (newest.detail.steps?, newest.detail.cached?);
-        let change = match is_copy(step) {
+        let is_copy = is_copy(step);
+        let step = Quoted(step);
+        let change = match is_copy {
             true => format!(
                 "In its Dockerfile, copy first only the files that name what is to be installed (such as package.json, requirements.txt, go.mod, Cargo.toml with their lock files), install, and only then `{step}`"
             ),
@@ -71,7 +73,7 @@ fn is_early(work: &Work, step: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::WorkDetail;
+    use crate::model::{WorkDetail, plain};
     use crate::plan::insights::sample::{build, history};
     use crate::plan::sample::{component, stack};
 
@@ -88,7 +90,8 @@ mod tests {
     fn an_early_copy_that_changes_every_time_is_told() {
         let found = found(6, 6, 1, |_| "COPY . .".into(), 42_000);
         assert_eq!(found.len(), 1);
-        insta::assert_snapshot!(format!("{}\n{}\n{}", found[0].what, found[0].evidence, found[0].change), @r#"
+        let told = format!("{}\n{}\n{}", found[0].what, found[0].evidence, found[0].change);
+        insta::assert_snapshot!(plain(&told), @r#"
         api: an early step of its Dockerfile changes with every push, and all after it is done anew
         `COPY . .` was the first step without a cache in 6 of 6 builds (deployments 2, 3, 4, 5, 6 and 1 before); of the newest's 6 steps 1 came from the cache. Builds take 42 s in the middle
         In its Dockerfile, copy first only the files that name what is to be installed (such as package.json, requirements.txt, go.mod, Cargo.toml with their lock files), install, and only then `COPY . .`
@@ -98,7 +101,7 @@ mod tests {
     #[test]
     fn a_value_that_is_another_each_time_is_told_in_other_words() {
         let found = found(5, 6, 2, |_| "RUN echo $COMMIT > /version".into(), 42_000);
-        assert!(found[0].change.contains("move `RUN echo $COMMIT > /version` behind"), "{found:?}");
+        assert!(plain(&found[0].change).contains("move `RUN echo $COMMIT > /version` behind"), "{found:?}");
     }
 
     #[test]
