@@ -66,6 +66,7 @@ mod users {
     mod reaching_out;
     mod reading_back;
     mod reading_commits;
+    mod ready_to_be_reached;
     mod receiving;
     mod release_commands;
     mod renewing_secrets;

@@ -271,6 +271,10 @@ impl Engine for SilentEngine {
     async fn act(&self, _: &Action, _: &dyn Supplies, _: &CancellationToken) -> Result<Outcome, EngineError> {
         Err(not_asked())
     }
+    async fn listeners(&self, _: &str) -> Result<Option<Vec<std::net::SocketAddr>>, EngineError> {
+        Ok(None)
+    }
+
     async fn differences(&self, _: &str, _: &ContainerSpec) -> Result<Vec<String>, EngineError> {
         Err(not_asked())
     }

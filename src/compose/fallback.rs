@@ -86,6 +86,7 @@ fn stack(request: &ReadRequest<'_>, build: BuildSpec, place: Place) -> Option<St
         entries: Vec::new(),
         image_volumes: Vec::new(),
         answers_http: BTreeSet::new(),
+        answered: BTreeSet::new(),
         traffic: None,
     };
     let network: Network = super::networks::implicit_default(&request.compose_project);

@@ -7,7 +7,7 @@ use crate::model::{
     CanarySettings, Component, ComponentName, ComponentSettings, EnvironmentName, Measure, Method, OnLittleTraffic,
     Permissions, Quoted, Repair, Route, Sticky, StrategySettings,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const KEY: &str = "x-launchway";
 const COMPONENT_KEYS: &[&str] = &[
@@ -27,6 +27,7 @@ const COMPONENT_KEYS: &[&str] = &[
     "rebuild-after",
     "ready-timeout",
     "stay-up",
+    "not-listening",
     "drain",
     "environments",
 ];
@@ -96,6 +97,7 @@ pub fn component(
         rebuild_after: layers.get("rebuild-after").and_then(|v| v.any_duration()),
         ready_timeout: layers.get("ready-timeout").and_then(|v| v.duration()),
         stay_up: layers.get("stay-up").and_then(|v| v.duration()),
+        not_listening: layers.get("not-listening").map(|v| ports(&v)).unwrap_or_default(),
         drain: layers.get("drain").and_then(|v| v.duration()),
     };
     if settings.release_command.as_ref().is_some_and(Vec::is_empty) {
@@ -107,6 +109,18 @@ pub fn component(
         view.error("is for what is built: `launchway deploy --pull` gets an image that is only named anew");
     }
     settings
+}
+
+/// Ports of the container: a list of numbers.
+fn ports(view: &View<'_>) -> BTreeSet<u16> {
+    let port = |item: View<'_>| {
+        let port = item.number::<u16>("a TCP port of the container from 1 to 65535, such as 9229")?;
+        if port == 0 {
+            item.error("is no port: a TCP port of the container from 1 to 65535, such as 9229");
+        }
+        Some(port)
+    };
+    view.items().into_iter().filter_map(port).collect()
 }
 
 fn method(view: &View<'_>) -> Option<Method> {

@@ -9,6 +9,7 @@ use super::turns::Turn;
 use crate::connections::Watch;
 use crate::model::ReleaseId;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -74,22 +75,41 @@ impl Asks<'_> {
         reach: &R,
         tried: &mut Vec<Arc<LiveReplica>>,
     ) -> Result<Admitted<R::Connection>, NotAdmitted> {
-        let component = &self.target.component;
-        if !component.held
-            && component.standing.hold.len() == 0
+        let hold = &self.target.hold;
+        let refusals = hold.refusals();
+        if !self.target.component.held
+            && hold.len() == 0
             && let Some(admitted) = self.try_each(self.target, reach, tried, false).await
         {
             return Ok(admitted);
         }
         let settings = &self.edge.settings;
-        let place = component.standing.hold.enter(settings.hold_most).ok_or(NotAdmitted::TooMany)?;
+        let place = hold.enter(settings.hold_most).ok_or(NotAdmitted::TooMany)?;
         let wait = async {
             place.first().await;
             self.first_in_line(reach).await
         };
-        tokio::select! {
+        let waited = tokio::select! {
             waited = timeout(settings.hold, wait) => waited.unwrap_or(Err(NotAdmitted::TooLong)),
             () = left(self.client) => Err(NotAdmitted::ClientLeft),
+        };
+        if hold.refusals() != refusals {
+            self.count_refusal(waited.as_ref().ok());
+        }
+        waited
+    }
+
+    /// It waited because replicas that it was to go to take no connections: a failure, whatever became of it then.
+    fn count_refusal<C>(&self, admitted: Option<&Admitted<C>>) {
+        if let Some(admitted) = admitted {
+            return admitted.counts.broke_off(self.worker);
+        }
+        let target = self.edge.live().again(self.target);
+        let target = target.as_ref().unwrap_or(self.target);
+        let chance = &mut |below: usize| fastrand::usize(..below);
+        let chosen = choose((&target.component, target.port), self.wish, &[], true, Instant::now(), chance);
+        if let Some((release, _)) = chosen {
+            release.counts.failed(self.worker);
         }
     }
 
@@ -120,10 +140,17 @@ impl Asks<'_> {
         whoever: bool,
     ) -> Option<Admitted<R::Connection>> {
         let mut now_target = None;
+        let mut refused = false;
         loop {
             let target = now_target.as_ref().unwrap_or(target);
             let chance = &mut |below: usize| fastrand::usize(..below);
-            let (release, replica) = choose(&target.component, self.wish, tried, whoever, Instant::now(), chance)?;
+            let leads = (&*target.component, target.port);
+            let Some((release, replica)) = choose(leads, self.wish, tried, whoever, Instant::now(), chance) else {
+                if refused {
+                    self.target.hold.note_refusal();
+                }
+                return None;
+            };
             let busy = Busy::request(replica.clone());
             if replica.is_gone() {
                 // The routes changed since they were looked up.
@@ -146,7 +173,7 @@ impl Asks<'_> {
             if let Some(connection) = reach.at_once(replica, target.port) {
                 return Some(admitted(busy, connection, None));
             }
-            if replica.is_gone() || !whoever && replica.is_left_alone(Instant::now()) {
+            if replica.is_gone() || !whoever && replica.is_left_alone(target.port, Instant::now()) {
                 continue;
             }
             match reach.reach(replica, target.port).await {
@@ -155,7 +182,9 @@ impl Asks<'_> {
                     tracing::debug!(
                         component = %target.component.key, replica = replica.id, port = target.port, error = %error, "A replica cannot be reached"
                     );
-                    replica.could_not_be_reached(Instant::now());
+                    // What does not speak what is wanted is there all the same.
+                    refused |= error.kind() != ErrorKind::Other;
+                    replica.could_not_be_reached(target.port, Instant::now());
                     tried.push(replica.clone());
                 }
             }

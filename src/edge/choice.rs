@@ -47,9 +47,9 @@ fn roll_of(value: &[u8]) -> u8 {
 }
 
 /// A release and one of its replicas, and who is out of the question: those in `tried`, and, unless `whoever`, those
-/// that are left alone because they could not be reached. `None`: nobody is left.
+/// that are left alone because they could not be reached at the port. `None`: nobody is left.
 pub fn choose<'a>(
-    component: &'a Component,
+    (component, port): (&'a Component, u16),
     wish: Wish,
     tried: &[Arc<LiveReplica>],
     whoever: bool,
@@ -58,7 +58,7 @@ pub fn choose<'a>(
 ) -> Option<(&'a LiveRelease, &'a Arc<LiveReplica>)> {
     let mut left: Vec<&LiveRelease> = component.releases.iter().filter(|release| release.weight > 0).collect();
     let can = |replica: &&Arc<LiveReplica>| {
-        !tried.iter().any(|other| Arc::ptr_eq(other, replica)) && (whoever || !replica.is_left_alone(now))
+        !tried.iter().any(|other| Arc::ptr_eq(other, replica)) && (whoever || !replica.is_left_alone(port, now))
     };
     while !left.is_empty() {
         let index = match wish.release.and_then(|wanted| left.iter().position(|release| release.id == wanted)) {

@@ -1,7 +1,7 @@
 //! The edge, asked from another process.
 
-use super::wire_format::{Health, Heard, Problem, Question};
-use crate::model::{ComponentRoutes, RouteKey, RouteTable, Traffic};
+use super::wire_format::{Health, Heard, Knock, Knocked, Problem, Question};
+use crate::model::{ComponentRoutes, Replica, RouteKey, RouteTable, Traffic};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -163,6 +163,14 @@ impl EdgeClient {
         serde_json::from_slice(&answer).map_err(|error| EdgeError::NotUnderstood(error.to_string()))
     }
 
+    /// Which of these ports of a replica take connections from where the edge or front is; by the order of `ports`.
+    pub async fn knock(&self, replica: Replica, ports: Vec<u16>) -> Result<Vec<Knocked>, EdgeError> {
+        let body = serde_json::to_vec(&Knock { replica, ports });
+        let body = body.map_err(|error| EdgeError::NotUnderstood(error.to_string()))?;
+        let answer = self.ask(Method::POST, "/v1/knock", body).await?;
+        serde_json::from_slice(&answer).map_err(|error| EdgeError::NotUnderstood(error.to_string()))
+    }
+
     pub async fn routes(&self) -> Result<RouteTable, EdgeError> {
         self.get("/v1/routes").await
     }
@@ -255,6 +263,11 @@ async fn answer(
 }
 
 impl EdgeError {
+    /// It is of a version that does not know what it was asked.
+    pub fn is_unknown_call(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. })
+    }
+
     /// Nobody answered: it may be asked again.
     pub fn is_away(&self) -> bool {
         matches!(self, Self::Away { .. } | Self::FrontAway { .. })

@@ -2,10 +2,10 @@
 
 use super::check::Refusal;
 use super::keeper::{Changes, Keeper};
-use super::probe::ask_at;
+use super::probe::{ask_at, knock_at};
 use super::state::Edge;
 use super::succession::Succession;
-use super::wire_format::{Health, Heard, Listener, Problem, Question};
+use super::wire_format::{Health, Heard, Knock, Knocked, Listener, Problem, Question};
 use crate::model::{RouteTable, Traffic};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -34,6 +34,7 @@ pub fn routes(control: Arc<Control>) -> Router {
         .route("/v1/traffic", get(traffic))
         .route("/v1/goodbye/{container}", post(goodbye))
         .route("/v1/ask", post(ask))
+        .route("/v1/knock", post(knock))
         .route("/v1/health", get(health))
         .route("/v1/hand-over", post(hand_over))
         .fallback(unknown)
@@ -80,6 +81,11 @@ async fn goodbye(State(control): State<Arc<Control>>, Path(container): Path<Stri
 /// Asks a container what it speaks, for a server that cannot reach it.
 async fn ask(Json(question): Json<Question>) -> Json<Heard> {
     Json(ask_at(&question.addresses, question.port).await)
+}
+
+/// Connects to ports of a replica as a request would, whether it is led to yet or not.
+async fn knock(State(control): State<Arc<Control>>, Json(at): Json<Knock>) -> Json<Vec<Knocked>> {
+    Json(knock_at(&at.replica, &at.ports, control.edge.settings.connect_timeout).await)
 }
 
 async fn traffic(State(control): State<Arc<Control>>) -> Json<Traffic> {

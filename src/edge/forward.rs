@@ -140,7 +140,7 @@ impl Exchange<'_> {
                             counts.failed(worker);
                             return Err(NoAnswer::HeldTooLong);
                         }
-                        busy.replica.could_not_be_reached(Instant::now());
+                        busy.replica.could_not_be_reached(port, Instant::now());
                         tried.push(busy.replica.clone());
                         drop(busy);
                         tokio::time::sleep(AGAIN).await;

@@ -1,7 +1,7 @@
-//! The queue of those that wait for a replica: first come, first served.
+//! The queue of those that wait for a replica at one way in: first come, first served.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -11,6 +11,8 @@ pub struct Hold {
     line: Mutex<Line>,
     /// How long the line is, for a glance.
     length: AtomicUsize,
+    /// How often none of the replicas took a connection.
+    refusals: AtomicU64,
 }
 
 #[derive(Default)]
@@ -26,6 +28,13 @@ pub struct PastWaits {
     pub count: u64,
     /// Of all together.
     pub time: Duration,
+}
+
+impl PastWaits {
+    pub fn add(&mut self, other: PastWaits) {
+        self.count += other.count;
+        self.time += other.time;
+    }
 }
 
 /// A place in the line. Dropping it lets the next one forward.
@@ -53,6 +62,15 @@ impl Hold {
         line.waiting.push_back((ticket, turn.clone()));
         self.length.store(line.waiting.len(), Ordering::Release);
         Some(Place { hold: self.clone(), ticket, turn, since: Instant::now() })
+    }
+
+    /// Who waited while this number grew did so because replicas take no connections.
+    pub fn refusals(&self) -> u64 {
+        self.refusals.load(Ordering::Relaxed)
+    }
+
+    pub fn note_refusal(&self) {
+        self.refusals.fetch_add(1, Ordering::Relaxed);
     }
 
     pub fn past(&self) -> PastWaits {

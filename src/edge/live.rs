@@ -1,10 +1,11 @@
 //! The routes as they are served: built from the table whenever it changes, and swapped in as a whole.
 
 use super::counts::ReleaseCounts;
+use super::hold::Hold;
 use super::replica::LiveReplica;
 use super::router::Router;
 use super::standing::Standing;
-use crate::model::{ComponentRoutes, EdgeAddress, EntryProtocol, Listen, ReleaseId, RouteKey, Sticky};
+use crate::model::{ComponentRoutes, EdgeAddress, EntryProtocol, Listen, ReleaseId, RouteEntry, RouteKey, Sticky};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub struct Live {
 pub struct Target {
     pub component: Arc<Component>,
     pub listen: Arc<Listen>,
+    /// Those who wait at it.
+    pub hold: Arc<Hold>,
     /// Port in the container.
     pub port: u16,
     /// As it is served: `Probe` while it is not known yet.
@@ -33,9 +36,21 @@ pub struct Component {
     pub held: bool,
     pub sticky: Option<Sticky>,
     pub releases: Vec<LiveRelease>,
-    /// What outlives a change of the routes.
-    pub standing: Arc<Standing>,
-    entries: Vec<(Arc<Listen>, u16)>,
+    entries: Vec<Entry>,
+}
+
+/// A way in.
+struct Entry {
+    listen: Arc<Listen>,
+    hold: Arc<Hold>,
+    port: u16,
+}
+
+impl Entry {
+    fn target(&self, component: &Arc<Component>, protocol: EntryProtocol) -> Target {
+        let (listen, hold) = (self.listen.clone(), self.hold.clone());
+        Target { component: component.clone(), listen, hold, port: self.port, protocol }
+    }
 }
 
 pub struct LiveRelease {
@@ -53,18 +68,17 @@ impl Live {
     ) -> Self {
         let (mut shared, mut ports, mut components) = (Vec::new(), HashMap::new(), BTreeMap::new());
         for (key, routes) in table {
-            let component = Arc::new(Component::new(key, routes, standing(key)));
-            for (listen, port) in &component.entries {
-                let target =
-                    |protocol| Target { component: component.clone(), listen: listen.clone(), port: *port, protocol };
-                match &**listen {
+            let component = Arc::new(Component::new(key, routes, &standing(key)));
+            for entry in &component.entries {
+                let target = |protocol| entry.target(&component, protocol);
+                match &*entry.listen {
                     Listen::Shared { host, path } => {
                         shared.push((host.clone(), path.clone(), target(EntryProtocol::Http)));
                     }
                     // Refused by `check`.
                     Listen::Inside { .. } => {}
                     Listen::Port { protocol, .. } => {
-                        let Some(address) = listen.address() else { continue };
+                        let Some(address) = entry.listen.address() else { continue };
                         let protocol = match protocol {
                             EntryProtocol::Probe => probed.get(&address).copied().unwrap_or(EntryProtocol::Probe),
                             known => *known,
@@ -98,17 +112,17 @@ impl Live {
     /// The same way in, as it is now: another component may have taken it over.
     pub fn again(&self, before: &Target) -> Option<Target> {
         let same = |component: &'_ Arc<Component>| {
-            let found = component.entries.iter().find(|(listen, _)| *listen == before.listen);
-            found.map(|(listen, port)| (component.clone(), listen.clone(), *port))
+            let found = component.entries.iter().find(|entry| entry.listen == before.listen);
+            found.map(|entry| entry.target(component, before.protocol))
         };
         let own = self.components.get(&before.component.key).and_then(same);
-        let (component, listen, port) = own.or_else(|| self.components.values().find_map(same))?;
-        Some(Target { component, listen, port, protocol: before.protocol })
+        own.or_else(|| self.components.values().find_map(same))
     }
 }
 
 impl Component {
-    fn new(key: &RouteKey, routes: &ComponentRoutes, standing: Arc<Standing>) -> Self {
+    /// `standing`: what outlives a change of the routes.
+    fn new(key: &RouteKey, routes: &ComponentRoutes, standing: &Standing) -> Self {
         let releases = routes
             .releases
             .iter()
@@ -119,13 +133,17 @@ impl Component {
                 counts: standing.counts(release.release),
             })
             .collect();
+        let entry = |entry: &RouteEntry| Entry {
+            hold: standing.hold(&entry.listen),
+            listen: Arc::new(entry.listen.clone()),
+            port: entry.target,
+        };
         Self {
             key: key.clone(),
             held: routes.held,
             sticky: routes.sticky.clone(),
             releases,
-            standing,
-            entries: routes.entries.iter().map(|entry| (Arc::new(entry.listen.clone()), entry.target)).collect(),
+            entries: routes.entries.iter().map(entry).collect(),
         }
     }
 }

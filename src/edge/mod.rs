@@ -53,4 +53,4 @@ pub use front::{FrontSettings, SETTINGS as FRONT_SETTINGS, connect as connect_fr
 pub use guard::{RENEWED as FRONT_RENEWED, Renewed, guard as guard_front};
 pub use probe::ask_at;
 pub use process::run;
-pub use wire_format::{Health, Heard, Listener};
+pub use wire_format::{Health, Heard, Knocked, Listener};

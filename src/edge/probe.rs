@@ -4,8 +4,9 @@ use super::keeper::Keeper;
 use super::replica::LiveReplica;
 use super::state::Edge;
 use super::upstream::connect;
-use super::wire_format::Heard;
-use crate::model::{EdgeAddress, EntryProtocol};
+use super::wire_format::{Heard, Knocked};
+use crate::model::{EdgeAddress, EntryProtocol, Replica};
+use futures_util::future::join_all;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -84,6 +85,14 @@ pub async fn ask_at(addresses: &[IpAddr], port: u16) -> Heard {
         }
     }
     heard
+}
+
+/// Whether ports of a replica take connections, by the order of `ports`.
+pub async fn knock_at(replica: &Replica, ports: &[u16], connect_timeout: Duration) -> Vec<Knocked> {
+    let replica = LiveReplica::new(replica, 1);
+    let knocks = ports.iter().map(|port| connect(&replica, *port, connect_timeout));
+    let answers = join_all(knocks).await.into_iter();
+    answers.map(|answer| answer.map_or_else(|error| Knocked::Not(error.to_string()), |_| Knocked::Accepts)).collect()
 }
 
 async fn hear(stream: &mut TcpStream) -> Heard {

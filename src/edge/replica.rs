@@ -7,6 +7,7 @@ use super::turns::Turns;
 use crate::connections::Watch;
 use crate::model::{InFlight, Replica};
 use hyper::client::conn::{http1, http2};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,7 +35,8 @@ pub struct LiveReplica {
     gone: AtomicBool,
     /// It is about to stop: connections that can be closed in good order are.
     goodbye: Mutex<CancellationToken>,
-    trouble: Mutex<Option<Trouble>>,
+    /// By port in the container: that nobody listens at one says nothing of the others.
+    trouble: Mutex<BTreeMap<u16, Trouble>>,
     /// Whether its ports speak TLS, as far as it was asked.
     pub tls: KnownTls,
     /// By worker, so that no two wait for each other.
@@ -79,7 +81,7 @@ impl LiveReplica {
             connections: AtomicU64::new(0),
             gone: AtomicBool::new(false),
             goodbye: Mutex::default(),
-            trouble: Mutex::new(None),
+            trouble: Mutex::default(),
             tls: KnownTls::default(),
             kept: (0..workers).map(|_| Mutex::default()).collect(),
             turns: (0..workers).map(|_| Turns::new(workers)).collect(),
@@ -137,18 +139,18 @@ impl LiveReplica {
         self.gone.load(Ordering::SeqCst)
     }
 
-    pub fn is_left_alone(&self, now: Instant) -> bool {
-        locked(&self.trouble).is_some_and(|trouble| now < trouble.until)
+    pub fn is_left_alone(&self, port: u16, now: Instant) -> bool {
+        locked(&self.trouble).get(&port).is_some_and(|trouble| now < trouble.until)
     }
 
-    pub fn could_not_be_reached(&self, now: Instant) {
+    pub fn could_not_be_reached(&self, port: u16, now: Instant) {
         let mut trouble = locked(&self.trouble);
-        let pause = trouble.map_or(FIRST_PAUSE, |before| (before.pause * 2).min(LONGEST_PAUSE));
-        *trouble = Some(Trouble { until: now + pause, pause });
+        let pause = trouble.get(&port).map_or(FIRST_PAUSE, |before| (before.pause * 2).min(LONGEST_PAUSE));
+        trouble.insert(port, Trouble { until: now + pause, pause });
     }
 
-    pub fn was_reached(&self) {
-        *locked(&self.trouble) = None;
+    pub fn was_reached(&self, port: u16) {
+        locked(&self.trouble).remove(&port);
     }
 
     pub fn turns(&self, worker: usize) -> &Arc<Turns> {
@@ -254,14 +256,15 @@ mod tests {
         let now = Instant::now();
         let mut pauses = Vec::new();
         for _ in 0..7 {
-            replica.could_not_be_reached(now);
-            pauses.push(locked(&replica.trouble).unwrap().pause.as_millis());
+            replica.could_not_be_reached(80, now);
+            pauses.push(locked(&replica.trouble)[&80].pause.as_millis());
         }
         assert_eq!(pauses, [100, 200, 400, 800, 1600, 2000, 2000]);
-        assert!(replica.is_left_alone(now + Duration::from_millis(1999)));
-        assert!(!replica.is_left_alone(now + Duration::from_millis(2000)));
-        replica.was_reached();
-        assert!(!replica.is_left_alone(now));
+        assert!(replica.is_left_alone(80, now + Duration::from_millis(1999)));
+        assert!(!replica.is_left_alone(80, now + Duration::from_millis(2000)));
+        assert!(!replica.is_left_alone(81, now), "that nobody listens at one port says nothing of another");
+        replica.was_reached(80);
+        assert!(!replica.is_left_alone(80, now));
     }
 
     #[test]

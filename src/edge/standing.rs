@@ -1,9 +1,9 @@
 //! What of a component outlives a change of its routes: who waits, what its replicas are busy with, what was counted.
 
 use super::counts::ReleaseCounts;
-use super::hold::Hold;
+use super::hold::{Hold, PastWaits};
 use super::replica::LiveReplica;
-use crate::model::{ComponentRoutes, ComponentTraffic, InFlight, ReleaseId, Replica};
+use crate::model::{ComponentRoutes, ComponentTraffic, InFlight, Listen, ReleaseId, Replica};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const PAST_RELEASES: usize = 8;
 
 pub struct Standing {
-    pub hold: Arc<Hold>,
+    /// Who waits, by way in: nobody waits for those of another one, at which maybe nobody listens.
+    holds: Mutex<BTreeMap<Listen, Arc<Hold>>>,
+    /// Those that waited at ways in that are gone.
+    past: Mutex<PastWaits>,
     workers: usize,
     replicas: Mutex<Vec<Arc<LiveReplica>>>,
     releases: Mutex<BTreeMap<ReleaseId, Arc<ReleaseCounts>>>,
@@ -19,7 +22,18 @@ pub struct Standing {
 
 impl Standing {
     pub fn new(workers: usize) -> Self {
-        Self { hold: Arc::default(), workers, replicas: Mutex::default(), releases: Mutex::default() }
+        Self {
+            holds: Mutex::default(),
+            past: Mutex::default(),
+            workers,
+            replicas: Mutex::default(),
+            releases: Mutex::default(),
+        }
+    }
+
+    /// The line of a way in.
+    pub fn hold(&self, listen: &Listen) -> Arc<Hold> {
+        locked(&self.holds).entry(listen.clone()).or_default().clone()
     }
 
     /// The one that is known, or a new one.
@@ -51,6 +65,14 @@ impl Standing {
             replica.leave();
             !replica.in_flight().is_idle()
         });
+        let entries = routes.map(|routes| &routes.entries[..]).unwrap_or_default();
+        locked(&self.holds).retain(|listen, hold| {
+            let stays = hold.len() > 0 || entries.iter().any(|entry| entry.listen == *listen);
+            if !stays {
+                locked(&self.past).add(hold.past());
+            }
+            stays
+        });
         let mut counts = locked(&self.releases);
         let past: Vec<ReleaseId> =
             counts.keys().filter(|id| !releases.iter().any(|of| of.release == **id)).copied().collect();
@@ -76,7 +98,7 @@ impl Standing {
 
     /// Nothing of it is left to tell.
     pub fn is_over(&self) -> bool {
-        self.hold.len() == 0 && locked(&self.replicas).is_empty()
+        locked(&self.holds).values().all(|hold| hold.len() == 0) && locked(&self.replicas).is_empty()
     }
 
     pub fn traffic(&self) -> ComponentTraffic {
@@ -90,9 +112,11 @@ impl Standing {
             in_flight.entry(replica.id.clone()).or_default().add(now);
         }
         let releases = locked(&self.releases).iter().map(|(id, counts)| (*id, counts.read())).collect();
-        let past = self.hold.past();
+        let holds = locked(&self.holds);
+        let mut past = *locked(&self.past);
+        holds.values().for_each(|hold| past.add(hold.past()));
         ComponentTraffic {
-            held: self.hold.len() as u64,
+            held: holds.values().map(|hold| hold.len() as u64).sum(),
             held_before: past.count,
             held_before_ms: u64::try_from(past.time.as_millis()).unwrap_or(u64::MAX),
             releases,

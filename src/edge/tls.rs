@@ -46,7 +46,7 @@ pub async fn leads_there(visit: &Visit, address: &EdgeAddress) -> Option<Target>
             }
             // Who waits has a place in the component's line, of which there are only so many.
             if place.is_none() {
-                place = Some(target.component.standing.hold.enter(settings.hold_most)?);
+                place = Some(target.hold.enter(settings.hold_most)?);
             }
             tokio::select! {
                 changed = changes.changed() => changed.ok()?,

@@ -126,7 +126,7 @@ pub async fn connect(replica: &LiveReplica, port: u16, within: Duration) -> Resu
     let stream = tokio::time::timeout(within, connecting)
         .await
         .unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut, "it does not accept the connection in time")))?;
-    replica.was_reached();
+    replica.was_reached(port);
     Ok(stream)
 }
 

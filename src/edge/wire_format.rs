@@ -1,6 +1,6 @@
 //! What the control API says beside the model's own types.
 
-use crate::model::{EdgeAddress, HostRoute};
+use crate::model::{EdgeAddress, HostRoute, Replica};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -45,6 +45,22 @@ pub enum Heard {
     Nothing,
     /// The container is not reached from here.
     Unreachable,
+}
+
+/// Ports of a replica that are to be connected to, as for a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Knock {
+    pub replica: Replica,
+    pub ports: Vec<u16>,
+}
+
+/// What came of connecting to a port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Knocked {
+    Accepts,
+    /// Why there is no connection, as the system says it.
+    Not(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

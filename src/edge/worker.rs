@@ -298,7 +298,7 @@ async fn known_protocol(
                 return Some((target.protocol, target));
             }
             if place.is_none() {
-                place = Some(target.component.standing.hold.enter(visit.edge.settings.hold_most)?);
+                place = Some(target.hold.enter(visit.edge.settings.hold_most)?);
             }
             changes.changed().await.ok()?;
         }

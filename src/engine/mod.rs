@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
@@ -209,6 +209,9 @@ pub trait Engine: Send + Sync {
         let _ = container;
         Ok(Vec::new())
     }
+
+    /// Where processes in a container that runs listen on TCP; `None`: it cannot be read from here.
+    async fn listeners(&self, container: &str) -> Result<Option<Vec<SocketAddr>>, EngineError>;
 
     /// Puts [`Self::front_program`] into a front's folder, beside the one that it runs. Returns the command that runs it.
     async fn give_front_program(&self, container: &str) -> Result<Vec<String>, EngineError> {

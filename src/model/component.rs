@@ -38,6 +38,9 @@ pub struct Component {
     /// Ports of its own that a replica answered HTTP at when it was asked, where nothing in the file says what they speak.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub answers_http: BTreeSet<u16>,
+    /// Ports of its own at which what ran before took connections when the release was made: its callers rely on them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub answered: BTreeSet<u16>,
     /// Requests a second that the edge led to it in the minutes before the release was made; `None`: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic: Option<f64>,

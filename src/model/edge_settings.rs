@@ -13,7 +13,7 @@ pub struct EdgeSettings {
     pub listen: Vec<EdgeAddress>,
     /// How long a request waits for a replica.
     pub hold: Duration,
-    /// How many requests wait for one component at once.
+    /// How many requests wait at one way in of a component at once.
     pub hold_most: usize,
     /// Peers whose `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<IpNet>,

@@ -12,6 +12,9 @@ use std::net::IpAddr;
 /// A snapshot of the engine for one environment, plus what others hold that the environment may want.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Observed {
+    /// The id of the store that asked; empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub store: String,
     /// Containers of the environment: by our labels, or by Compose's for the same Compose project. No one-offs.
     pub containers: Vec<ObservedContainer>,
     /// Our own one-offs: containers in which release commands run or ran.

@@ -159,7 +159,8 @@ pub struct ReleaseTraffic {
     pub requests: u64,
     /// By class: answers 1xx to 5xx.
     pub status_classes: [u64; 5],
-    /// No answer came: connect failures without another replica, broken and timed-out answers.
+    /// No answer came, or a request had to wait because replicas took no connection, whatever became of it then; broken and
+    /// timed-out answers.
     pub failed: u64,
     /// `(microseconds, count)`, ascending, exact to 1 %: time from sending the request to a replica until the answer's
     /// head; waiting for a replica is not the release's fault. For plain TCP: until the connection was made.

@@ -2,6 +2,7 @@
 
 use super::mount::is_false;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -52,6 +53,9 @@ pub struct ComponentSettings {
     /// How long it must stay up where neither a health check nor a port tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stay_up: Option<Duration>,
+    /// TCP ports in the container at which nothing has to listen, though something leads there: one for a debugger.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub not_listening: BTreeSet<u16>,
     /// How long a replica that is to stop may take to finish what it has; 30 s where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain: Option<Duration>,

@@ -6,7 +6,7 @@ use super::unnamed::Unnamed;
 use super::{ContainerSpec, ContentVolume, EngineMount, EngineNetwork, EngineNetworkMode, Target, VolumeContent};
 use crate::model::{
     Component, ComponentName, ContainerSettings, DeploymentId, HealthCheck, Logging, MountSource, NetworkMode,
-    ObservedContainer, Release, Resources, RestartPolicy, label,
+    Observed, ObservedContainer, ObservedVolume, Release, Resources, RestartPolicy, label, own_names,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -121,12 +121,55 @@ fn labels(
     labels
 }
 
-/// The content volumes that a component mounts.
-pub fn content_volumes(component: &Component) -> Vec<ContentVolume> {
-    component.container.mounts.iter().filter_map(|mount| content_volume(&mount.source)).collect()
+/// How the store that plans calls its content volumes. Several stores may share an engine, and none may take away, or fill, what
+/// another one mounts: so the name says whose it is. Those that were made before names did are used on.
+#[derive(Clone, Copy)]
+pub struct ContentNames<'a> {
+    store: &'a str,
+    there: &'a BTreeMap<String, ObservedVolume>,
 }
 
-/// Named by what is in it, so that equal content is one volume, whoever mounts it.
+impl<'a> ContentNames<'a> {
+    pub fn of(observed: &'a Observed) -> Self {
+        Self { store: &observed.store, there: &observed.volumes }
+    }
+
+    fn name(&self, volume: &ContentVolume) -> String {
+        let is_ours = |there: &ObservedVolume| {
+            there.another.is_none() && there.labels.get(label::CONTENT) == volume.labels.get(label::CONTENT)
+        };
+        match self.there.get(&volume.name) {
+            Some(there) if is_ours(there) => volume.name.clone(),
+            _ => of_store(self.store, &volume.name),
+        }
+    }
+}
+
+/// `launchway-folder-ID` as a store calls it: `launchway-STORE-folder-ID`.
+fn of_store(store: &str, name: &str) -> String {
+    match name.strip_prefix(own_names::PREFIX) {
+        Some(rest) if !store.is_empty() => format!("{}{store}-{rest}", own_names::PREFIX),
+        _ => name.to_string(),
+    }
+}
+
+/// The content volumes that a component mounts.
+pub fn content_volumes(component: &Component, names: ContentNames<'_>) -> Vec<ContentVolume> {
+    let volumes = unowned_content_volumes(component);
+    volumes.map(|volume| ContentVolume { name: names.name(&volume), ..volume }).collect()
+}
+
+/// Every name that the content volumes of a component may have, of which a store made or makes them.
+pub fn content_volume_names(component: &Component, store: &str) -> Vec<String> {
+    unowned_content_volumes(component).flat_map(|volume| [of_store(store, &volume.name), volume.name]).collect()
+}
+
+/// As they were called before names said of which store they are.
+pub(super) fn unowned_content_volumes(component: &Component) -> impl Iterator<Item = ContentVolume> {
+    component.container.mounts.iter().filter_map(|mount| content_volume(&mount.source))
+}
+
+/// Named by what is in it, so that equal content is one volume, whichever component mounts it.
 fn content_volume(source: &MountSource) -> Option<ContentVolume> {
     let (name, id, content) = match source {
         MountSource::Repository { path, folder: true, id, mount_points } => {
@@ -164,13 +207,14 @@ pub fn container_spec(
     replica: u32,
     (predecessor, unnamed): (Option<&ObservedContainer>, &Unnamed),
     shared_network: Option<Target>,
+    names: ContentNames<'_>,
 ) -> ContainerSpec {
     let inherited = unnamed.handed_on(component, replica, predecessor);
     ContainerSpec {
         name: container_name(release, component, replica),
         image: release.parts.get(&component.name).map(|part| part.image.reference().to_string()).unwrap_or_default(),
         settings: component.container.clone(),
-        mounts: mounts(release, component, &inherited),
+        mounts: mounts(release, component, &inherited, names),
         network: network(release, component, shared_network),
         labels: labels(release, deployment, component, replica),
         logging: component.container.logging.clone().unwrap_or_else(rotating_logs),
@@ -186,7 +230,12 @@ pub(super) fn rotating_logs() -> Logging {
 }
 
 /// `inherited`: unnamed volumes that are there already, by path.
-fn mounts(release: &Release, component: &Component, inherited: &BTreeMap<String, String>) -> Vec<EngineMount> {
+fn mounts(
+    release: &Release,
+    component: &Component,
+    inherited: &BTreeMap<String, String>,
+    names: ContentNames<'_>,
+) -> Vec<EngineMount> {
     let mut mounts: Vec<EngineMount> = Vec::new();
     let mut taken: Vec<&str> = Vec::new();
     for mount in &component.container.mounts {
@@ -223,7 +272,7 @@ fn mounts(release: &Release, component: &Component, inherited: &BTreeMap<String,
                 EngineMount::Tmpfs { target, size_bytes: *size_bytes, mode: *mode, options: options.clone(), read_only }
             }
             source @ (MountSource::Repository { .. } | MountSource::Text { .. }) => {
-                let volume = content_volume(source).map(|volume| volume.name).unwrap_or_default();
+                let volume = content_volume(source).map(|volume| names.name(&volume)).unwrap_or_default();
                 match source {
                     MountSource::Repository { folder: true, .. } => {
                         EngineMount::Volume { name: volume, target, read_only: true, no_copy: true, subpath: None }

@@ -9,7 +9,7 @@ use super::readiness::readiness;
 use super::relations::Relations;
 use super::slots::{Matching, Slot, is_accepted, match_containers};
 use super::unnamed::Unnamed;
-use super::{Action, Phase, Plan, RouteChange, Target, method};
+use super::{Action, Phase, Plan, Reach, Readiness, RouteChange, Target, method};
 use crate::model::{
     Component, ComponentName, ComponentRoutes, Condition, DeploymentId, EnvironmentName, Fingerprint, FoundContainer,
     Method, MountSource, NetworkMode, Observed, ObservedContainer, Problem, ProjectName, Protocol, Release,
@@ -331,7 +331,11 @@ impl Planner<'_> {
                 let action = Action::StartContainer(target.clone());
                 before = vec![self.draft.add(Some(&component.name), &subject, action, cause, Phase::Deploy, before)];
             }
-            let action = Action::WaitReady { target, readiness: readiness(&self.relations, component) };
+            let address = match slot {
+                Slot::Missing { .. } => created.get(&(component.name.clone(), replica)).and_then(|made| made.address),
+                Slot::Kept(container) => container.edge_address,
+            };
+            let action = Action::WaitReady { target, readiness: self.readiness(component, address) };
             let cause = if must_start { "" } else { "it runs, but is not ready" };
             let ready = self.draft.add(Some(&component.name), &subject, action, cause, Phase::Deploy, before.clone());
             ends.started.extend(before);
@@ -347,6 +351,12 @@ impl Planner<'_> {
         ends.ready.extend(self.stop_owners(component, matching, &waits));
         ends.ready.extend(self.stop_left_front(component, &waits));
         self.ends.insert(component.name.clone(), ends);
+    }
+
+    /// When a replica counts as ready: by itself, and for those who are led to it.
+    fn readiness(&self, component: &Component, address: Option<ReplicaAddress>) -> Readiness {
+        let reach = Reach::of(&self.relations, component, address, self.wanted.goal);
+        Readiness { reach, ..readiness(&self.relations, component) }
     }
 
     fn why_it_stops(&self, component: &Component, container: &ObservedContainer) -> String {
@@ -485,8 +495,9 @@ fn holds(container: &ObservedContainer) -> BTreeSet<String> {
     ports.chain(container.volumes.keys().map(|name| format!("volume {name}"))).collect()
 }
 
-/// Networks of the environment that its release no longer names, all of them where nothing is live: others may want their
-/// addresses. Whoever takes them away leaves those that any container still uses.
+/// Networks of the environment that its release no longer names, where nothing is live all that deployments made: others may
+/// want their addresses. Not those that a container names, which may not run just now; and whoever takes them away leaves
+/// those that any container still uses.
 pub fn left_networks(
     (project, environment): (&ProjectName, &EnvironmentName),
     release: Option<&Release>,
@@ -498,7 +509,15 @@ pub fn left_networks(
     };
     let named = release.iter().flat_map(|release| release.stack.networks.values());
     let is_named = |name: &String| named.clone().any(|network| network.name == *name);
-    let left = observed.networks.iter().filter(|(name, network)| is_own(&network.labels) && !is_named(name));
+    // What was adopted, or found at an upgrade, carries no seal of this store: no deployment made it that has not gone live.
+    let is_made = |labels: &BTreeMap<String, String>| release.is_some() || labels.contains_key(label::SEAL);
+    let fronts = observed.fronts.iter().map(|front| &front.container);
+    let containers = observed.containers.iter().chain(&observed.release_commands).chain(fronts);
+    let used: BTreeSet<&String> = containers.flat_map(|container| container.networks.keys()).collect();
+    let goes = |name: &String, labels: &BTreeMap<String, String>| {
+        is_own(labels) && is_made(labels) && !is_named(name) && !used.contains(name)
+    };
+    let left = observed.networks.iter().filter(|(name, network)| goes(name, &network.labels));
     left.map(|(name, _)| name.clone()).collect()
 }
 

@@ -196,6 +196,7 @@ mod tests {
             deadline: Duration::ZERO,
             ports: Vec::new(),
             follow: false,
+            reach: None,
         };
         step(id, component, Action::WaitReady { target, readiness }, waits_for, Phase::Deploy)
     }

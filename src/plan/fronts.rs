@@ -212,7 +212,7 @@ fn obstacle_with(relations: &Relations<'_>, component: &Component, ports: &BTree
 
 /// Ports at which it is called, as far as the file names them: its own keys, and `name:8080` in values and commands of
 /// others.
-fn named_ports(relations: &Relations<'_>, component: &Component) -> BTreeSet<u16> {
+pub(super) fn named_ports(relations: &Relations<'_>, component: &Component) -> BTreeSet<u16> {
     let route = component.settings.route.as_ref().and_then(|route| route.port);
     let mut ports: BTreeSet<u16> = tcp_ports(component).into_iter().chain(route).collect();
     ports.extend(component.edge_entries().map(|entry| entry.target));

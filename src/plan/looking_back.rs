@@ -1,7 +1,7 @@
 //! What an earlier version of Launchway, which sealed nothing, made on the engine for this store. Asked once, at the first
 //! start with seals; what an image, a Dockerfile or a `label_file` could have written is not believed.
 
-use super::container::{content_volumes, front_spec};
+use super::container::{front_spec, unowned_content_volumes};
 use crate::model::{
     ComponentName, DeploymentId, EnvironmentName, Fingerprint, Kind, ProjectName, Recorded, Release, ReleaseId, label,
 };
@@ -45,7 +45,7 @@ impl Past {
             }
             known.is_fronted |= component.is_fronted();
             known.fronts.extend(front_spec(release, None, component).labels.remove(label::FINGERPRINT));
-            for mut volume in content_volumes(component) {
+            for mut volume in unowned_content_volumes(component) {
                 self.contents.extend(volume.labels.remove(label::CONTENT).map(|id| (volume.name, id)));
             }
         }

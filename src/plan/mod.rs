@@ -26,6 +26,7 @@ pub mod neighbours;
 pub mod networks;
 pub mod order;
 pub mod paths;
+mod reach;
 mod readiness;
 mod relations;
 pub mod retention;
@@ -50,4 +51,5 @@ pub mod unnamed;
 pub mod verdict;
 mod work_kinds;
 
+pub use reach::{Leader, Miss, Reach, ReachedPort, listens_instead};
 pub use step::*;

@@ -23,6 +23,7 @@ pub(super) fn readiness(relations: &Relations<'_>, component: &Component) -> Rea
     };
     let routed = component.settings.route.iter().filter_map(|route| route.port);
     let mut ports: Vec<u16> = routed.chain(tcp_ports(component)).collect();
+    ports.retain(|port| !component.settings.not_listening.contains(port));
     ports.sort_unstable();
     ports.dedup();
     Readiness {
@@ -31,6 +32,7 @@ pub(super) fn readiness(relations: &Relations<'_>, component: &Component) -> Rea
         deadline: component.settings.ready_timeout.unwrap_or(usual),
         ports,
         follow: false,
+        reach: None,
     }
 }
 
@@ -42,6 +44,7 @@ pub fn release_command_readiness(component: &Component) -> Readiness {
         deadline: component.settings.release_command_timeout.unwrap_or(JOB_WITHIN),
         ports: Vec::new(),
         follow: true,
+        reach: None,
     }
 }
 

@@ -105,6 +105,11 @@ impl<'s> Relations<'s> {
         self.jobs.contains(name)
     }
 
+    /// Whether others listen in the component's network, which then says nothing of the component itself.
+    pub fn is_shared(&self, name: &ComponentName) -> bool {
+        self.shared_by.contains_key(name)
+    }
+
     /// Why others may reach the component by its name, as far as the file tells; in doubt they do.
     pub fn caller(&self, component: &Component) -> Option<String> {
         let named = self.by_word.get(first_word(component.name.as_str())).into_iter().flatten();

@@ -19,7 +19,7 @@ pub struct PastRelease {
     pub environment: EnvironmentName,
     /// What was built for it, and the tag of each.
     pub builds: BTreeMap<Build, String>,
-    /// Volumes that hold files of its commit, by name.
+    /// Names that volumes with files of its commit may have.
     pub volumes: BTreeSet<String>,
     /// Equal of releases that do not differ ([`super::going_back::content`]).
     pub content: String,

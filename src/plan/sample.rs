@@ -26,6 +26,7 @@ pub fn component(name: &str) -> Sample {
         entries: vec![],
         image_volumes: vec![],
         answers_http: BTreeSet::new(),
+        answered: BTreeSet::new(),
         traffic: None,
     })
 }

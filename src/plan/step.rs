@@ -1,5 +1,6 @@
 //! A plan: a graph of small steps, each one call to the engine or the edge, or a time to wait.
 
+use super::Reach;
 use crate::model::{ComponentName, ContainerSettings, ReleaseId, ReplicaAddress, RouteEntry, Secret, Sticky};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -268,6 +269,8 @@ pub struct Readiness {
     pub ports: Vec<u16>,
     /// What it writes goes into the deployment's log, line by line.
     pub follow: bool,
+    /// Ports that whoever leads there has to reach as well, once the engine calls it ready.
+    pub reach: Option<Reach>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

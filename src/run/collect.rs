@@ -11,7 +11,7 @@ use super::ids::now_ms;
 use super::room::Room;
 use crate::engine::EngineError;
 use crate::model::{Build, DeploymentId, ImageIdentity, Release, ReleaseId, bytes_text};
-use crate::plan::container::content_volumes;
+use crate::plan::container::content_volume_names;
 use crate::plan::going_back;
 use crate::plan::retention::{
     Collection, Kept, Known, PastRelease, Removal, Removed, Stays, collection, forgettable, is_still_right, kept,
@@ -143,13 +143,15 @@ impl Deployer {
     async fn known(&self, read: &mut BTreeMap<ReleaseId, PastRelease>) -> anyhow::Result<(Known, Kept)> {
         // First what is needed: a release that is made in between is then not known at all.
         let needs = self.store.needs().await?;
+        let identity = self.store.identity().await?;
+        let store = identity.key.store();
         let ids: BTreeSet<ReleaseId> = self.store.release_ids().await?.into_iter().collect();
         read.retain(|id, _| ids.contains(id));
         for id in ids {
             if !read.contains_key(&id)
                 && let Some(release) = self.store.release(id).await?
             {
-                read.insert(id, past(&release));
+                read.insert(id, past(&release, store));
             }
         }
         let known = Known { releases: read.values().cloned().collect(), noted: self.store.noted_builds().await? };
@@ -331,7 +333,7 @@ async fn remove(engine: &dyn crate::engine::Engine, what: Removed) -> Result<(),
     }
 }
 
-fn past(release: &Release) -> PastRelease {
+fn past(release: &Release, store: &str) -> PastRelease {
     let built = |(component, part): (&crate::model::ComponentName, &crate::model::ReleasePart)| match &part.image {
         // What it only uses, another one builds.
         ImageIdentity::Built { .. } if release.stack.uses_anothers_build(component) => None,
@@ -341,12 +343,13 @@ fn past(release: &Release) -> PastRelease {
         }
         ImageIdentity::Pulled { .. } => None,
     };
+    let components = release.stack.components.values();
     PastRelease {
         id: release.id,
         project: release.project.clone(),
         environment: release.environment.clone(),
         builds: release.parts.iter().filter_map(built).collect(),
-        volumes: release.stack.components.values().flat_map(content_volumes).map(|volume| volume.name).collect(),
+        volumes: components.flat_map(|component| content_volume_names(component, store)).collect(),
         content: going_back::content(release),
     }
 }

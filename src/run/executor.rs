@@ -3,10 +3,11 @@
 
 use super::contained::contained;
 use super::failpoint::failpoint;
+use super::hands::Hands;
+use super::reach;
 use super::step_error::{StepError, StepFailed};
-use super::traffic::Lead;
-use crate::engine::{Engine, EngineError, Outcome, Supplies};
-use crate::plan::{Action, EngineNetworkMode, Phase, Plan, Step, Target};
+use crate::engine::{EngineError, Outcome};
+use crate::plan::{Action, EngineNetworkMode, Phase, Plan, Readiness, Step, Target};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,15 +24,6 @@ pub trait Watch: Send + Sync {
     fn ended(&self, step: &Step, took: Duration, outcome: &Result<Outcome, StepError>);
 }
 
-/// What carries the steps out.
-#[derive(Clone)]
-pub struct Hands {
-    pub engine: Arc<dyn Engine>,
-    pub supplies: Arc<dyn Supplies>,
-    /// What leads traffic.
-    pub lead: Arc<dyn Lead>,
-}
-
 impl Hands {
     async fn act(&self, action: &Action, stop: &CancellationToken) -> Result<Outcome, StepError> {
         match action {
@@ -45,6 +37,9 @@ impl Hands {
                 () = tokio::time::sleep(*time) => Ok(Outcome::default()),
                 () = stop.cancelled() => Err(EngineError::Cancelled.into()),
             },
+            Action::WaitReady { target, readiness: readiness @ Readiness { reach: Some(reach), .. } } => {
+                reach::wait_ready(self, action, (target, readiness, reach), stop).await
+            }
             _ => Ok(self.engine.act(action, self.supplies.as_ref(), stop).await?),
         }
     }

@@ -2,7 +2,8 @@
 //! by the same executor as every other plan.
 
 use super::deployer::Deployer;
-use super::executor::{Hands, Watch, execute};
+use super::executor::{Watch, execute};
+use super::hands::Hands;
 use super::log::DeploymentLog;
 use super::occupancy::Control;
 use super::setback::{Limit, Setback, within};

@@ -21,7 +21,7 @@ use crate::model::{
 };
 use crate::plan::Plan;
 use crate::plan::changes::{Candidate, ChangeKind, ComponentChange, changes};
-use crate::plan::container::content_volumes;
+use crate::plan::container::{ContentNames, content_volumes};
 use crate::plan::converge::release_commands::due;
 use crate::plan::converge::{Goal, Wanted, converge, pauses_fit, without_ipv6};
 use crate::plan::fingerprint::{accepted, carry_over};
@@ -314,9 +314,10 @@ async fn needs_files(
             return Ok(true);
         }
     }
-    let there = deployer.snapshot(project, environment).await?.volumes;
-    let mut wanted = release.stack.components.values().flat_map(content_volumes);
-    Ok(wanted.any(|volume| !there.contains_key(&volume.name)))
+    let observed = deployer.snapshot(project, environment).await?;
+    let names = ContentNames::of(&observed);
+    let mut wanted = release.stack.components.values().flat_map(|component| content_volumes(component, names));
+    Ok(wanted.any(|volume| !observed.volumes.contains_key(&volume.name)))
 }
 
 /// A release in the making.
@@ -357,6 +358,7 @@ impl Making<'_> {
         if answers != before {
             made = self.made(previous, &answers, Some(&made.parts)).await?;
         }
+        deployer.note_answered((project, environment), previous, &mut made.stack, &made.parts).await?;
         let new = NewRelease {
             project: deployment.project.clone(),
             environment: deployment.environment.clone(),

@@ -5,7 +5,7 @@ use super::images::says_it_is;
 use super::setback::Setback;
 use crate::engine::Image;
 use crate::model::{Observed, ObservedContainer, Release, ReleasePart};
-use crate::plan::container::container_spec;
+use crate::plan::container::{ContentNames, container_spec};
 use crate::plan::unnamed::Unnamed;
 
 impl Convergence<'_> {
@@ -24,7 +24,7 @@ impl Convergence<'_> {
             for container in own {
                 self.read_image_back(container, part, image.as_ref()).await?;
                 if self.wanted.deployment.is_some() && container.deployment == self.wanted.deployment {
-                    self.read_settings_back(container, release).await?;
+                    self.read_settings_back(container, release, observed).await?;
                 }
             }
         }
@@ -64,11 +64,16 @@ impl Convergence<'_> {
         Err(Setback::host(format!("{} runs image {}, not {reference} ({what})", container.name, container.image_id)))
     }
 
-    async fn read_settings_back(&self, container: &ObservedContainer, release: &Release) -> Result<(), Setback> {
+    async fn read_settings_back(
+        &self,
+        container: &ObservedContainer,
+        release: &Release,
+        observed: &Observed,
+    ) -> Result<(), Setback> {
         let Some(component) = release.stack.components.get(&container.component) else { return Ok(()) };
         // Which unnamed volumes it got is not compared.
-        let unnamed = (None, &Unnamed::default());
-        let spec = container_spec(release, container.deployment, component, container.replica, unnamed, None);
+        let (unnamed, names) = ((None, &Unnamed::default()), ContentNames::of(observed));
+        let spec = container_spec(release, container.deployment, component, container.replica, unnamed, None, names);
         let differences = self.deployer.engine.differences(&container.id, &spec).await?;
         match differences.is_empty() {
             true => Ok(()),

@@ -5,13 +5,13 @@ use super::fronts::Fronts;
 use super::step_error::StepError;
 use super::traffic_past::TrafficPast;
 use crate::config::{Environment, Project};
-use crate::edge::{EdgeClient, EdgeError, Health};
+use crate::edge::{EdgeClient, EdgeError, Health, Knocked};
 use crate::engine::{Engine, EngineError, Outcome, Supplies};
 use crate::model::{
     ComponentName, ComponentRoutes, ComponentTraffic, EdgeSettings, EnvironmentName, InFlight, Mask, Observed,
     ObservedEdge, ProjectName, Replica, RouteKey, WeightedRelease,
 };
-use crate::plan::{Action, Hold, RouteChange, Target, VolumeContent};
+use crate::plan::{Action, Hold, Leader, Reach, RouteChange, Target, VolumeContent};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use std::sync::Arc;
@@ -32,6 +32,15 @@ const GOODBYE: Duration = Duration::from_millis(1500);
 #[async_trait::async_trait]
 pub trait Lead: Send + Sync {
     async fn act(&self, action: &Action, cancel: &CancellationToken) -> Result<Outcome, StepError>;
+
+    /// Which of a replica's ports take connections from whoever leads there; `None`: nobody leads there now.
+    async fn knock(
+        &self,
+        reach: &Reach,
+        leader: Leader,
+        container: &str,
+        ports: &[u16],
+    ) -> Result<Option<Vec<u16>>, EdgeError>;
 }
 
 /// Holds a new release at its share of the traffic, and judges it.
@@ -275,6 +284,23 @@ impl Lead for EdgeOf {
                 Err(EngineError::Refused { attempted: other.verb(), why }.into())
             }
         }
+    }
+
+    async fn knock(
+        &self,
+        reach: &Reach,
+        leader: Leader,
+        container: &str,
+        ports: &[u16],
+    ) -> Result<Option<Vec<u16>>, EdgeError> {
+        let (client, address) = match leader {
+            Leader::Edge => (self.client.clone(), reach.address),
+            Leader::Front => (self.fronts.clients(&self.key(&reach.component)).pop(), None),
+        };
+        let Some(client) = client else { return Ok(None) };
+        let knocked = client.knock(Replica::at(container.to_string(), address), ports.to_vec()).await?;
+        let taken = ports.iter().zip(knocked).filter(|(_, knocked)| *knocked == Knocked::Accepts);
+        Ok(Some(taken.map(|(port, _)| *port).collect()))
     }
 }
 

@@ -186,7 +186,7 @@ async fn clean(docker: &Docker, name: &str) {
 
 pub fn readiness(goal: ReadyGoal, ports: &[u16]) -> Readiness {
     let (stay_up, deadline) = (Duration::from_secs(1), Duration::from_secs(20));
-    Readiness { goal, stay_up, deadline, ports: ports.to_vec(), follow: false }
+    Readiness { goal, stay_up, deadline, ports: ports.to_vec(), follow: false, reach: None }
 }
 
 /// Files of a commit that never was.

@@ -50,6 +50,10 @@ impl Engine for EngineStub {
         panic!("nothing should happen in this story, but {action:?} was asked for")
     }
 
+    async fn listeners(&self, _: &str) -> Result<Option<Vec<std::net::SocketAddr>>, EngineError> {
+        Ok(None)
+    }
+
     async fn differences(&self, container: &str, _: &ContainerSpec) -> Result<Vec<String>, EngineError> {
         panic!("nothing should be read back in this story, but {container} was")
     }

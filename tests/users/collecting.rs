@@ -46,8 +46,11 @@ fn tags(world: &World) -> BTreeMap<i64, String> {
 fn volumes(world: &World) -> BTreeMap<i64, String> {
     let rows =
         world.query("SELECT id, json_extract(stack, '$.components.web.container.mounts[0].source.id') FROM releases");
-    let volume =
-        |row: &str| row.split_once('|').map(|(id, key)| (id.parse().unwrap(), format!("launchway-file-{key}")));
+    let store = world.query("SELECT store_id FROM identity");
+    let volume = |row: &str| {
+        let (id, key) = row.split_once('|')?;
+        Some((id.parse().unwrap(), format!("launchway-{}-file-{key}", store.trim())))
+    };
     rows.lines().filter_map(volume).collect()
 }
 

@@ -2,7 +2,8 @@
 
 use crate::support::edge_app::App;
 use crate::support::edge_world::{EdgeWorld, client, free_port, key, name, on_port, until};
-use launchway::model::{ComponentRoutes, EntryProtocol};
+use launchway::edge::Knocked;
+use launchway::model::{ComponentRoutes, EntryProtocol, ReleaseId, RouteEntry};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -117,4 +118,67 @@ async fn plain_tcp_connections_wait_too() {
     waiting.read_to_string(&mut answer).await.unwrap();
     assert!(answer.contains("GET /waited HTTP/1.1"), "{answer}");
     until("nothing to be held", || async { world.traffic().await.held == 0 }).await;
+}
+
+#[tokio::test]
+async fn a_way_in_at_which_nobody_listens_stalls_no_other() {
+    let world = EdgeWorld::new().await;
+    let (app, port) = (world.app("web").await, free_port());
+    let mut routes = world.routes(&[(1, 100, &[&app])]);
+    routes.entries.push(RouteEntry { listen: on_port(port, EntryProtocol::Tcp), target: free_port() });
+    world.client.put(&key("web"), &routes).await.unwrap();
+    let waits = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    world.until_held(1).await;
+    for _ in 0..50 {
+        let began = Instant::now();
+        assert_eq!(world.who("/").await, "web");
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    }
+    let traffic = world.traffic().await;
+    assert_eq!((traffic.held, traffic.held_before), (1, 0), "only who came to the dead port waits");
+    drop(waits);
+    world.until_held(0).await;
+}
+
+#[tokio::test]
+async fn who_waits_because_replicas_refuse_counts_as_a_failure_and_who_waits_for_a_replacement_does_not() {
+    let world = EdgeWorld::with("hold = \"3s\"").await;
+    let of = async |release: i64| world.traffic().await.releases.get(&ReleaseId(release)).cloned().unwrap_or_default();
+    world.hold().await;
+    let waiting = tokio::spawn(client().get(world.url("/")).send());
+    world.until_held(1).await;
+    let well = world.app("one").await;
+    world.serve(&[(1, 100, &[&well])]).await;
+    assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+    assert_eq!((of(1).await.requests, of(1).await.failed), (1, 0));
+
+    let late = App::absent("two", world.port);
+    world.serve(&[(2, 100, &[&late])]).await;
+    let given_up = [client().get(world.url("/")).send(), client().get(world.url("/")).send()].map(tokio::spawn);
+    for answer in given_up {
+        assert_eq!(answer.await.unwrap().unwrap().status(), 503);
+    }
+    assert_eq!(
+        (of(2).await.requests, of(2).await.failed),
+        (2, 2),
+        "whoever stood in the line behind the first as well"
+    );
+    let waiting = tokio::spawn(client().get(world.url("/")).send());
+    world.until_held(1).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    late.listen().await;
+    assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+    assert_eq!((of(2).await.requests, of(2).await.failed), (3, 3));
+    assert_eq!(world.who("/").await, "two");
+    assert_eq!((of(2).await.requests, of(2).await.failed), (4, 3));
+}
+
+#[tokio::test]
+async fn the_edge_says_which_ports_of_a_replica_take_connections() {
+    let world = EdgeWorld::new().await;
+    let (app, nobody) = (world.app("web").await, free_port());
+    let knocked = world.client.knock(app.replica.clone(), vec![world.port, nobody]).await.unwrap();
+    assert_eq!(knocked[0], Knocked::Accepts);
+    assert!(matches!(&knocked[1], Knocked::Not(why) if why.contains("refused")), "{knocked:?}");
+    assert_eq!(app.requests(), Vec::<String>::new(), "it is only connected to");
 }

@@ -106,7 +106,8 @@ async fn a_port_on_which_nobody_listens_fails_though_the_container_stays_up() {
     let short = Readiness { deadline: Duration::from_secs(3), ..readiness(ReadyGoal::Ready, &[8080]) };
     let (why, _) = not_ready(place.wait(&target, short).await.unwrap_err());
     assert!(
-        why.contains("did not answer on port 8080 within 3 s; ") && why.ends_with(":8080: connection refused"),
+        why.contains("did not answer on port 8080 within 3 s; ")
+            && why.ends_with(":8080: connection refused; nothing in it listens on any TCP port"),
         "{why}"
     );
 }

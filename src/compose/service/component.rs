@@ -115,6 +115,7 @@ pub fn read(context: &Context<'_>, name: ComponentName, view: &View<'_>) -> Opti
         entries: Vec::new(),
         image_volumes: Vec::new(),
         answers_http: BTreeSet::new(),
+        answered: BTreeSet::new(),
         traffic: None,
     })
 }

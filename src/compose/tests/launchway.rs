@@ -25,6 +25,7 @@ services:
       job: true
       ready-timeout: 90s
       stay-up: 1m30s
+      not-listening: [9229, "9230"]
       environments:
         staging: { method: auto, ready-timeout: 5m, release-command: /api migrate --all }
         other:

@@ -37,8 +37,9 @@ fn seeded() -> impl FnMut(usize) -> usize {
 fn releases_get_their_share() {
     let component = component(&[(95, 1), (5, 1)]);
     let mut chance = seeded();
-    let mut pick =
-        || choose(&component, Wish::default(), &[], false, Instant::now(), &mut chance).unwrap().0.id == ReleaseId(2);
+    let mut pick = || {
+        choose((&component, 80), Wish::default(), &[], false, Instant::now(), &mut chance).unwrap().0.id == ReleaseId(2)
+    };
     let second = (0..10_000).filter(|_| pick()).count();
     assert!((400..600).contains(&second), "{second} of 10,000");
 }
@@ -47,7 +48,7 @@ fn releases_get_their_share() {
 fn the_wish_decides_and_a_release_that_is_gone_is_no_wish() {
     let component = component(&[(50, 1), (50, 1), (0, 1)]);
     let mut chance = seeded();
-    let mut pick = |wish| choose(&component, wish, &[], false, Instant::now(), &mut chance).unwrap().0.id.0;
+    let mut pick = |wish| choose((&component, 80), wish, &[], false, Instant::now(), &mut chance).unwrap().0.id.0;
     for wanted in [1, 2] {
         let wish = Wish { release: Some(ReleaseId(wanted)), roll: None };
         assert!((0..100).all(|_| pick(wish) == wanted));
@@ -65,15 +66,16 @@ fn another_replica_and_then_another_release_step_in() {
     let mut tried = Vec::new();
     for _ in 0..3 {
         let wish = Wish { release: Some(ReleaseId(1)), roll: None };
-        let (_, replica) = choose(&component, wish, &tried, false, Instant::now(), &mut seeded()).unwrap();
+        let (_, replica) = choose((&component, 80), wish, &tried, false, Instant::now(), &mut seeded()).unwrap();
         tried.push(replica.clone());
     }
     assert_eq!(tried[2].id, "2-0");
-    assert!(choose(&component, Wish::default(), &tried, true, Instant::now(), &mut seeded()).is_none());
+    assert!(choose((&component, 80), Wish::default(), &tried, true, Instant::now(), &mut seeded()).is_none());
     let now = Instant::now();
-    tried.iter().for_each(|replica| replica.could_not_be_reached(now));
-    assert!(choose(&component, Wish::default(), &[], false, now, &mut seeded()).is_none());
-    assert!(choose(&component, Wish::default(), &[], true, now, &mut seeded()).is_some());
+    tried.iter().for_each(|replica| replica.could_not_be_reached(80, now));
+    assert!(choose((&component, 80), Wish::default(), &[], false, now, &mut seeded()).is_none());
+    assert!(choose((&component, 80), Wish::default(), &[], true, now, &mut seeded()).is_some());
+    assert!(choose((&component, 81), Wish::default(), &[], false, now, &mut seeded()).is_some());
 }
 
 #[test]
@@ -82,7 +84,7 @@ fn of_two_the_less_busy_is_taken() {
     let busy = Busy::request(component.releases[0].replicas[0].clone());
     let mut chance = seeded();
     let mut pick =
-        || choose(&component, Wish::default(), &[], false, Instant::now(), &mut chance).unwrap().1.id.clone();
+        || choose((&component, 80), Wish::default(), &[], false, Instant::now(), &mut chance).unwrap().1.id.clone();
     assert!((0..50).all(|_| pick() == "1-1"));
     drop(busy);
     let first = (0..1000).filter(|_| pick() == "1-0").count();

@@ -16,6 +16,7 @@ mod host_load;
 mod host_ports;
 mod images;
 mod lines;
+mod listeners;
 mod mounts;
 mod networks;
 mod observe;

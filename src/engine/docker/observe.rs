@@ -62,6 +62,7 @@ impl DockerEngine {
         let fronts = fronts.into_iter().map(front).collect();
         let own = self.own_things().await?.clone();
         Ok(Observed {
+            store: self.ownership.key().store().to_string(),
             own_volumes: own.volumes,
             own_networks: own.networks,
             containers,

@@ -118,6 +118,8 @@ pub(super) enum Failure {
         wanted: String,
         deadline: Duration,
         said: Option<String>,
+        /// TCP ports of which one was waited for.
+        ports: Vec<u16>,
     },
 }
 
@@ -242,7 +244,7 @@ impl Waiting {
     }
 
     fn late(&self, look: &Look) -> Failure {
-        let deadline = self.readiness.deadline;
+        let (deadline, mut asked) = (self.readiness.deadline, Vec::new());
         let (wanted, said) = if self.readiness.goal == ReadyGoal::Completed {
             ("end".to_string(), None)
         } else if look.state == State::Paused {
@@ -253,9 +255,10 @@ impl Waiting {
         } else if self.readiness.ports.is_empty() {
             ("stay up long enough".to_string(), None)
         } else {
-            (format!("answer on {}", ports(&self.readiness.ports)), self.tried.clone())
+            asked = self.readiness.ports.clone();
+            (format!("answer on {}", ports(&asked)), self.tried.clone())
         };
-        Failure::Late { wanted, deadline, said }
+        Failure::Late { wanted, deadline, said, ports: asked }
     }
 }
 
@@ -287,7 +290,7 @@ impl Failure {
             Failure::Unhealthy { said: None } => "is unhealthy; its health check said nothing".into(),
             Failure::NeverStarted => "was not started".into(),
             Failure::Removed => "was removed by somebody while it was waited for".into(),
-            Failure::Late { wanted, deadline, said } => {
+            Failure::Late { wanted, deadline, said, ports: _ } => {
                 let said = said.as_ref().map(|said| format!("; {said}")).unwrap_or_default();
                 format!("did not {wanted} within {}{said}", seconds(*deadline))
             }

@@ -11,7 +11,7 @@ use crate::model::{
 use crate::plan::{Action, ContainerSpec, Target};
 use async_trait::async_trait;
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -88,6 +88,10 @@ impl Engine for DockerEngine {
 
     async fn addresses(&self, container: &str) -> Result<Vec<IpAddr>, EngineError> {
         self.reached_at(container).await
+    }
+
+    async fn listeners(&self, container: &str) -> Result<Option<Vec<SocketAddr>>, EngineError> {
+        self.listeners_of(container).await
     }
 
     async fn give_front_program(&self, container: &str) -> Result<Vec<String>, EngineError> {

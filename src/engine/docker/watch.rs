@@ -6,7 +6,7 @@ use super::ready::{Check, Failure, Look, Next, Probe, Probed, Run, State, Waitin
 use super::service::Existing;
 use crate::engine::{EngineError, Outcome, Supplies};
 use crate::model::{Mask, Quoted};
-use crate::plan::Readiness;
+use crate::plan::{Readiness, listens_instead};
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum as Status};
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures_util::future::BoxFuture;
@@ -121,8 +121,15 @@ impl DockerEngine {
             Err(EngineError::NotFound { .. }) => Vec::new(),
             Err(error) => vec![format!("(its log could not be read: {error})")],
         };
+        let mut why = failure.sentence();
+        if let Failure::Late { ports, .. } = &failure
+            && !ports.is_empty()
+            && let Ok(Some(listeners)) = self.listeners_of(target.id).await
+        {
+            why.push_str(&format!("; {}", listens_instead(&ports.iter().copied().collect(), &listeners)));
+        }
         let has_ended = matches!(failure, Failure::Ended { .. } | Failure::CrashLoop { .. });
-        EngineError::NotReady { container: target.name.to_string(), why: failure.sentence(), last_lines, has_ended }
+        EngineError::NotReady { container: target.name.to_string(), why, last_lines, has_ended }
     }
 
     /// How the run before the present one ended: the engine forgets that at the next start, but its events tell.

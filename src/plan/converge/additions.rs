@@ -2,7 +2,7 @@
 
 use super::{Created, Goal, Made, Planner, existing, replaces, subject};
 use crate::model::{Component, ComponentName, NetworkMode, Subnet, label};
-use crate::plan::container::{container_spec, content_volumes};
+use crate::plan::container::{ContentNames, container_spec, content_volumes};
 use crate::plan::definition;
 use crate::plan::host_paths;
 use crate::plan::routing::EDGE_NETWORK;
@@ -85,7 +85,7 @@ impl Planner<'_> {
                     self.draft.add(Some(&component.name), &subject, action, &cause, Phase::Prepare, []);
                 }
             }
-            for volume in content_volumes(component) {
+            for volume in content_volumes(component, ContentNames::of(self.observed)) {
                 if filled.insert(volume.name.clone()) {
                     let subject = format!("volume {}", volume.name);
                     let cause = format!("{} mounts files of the commit", component.name);
@@ -116,7 +116,8 @@ impl Planner<'_> {
                 }
                 let unnamed = &self.wanted.unnamed;
                 let from = (predecessor, unnamed);
-                let mut spec = container_spec(self.release, self.wanted.deployment, component, replica, from, shared);
+                let (deployment, names) = (self.wanted.deployment, ContentNames::of(self.observed));
+                let mut spec = container_spec(self.release, deployment, component, replica, from, shared, names);
                 spec.name = self.free_name(&spec.name);
                 let address = self.give_address(&mut spec);
                 let name = spec.name.clone();

@@ -4,7 +4,6 @@
 use super::serving::Fresh;
 use super::{Created, Ends, Goal, OPENED_FROM_NOW_ON, Planner, existing, is_up, subject};
 use crate::model::{CanarySettings, Component, Health, Method, ObservedContainer, Problem};
-use crate::plan::readiness::readiness;
 use crate::plan::slots::{Matching, Slot};
 use crate::plan::{Action, Hold, Phase, Target};
 use std::collections::BTreeMap;
@@ -165,7 +164,7 @@ impl Planner<'_> {
     }
 
     fn wait_ready(&mut self, component: &Component, fresh: &Fresh, waits: Vec<u32>, cause: &str) -> u32 {
-        let readiness = readiness(&self.relations, component);
+        let readiness = self.readiness(component, fresh.address);
         let action = Action::WaitReady { target: fresh.target.clone(), readiness };
         let subject = subject(component, fresh.replica);
         self.draft.add(Some(&component.name), &subject, action, cause, Phase::Deploy, waits)

@@ -10,7 +10,7 @@ use crate::model::{
     Component, ComponentName, ContainerState, Fingerprint, HealthCheck, ObservedContainer, Release, RestartPolicy,
     label,
 };
-use crate::plan::container::{container_spec, rotating_logs};
+use crate::plan::container::{ContentNames, container_spec, rotating_logs};
 use crate::plan::order::all_dependencies;
 use crate::plan::readiness::release_command_readiness;
 use crate::plan::routing::EDGE_NETWORK;
@@ -196,8 +196,8 @@ impl Planner<'_> {
             _ => None,
         };
         let deployment = self.wanted.deployment;
-        let mut spec =
-            container_spec(self.release, deployment, component, 1, (predecessor, &self.wanted.unnamed), shared);
+        let (from, names) = ((predecessor, &self.wanted.unnamed), ContentNames::of(self.observed));
+        let mut spec = container_spec(self.release, deployment, component, 1, from, shared, names);
         let number = deployment.map_or(self.release.id.0, |deployment| deployment.0);
         spec.name = format!("{}-{}-release-command-{number}", self.release.stack.compose_project, component.name);
         // The service's own labels speak to others (a proxy, a watcher) of what serves.

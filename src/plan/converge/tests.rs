@@ -56,7 +56,7 @@ pub(super) fn live(release: &Release) -> Simulation {
 #[test]
 fn networks_that_no_release_names_are_taken_away_also_where_nothing_went_live() {
     let network = |environment: &str| {
-        let labels = [(label::PROJECT, "shop"), (label::ENVIRONMENT, environment)];
+        let labels = [(label::PROJECT, "shop"), (label::ENVIRONMENT, environment), (label::SEAL, "v1:abc1:0:0")];
         let labels = labels.map(|(key, value)| (key.to_string(), value.to_string())).into();
         crate::model::ObservedNetwork { labels, ..Default::default() }
     };
@@ -67,6 +67,28 @@ fn networks_that_no_release_names_are_taken_away_also_where_nothing_went_live() 
     let place = (&release.project, &release.environment);
     assert_eq!(left_networks(place, Some(&release), &observed), ["shop_old"]);
     assert_eq!(left_networks(place, None, &observed), ["shop_default", "shop_old"]);
+}
+
+#[test]
+fn networks_that_no_deployment_made_or_that_a_stopped_container_names_stay_where_nothing_went_live() {
+    let release = release(1, shop("1"));
+    let place = (&release.project, &release.environment);
+    let mut observed = live(&release).observed;
+    for container in &mut observed.containers {
+        (container.deployment, container.state) = (None, ContainerState::Exited { code: 0 });
+        container.networks = BTreeMap::from([("shop_used".to_string(), Default::default())]);
+    }
+    let labels = [(label::PROJECT, "shop"), (label::ENVIRONMENT, "production")];
+    let adopted: BTreeMap<String, String> = labels.map(|(key, value)| (key.to_string(), value.to_string())).into();
+    let mut made = adopted.clone();
+    made.insert(label::SEAL.into(), "v1:abc1:0:0".into());
+    let network = |labels: &BTreeMap<String, String>| crate::model::ObservedNetwork {
+        labels: labels.clone(),
+        ..Default::default()
+    };
+    let there = [("shop_adopted", &adopted), ("shop_used", &made), ("shop_tried", &made)];
+    observed.networks = there.map(|(name, labels)| (name.to_string(), network(labels))).into();
+    assert_eq!(left_networks(place, None, &observed), ["shop_tried"]);
 }
 
 #[test]

@@ -26,6 +26,7 @@ fn readiness(ports: &[u16]) -> Readiness {
         deadline: Duration::from_secs(60),
         ports: ports.to_vec(),
         follow: false,
+        reach: None,
     }
 }
 
