@@ -1,16 +1,17 @@
 //! The queue: one deployment at a time in each environment, the newest waiting one wins; across environments, whose turn
 //! it is says `plan::turns`.
 
-use super::contained::contained;
-use super::deployer::Deployer;
-use super::ids::now_ms;
-use super::place::Place;
-use super::timing::{Asks, Held};
-use super::{flow, go_back};
 use crate::model::{DeploymentId, DeploymentState, ProjectName};
 use crate::plan::shares::Shares;
 use crate::plan::turns::{self, Given, Ready};
 use crate::report::texts::{Situation, WaitsFor};
+use crate::run::flow::flow;
+use crate::run::flow::go_back;
+use crate::run::ground::contained::contained;
+use crate::run::ground::deployer::Deployer;
+use crate::run::ground::ids::now_ms;
+use crate::run::ground::place::Place;
+use crate::run::turn::timing::{Asks, Held};
 use crate::store::{Deployment, NewDeployment, Sentences, StoreError, Trigger};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,7 +105,7 @@ impl Deployer {
         let paused = self.store.pauses().await?;
         for (place, deployment) in waiting {
             // Only one can be in the middle, and it goes before what waits.
-            if begun.contains_key(&place) || super::pause::holds(&paused, &deployment) {
+            if begun.contains_key(&place) || crate::run::turn::pause::holds(&paused, &deployment) {
                 queue.held.push(deployment);
             } else if deployment.trigger == Trigger::Rollback {
                 backwards.push(deployment);

@@ -1,8 +1,18 @@
 //! Starting and ending the flow's background work.
 
-use super::contained::going_on;
-use super::deployer::Deployer;
-use super::{beyond, catch_up, clock, collect, hooks, judge, keep, queue, reporter, traces, usage};
+use crate::run::collect::collect;
+use crate::run::ground::clock;
+use crate::run::ground::contained::going_on;
+use crate::run::ground::deployer::Deployer;
+use crate::run::incoming::catch_up;
+use crate::run::incoming::judge;
+use crate::run::keep::beyond;
+use crate::run::keep::keep;
+use crate::run::queue;
+use crate::run::tell::hooks;
+use crate::run::tell::reporter;
+use crate::run::tell::traces;
+use crate::run::turn::usage;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use super::reports::{images, summary, time};
 use crate::config::{Environment, Project};
 use crate::model::{DeploymentState, Health, Mask, Release};
 use crate::plan::storage::LeftVolume;
-use crate::run::{ComponentStand, Deployer, Refusal, Stand, StandingReport};
+use crate::run::{ComponentCondition, ConditionDetail, ConditionReport, Deployer, Refusal};
 use crate::store::Deployment;
 use crate::web::wire::{
     BeyondReport, ComponentReport, DegradedReport, EngineReport, EnvironmentReport, LeftVolumeReport, LiveReport,
@@ -29,11 +29,11 @@ pub struct Asked {
 }
 
 pub async fn status(State(deployer): State<Arc<Deployer>>, Query(asked): Query<Asked>) -> Answer<StatusReport> {
-    let what = if asked.drift { Stand::Drift } else { Stand::Components };
+    let what = if asked.drift { ConditionDetail::Drift } else { ConditionDetail::Components };
     answer(&deployer, report(&deployer, what).await)
 }
 
-async fn report(deployer: &Deployer, what: Stand) -> Result<StatusReport, Refusal> {
+async fn report(deployer: &Deployer, what: ConditionDetail) -> Result<StatusReport, Refusal> {
     let config = deployer.config();
     let open = deployer.store.open_deployments().await?;
     let places = config.projects.values().flat_map(|project| project.environments.values().map(move |e| (project, e)));
@@ -55,7 +55,7 @@ async fn environment_report(
     project: &Project,
     environment: &Environment,
     open: &[Deployment],
-    what: Stand,
+    what: ConditionDetail,
 ) -> Result<EnvironmentReport, Refusal> {
     let here = |d: &&Deployment| d.project == project.name && d.environment == environment.name;
     let is_waiting = |d: &&Deployment| d.state == DeploymentState::Waiting;
@@ -67,7 +67,7 @@ async fn environment_report(
     let asked = deployer.stand(project, environment, release.as_ref(), what);
     let stand = tokio::time::timeout(ENGINE_ANSWERS_WITHIN, asked).await.ok().and_then(Result::ok);
     // Where nothing is live, no engine is needed to say so.
-    let stand_of_nothing = || release.is_none().then(StandingReport::default);
+    let stand_of_nothing = || release.is_none().then(ConditionReport::default);
     let left_volumes = stand.as_ref().map(|stand| stand.left.iter().map(|left| left_volume(&mask, left)).collect());
     let (components, drift) = match stand.or_else(stand_of_nothing) {
         Some(stand) => {
@@ -75,7 +75,7 @@ async fn environment_report(
         }
         None => (None, None),
     };
-    let drift = drift.filter(|_| what == Stand::Drift);
+    let drift = drift.filter(|_| what == ConditionDetail::Drift);
     let last = recent.iter().find(|d| d.state.is_end());
     Ok(EnvironmentReport {
         project: project.name.clone(),
@@ -138,8 +138,8 @@ async fn degraded(
     Ok(records.into_iter().map(|record| super::keep::degraded(mask, record)).collect())
 }
 
-fn component(mask: &Mask, stand: ComponentStand) -> ComponentReport {
-    let ComponentStand { name, wanted, running, health, restarts, note } = stand;
+fn component(mask: &Mask, stand: ComponentCondition) -> ComponentReport {
+    let ComponentCondition { name, wanted, running, health, restarts, note } = stand;
     let health = health.and_then(|health| match health {
         Health::None => None,
         Health::Starting => Some("starting".to_string()),

@@ -1,0 +1,3 @@
+//! Taking away what is not needed any more.
+
+pub mod collect;

@@ -1,0 +1,41 @@
+//! What all parts of the flow stand on: settings, store, engine, mirrors and logs, and the owners of what is kept in memory.
+//! Nothing here knows of a deployment's steps.
+
+pub mod admissions;
+pub mod bells;
+pub mod beyonds;
+pub mod build_slots;
+pub mod clock;
+pub mod collecting;
+pub mod contained;
+pub mod deployed_commits;
+pub mod deployer;
+pub mod disk_meter;
+pub mod disk_space;
+pub mod failpoint;
+pub mod fronts;
+pub mod full_disk;
+pub mod ids;
+pub mod image_files;
+pub mod image_names;
+pub mod keeping;
+pub mod keyed_tasks;
+pub mod log;
+pub mod masking;
+pub mod masks;
+pub mod metrics;
+pub mod occupancy;
+pub mod outages;
+pub mod place;
+pub mod read_so_far;
+pub mod reading;
+pub mod refusal;
+pub mod registries;
+pub mod remembered;
+pub mod settings;
+pub mod settings_file;
+pub mod stage_error;
+pub mod step_error;
+pub mod traffic_past;
+pub mod work_record;
+pub mod wrong_codes;

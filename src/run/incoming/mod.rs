@@ -1,0 +1,11 @@
+//! What comes in: deliveries, what people ask for, and what a comparison with the repository finds.
+
+pub mod already;
+pub mod catch_up;
+pub mod intake;
+pub mod judge;
+pub mod preview;
+pub mod requests;
+pub mod revision;
+pub mod rollback;
+pub mod skip;

@@ -1,0 +1,206 @@
+//! What people ask for: deploy, cancel, run a delivery again. Going back is `rollback`.
+
+use crate::config::{Environment, Project};
+use crate::model::{CommitId, DeploymentId, DeploymentState, EnvironmentName, ProjectName, RefName, Transition};
+use crate::report::texts::Situation;
+use crate::run::flow::checkout::{fetch, remote_tips};
+use crate::run::ground::deployer::Deployer;
+use crate::run::ground::ids::{new_key, now_ms};
+use crate::run::ground::refusal::Refusal;
+use crate::run::ground::work_record::Fetching;
+use crate::store::{Action, Delivery, DeliveryOutcome, Deployment, NewDeployment, Trigger};
+
+/// What a deployment is to do anew although nothing of it changed, or although it leaves something behind.
+#[derive(Debug, Clone, Default)]
+pub struct AskedAnew {
+    /// Build everything, and pull base images.
+    pub build: bool,
+    /// Resolve the tags of images that are only named.
+    pub pull: bool,
+    /// What components may start on in place of what they have: volumes, or `component:path`.
+    pub fresh_volumes: Vec<String>,
+}
+
+impl Deployer {
+    /// The project and environment that somebody names. Where only one is set, it need not be named.
+    pub fn find_environment(
+        &self,
+        project: Option<&str>,
+        environment: Option<&str>,
+    ) -> Result<(Project, Environment), Refusal> {
+        let config = self.config();
+        let names = |list: Vec<&str>| list.join(", ");
+        let project = match project {
+            Some(name) => config.projects.get(name).ok_or_else(|| {
+                let known = names(config.projects.keys().map(ProjectName::as_str).collect());
+                Refusal::NotFound(format!("there is no project {name:?} in launchway.toml; there are {known}"))
+            })?,
+            None => match config.projects.values().collect::<Vec<_>>().as_slice() {
+                [only] => *only,
+                _ => {
+                    let known = names(config.projects.keys().map(ProjectName::as_str).collect());
+                    return Err(Refusal::NotFound(format!("name a project: {known}")));
+                }
+            },
+        };
+        let known = || names(project.environments.keys().map(EnvironmentName::as_str).collect());
+        let environment = match environment {
+            Some(name) => project.environments.get(name).ok_or_else(|| {
+                Refusal::NotFound(format!("project {} has no environment {name:?}; it has {}", project.name, known()))
+            })?,
+            None => match project.environments.values().collect::<Vec<_>>().as_slice() {
+                [only] => *only,
+                _ => return Err(Refusal::NotFound(format!("name an environment of {}: {}", project.name, known()))),
+            },
+        };
+        Ok((project.clone(), environment.clone()))
+    }
+
+    /// Deploys a commit (a full id, or its first digits), or the newest of the environment's first branch that is set by
+    /// name. With `now`, the reason for that, it waits neither for windows and freezes nor for a yes.
+    pub async fn ask_to_deploy(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        commit: Option<&str>,
+        anew: AskedAnew,
+        now: Option<String>,
+        by: &str,
+    ) -> Result<Deployment, Refusal> {
+        let fetching = Fetching::begin(&project.full_name);
+        let (commit, reference) = self.commit_to_deploy(project, environment, commit).await?;
+        let fetched = fetching.ended();
+        let info = self.mirrors.commit(&project.name, &commit).map_err(|e| Refusal::NotFound(e.to_string()))?;
+        let mask = self.mask_of(&project.name, &environment.name);
+        let new = NewDeployment {
+            project: project.name.clone(),
+            environment: environment.name.clone(),
+            commit,
+            subject: mask.apply(info.subject()).chars().take(200).collect(),
+            reference: Some(reference),
+            trigger: Trigger::Manual,
+            asked_by: by.to_string(),
+            delivery: None,
+            release: None,
+            page_key: new_key()?,
+            rebuild: anew.build,
+            pull: anew.pull,
+            now_reason: now.map(|reason| mask.apply(&reason)),
+            fresh_volumes: anew.fresh_volumes,
+        };
+        let added = self.enqueue(new).await?;
+        self.works.note(fetched.as_work_of(added.id));
+        Ok(added)
+    }
+
+    /// The commit that would be deployed, fetched, and the ref that it is on.
+    pub async fn commit_to_deploy(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        commit: Option<&str>,
+    ) -> Result<(CommitId, RefName), Refusal> {
+        let tips = remote_tips(self, project).await;
+        let tips = tips.map_err(|error| Refusal::Impossible(error.to_string()))?;
+        let wanted: Vec<RefName> = tips.keys().filter(|reference| environment.wants(reference)).cloned().collect();
+        if wanted.is_empty() {
+            return Err(Refusal::NotFound(format!(
+                "no branch or tag of {} deploys to {}: it wants {}",
+                project.full_name,
+                environment.name,
+                environment
+                    .branches
+                    .iter()
+                    .chain(&environment.tags)
+                    .map(|p| p.text.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )));
+        }
+        fetch(self, project, wanted.clone(), &self.stop)
+            .await
+            .map_err(|error| Refusal::Impossible(error.to_string()))?;
+        for (reference, tip) in tips.iter().filter(|(reference, _)| wanted.contains(reference)) {
+            self.store.note_tip(&project.name, reference, tip, now_ms()).await?;
+        }
+        match commit {
+            Some(text) => {
+                let commit = self.commit_named(project, text)?;
+                for reference in &wanted {
+                    let on_it = self.mirrors.contains(&project.name, reference, &commit);
+                    if on_it.map_err(|error| Refusal::Failed(error.into()))? {
+                        return Ok((commit, reference.clone()));
+                    }
+                }
+                Err(Refusal::NotFound(format!(
+                    "commit {} is on no branch or tag that deploys to {}",
+                    commit.short(),
+                    environment.name
+                )))
+            }
+            None => {
+                // A branch before a tag, and the first by name of several.
+                let reference = wanted.iter().find(|r| r.branch().is_some()).or(wanted.last()).cloned();
+                let reference = reference.ok_or_else(|| Refusal::NotFound("there is nothing to deploy".into()))?;
+                let newest = self.commit_of_ref(&project.name, &reference);
+                let newest = newest.map_err(|error| Refusal::Failed(error.into()))?.ok_or_else(|| {
+                    Refusal::NotFound(format!("every recent commit of {} is marked to be skipped", reference.short()))
+                })?;
+                Ok((newest.id, reference))
+            }
+        }
+    }
+
+    /// Cancels a deployment in whatever stage it is.
+    pub async fn ask_to_cancel(&self, id: DeploymentId, by: &str) -> Result<Deployment, Refusal> {
+        let deployment = self.store.deployment(id).await?;
+        let deployment = deployment.ok_or_else(|| Refusal::NotFound(format!("there is no deployment {id}")))?;
+        if !self.store.ask_to_cancel(id, by.to_string()).await? {
+            return Err(Refusal::Impossible(format!("deployment {id} has ended already: {}", deployment.state)));
+        }
+        let place = (deployment.project.clone(), deployment.environment.clone());
+        self.store.note_audit(self.audited(by, Action::Cancel, place, Some(id), None)).await?;
+        match self.occupancy.running(id) {
+            Some(control) => control.cancel.cancel(),
+            None if deployment.state == DeploymentState::Waiting => {
+                let live = self.live_in(&deployment).await;
+                let situation = Situation::Cancelled { by: Some(by), during: None, release_command_ran: false, live };
+                let mask = self.mask_of(&deployment.project, &deployment.environment);
+                let (sentence, status) = (situation.sentence_masked(&mask), self.says(&situation, &mask));
+                // Should it have begun just now, its own flow sees that it is cancelled.
+                let advanced = self.store.advance(id, Transition::Cancel, sentence, status, now_ms()).await?;
+                if let Err(illegal) = advanced {
+                    return Err(Refusal::Impossible(illegal.to_string()));
+                }
+                self.bells.to_send.notify_one();
+                self.bells.to_run_hooks.notify_one();
+            }
+            None => self.bells.to_begin.notify_one(),
+        }
+        let fresh = self.store.deployment(id).await?;
+        fresh.ok_or_else(|| Refusal::NotFound(format!("there is no deployment {id}")))
+    }
+
+    /// Judges a delivery afresh, by its number in the store or the forge's id.
+    pub async fn ask_to_redeliver(&self, id: &str) -> Result<Vec<Delivery>, Refusal> {
+        let found = match id.trim_start_matches('#').parse::<i64>() {
+            Ok(number) => self.store.delivery(number).await?.into_iter().collect(),
+            Err(_) => self.store.deliveries_by_id(id).await?,
+        };
+        if found.is_empty() {
+            return Err(Refusal::NotFound(format!("there is no delivery {id}; `launchway deliveries` lists them")));
+        }
+        for delivery in &found {
+            if delivery.event.as_ref().and_then(|event| event.kind.change()).is_none() {
+                return Err(Refusal::Impossible(format!(
+                    "delivery {} is a {}: it deploys nothing",
+                    delivery.number, delivery.kind
+                )));
+            }
+            let reason = "asked to run again";
+            self.store.judge_delivery(delivery.number, DeliveryOutcome::Received, reason).await?;
+        }
+        self.bells.to_judge.notify_one();
+        Ok(found)
+    }
+}
