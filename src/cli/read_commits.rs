@@ -1,4 +1,4 @@
-//! `launchway read-commits`: what `serve` starts to read a project's commits (`run::reading`).
+//! `launchway read-commits`: what `serve` starts to read a project's commits (`run::ground::reading`).
 
 use anyhow::Result;
 use std::process::ExitCode;

@@ -68,6 +68,49 @@ fn no_room_imports_what_it_must_not() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Rooms inside `run`, from the ground up -> rooms of it that they may import. `queue` and `start` stand on top.
+const MAY_IMPORT_IN_RUN: [(&str, &[&str]); 10] = [
+    ("ground", &[]),
+    ("turn", &["ground"]),
+    ("traffic", &["ground", "turn"]),
+    ("flow", &["ground", "turn", "traffic"]),
+    ("incoming", &["ground", "flow"]),
+    ("keep", &["ground", "traffic", "flow"]),
+    ("collect", &["ground"]),
+    ("tell", &["ground"]),
+    ("queue", &["ground", "turn", "flow"]),
+    ("start", &["ground", "turn", "flow", "incoming", "keep", "collect", "tell", "queue"]),
+];
+
+#[test]
+fn no_room_inside_run_imports_what_it_must_not() {
+    let allowed: BTreeMap<&str, &[&str]> = MAY_IMPORT_IN_RUN.into_iter().collect();
+    let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/run");
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for (_, file) in sources().into_iter().filter(|(room, _)| room == "run") {
+        let inside = file.strip_prefix(&run).unwrap().components().next().unwrap();
+        let room = inside.as_os_str().to_string_lossy().trim_end_matches(".rs").to_string();
+        if room == "mod" {
+            continue;
+        }
+        let Some(may) = allowed.get(room.as_str()) else {
+            wrong.push(format!("{}: the room {room} of run is not in the plan of the house", file.display()));
+            continue;
+        };
+        let code = without_tests(&std::fs::read_to_string(&file).unwrap());
+        for (at, _) in code.match_indices("crate::run::") {
+            for name in first_names(&code[at + "crate::run::".len()..]) {
+                seen += 1;
+                if name != room && !may.contains(&name.as_str()) {
+                    wrong.push(format!("{}: run::{room} must not import run::{name}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen > 300, "only {seen} imports inside run were found");
+}
+
 #[test]
 fn no_circle_of_imports_between_rooms() {
     let mut left: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

@@ -3,9 +3,9 @@
 use crate::config::{Environment, Project};
 use crate::model::{ComponentName, DeploymentId, EnvironmentName, ProjectName, Work};
 use crate::plan::insights::{History, Past, Usage};
-use crate::run::Refusal;
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::ids::now_ms;
+use crate::run::ground::refusal::Refusal;
 use crate::store::{Deployment, Trigger};
 use std::collections::BTreeMap;
 
