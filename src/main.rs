@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     let config = cli::settings_file::settings_file(config);
     let done = match command {
         Command::Check(args) => cli::check::run(&config, args),
+        Command::Config(Config::Check(args)) => cli::config_check::run(&config, args),
         Command::Serve(args) => cli::serve::run(&config, args),
         Command::Edge(args) => cli::edge::run(&config, args),
         Command::Front(args) => cli::front::run(args),

@@ -140,6 +140,7 @@ impl<'a> Planner<'a> {
             profiles: Vec::new(),
             variables: BTreeMap::from([("LOG_LEVEL".to_string(), "warn".to_string())]),
             secret_values: Vec::new(),
+            line_ends: BTreeMap::new(),
             names: MaskNames::default(),
             outside_files: BTreeMap::new(),
             allowed: Permissions::default(),

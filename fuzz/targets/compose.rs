@@ -29,6 +29,7 @@ pub fn run(bytes: &[u8]) {
         profiles: Vec::new(),
         variables: BTreeMap::new(),
         secret_values: Vec::new(),
+        line_ends: BTreeMap::new(),
         names: MaskNames::default(),
         outside_files: BTreeMap::new(),
         allowed: Permissions::default(),

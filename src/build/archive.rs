@@ -125,7 +125,7 @@ fn write_entry(tar: &mut Tar, tree: &dyn Tree, entry: &Entry, name: &str) -> Res
         EntryKind::File | EntryKind::Executable => {
             let content = tree.read(&entry.path)?;
             if lfs::is_pointer(&content) {
-                return Err(BuildError::LfsPointer(entry.path.clone()));
+                return Err(BuildError::MountedLfsPointer { file: entry.path.clone(), target: String::new() });
             }
             let mode = if entry.kind == EntryKind::Executable { 0o755 } else { 0o644 };
             let mut header = header(tar::EntryType::Regular, mode, time);

@@ -99,7 +99,7 @@ impl Context {
                 continue;
             }
             let before = found.len();
-            let entry = ContextEntry { path, source: source.clone(), kind: EntryKind::Directory, id: String::new() };
+            let entry = ContextEntry { path, source: source.clone(), kind, id: String::new() };
             found.push(entry);
             if kind == EntryKind::Directory {
                 self.walk(tree, &source, &matched, found, walked)?;

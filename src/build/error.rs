@@ -22,6 +22,17 @@ pub enum BuildError {
     )]
     LfsPointer(RepoPath),
     #[error(
+        "{file}, which is mounted{}, is a Git LFS pointer, not the file itself, and Launchway does not fetch from LFS. \
+         Put it into git itself (git lfs migrate export), or mount it from the server by `binds` of the environment in \
+         launchway.toml",
+        at(target)
+    )]
+    MountedLfsPointer {
+        file: RepoPath,
+        /// Where in the container; empty where that is not known.
+        target: String,
+    },
+    #[error(
         "the build argument {0} holds a secret, and arguments are kept in the image's history. Use build.secrets and \
          RUN --mount=type=secret,id=..."
     )]
@@ -84,4 +95,8 @@ fn failed_text(step: Option<&str>, message: &str, last_lines: &[String]) -> Stri
         text.push_str(line);
     }
     text
+}
+
+fn at(target: &str) -> String {
+    if target.is_empty() { String::new() } else { format!(" at {target}") }
 }

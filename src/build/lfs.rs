@@ -12,9 +12,14 @@ pub(super) fn is_pointer(content: &[u8]) -> bool {
         && content.windows(12).any(|window| window == b"\noid sha256:")
 }
 
-/// Refuses the file if it is a pointer. Its size tells most files apart without reading them.
+/// Its size tells most files apart without reading them.
+pub(super) fn is_pointer_at(tree: &dyn Tree, path: &RepoPath, size: u64) -> Result<bool, BuildError> {
+    Ok((1..=MAX_POINTER_BYTES).contains(&size) && is_pointer(&tree.read(path)?))
+}
+
+/// Refuses the file if it is a pointer.
 pub(super) fn refuse_pointer(tree: &dyn Tree, path: &RepoPath, size: u64) -> Result<(), BuildError> {
-    if (1..=MAX_POINTER_BYTES).contains(&size) && is_pointer(&tree.read(path)?) {
+    if is_pointer_at(tree, path, size)? {
         return Err(BuildError::LfsPointer(path.clone()));
     }
     Ok(())

@@ -9,7 +9,7 @@ use crate::model::{
 use crate::plan::fronts::give_fronts;
 use crate::plan::routing::give_to_edge;
 use crate::plan::{method, order};
-use crate::run::of_files;
+use crate::run::{left_out, of_files};
 use crate::source::WorkingCopy;
 use anyhow::Context as _;
 use comfy_table::{ContentArrangement, Table, presets};
@@ -144,6 +144,7 @@ fn check(args: &Args) -> anyhow::Result<Report> {
         profiles: args.profiles.clone(),
         variables,
         secret_values: Vec::new(),
+        line_ends: BTreeMap::new(),
         names: MaskNames::default(),
         outside_files: BTreeMap::new(),
         allowed: Permissions::default(),
@@ -159,6 +160,7 @@ fn check(args: &Args) -> anyhow::Result<Report> {
             let mut led = reading.stack.clone();
             let problems = give_to_edge(&mut led, &edge);
             reading.problems.extend(problems);
+            reading.problems.extend(left_out(&reading.stack, &tree));
             let shown = if args.edge { led.clone() } else { reading.stack };
             of_stacks(shown, led, reading.problems, &tree).guessed(&hidden)
         }
@@ -182,6 +184,8 @@ fn of_stacks(mut shown: Stack, mut led: Stack, mut problems: Vec<Problem>, tree:
     let is_sure =
         |problem: &Problem| problem.key.as_deref().is_some_and(|key| keys.iter().any(|begin| key.starts_with(begin)));
     problems.extend(of_fronts.into_iter().filter(is_sure));
+    // Only what no edge would help.
+    problems.extend(method::unmet(&led));
     Report::new(&shown, problems)
 }
 

@@ -1,8 +1,9 @@
 //! The command line as clap reads it: every command and its arguments. `main` carries out what was asked for.
 
 use super::{
-    abort, adopt, approve, audit, backup, cancel, check, deliveries, deploy, edge, exit, front, gc, give_back, health,
-    insights, logs, pause, plan, promote, queue, read_commits, rollback, serve, start, status, up, webhook_explain,
+    abort, adopt, approve, audit, backup, cancel, check, config_check, deliveries, deploy, edge, exit, front, gc,
+    give_back, health, insights, logs, pause, plan, promote, queue, read_commits, rollback, serve, start, status, up,
+    webhook_explain,
 };
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -22,6 +23,9 @@ pub struct CommandLine {
 #[derive(Subcommand)]
 pub enum Command {
     Check(check::Args),
+    /// Look at the settings
+    #[command(subcommand)]
+    Config(Config),
     /// Receive deliveries and deploy
     Serve(serve::Args),
     Edge(edge::Args),
@@ -54,6 +58,12 @@ pub enum Command {
     Gc(gc::Args),
     Backup(backup::Args),
     Health(health::Args),
+}
+
+/// The commands below `launchway config`.
+#[derive(Subcommand)]
+pub enum Config {
+    Check(config_check::Args),
 }
 
 /// The commands below `launchway webhook`.

@@ -11,6 +11,7 @@ mod check_live;
 mod check_server;
 pub mod client;
 pub mod command_line;
+pub mod config_check;
 pub mod deliveries;
 pub mod deploy;
 pub mod edge;

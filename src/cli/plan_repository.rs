@@ -87,6 +87,7 @@ fn made_up(repository: &Path, environment: Option<&str>) -> anyhow::Result<(Proj
         profiles: Vec::new(),
         variables: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        line_ends: BTreeMap::new(),
         names: MaskNames::default(),
         files: BTreeMap::new(),
         binds: BTreeMap::new(),

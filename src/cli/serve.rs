@@ -55,6 +55,9 @@ async fn serve(config_path: &Path) -> Result<ExitCode> {
     let files = raise_file_limit();
     let config = Arc::new(config::load(config_path)?);
     log::hide(&config.secrets());
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     make_data_folder(&config.data)?;
     let _lock = lock(&config.data)?;
     close_to_others(&config.data).await?;

@@ -4,7 +4,7 @@
 use super::interpolate::{InterpolationError, Lookup, interpolate};
 use super::spent::Spent;
 use crate::model::budgets::TooMuch;
-use crate::model::looks_secret;
+use crate::model::{Mask, looks_secret};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -31,26 +31,35 @@ pub enum Format {
     Raw,
 }
 
-/// Reads a file; `outer` knows the variables that win over those which the file itself sets.
+/// Reads a file; `outer` knows the variables that win over those which the file itself sets, and `earlier` holds what the
+/// files before it have set: it sees these, and what it sets is put over them.
 pub fn parse(
     text: &str,
     format: Format,
     outer: &BTreeMap<String, String>,
+    earlier: BTreeMap<String, String>,
     spent: &Spent,
 ) -> Result<Dotenv, DotenvError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let dotenv = Dotenv { values: earlier, ..Dotenv::default() };
     match format {
-        Format::Raw => raw(text, outer),
+        Format::Raw => raw(text, outer, dotenv),
         Format::Compose => {
-            let mut parser = Parser { rest: text, line: 1, outer, dotenv: Dotenv::default(), spent };
+            let mut parser = Parser { rest: text, line: 1, outer, dotenv, spent };
             while parser.statement()? {}
             Ok(parser.dotenv)
         }
     }
 }
 
-fn raw(text: &str, outer: &BTreeMap<String, String>) -> Result<Dotenv, DotenvError> {
-    let mut dotenv = Dotenv::default();
+/// Reads an env file of the server's settings, as Compose reads one of the repository. An error quotes nothing of the file
+/// but names.
+pub fn read_env_file(text: &str, outer: &BTreeMap<String, String>) -> Result<Dotenv, DotenvError> {
+    let read = parse(text, Format::Compose, outer, BTreeMap::new(), &Spent::default());
+    read.map_err(|error| DotenvError { message: Mask::default().sentence(&error.message), ..error })
+}
+
+fn raw(text: &str, outer: &BTreeMap<String, String>, mut dotenv: Dotenv) -> Result<Dotenv, DotenvError> {
     for (index, line) in text.lines().enumerate() {
         let line_number = index as u32 + 1;
         let trimmed = line.trim_start();
@@ -283,7 +292,7 @@ mod tests {
 
     fn read(text: &str) -> BTreeMap<String, String> {
         let outer = BTreeMap::from([("OUTER".to_string(), "out".to_string())]);
-        parse(text, Format::Compose, &outer, &Spent::default()).unwrap().values
+        parse(text, Format::Compose, &outer, BTreeMap::new(), &Spent::default()).unwrap().values
     }
 
     #[test]
@@ -314,7 +323,7 @@ mod tests {
     fn mistakes_name_their_line_and_never_the_value() {
         let outer = BTreeMap::new();
         let error = |text| {
-            let error = parse(text, Format::Compose, &outer, &Spent::default()).unwrap_err();
+            let error = parse(text, Format::Compose, &outer, BTreeMap::new(), &Spent::default()).unwrap_err();
             format!("{}: {}", error.line, error.message)
         };
         assert_eq!(error("A=1\n\nB C=hunter2\n"), "3: a variable name cannot hold a space; write NAME=value");
@@ -327,17 +336,18 @@ mod tests {
         assert!(error("KEY=1\nhunt@er2\n").starts_with("2: a variable name holds letters, digits"));
         assert_eq!(error("KEY=a${hunter:?of 2}\n"), "1: a variable that the value of KEY needs has no value");
         for text in ["hunter 2=x", "=hunter2"] {
-            let error = parse(text, Format::Raw, &outer, &Spent::default()).unwrap_err();
+            let error = parse(text, Format::Raw, &outer, BTreeMap::new(), &Spent::default()).unwrap_err();
             assert!(!error.message.contains("hunter"), "{}", error.message);
         }
-        let read = parse("KEY=a$hunter2\nA=$B\n", Format::Compose, &outer, &Spent::default()).unwrap();
+        let read = parse("KEY=a$hunter2\nA=$B\n", Format::Compose, &outer, BTreeMap::new(), &Spent::default()).unwrap();
         assert_eq!(read.missing, [("B".to_string(), 2)]);
         assert_eq!(read.missing_in_secret, [("KEY".to_string(), 1)]);
     }
 
     #[test]
     fn raw_takes_everything_after_the_equals_sign() {
-        let dotenv = parse("A='x' # y\n#c\nB=$A\n", Format::Raw, &BTreeMap::new(), &Spent::default()).unwrap();
+        let dotenv =
+            parse("A='x' # y\n#c\nB=$A\n", Format::Raw, &BTreeMap::new(), BTreeMap::new(), &Spent::default()).unwrap();
         assert_eq!(dotenv.values["A"], "'x' # y");
         assert_eq!(dotenv.values["B"], "$A");
     }
@@ -345,8 +355,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "[A-C=:'\"\\\\$\\{\\}#\n 0-9é]{0,80}") {
-            let _ = parse(&text, Format::Compose, &BTreeMap::new(), &Spent::default());
-            let _ = parse(&text, Format::Raw, &BTreeMap::new(), &Spent::default());
+            let _ = parse(&text, Format::Compose, &BTreeMap::new(), BTreeMap::new(), &Spent::default());
+            let _ = parse(&text, Format::Raw, &BTreeMap::new(), BTreeMap::new(), &Spent::default());
         }
     }
 }

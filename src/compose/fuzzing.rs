@@ -30,7 +30,7 @@ pub fn interpolated(text: &str, values: &BTreeMap<String, String>) -> Option<Str
 /// What an env file sets; `None` where it is an error.
 pub fn dotenv(text: &str, raw: bool, outer: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
     let format = if raw { Format::Raw } else { Format::Compose };
-    parse(text, format, outer, &Spent::default()).ok().map(|read| read.values)
+    parse(text, format, outer, BTreeMap::new(), &Spent::default()).ok().map(|read| read.values)
 }
 
 /// What the engine would fetch for a Dockerfile that has no settings around it; `None` where it is an error.

@@ -6,7 +6,7 @@ use super::view::View;
 use super::yaml::{Node, Value};
 use crate::model::budgets;
 use crate::model::{Quoted, RepoPath};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// An env file with nothing in it, whatever the machine.
@@ -71,7 +71,7 @@ fn origin(loader: &Loader<'_>, item: &View<'_>) -> Option<Origin> {
     Some(Origin { files, folder, variables })
 }
 
-/// Later files win over earlier ones, and what the including file knows over all of them. None at all is the `.env` beside the
+/// Later files see earlier ones and win over them, and what the including file knows wins over all of them. None at all is the `.env` beside the
 /// included file.
 fn env_files(
     loader: &Loader<'_>,
@@ -83,16 +83,19 @@ fn env_files(
     if items.is_empty() {
         return Some(loader.with_dotenv(folder, outer));
     }
-    let mut merged = BTreeMap::clone(outer);
+    let mut merged = outer.clone();
     // It says that no file counts, not even that one.
     for item in items.iter().filter(|item| item.node.text() != Some(NOTHING)) {
         let path = inside(item, base, &item.text()?)?;
-        match loader.with_env_file(&path, outer) {
-            Some(variables) => merged.extend(variables.iter().map(|(k, v)| (k.clone(), v.clone()))),
+        match loader.env_file(&path, &merged) {
+            Some(values) => {
+                let ours = values.into_iter().filter(|(name, _)| !outer.contains_key(name));
+                Arc::make_mut(&mut merged).extend(ours);
+            }
             None => item.error(format!("there is no file {} in the commit", Quoted(&path))),
         }
     }
-    Some(Arc::new(merged))
+    Some(merged)
 }
 
 fn paths(view: &View<'_>, base: &RepoPath) -> Option<Vec<RepoPath>> {

@@ -140,15 +140,37 @@ fn route(view: &View<'_>) -> Option<Route> {
     }
     let path = view.get("path").and_then(|v| v.text().map(|text| (text, v)));
     if let Some((path, at)) = &path
-        && !path.starts_with('/')
+        && let Some(why) = no_path(path)
     {
-        at.error(format!("{path:?} must begin with a slash", path = Quoted(&path)));
+        at.error(format!("{path:?} {why}", path = Quoted(&path)));
     }
     if host.is_none() && path.is_none() {
         view.error("needs `host:` or `path:`");
     }
     let port = view.get("port").and_then(|v| v.number::<u16>("a port from 1 to 65535"));
     Some(Route { host: host.map(|(host, _)| host), path: path.map(|(path, _)| path), port })
+}
+
+/// Why no request can have a path that begins so.
+fn no_path(path: &str) -> Option<&'static str> {
+    if !path.starts_with('/') {
+        return Some("must begin with a slash");
+    }
+    if path.contains(['?', '#']) {
+        return Some("must be a path alone, without ? and #");
+    }
+    if path.contains('*') {
+        return Some("is no pattern: a route leads all that begins with its path, so leave the * out");
+    }
+    if path.contains("//") {
+        return Some("has two slashes in a row, which a browser or a proxy may make one of; write one");
+    }
+    if path.bytes().any(|byte| byte <= b' ' || byte >= 0x7f) {
+        return Some(
+            "has a character that no request has in its path; write it as it is asked for, such as %20 for a space",
+        );
+    }
+    None
 }
 
 fn canary(view: &View<'_>) -> Option<CanarySettings> {

@@ -173,22 +173,30 @@ impl<'a> Loader<'a> {
     }
 
     /// `outer` and, where `outer` does not have them, the values of a file. `None` where there is no such file.
-    pub fn with_env_file(&self, path: &RepoPath, outer: &Variables) -> Option<Variables> {
+    fn with_env_file(&self, path: &RepoPath, outer: &Variables) -> Option<Variables> {
+        let mut variables = self.env_file(path, outer)?;
+        variables.extend(outer.iter().map(|(name, value)| (name.clone(), value.clone())));
+        Some(Arc::new(variables))
+    }
+
+    /// What a file sets, with `outer` for the variables in it. `None` where there is no such file; nothing where it cannot
+    /// be read, which is reported.
+    pub fn env_file(&self, path: &RepoPath, outer: &Variables) -> Option<BTreeMap<String, String>> {
         let place = |line| Some(Place { file: path.to_string(), line });
         let text = match self.files.text_or_outside(path) {
             Ok(text) => text?,
             Err(error) => {
                 self.problems.error(place(1), "", error.to_string());
-                return Some(outer.clone());
+                return Some(BTreeMap::new());
             }
         };
         // Each file's variables are a copy of those around it.
         let bytes = outer.iter().map(|(name, value)| name.len() + value.len()).sum();
         if let Err(error) = self.spent().expanded(bytes) {
             self.problems.error(place(1), "", error.to_string());
-            return Some(outer.clone());
+            return Some(BTreeMap::new());
         }
-        match dotenv::parse(&text, Format::Compose, outer, self.spent()) {
+        match dotenv::parse(&text, Format::Compose, outer, BTreeMap::new(), self.spent()) {
             Ok(read) => {
                 for (name, line) in &read.missing {
                     self.missing(name, place(*line), "");
@@ -197,13 +205,11 @@ impl<'a> Loader<'a> {
                     self.missing_in_secret(name, place(*line));
                 }
                 self.files.seen.env_file(&read.values);
-                let mut variables = read.values;
-                variables.extend(outer.iter().map(|(name, value)| (name.clone(), value.clone())));
-                Some(Arc::new(variables))
+                Some(read.values)
             }
             Err(error) => {
                 self.problems.error(place(error.line), "", error.message);
-                Some(outer.clone())
+                Some(BTreeMap::new())
             }
         }
     }

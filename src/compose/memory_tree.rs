@@ -21,6 +21,10 @@ impl MemoryTree {
     pub fn add(&mut self, path: &str, bytes: &[u8]) {
         self.files.insert(path.to_string(), (EntryKind::File, bytes.to_vec()));
     }
+    /// One that was not brought along.
+    pub fn submodule(&mut self, path: &str) {
+        self.files.insert(path.to_string(), (EntryKind::Submodule, Vec::new()));
+    }
     pub fn link(&mut self, path: &str, target: &str) {
         self.files.insert(path.to_string(), (EntryKind::Symlink, target.as_bytes().to_vec()));
     }

@@ -43,12 +43,14 @@ mod volume_spec;
 mod volumes;
 mod yaml;
 
+pub use dotenv::{Dotenv, DotenvError, read_env_file};
 pub use origins::{has_own_frontend, refused_remote};
 pub use read::{ReadRequest, Reading, read};
+pub use suggest::closest;
 
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 #[cfg(any(test, feature = "fuzzing"))]
-mod memory_tree;
+pub(crate) mod memory_tree;
 #[cfg(test)]
 pub(crate) mod tests;

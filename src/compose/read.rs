@@ -42,6 +42,9 @@ pub struct ReadRequest<'a> {
     pub variables: BTreeMap<String, String>,
     /// Values that must not be printed, nor become build arguments.
     pub secret_values: Vec<Secret>,
+    /// What stood behind the values of `variables` that come from files: a value has no line break at its end, and a file that
+    /// is made of it has.
+    pub line_ends: BTreeMap<String, String>,
     /// Further values that must not be printed, and such that may, by name.
     pub names: MaskNames,
     /// Files that the commit does not hold, by path as seen from `root`.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 mod around;
 mod budgets;
+mod environment;
 mod fallback;
 mod host_paths;
 mod launchway;
@@ -33,6 +34,7 @@ fn request<'a>(tree: &'a MemoryTree, project: &'a ProjectName) -> ReadRequest<'a
         profiles: Vec::new(),
         variables: BTreeMap::new(),
         secret_values: Vec::new(),
+        line_ends: BTreeMap::new(),
         names: MaskNames::default(),
         outside_files: BTreeMap::new(),
         allowed: Permissions::default(),

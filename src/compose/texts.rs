@@ -43,18 +43,16 @@ pub fn mount(context: &Context<'_>, section: &str, item: &View<'_>) -> Option<Mo
     Some(Mount { target, source, read_only: true })
 }
 
-/// `0440` is octal in YAML already, and a text is read as octal.
-fn mode(view: &View<'_>) -> Option<u32> {
-    match view.node.text() {
-        Some(text) => {
-            let mode = u32::from_str_radix(text.trim_start_matches("0o"), 8).ok();
-            if mode.is_none() {
-                view.error(format!("{text:?} are no permission bits, such as \"0440\"", text = Quoted(&text)));
-            }
-            mode
-        }
-        None => view.number("permission bits, such as 0440"),
+/// `0440` is octal in YAML already, and a text is read as octal: digits alone, as Compose has it.
+pub fn mode(view: &View<'_>) -> Option<u32> {
+    let Some(text) = view.node.text() else { return view.number("permission bits, such as 0440") };
+    let digits = !text.is_empty() && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    let mode = u32::from_str_radix(text, 8).ok().filter(|_| digits);
+    if mode.is_none() {
+        let text = Quoted(&text);
+        view.error(format!("{text:?} are no permission bits, such as \"0440\": octal digits and nothing else"));
     }
+    mode
 }
 
 /// The key and its top-level entry; reported where there is none.
@@ -132,7 +130,11 @@ fn source(context: &Context<'_>, section: &str, key: &str, entry: &View<'_>) -> 
     }
     if way.path.ends_with(".environment") {
         return match way.node.source.variables.get(&text) {
-            Some(value) => as_text(value.clone()),
+            // A file of the settings keeps its bytes: a key without its last line break is none to OpenSSH.
+            Some(value) => as_text(match context.request.line_ends.get(&text) {
+                Some(end) if context.request.variables.get(&text) == Some(value) => format!("{value}{end}"),
+                _ => value.clone(),
+            }),
             None => {
                 way.error(format!(
                     "variable {text} has no value; set it under the environment's `secrets` in launchway.toml"

@@ -78,11 +78,45 @@ impl<'n> View<'n> {
                 .iter()
                 .map(|entry| (entry.key.as_str(), self.child(&entry.key, &entry.node, entry.line)))
                 .collect(),
+            Value::List(items) => {
+                self.wrong_item(items);
+                Vec::new()
+            }
             _ => {
                 self.wrong("a mapping");
                 Vec::new()
             }
         }
+    }
+
+    /// A list where a mapping is read is left as it is when one of its items has no short form: that one is named. Its value
+    /// may be a secret, and is not.
+    fn wrong_item(&self, items: &'n [Node]) {
+        let wrong = items.iter().enumerate().find(|(_, item)| item.text().is_none());
+        let Some((index, item)) = wrong else { return self.wrong("a mapping") };
+        let item = self.child_item(index, item);
+        let key = self.path.rsplit('.').next().unwrap_or_default();
+        let in_list = |name: &str| match key {
+            "depends_on" | "networks" | "models" => format!("- {name}"),
+            _ => format!("- {name}=..."),
+        };
+        match item.node.entries().and_then(|entries| entries.first()) {
+            Some(entry) => item.error(format!(
+                "is a mapping within a list; write all of `{key}` as a mapping, without dashes (`{name}: ...`), or as a list of \
+                 texts (`{}`)",
+                in_list(&Quoted(&entry.key).to_string()),
+                name = Quoted(&entry.key),
+            )),
+            None => item.error(format!(
+                "must be a text such as `{}`, not {}; or write all of `{key}` as a mapping",
+                in_list("NAME"),
+                item.described()
+            )),
+        }
+    }
+
+    fn child_item(&self, index: usize, node: &'n Node) -> View<'n> {
+        View { node, path: format!("{}[{index}]", self.path), problems: self.problems, key_line: None }
     }
 
     /// How many items a list has.
@@ -93,16 +127,7 @@ impl<'n> View<'n> {
     /// The items of a list; an error for anything else.
     pub fn items(&self) -> Vec<View<'n>> {
         match &self.node.value {
-            Value::List(items) => items
-                .iter()
-                .enumerate()
-                .map(|(index, node)| View {
-                    node,
-                    path: format!("{}[{index}]", self.path),
-                    problems: self.problems,
-                    key_line: None,
-                })
-                .collect(),
+            Value::List(items) => items.iter().enumerate().map(|(index, node)| self.child_item(index, node)).collect(),
             _ => {
                 self.wrong("a list");
                 Vec::new()

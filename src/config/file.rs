@@ -1,6 +1,7 @@
 //! The file's shape, as it is written.
 
 use super::value::Source;
+use super::variable_files::VariableFile;
 use crate::model::{Freeze, Permissions, Window};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -138,7 +139,7 @@ pub struct FileEnvironment {
     #[serde(default)]
     pub variables: BTreeMap<String, Spanned<Source>>,
     #[serde(default)]
-    pub variable_files: Vec<Spanned<String>>,
+    pub variable_files: Vec<Spanned<VariableFile>>,
     #[serde(default)]
     pub secrets: BTreeMap<String, Spanned<Source>>,
     pub mask: Option<Spanned<OneOrMore>>,

@@ -3,8 +3,9 @@
 use super::edge::network;
 use super::file::{File, FileEnvironment, FileProject, FileRegistry, OneOrMore};
 use super::masking::FileNames;
+use super::mistakes;
 use super::read_files::ReadFiles;
-use super::value::{Source, duration, size, variable_lines};
+use super::value::{Source, duration, size};
 use super::{Config, Environment, Limits, Pattern, Project};
 use crate::model::{
     EnvironmentName, ForgeKind, GitCredentials, HostPattern, MaskNames, Place, Problem, ProjectName, RegistryAccounts,
@@ -66,22 +67,28 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
 fn parse_read(text: &str, path: &Path, files: ReadFiles) -> Result<Config, ConfigError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
-    let mut check = Check { text, file: path.display().to_string(), folder, files, problems: Vec::new() };
-    let file: File = match toml::from_str(text) {
-        Ok(file) => file,
-        Err(error) => {
-            let place = error.span().map(|span| check.place_at(span.start));
-            let problem = Problem::error(place, "", error.message().to_string());
-            return Err(ConfigError { problems: vec![problem], files: check.files });
-        }
-    };
+    let mut check =
+        Check { text, file: path.display().to_string(), folder, files, problems: Vec::new(), warnings: Vec::new() };
+    let (file, mistakes) = mistakes::read(text);
+    let shape = mistakes.iter().map(|mistake| {
+        let place = mistake.span.as_ref().map(|span| check.place_at(span.start));
+        Problem::error(place, "", mistake.message.as_str())
+    });
+    let shape: Vec<Problem> = shape.collect();
+    let Some(file) = file else { return Err(ConfigError { problems: shape, files: check.files }) };
     let mut config = check.config(file);
+    // What is missing may be what was meant.
+    let is_meant = |key: &str| mistakes.iter().any(|mistake| mistake.meant.as_deref() == Some(key));
+    check.problems.retain(|problem| !problem.key.as_deref().is_some_and(is_meant));
+    check.problems.extend(shape);
+    check.problems.sort_by_key(|problem| problem.place.as_ref().map(|place| (place.file.clone(), place.line)));
     note_mountable(&mut config.projects);
-    let Check { problems, files, .. } = check;
+    let Check { problems, warnings, files, .. } = check;
     if !problems.is_empty() {
         return Err(ConfigError { problems, files });
     }
     config.files = files;
+    config.warnings = warnings;
     Ok(config)
 }
 
@@ -111,9 +118,11 @@ fn build_memory(text: &str) -> Result<u64, String> {
 pub(super) struct Check<'a> {
     text: &'a str,
     file: String,
-    folder: PathBuf,
-    files: ReadFiles,
-    problems: Vec<Problem>,
+    pub(super) folder: PathBuf,
+    pub(super) files: ReadFiles,
+    pub(super) problems: Vec<Problem>,
+    /// What is right, and may not be what was meant.
+    pub(super) warnings: Vec<Problem>,
 }
 
 impl Check<'_> {
@@ -225,6 +234,7 @@ impl Check<'_> {
             telemetry,
             registries,
             projects,
+            warnings: Vec::new(),
             files: ReadFiles::default(),
         }
     }
@@ -429,23 +439,6 @@ impl Check<'_> {
             self.wrong(start, &key("branch"), "nothing deploys here: set branch = \"main\" or tag = \"v*\"");
         }
         let mut variables = BTreeMap::new();
-        for file in &file.variable_files {
-            let path = self.folder.join(file.get_ref());
-            self.files.note(&path);
-            match std::fs::read_to_string(&path) {
-                Ok(text) => match variable_lines(&text) {
-                    Ok(found) => variables.extend(found),
-                    Err((line, message)) => {
-                        let place = Place { file: path.display().to_string(), line };
-                        self.problems.push(Problem::error(Some(place), key("variable-files"), message));
-                    }
-                },
-                Err(error) => {
-                    let message = format!("the file {} cannot be read: {error}", path.display());
-                    self.wrong(file.span().start, &key("variable-files"), message);
-                }
-            }
-        }
         for (variable, source) in &file.variables {
             match self.value(source.get_ref()) {
                 Ok(text) => {
@@ -460,6 +453,15 @@ impl Check<'_> {
                 secrets.insert(secret.clone(), value);
             }
         }
+        let mut known = variables.clone();
+        known.extend(secrets.iter().map(|(name, secret)| (name.clone(), secret.expose().to_string())));
+        for (name, value) in self.variable_files(&file.variable_files, &known, &key("variable-files")) {
+            variables.entry(name).or_insert(value);
+        }
+        let sources = file.variables.iter().chain(&file.secrets);
+        let line_ends = sources
+            .filter_map(|(name, source)| Some((name.clone(), source.get_ref().line_end(&self.folder)?)))
+            .collect();
         let own = FileNames { mask: file.mask.as_ref(), plain: file.plain.as_ref() };
         let names = self.mask_names(project_names, &own, file.secrets.keys(), &key);
         let mut binds = BTreeMap::new();
@@ -500,6 +502,7 @@ impl Check<'_> {
             profiles: file.profiles.clone(),
             variables,
             secrets,
+            line_ends,
             names,
             files: file.files.iter().map(|(path, file)| (path.clone(), self.folder.join(file))).collect(),
             binds,

@@ -7,10 +7,12 @@ mod file;
 mod keep;
 mod load;
 mod masking;
+mod mistakes;
 mod read_files;
 mod telemetry;
 mod timing;
 mod value;
+mod variable_files;
 
 pub use allow_lines::allow_lines;
 pub use data::data_directory;
@@ -19,8 +21,8 @@ pub use read_files::ReadFiles;
 pub use telemetry::Telemetry;
 
 use crate::model::{
-    EdgeSettings, EnvironmentName, ForgeKind, Freeze, GitCredentials, HostPattern, MaskNames, Permissions, ProjectName,
-    RefName, RegistryAccounts, Repair, RepoPath, Retention, Secret, Window,
+    EdgeSettings, EnvironmentName, ForgeKind, Freeze, GitCredentials, HostPattern, MaskNames, Permissions, Problem,
+    ProjectName, RefName, RegistryAccounts, Repair, RepoPath, Retention, Secret, Window,
 };
 use globset::GlobMatcher;
 use ipnet::IpNet;
@@ -55,6 +57,8 @@ pub struct Config {
     pub telemetry: Option<Telemetry>,
     pub registries: RegistryAccounts,
     pub projects: BTreeMap<ProjectName, Project>,
+    /// What is right, and may not be what was meant.
+    pub warnings: Vec<Problem>,
     /// What all this was read from.
     pub files: ReadFiles,
 }
@@ -129,6 +133,9 @@ pub struct Environment {
     pub variables: BTreeMap<String, String>,
     /// Masked wherever text leaves the process.
     pub secrets: BTreeMap<String, Secret>,
+    /// The line breaks at the ends of the files that `variables` and `secrets` come from, by the variable: these are no part of
+    /// a value, and of a file that is made of it they are.
+    pub line_ends: BTreeMap<String, String>,
     /// What else is masked, and what is not taken for secret by its looks: by name.
     pub names: MaskNames,
     /// Files that the commit does not hold (`.env`), by their path as the Compose file names it.

@@ -90,8 +90,8 @@ mod tests {
         let problems = parse(&text, Path::new("launchway.toml")).unwrap_err().to_string();
         insta::assert_snapshot!(problems, @r#"
         launchway.toml:8: telemetry.otlp: "127.0.0.1:4318" is not an http or https URL
-        launchway.toml:11: telemetry.headers.Content-Type: Launchway sets it itself: leave it out
         launchway.toml:10: telemetry.headers.x key: it is no name of an HTTP header
+        launchway.toml:11: telemetry.headers.Content-Type: Launchway sets it itself: leave it out
         launchway.toml:12: telemetry.headers.x-other: its value cannot be an HTTP header: it has a line break or the like
         "#);
     }

@@ -4,6 +4,8 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+const LINE_BREAKS: [char; 2] = ['\n', '\r'];
+
 /// `"text"`, `{ file = "/run/secrets/hook" }` or `{ env = "HOOK_SECRET" }`.
 #[derive(Deserialize, Clone)]
 #[serde(untagged, expecting = "expected a text, { file = \"...\" } or { env = \"...\" }")]
@@ -28,6 +30,13 @@ impl Source {
         }
     }
 
+    /// What of the file that it names is no part of the value: the line breaks at its end.
+    pub fn line_end(&self, folder: &Path) -> Option<String> {
+        let text = std::fs::read_to_string(self.file(folder)?).ok()?;
+        let end = &text[text.trim_end_matches(LINE_BREAKS).len()..];
+        Some(end.to_string()).filter(|end| !end.is_empty())
+    }
+
     /// The value. Files are read relative to `folder` (the settings' own), and lose the line break at their end.
     pub fn read(&self, folder: &Path) -> Result<String, String> {
         match self {
@@ -36,7 +45,7 @@ impl Source {
                 let path = folder.join(file);
                 let text = std::fs::read_to_string(&path)
                     .map_err(|error| format!("the file {} cannot be read: {error}", path.display()))?;
-                Ok(text.trim_end_matches(['\n', '\r']).to_string())
+                Ok(text.trim_end_matches(LINE_BREAKS).to_string())
             }
             Source::Named(Named::Env(name)) => std::env::var(name)
                 .map_err(|_| format!("the variable {name} is not set in the environment of Launchway's own process")),
@@ -94,35 +103,6 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(total)
 }
 
-/// `KEY=value` lines; blank lines and `#` comments are skipped, `export ` and one pair of quotes are taken off. The error says
-/// what is wrong with a line and shows nothing of it: what is no `KEY=value` may be a piece of a value.
-pub fn variable_lines(text: &str) -> Result<Vec<(String, String)>, (u32, String)> {
-    let mut found = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        let line = line.strip_prefix("export ").unwrap_or(line);
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let Some((key, value)) = line.split_once('=') else {
-            let message = "this line is not KEY=value; a value of several lines cannot stand in such a file, give it under `secrets` or `variables` by { file = \"...\" }";
-            return Err((index as u32 + 1, message.to_string()));
-        };
-        let key = key.trim();
-        if key.is_empty() || key.contains(char::is_whitespace) {
-            return Err((
-                index as u32 + 1,
-                "what stands before the = of this line is no name; write KEY=value".to_string(),
-            ));
-        }
-        let value = value.trim();
-        let quoted = |quote: char| value.len() >= 2 && value.starts_with(quote) && value.ends_with(quote);
-        let value = if quoted('"') || quoted('\'') { &value[1..value.len() - 1] } else { value };
-        found.push((key.to_string(), value.to_string()));
-    }
-    Ok(found)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,16 +113,6 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         for bad in ["", "5", "s", "5x", "-5s", "99999999999999999999s"] {
             assert!(duration(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_line_that_is_wrong_is_named_by_its_number_and_never_shown() {
-        let read = |text| variable_lines(text).map_err(|(line, message)| format!("{line}: {message}"));
-        assert_eq!(read("export A='1'\n# no\nB = 2"), Ok(vec![("A".into(), "1".into()), ("B".into(), "2".into())]));
-        for text in ["A=1\nMIIhunter2hunter2", "A=1\nmy hunter2 = x", "A=1\n=hunter2"] {
-            let error = read(text).unwrap_err();
-            assert!(error.starts_with("2: ") && !error.contains("hunter2"), "{error}");
         }
     }
 }

@@ -181,6 +181,9 @@ pub struct ContainerSettings {
     pub entrypoint: Option<Vec<String>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
+    /// Variables that the containers have not, though the image sets them.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub unset_environment: BTreeSet<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -244,6 +247,9 @@ pub struct ContainerSettings {
     pub restart: Option<RestartPolicy>,
     #[serde(skip_serializing_if = "Resources::is_empty")]
     pub resources: Resources,
+    /// Which cores its processes may use, such as `0-2,4`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpuset: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub ulimits: BTreeMap<String, Ulimit>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,7 +10,15 @@ pub fn host_name(text: &str) -> Result<String, String> {
         return Err(wrong());
     }
     match Host::parse(text.strip_suffix('.').unwrap_or(text)) {
-        Ok(Host::Domain(name)) if !name.ends_with('.') && !name.contains("..") && name.len() <= 253 => Ok(name),
+        // Of other marks, browsers ask for none, and the edge has none.
+        Ok(Host::Domain(name))
+            if !name.ends_with('.')
+                && !name.contains("..")
+                && name.len() <= 253
+                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b)) =>
+        {
+            Ok(name)
+        }
         Ok(Host::Ipv4(address)) => Ok(address.to_string()),
         _ => Err(wrong()),
     }
@@ -75,7 +83,21 @@ mod tests {
         ] {
             assert_eq!(host_name(written).as_deref(), Ok(same), "{written}");
         }
-        for wrong in ["", ".", "a..b", "shop.example.com..", "*.example.com", "a b", "a:80", "a/b", "[::1]", "a%41"] {
+        for wrong in [
+            "",
+            ".",
+            "a..b",
+            "shop.example.com..",
+            "*.example.com",
+            "a b",
+            "a:80",
+            "a/b",
+            "[::1]",
+            "a%41",
+            "a!b",
+            "a,b",
+            "a?b",
+        ] {
             assert!(host_name(wrong).is_err(), "{wrong}");
         }
     }

@@ -46,6 +46,9 @@ impl Problem {
     pub fn error(place: Option<Place>, key: impl Into<String>, message: impl Into<String>) -> Self {
         Self { severity: Severity::Error, place, key: Some(key.into()), message: message.into(), allow: None }
     }
+    pub fn warning(place: Option<Place>, key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(place, key, message) }
+    }
     /// What launchway.toml would have to allow by the line `allow`; `why` is what leads to that: it ends in `;` or `, or`.
     pub fn refusal(place: Option<Place>, key: impl Into<String>, why: &str, allow: impl Into<String>) -> Self {
         let allow = allow.into();

@@ -177,6 +177,12 @@ fn build_reasons((old, _, old_tree): Side, (new, _, new_tree): Side, reasons: &m
 
 fn settings_reasons(old: &ContainerSettings, new: &ContainerSettings, reasons: &mut Vec<String>) {
     map_reasons("environment", &old.environment, &new.environment, reasons);
+    for name in new.unset_environment.difference(&old.unset_environment) {
+        reasons.push(format!("environment {name} has no value, so it is unset, also where the image sets it"));
+    }
+    for name in old.unset_environment.difference(&new.unset_environment) {
+        reasons.push(format!("environment {name} is not unset any more"));
+    }
     map_reasons("labels", &old.labels, &new.labels, reasons);
     for mount in &new.mounts {
         let before = old.mounts.iter().find(|before| before.target == mount.target);
@@ -184,6 +190,14 @@ fn settings_reasons(old: &ContainerSettings, new: &ContainerSettings, reasons: &
             (None, _) => reasons.push(format!("a mount at {} is new", mount.target)),
             (Some(MountSource::Repository { id: a, .. }), MountSource::Repository { id: b, path, .. }) if a != b => {
                 reasons.push(format!("{path}, which it mounts, changed"));
+            }
+            (Some(MountSource::Text { text: a, .. }), MountSource::Text { text: b, .. })
+                if a != b && a.expose() == b.expose().trim_end_matches(['\n', '\r']) =>
+            {
+                reasons.push(format!(
+                    "the file at {} ends in the line break that its file on the server has",
+                    mount.target
+                ));
             }
             (Some(a), b) if a != b => reasons.push(format!("the mount at {} changed", mount.target)),
             _ => {}
@@ -201,7 +215,9 @@ fn settings_reasons(old: &ContainerSettings, new: &ContainerSettings, reasons: &
     let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();
     keys.sort();
     keys.dedup();
-    for key in keys.into_iter().filter(|key| !matches!(key.as_str(), "environment" | "labels" | "mounts")) {
+    for key in
+        keys.into_iter().filter(|key| !["environment", "unset_environment", "labels", "mounts"].contains(&key.as_str()))
+    {
         if old.get(key) != new.get(key) {
             reasons.push(format!("{key} changed"));
         }

@@ -2,7 +2,7 @@
 
 use super::fronts;
 use super::relations::Relations;
-use crate::model::{CanarySettings, Component, ComponentName, Method, MountSource, NetworkMode, Stack};
+use crate::model::{CanarySettings, Component, ComponentName, Method, MountSource, NetworkMode, Problem, Stack};
 
 /// The method that will be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,19 +10,55 @@ pub struct MethodChoice {
     pub method: Method,
     /// Continues "recreate: ...": `it writes to volume db, and two writers would corrupt it`.
     pub reason: String,
+    /// The method that its settings ask for, where that cannot be.
+    pub instead_of: Option<Method>,
+}
+
+impl MethodChoice {
+    fn new(method: Method, reason: String) -> Self {
+        Self { method, reason, instead_of: None }
+    }
 }
 
 /// Settles the method of a component: what its settings ask for where two of it can run at once, else by its features.
 pub fn choose(stack: &Stack, name: &ComponentName) -> MethodChoice {
     match stack.components.get(name) {
         Some(component) => choose_in(&Relations::of(stack), component),
-        None => MethodChoice { method: Method::Recreate, reason: "it is not in the Compose file".into() },
+        None => MethodChoice::new(Method::Recreate, "it is not in the Compose file".into()),
     }
+}
+
+/// What people asked for and do not get, each with the place of its service.
+pub fn unmet(stack: &Stack) -> Vec<Problem> {
+    let relations = Relations::of(stack);
+    let warning = |component: &Component| {
+        let choice = choose_in(&relations, component);
+        let asked = choice.instead_of?;
+        let key = format!("services.{}.x-launchway.method", component.name);
+        let message = format!("{asked} cannot be, so it is {}: {}", choice.method, choice.reason);
+        Some(Problem::warning(Some(component.place.clone()), key, message))
+    };
+    stack.components.values().filter_map(warning).collect()
 }
 
 /// As [`choose`], for whoever asks for many components of a stack.
 pub(super) fn choose_in(relations: &Relations<'_>, component: &Component) -> MethodChoice {
-    let choice = |method: Method, reason: String| MethodChoice { method, reason };
+    let choice = possible(relations, component);
+    let asked = match component.settings.method {
+        // With an entry, the traffic of late may make it another method, which is no impossibility.
+        Method::Auto if component.settings.canary.is_some() && choice.method != Method::BlueGreen => Method::Canary,
+        Method::Auto => return choice,
+        asked => asked,
+    };
+    if choice.method == asked {
+        return choice;
+    }
+    let reason = format!("its x-launchway asks for {asked}, but {}", choice.reason);
+    MethodChoice { reason, instead_of: Some(asked), ..choice }
+}
+
+fn possible(relations: &Relations<'_>, component: &Component) -> MethodChoice {
+    let choice = MethodChoice::new;
     let asked = component.settings.method;
     let has_entries = !component.entries.is_empty();
     if let Some(port) = component.container.ports.iter().find_map(|port| port.published)
@@ -31,10 +67,6 @@ pub(super) fn choose_in(relations: &Relations<'_>, component: &Component) -> Met
         return choice(Method::Recreate, format!("it publishes port {port}, which only one container can hold"));
     }
     if let Some(reason) = two_are_impossible(relations, component) {
-        let reason = match asked {
-            Method::Auto | Method::Recreate => reason,
-            asked => format!("its x-launchway asks for {asked}, but {reason}"),
-        };
         return choice(Method::Recreate, waiting(has_entries, reason));
     }
     match asked {
@@ -42,9 +74,7 @@ pub(super) fn choose_in(relations: &Relations<'_>, component: &Component) -> Met
         Method::Rolling => choice(asked, "its x-launchway says so".into()),
         Method::BlueGreen | Method::Canary if has_entries => choice(asked, "its x-launchway says so".into()),
         Method::BlueGreen | Method::Canary => {
-            let reason = format!(
-                "its x-launchway asks for {asked}, but neither the edge nor a front leads to it, so that there is no traffic to move"
-            );
+            let reason = "neither the edge nor a front leads to it, so that there is no traffic to move".into();
             choice(if component.replicas > 1 { Method::Rolling } else { Method::Recreate }, reason)
         }
         Method::Auto => by_features(relations, component),
@@ -52,7 +82,7 @@ pub(super) fn choose_in(relations: &Relations<'_>, component: &Component) -> Met
 }
 
 fn by_features(relations: &Relations<'_>, component: &Component) -> MethodChoice {
-    let choice = |method: Method, reason: String| MethodChoice { method, reason };
+    let choice = MethodChoice::new;
     let has_entries = !component.entries.is_empty();
     if let Some(caller) = relations.caller(component).filter(|_| !component.is_fronted()) {
         let why = match fronts::obstacle(relations, component) {
@@ -251,6 +281,30 @@ mod tests {
             reason(asks),
             "recreate: its x-launchway asks for blue-green, but it writes to volume data, and two writers would corrupt it; requests wait meanwhile"
         );
+    }
+
+    #[test]
+    fn what_was_asked_for_and_cannot_be_is_a_warning() {
+        let mut canary = component("web");
+        canary.0.settings.method = Method::Canary;
+        let mut steps = component("steps");
+        steps.0.settings.canary = Some(Default::default());
+        let mut port = component("port").publishes(80, 8080);
+        port.0.settings.method = Method::Rolling;
+        let mut met = routed(component("met"));
+        met.0.settings.method = Method::BlueGreen;
+        let all = stack([canary, steps, port, met]);
+        let said: Vec<String> =
+            unmet(&all).iter().map(|problem| format!("{:?}: {}", problem.key, problem.message)).collect();
+        assert_eq!(
+            said,
+            [
+                "Some(\"services.port.x-launchway.method\"): rolling cannot be, so it is recreate: its x-launchway asks for rolling, but it publishes port 80, which only one container can hold",
+                "Some(\"services.steps.x-launchway.method\"): canary cannot be, so it is recreate: its x-launchway asks for canary, but nothing leads to it, and two of it at once might do its work twice",
+                "Some(\"services.web.x-launchway.method\"): canary cannot be, so it is recreate: its x-launchway asks for canary, but neither the edge nor a front leads to it, so that there is no traffic to move",
+            ]
+        );
+        assert!(unmet(&all).iter().all(|problem| !problem.is_error() && problem.place.is_some()));
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub use ground::failpoint::set_up as set_up_failpoints;
 pub use ground::ids::now_ms;
 pub use ground::image_files::of_files;
 pub use ground::image_names::ImageNames;
+pub use ground::left_out::left_out;
 pub use ground::log::Logs;
 pub use ground::metrics::CONTENT_TYPE;
 pub use ground::occupancy::Control;

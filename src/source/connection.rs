@@ -1,8 +1,9 @@
 //! One connection of libgit2 to a remote: which credentials it is shown, whose key is believed, and what its errors
 //! mean.
 
-use super::known_hosts::{self, HostKeyCheck};
+use super::known_hosts::{self, HostKeyCheck, keyscan};
 use super::libgit2::Stop;
+use super::ssh_key;
 use super::{FetchError, RemoteKind, RemoteUrl};
 use crate::model::{GitCredentials, Mask, Quoted, Secret};
 use git2::{CertificateCheckStatus, Cred, CredentialType, ErrorClass, ErrorCode, RemoteCallbacks};
@@ -97,6 +98,9 @@ impl Connection {
             (_, ErrorClass::Ssh) if says(&["hostkey", "host key"]) => {
                 FetchError::HostRefused { doing, url, why: advice_on_host(&self.url, &why) }
             }
+            (_, ErrorClass::Ssh) if says(&["exchange encryption keys", "key exchange", "kex", "negotiat"]) => {
+                FetchError::Other { doing, url, why: no_key_exchange(&why) }
+            }
             (_, ErrorClass::Ssh) if says(&["authenticat", "permission denied", "publickey", "auth"]) => {
                 FetchError::Authentication { doing, url, why: advice_on_access(&self.url, &why) }
             }
@@ -165,13 +169,12 @@ fn offer(
         })?;
         if *offered > 1 {
             return Err(format!(
-                "the host does not accept the key {} for {}. Add its public half as a read-only deploy key there",
-                key.display(),
+                "the host does not accept the project's ssh key for {}. Add its public half as a read-only deploy key there",
                 account.unwrap_or("git")
             ));
         }
-        if !key.is_file() {
-            return Err(format!("the ssh key {} is not there or cannot be read", key.display()));
+        if let Some(trouble) = ssh_key::trouble(key) {
+            return Err(trouble.to_string());
         }
         return Cred::ssh_key(account.unwrap_or("git"), None, key, None).map_err(failed);
     }
@@ -211,12 +214,40 @@ fn advice_on_access(url: &RemoteUrl, why: &str) -> String {
     }
 }
 
+fn no_key_exchange(why: &str) -> String {
+    format!(
+        "the host answers, and the two find no way to encrypt what they say: {why}. Let its ssh server offer a usual one, such \
+         as curve25519-sha256 or ecdh-sha2-nistp256 with a key of kind ed25519, ecdsa or rsa-sha2, or name the repository by https"
+    )
+}
+
 fn advice_on_host(url: &RemoteUrl, why: &str) -> String {
     match url.kind() {
         RemoteKind::Ssh => format!(
-            "{why}. Compare the host's key with what its operator publishes, then add it: ssh-keyscan {} >> known_hosts",
-            url.host().unwrap_or_default()
+            "{why}. Compare the host's key with what its operator publishes, then add it: {} >> known_hosts",
+            keyscan(url.host().unwrap_or_default(), known_hosts::port_of(url.as_str()), None)
         ),
         _ => format!("{why}. A certificate of your own authority belongs into the system's store"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(url: &str, message: &str) -> FetchError {
+        let url = RemoteUrl::parse(url, true).unwrap();
+        let connection = Connection::new(url, GitCredentials::default(), "fetching");
+        connection.error(git2::Error::new(ErrorCode::GenericError, ErrorClass::Ssh, message))
+    }
+
+    #[test]
+    fn a_failed_key_exchange_is_no_unreachable_host() {
+        let url = "ssh://git@git.example.com:2222/acme/shop.git";
+        let said = error(url, "failed to start SSH session: Unable to exchange encryption keys").to_string();
+        assert!(said.contains("the host answers, and the two find no way to encrypt"), "{said}");
+        assert!(!said.contains("cannot be reached"), "{said}");
+        let said = error(url, "invalid or unknown remote ssh hostkey").to_string();
+        assert!(said.ends_with("then add it: ssh-keyscan -p 2222 git.example.com >> known_hosts"), "{said}");
     }
 }

@@ -22,8 +22,10 @@ pub(super) fn check(file: &Path, host: &str, port: Option<u16>, key: &[u8]) -> H
     let refused = |why: String| HostKeyCheck::Refused(why);
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) => return refused(format!("the file of known hosts {} cannot be read: {error}", file.display())),
+        Err(error) => return refused(format!("the project's file of known hosts cannot be read: {error}")),
     };
+    // Without its folder: this is shown on commits.
+    let file = file.file_name().unwrap_or_default().to_string_lossy();
     let offered = key_kind(key);
     let mut other_kinds = Vec::new();
     let mut differs = false;
@@ -39,7 +41,7 @@ pub(super) fn check(file: &Path, host: &str, port: Option<u16>, key: &[u8]) -> H
         let same = STANDARD.decode(encoded).is_ok_and(|known| known == key);
         match marker {
             Some("@revoked") if same => {
-                return refused(format!("its key is marked as revoked in {}", file.display()));
+                return refused(format!("its key is marked as revoked in {file}"));
             }
             // Certificate authorities and revocations of other keys say nothing about this key.
             Some(_) => {}
@@ -50,24 +52,28 @@ pub(super) fn check(file: &Path, host: &str, port: Option<u16>, key: &[u8]) -> H
     }
     if differs {
         return refused(format!(
-            "{name} shows another {offered} key than {} holds: the host was set up anew, or somebody stands between. \
-             Ask its operator, then replace the line",
-            file.display()
+            "{name} shows another {offered} key than {file} holds: the host was set up anew, or somebody stands between. \
+             Ask its operator, then replace the line"
         ));
     }
     if !other_kinds.is_empty() {
         return refused(format!(
-            "{name} shows a key of kind {offered}, and {} holds only {}. Add it: ssh-keyscan -t {} {host}",
-            file.display(),
+            "{name} shows a key of kind {offered}, and {file} holds only {}. Add it: {}",
             other_kinds.join(", "),
-            offered.trim_start_matches("ssh-")
+            keyscan(host, port, Some(offered.trim_start_matches("ssh-")))
         ));
     }
     refused(format!(
-        "{name} is not in {}. Compare its key with what its operator publishes, then add it: ssh-keyscan {}{host}",
-        file.display(),
-        port.map(|port| format!("-p {port} ")).unwrap_or_default()
+        "{name} is not in {file}. Compare its key with what its operator publishes, then add it: {}",
+        keyscan(host, port, None)
     ))
+}
+
+/// The command that shows a host's keys.
+pub(super) fn keyscan(host: &str, port: Option<u16>, kind: Option<&str>) -> String {
+    let port = port.filter(|port| *port != 22).map(|port| format!("-p {port} ")).unwrap_or_default();
+    let kind = kind.map(|kind| format!("-t {kind} ")).unwrap_or_default();
+    format!("ssh-keyscan {port}{kind}{host}")
 }
 
 /// The port that an `ssh://` URL names.
@@ -132,14 +138,10 @@ mod tests {
     }
 
     fn check_text(text: &str, host: &str, port: Option<u16>, key: &[u8]) -> HostKeyCheck {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), text).unwrap();
-        match check(file.path(), host, port, key) {
-            HostKeyCheck::Known => HostKeyCheck::Known,
-            HostKeyCheck::Refused(why) => {
-                HostKeyCheck::Refused(why.replace(&file.path().display().to_string(), "known_hosts"))
-            }
-        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("known_hosts");
+        std::fs::write(&file, text).unwrap();
+        check(&file, host, port, key)
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod one_commit;
 mod rebuild;
 mod remote_heads;
 mod remote_url;
+mod ssh_key;
 mod submodules;
 mod working_copy;
 

@@ -69,6 +69,7 @@ fn problems(text: &str) -> Vec<String> {
         profiles: Vec::new(),
         variables: BTreeMap::new(),
         secret_values: Vec::new(),
+        line_ends: BTreeMap::new(),
         outside_files: BTreeMap::new(),
         allowed,
         longest: Duration::from_secs(3600),

@@ -94,7 +94,8 @@ fn supply(value: &mut Value, folder: &Path) {
                 Some(("env", Some(name))) => *value = format!("{SECRET}{name}").into(),
                 _ => {
                     for file in table.get("variable-files").and_then(Value::as_array).into_iter().flatten() {
-                        write(folder, file.as_str().unwrap_or_default(), "NAME=value\n");
+                        let path = file.as_str().or_else(|| file.get("path").and_then(Value::as_str));
+                        write(folder, path.unwrap_or_default(), "NAME=value\n");
                     }
                     table.iter_mut().for_each(|(_, inner)| supply(inner, folder));
                 }

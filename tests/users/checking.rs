@@ -142,8 +142,9 @@ volumes: { data: {} }
 
     error: shop/compose.yaml:6: services.api.x-launchway.route: which port of the container? The service names none: add `port:` to the route
     error: shop/compose.yaml:12: services.twin.x-launchway.route: shop.example.com/ leads to shop already: a request can go to one component only
+    warning: shop/compose.yaml:15: services.db.x-launchway.method: blue-green cannot be, so it is recreate: its x-launchway asks for blue-green, but it writes to volume data, and two writers would corrupt it
 
-    5 components: 2 errors, 0 warnings, 0 notes
+    5 components: 2 errors, 1 warning, 0 notes
     ");
 }
 

@@ -204,6 +204,7 @@ fn sent_for_web(folder: &Path) -> BTreeSet<String> {
         profiles: Vec::new(),
         variables: BTreeMap::new(),
         secret_values: Vec::new(),
+        line_ends: BTreeMap::new(),
         names: MaskNames::default(),
         outside_files: BTreeMap::new(),
         longest: std::time::Duration::from_secs(3600),

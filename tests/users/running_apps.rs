@@ -190,6 +190,28 @@ async fn a_value_that_changes_replaces_only_who_uses_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_without_a_value_is_unset_in_the_container_over_env_files_and_the_image() {
+    let world = World::new().await;
+    world.repository.write("app.env", "FROM_FILE=file\nKEPT=file\n");
+    world.repository.write("app/Dockerfile", format!("FROM {BASE}\nENV OF_IMAGE=image KEPT_OF_IMAGE=image\n"));
+    let of = |environment: &str| {
+        service("app", &format!("    build: ./app\n    env_file: app.env\n    environment: {environment}\n"))
+            .replace(&format!("    image: {BASE}\n"), "")
+    };
+    succeeds(&world, &of("[]")).await;
+    let show = ["sh", "-c", "echo ${OF_IMAGE-none} ${KEPT_OF_IMAGE-none} ${FROM_FILE-none} ${KEPT-none}"];
+    assert_eq!(world.exec("app", &show).await, "image image file file");
+    succeeds(&world, &of("[OF_IMAGE, FROM_FILE]")).await;
+    assert_eq!(world.exec("app", &show).await, "none image none file");
+    // What stands as it should is left alone.
+    let before = world.running().await;
+    world.repository.write("note", "x");
+    succeeds(&world, &of("[OF_IMAGE, FROM_FILE]")).await;
+    assert_eq!(before["app"], world.running().await["app"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dependant_that_asks_for_it_restarts_after_its_dependency() {
     let world = World::new().await;
     let services = |version: u32| {

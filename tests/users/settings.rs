@@ -342,3 +342,43 @@ async fn a_range_of_addresses_to_which_the_host_leads_is_refused_before_anything
     assert_eq!(world.on_the_engine().await, Vec::<String>::new(), "nothing was begun");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn config_check_says_every_mistake_at_once_without_a_server() {
+    let world = World::not_serving(Settings::default()).await;
+    let path = world.folder().join("launchway.toml");
+    let good = std::fs::read_to_string(&path).unwrap();
+    let (code, said, _) = world.launchway(&["config", "check"]).await;
+    assert_eq!(
+        (code, said.lines().last().unwrap().ends_with("1 project, 1 environment; 0 errors, 0 warnings")),
+        (0, true),
+        "{said}"
+    );
+
+    std::fs::write(world.folder().join("shop.env"), "PLAIN=a\nPASS=pa$x #1\n").unwrap();
+    let with_file = good.replace("branch = \"main\"", "branch = \"main\"\nvariable-files = [\"shop.env\"]");
+    std::fs::write(&path, &with_file).unwrap();
+    let (code, said, _) = world.launchway(&["config", "check"]).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("shop.env:2: ") && said.contains("Compose would read PASS otherwise"), "{said}");
+    assert!(!said.contains("pa$x") && said.contains("0 errors, 1 warning"), "{said}");
+
+    let wrong = good
+        .replace("listen = ", "lissten = 1\nlisten = ")
+        .replace("branch = \"main\"", "brnch = \"main\"\napproval = \"hunter2\"");
+    let wrong = wrong.replace("bake = \"0s\"", "bake = \"soon\"");
+    std::fs::write(&path, wrong).unwrap();
+    let (code, said, _) = world.launchway(&["config", "check"]).await;
+    assert_eq!(code, 1, "{said}");
+    for part in [
+        "did you mean \"listen\"?",
+        "did you mean \"branch\"?",
+        "\"soon\" is not a duration",
+        "must be true or false, not a text",
+        "4 errors, 0 warnings",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("hunter2") && !said.contains("nothing deploys here"), "what is misspelled is there: {said}");
+    assert!(!world.data().exists(), "nothing was begun");
+}

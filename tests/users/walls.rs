@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 /// Room -> rooms that it may import.
 const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("model", &[]),
-    ("config", &["model"]),
+    // How an env file is read is said in one place.
+    ("config", &["model", "compose"]),
     ("process", &[]),
     ("connections", &["process"]),
     ("compose", &["model"]),

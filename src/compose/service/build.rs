@@ -4,6 +4,7 @@ use super::component::Context;
 use super::container::extra_hosts;
 use super::kernel;
 use super::labels::labels;
+use crate::compose::files::FileError;
 use crate::compose::texts;
 use crate::compose::view::View;
 use crate::model::{
@@ -100,9 +101,10 @@ fn folder(context: &Context<'_>, at: &View<'_>, text: &str) -> Option<RepoPath> 
     match context.loader.files.find(&path) {
         Ok(Some(entry)) if entry.kind == EntryKind::Directory => Some(entry.path),
         Ok(Some(entry)) => {
-            let what =
-                if entry.kind == EntryKind::Submodule { "a submodule that was not brought along" } else { "a file" };
-            at.error(format!("{path} is {what}, not a folder that can be built"));
+            match entry.kind {
+                EntryKind::Submodule => at.error(FileError::Submodule { path }.to_string()),
+                _ => at.error(format!("{path} is a file, not a folder that can be built")),
+            }
             None
         }
         Ok(None) => {
@@ -173,6 +175,9 @@ fn args(context: &Context<'_>, view: &View<'_>) -> BTreeMap<String, String> {
 fn secrets(context: &Context<'_>, view: &View<'_>) -> Vec<BuildSecret> {
     let read = |item: View<'_>| {
         item.only(&["source", "target", "uid", "gid", "mode"]);
+        if let Some(mode) = item.get("mode") {
+            texts::mode(&mode)?;
+        }
         let value = texts::secret_value(context, &item)?;
         let id = item.get("target").or(item.get("source"))?.text()?;
         Some(BuildSecret { id, value })

@@ -47,18 +47,23 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("cpu_quota", "use `cpus`"),
     ("cpu_rt_period", "real-time scheduling is not supported"),
     ("cpu_rt_runtime", "real-time scheduling is not supported"),
-    ("cpuset", "use `cpus`"),
     ("credential_spec", "it is for Windows containers"),
     ("device_cgroup_rules", "name the devices under `devices`"),
     ("external_links", "links to containers of others are not supported; use an external network"),
-    ("gpus", "GPUs are not supported yet"),
+    (
+        "gpus",
+        "name the GPU under `devices` as CDI calls it, such as nvidia.com/gpu=all, and let `allow.devices` list it; Docker Engine 25 and newer take that",
+    ),
     ("mem_swappiness", "engines with cgroups v2 ignore it"),
-    ("models", "Launchway runs containers only"),
+    ("models", "run what serves the model as a service with an image, and give its address under `environment`"),
     ("post_start", "lifecycle hooks are not supported; use `x-launchway.release-command` or a job"),
     ("pre_stop", "lifecycle hooks are not supported; handle the stop signal in the app"),
-    ("provider", "Launchway runs containers only"),
+    (
+        "provider",
+        "it is a program on the machine of whoever types `docker compose`; write what it would give under `environment`",
+    ),
     ("pull_refresh_after", "use `launchway deploy --pull`"),
-    ("storage_opt", "it is not supported"),
+    ("storage_opt", "only some storage drivers of engines can limit it; what is large belongs into a volume"),
     ("volumes_from", "name the volumes under `volumes` of both services"),
 ];
 

@@ -22,10 +22,13 @@ pub fn read(context: &Context<'_>, view: &View<'_>) -> ContainerSettings {
     }
     let host = |key: &str| view.get(key).and_then(|v| v.text().inspect(|name| names::check_host(&v, name)));
     let resources = deploy::resources(view);
+    let (environment, unset_environment) = environment::read(context, view);
     ContainerSettings {
         command: view.get("command").and_then(|v| command(&v)),
         entrypoint: view.get("entrypoint").and_then(|v| command(&v)),
-        environment: environment::read(context, view),
+        environment,
+        cpuset: view.get("cpuset").and_then(|v| deploy::cpuset(&v)),
+        unset_environment,
         user: text("user"),
         working_dir: text("working_dir"),
         hostname: host("hostname"),

@@ -2,7 +2,7 @@
 
 use crate::compose::view::View;
 use crate::model::budgets;
-use crate::model::{Resources, UpdateConfig};
+use crate::model::{Quoted, Resources, UpdateConfig};
 
 const KEYS: &[&str] = &[
     "mode",
@@ -108,8 +108,13 @@ pub fn resources(view: &View<'_>) -> Resources {
     if let Some(reservations) = of_deploy.get("reservations").filter(|reservations| reservations.only(keys)) {
         for key in ["generic_resources", "devices"] {
             if let Some(value) = reservations.get(key) {
-                value
-                    .error(format!("`{key}` is understood but not supported: Launchway hands out CPU and memory only"));
+                let way = match key {
+                    "devices" => {
+                        "name the device under `devices` of the service, a GPU as CDI calls it (nvidia.com/gpu=all), and let `allow.devices` list it"
+                    }
+                    _ => "Launchway hands out CPU and memory only",
+                };
+                value.error(format!("`{key}` is understood but not supported: {way}"));
             }
         }
         resources.cpu_reservation_millis = reservations.get("cpus").and_then(|v| v.cpu_millis());
@@ -117,6 +122,21 @@ pub fn resources(view: &View<'_>) -> Resources {
         agree(&reservations, "memory", &mut resources.memory_reservation_bytes, memory, "mem_reservation");
     }
     resources
+}
+
+/// Cores by number, in the kernel's form.
+pub fn cpuset(view: &View<'_>) -> Option<String> {
+    let text = view.scalar()?;
+    let number = |text: &str| text.parse::<u16>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_range = |part: &str| match part.split_once('-') {
+        Some((from, to)) => number(from).zip(number(to)).is_some_and(|(from, to)| from <= to),
+        None => number(part).is_some(),
+    };
+    if !text.split(',').all(is_range) {
+        view.error(format!("{text:?} names no cores, such as 0-2 or 0,3", text = Quoted(&text)));
+        return None;
+    }
+    Some(text)
 }
 
 /// Two keys that say the same must not say different things.

@@ -7,22 +7,25 @@ use crate::compose::dotenv::{self, Format};
 use crate::compose::include::NOTHING;
 use crate::compose::view::View;
 use crate::model::{Place, Quoted, RepoPath};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The environment of a service's containers: its env files in order, then `environment`, the last one winning. A bare
-/// name takes its value from the variables, and is left out where they have none.
-pub fn read(context: &Context<'_>, view: &View<'_>) -> BTreeMap<String, String> {
-    let own = own(context, view);
+/// name takes its value from the variables. Where they have none, the containers are without it, whatever an env file or
+/// the image says: these names come second.
+pub fn read(context: &Context<'_>, view: &View<'_>) -> (BTreeMap<String, String>, BTreeSet<String>) {
+    let (own, unset) = own(context, view);
     let mut environment = BTreeMap::new();
     for file in view.get("env_file").map(|v| v.items()).unwrap_or_default() {
-        environment.extend(env_file(context, &file, &own).unwrap_or_default());
+        environment = env_file(context, &file, &own, environment).unwrap_or_default();
     }
     environment.extend(own);
-    environment
+    environment.retain(|name, _| !unset.contains(name));
+    (environment, unset)
 }
 
-fn own(context: &Context<'_>, view: &View<'_>) -> BTreeMap<String, String> {
-    let mut values = BTreeMap::new();
+/// What `environment` sets, and what it unsets.
+fn own(context: &Context<'_>, view: &View<'_>) -> (BTreeMap<String, String>, BTreeSet<String>) {
+    let (mut values, mut unset) = (BTreeMap::new(), BTreeSet::new());
     for (name, value) in view.get("environment").map(|v| v.entries()).unwrap_or_default() {
         if name.is_empty() || name.contains(['=', '\0']) {
             value.error(format!("{name:?} is not a variable name", name = Quoted(&name)));
@@ -32,15 +35,25 @@ fn own(context: &Context<'_>, view: &View<'_>) -> BTreeMap<String, String> {
             true => context.variables.get(name).cloned(),
             false => value.scalar(),
         };
-        values.extend(text.map(|text| (name.to_string(), text)));
+        match text {
+            Some(text) => {
+                values.insert(name.to_string(), text);
+            }
+            None if value.node.is_null() => {
+                unset.insert(name.to_string());
+            }
+            None => {}
+        }
     }
-    values
+    (values, unset)
 }
 
+/// `earlier`, which it sees, with what the file sets. None where it cannot be read, which is reported.
 fn env_file(
     context: &Context<'_>,
     item: &View<'_>,
     own: &BTreeMap<String, String>,
+    earlier: BTreeMap<String, String>,
 ) -> Option<BTreeMap<String, String>> {
     if !item.only(&["path", "required", "format"]) {
         return None;
@@ -56,10 +69,10 @@ fn env_file(
     };
     let text = path_view.text()?;
     if text == NOTHING {
-        return Some(BTreeMap::new());
+        return Some(earlier);
     }
     let path = inside(&path_view, &text)?;
-    let Some(content) = content(context, &path_view, &path, required)? else { return Some(BTreeMap::new()) };
+    let Some(content) = content(context, &path_view, &path, required)? else { return Some(earlier) };
     // Variables of the project win over what the service says, and both over the file itself.
     let known = own.iter().chain(context.variables.iter());
     let bytes = content.len() + known.map(|(name, value)| name.len() + value.len()).sum::<usize>();
@@ -70,7 +83,7 @@ fn env_file(
     let mut outer = own.clone();
     outer.extend(context.variables.iter().map(|(name, value)| (name.clone(), value.clone())));
     let place = |line| Some(Place { file: path.to_string(), line });
-    match dotenv::parse(&content, format, &outer, context.loader.spent()) {
+    match dotenv::parse(&content, format, &outer, earlier, context.loader.spent()) {
         Ok(read) => {
             for (name, line) in read.missing {
                 context.loader.missing(&name, place(line), "");
@@ -124,7 +137,7 @@ pub fn labels(context: &Context<'_>, view: &View<'_>) -> BTreeMap<String, String
         let text = file.text().filter(|text| text != NOTHING);
         let Some(path) = text.and_then(|text| inside(&file, &text)) else { continue };
         let Some(Some(text)) = content(context, &file, &path, true) else { continue };
-        match dotenv::parse(&text, Format::Compose, &BTreeMap::new(), context.loader.spent()) {
+        match dotenv::parse(&text, Format::Compose, &labels, BTreeMap::new(), context.loader.spent()) {
             Ok(read) => {
                 for key in read.values.keys().filter(|key| is_reserved(key)) {
                     file.error(format!("{path} has the label {key}: {}", why_reserved()));

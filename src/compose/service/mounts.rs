@@ -170,9 +170,21 @@ fn tmpfs_source(view: &View<'_>) -> MountSource {
     let option = |key: &str| options.as_ref().and_then(|o| o.get(key));
     MountSource::Tmpfs {
         size_bytes: option("size").and_then(|v| v.bytes()).filter(|bytes| *bytes > 0),
-        mode: option("mode").and_then(|v| v.number("permission bits, such as 0o1777")),
+        mode: option("mode").and_then(|v| tmpfs_mode(&v)),
         options: None,
     }
+}
+
+/// A number: Compose refuses a text here, also one that a variable gives, though it reads one as octal for secrets.
+fn tmpfs_mode(view: &View<'_>) -> Option<u32> {
+    if let Some(text) = view.node.text() {
+        view.error(format!(
+            "{text:?} is a text, which Compose refuses here; write the bits without quotes and variables, such as 0o1777",
+            text = Quoted(text)
+        ));
+        return None;
+    }
+    view.number("permission bits, such as 0o1777")
 }
 
 /// A path: of the commit, or of the engine's host where the settings say so.

@@ -176,3 +176,26 @@ services:
     compose.yaml:5: services.web.x-launchway.rebuild-after: must be a duration with its unit, such as 30s, 1m30s or 2h, not "weekly"
     "#);
 }
+
+#[test]
+fn a_path_that_no_request_has_is_an_error() {
+    let of = |path: &str| {
+        let compose =
+            format!("services: {{ a: {{ image: x, x-launchway: {{ route: {{ path: {path:?}, port: 80 }} }} }} }}\n");
+        read_one(&compose, &[]).map(|_| String::new()).unwrap_or_else(|error| error)
+    };
+    for fine in ["/", "/api", "/a%20b/c.d~e", "/api/"] {
+        assert_eq!(of(fine), "", "{fine}");
+    }
+    for (wrong, why) in [
+        ("api", "must begin with a slash"),
+        ("/a?b=1", "without ? and #"),
+        ("/a#b", "without ? and #"),
+        ("/api/*", "leave the * out"),
+        ("//api", "two slashes"),
+        ("/a b", "such as %20"),
+        ("/café", "such as %20"),
+    ] {
+        assert!(of(wrong).contains(why), "{wrong}: {}", of(wrong));
+    }
+}

@@ -127,7 +127,7 @@ services:
     build: { context: ., cache_to: [x], ssh: [default], platforms: [linux/amd64, linux/arm64], sbom: true }
     gpus: all
     volumes_from: [db]
-    cpuset: "0"
+    cpuset: all
     pull_policy: daily
     ports: ["8000-8010:80"]
     deploy: { mode: global, placement: { constraints: [a] } }
@@ -147,9 +147,9 @@ models: { m: { model: x } }
     compose.yaml:6: services.web.build.ssh: `ssh` is understood but not supported: builds get no keys; use `secrets`
     note: compose.yaml:6: services.web.build.sbom: `sbom` is ignored: images stay on this engine, and attestations are for registries
     compose.yaml:6: services.web.build.platforms: an engine builds for one platform at a time; name one
-    compose.yaml:7: services.web.gpus: `gpus` is understood but not supported: GPUs are not supported yet
+    compose.yaml:7: services.web.gpus: `gpus` is understood but not supported: name the GPU under `devices` as CDI calls it, such as nvidia.com/gpu=all, and let `allow.devices` list it; Docker Engine 25 and newer take that
     compose.yaml:8: services.web.volumes_from: `volumes_from` is understood but not supported: name the volumes under `volumes` of both services
-    compose.yaml:9: services.web.cpuset: `cpuset` is understood but not supported: use `cpus`
+    compose.yaml:9: services.web.cpuset: "all" names no cores, such as 0-2 or 0,3
     compose.yaml:10: services.web.pull_policy: "daily" is understood but not supported; accepted: missing, always, never, build
     compose.yaml:11: services.web.ports[0].published: "8000-8010": one port out of a range is not supported; publish one port, or leave it to the engine with the target alone
     compose.yaml:12: services.web.deploy.mode: `mode: global` is understood but not supported; accepted: replicated
@@ -244,4 +244,19 @@ services:
     assert_eq!(found.lines().count(), 4, "{found}");
     assert!(found.contains(&format!("failure_action: `continue` is not followed: {whole}")), "{found}");
     assert!(found.contains(&format!("max_failure_ratio: no failure is tolerated: {whole}")), "{found}");
+}
+
+#[test]
+fn a_mapping_within_a_list_is_named_with_the_right_forms_and_without_its_value() {
+    let of = |key: &str| {
+        let said =
+            messages(&format!("services: {{ a: {{ image: x, build: ., {key} }} }}\n"), &[("Dockerfile", "FROM x")]);
+        assert!(!said.contains("hunter2"), "{said}");
+        said.lines().filter(|line| line.contains("list") || line.contains("mapping")).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(of("environment: [A=1, { KEY: hunter2 }]"), @"compose.yaml:1: services.a.environment[1]: is a mapping within a list; write all of `environment` as a mapping, without dashes (`KEY: ...`), or as a list of texts (`- KEY=...`)");
+    insta::assert_snapshot!(of("labels: [{ a.b: hunter2 }]"), @"compose.yaml:1: services.a.labels[0]: is a mapping within a list; write all of `labels` as a mapping, without dashes (`a.b: ...`), or as a list of texts (`- a.b=...`)");
+    insta::assert_snapshot!(of("sysctls: [5]"), @r#"compose.yaml:1: services.a.sysctls[0]: must be a text such as `- NAME=...`, not "5"; or write all of `sysctls` as a mapping"#);
+    insta::assert_snapshot!(of("depends_on: [{ db: { condition: service_healthy } }]"), @"compose.yaml:1: services.a.depends_on[0]: is a mapping within a list; write all of `depends_on` as a mapping, without dashes (`db: ...`), or as a list of texts (`- db`)");
+    insta::assert_snapshot!(of("networks: [{ front: { aliases: [x] } }]"), @"compose.yaml:1: services.a.networks[0]: is a mapping within a list; write all of `networks` as a mapping, without dashes (`front: ...`), or as a list of texts (`- front`)");
 }

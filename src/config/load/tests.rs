@@ -93,7 +93,56 @@ bake = "soon"
 
 #[test]
 fn an_unknown_key_is_named_with_its_line() {
-    insta::assert_snapshot!(problems("listen = \"127.0.0.1:1\"\nlissten = 1\n"), @"launchway.toml:2: unknown field `lissten`, expected one of `listen`, `public-url`, `trusted-proxies`, `data`, `engine`, `hooks`, `limits`, `keep`, `edge`, `metrics`, `telemetry`, `registries`, `projects`");
+    insta::assert_snapshot!(problems("listen = \"127.0.0.1:1\"\nlissten = 1\n"), @r#"
+    launchway.toml:1: projects: no project is set. Add a [projects.NAME] with `forge`, `repository` and `secret`.
+    launchway.toml:2: "lissten" is no key here; did you mean "listen"? known here: listen, public-url, trusted-proxies, data, engine, hooks, limits, keep, edge, metrics, telemetry, registries, projects
+    "#);
+}
+
+#[test]
+fn the_line_break_at_a_files_end_is_no_part_of_a_value_and_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("key"), "a\nb\n").unwrap();
+    std::fs::write(folder.path().join("bare"), "c").unwrap();
+    let text = GOOD.replace(
+        "secrets = { DB_PASSWORD = \"hunter2\" }",
+        "secrets = { KEY = { file = \"key\" }, BARE = { file = \"bare\" }, DB_PASSWORD = \"hunter2\" }",
+    );
+    let config = parse(&text, &folder.path().join("launchway.toml")).unwrap();
+    let production = config.projects.values().next().unwrap().environments.values().next().unwrap();
+    assert_eq!(production.values()["KEY"], "a\nb");
+    assert_eq!(production.line_ends, BTreeMap::from([("KEY".to_string(), "\n".to_string())]));
+}
+
+#[test]
+fn all_mistakes_are_named_at_once_each_with_what_was_meant() {
+    let text = r#"
+lissten = "127.0.0.1:1"
+public-url = "nowhere"
+[limits]
+builds = "two"
+[[registries]]
+[projects.shop]
+repository = "https://github.com/acme/shop.git"
+secret = "0123456789abcdef"
+forge = "github"
+[projects.shop.environments.production]
+brnch = "main"
+bake = "soon"
+[projects.other]
+secret = "0123456789abcdef"
+"#;
+    insta::assert_snapshot!(problems(text), @r#"
+    launchway.toml:2: "lissten" is no key here; did you mean "listen"? known here: listen, public-url, trusted-proxies, data, engine, hooks, limits, keep, edge, metrics, telemetry, registries, projects
+    launchway.toml:3: public-url: "nowhere" is not an http or https URL
+    launchway.toml:5: must be a whole number, not a text
+    launchway.toml:6: must be a table, not a list
+    launchway.toml:12: "brnch" is no key here; did you mean "branch"? known here: branch, tag, compose-project, hosts, compose, profiles, variables, variable-files, secrets, mask, plain, files, binds, bake, repair, windows, freeze, approval, approvers, priority
+    launchway.toml:13: projects.shop.environments.production.bake: "soon" is not a duration: 30s, 2m, 1m30s, 1h or 500ms
+    launchway.toml:14: projects.other.forge: it is missing: github, gitlab, gitea, forgejo or plain
+    launchway.toml:14: projects.other.repository: it is missing: the URL or path that the repository is cloned from
+    launchway.toml:14: projects.other.environments: no environment is set. Add [projects.other.environments.production] with branch = "main".
+    "#);
 }
 
 #[test]
@@ -158,8 +207,8 @@ addresses = "10.213.0.1/24"
 "#;
     insta::assert_snapshot!(problems(&text), @r#"
     launchway.toml:22: edge.listen: :80 and 127.0.0.1:80 are one port
-    launchway.toml:24: edge.trusted-proxies: "10.0.0.0/40" is not an address or range, such as 192.0.2.7 or 10.0.0.0/8
     launchway.toml:23: edge.hold: "0s" would mean that nothing is ever in time
+    launchway.toml:24: edge.trusted-proxies: "10.0.0.0/40" is not an address or range, such as 192.0.2.7 or 10.0.0.0/8
     launchway.toml:25: edge.drain: "soon" is not a duration: 30s, 2m, 1m30s, 1h or 500ms
     launchway.toml:26: edge.addresses: "10.213.0.1/24" is too large or too small: each environment gets a network of it; from /8 to /20
     "#);
@@ -266,7 +315,7 @@ priority = 1000
     assert!(said.starts_with("launchway.toml:9: ") && said.contains("`to`"), "{said}");
     let unknown = format!("{TIMED}windows = [{{ day = \"mon\", from = \"09:00\", to = \"17:00\" }}]\n");
     let said = problems(&unknown);
-    assert!(said.starts_with("launchway.toml:9: ") && said.contains("`day`"), "{said}");
+    assert!(said.starts_with("launchway.toml:9: ") && said.contains("did you mean \"days\"?"), "{said}");
 }
 
 #[test]

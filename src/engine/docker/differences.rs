@@ -52,7 +52,11 @@ fn differences(
         asked.working_dir.is_none() || folder(&asked.working_dir) == folder(&config.working_dir),
     );
     let has = config.env.unwrap_or_default();
-    for variable in asked.env.iter().flatten().filter(|variable| !has.contains(variable)) {
+    let is_as_asked = |variable: &str| match variable.contains('=') {
+        true => has.iter().any(|found| found == variable),
+        false => !has.iter().any(|found| found.split_once('=').is_some_and(|(name, _)| name == variable)),
+    };
+    for variable in asked.env.iter().flatten().filter(|variable| !is_as_asked(variable)) {
         let name = variable.split('=').next().unwrap_or_default();
         compare(&format!("the variable {name} of its environment"), false);
     }
@@ -60,6 +64,8 @@ fn differences(
     compare("its memory limit", limit(host.memory) == limit(found_host.memory));
     compare("its memory reservation", limit(host.memory_reservation) == limit(found_host.memory_reservation));
     compare("its CPU limit", limit(host.nano_cpus) == limit(found_host.nano_cpus));
+    let cores = |set: &Option<String>| set.clone().unwrap_or_default();
+    compare("the cores that it may use", cores(&host.cpuset_cpus) == cores(&found_host.cpuset_cpus));
     compare("its limit of processes", limit(host.pids_limit) == limit(found_host.pids_limit));
     compare("its restart policy", restart(&host.restart_policy) == restart(&found_host.restart_policy));
     compare("whether it is privileged", host.privileged == found_host.privileged);

@@ -94,6 +94,8 @@ fn everything() -> ContainerSettings {
         command: Some(texts(&["run"])),
         entrypoint: Some(texts(&["sh"])),
         environment: pairs(&[("A", "b")]),
+        cpuset: Some("0".into()),
+        unset_environment: [String::from("C")].into(),
         user: Some("1".into()),
         working_dir: Some("/w".into()),
         hostname: Some("h".into()),

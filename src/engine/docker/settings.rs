@@ -12,7 +12,9 @@ use std::time::Duration;
 /// All but `HostConfig` and the networks.
 pub(super) fn container_config(spec: &ContainerSpec, api: ApiVersion) -> ContainerCreateBody {
     let settings = &spec.settings;
-    let environment: Vec<String> = settings.environment.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let set = settings.environment.iter().map(|(key, value)| format!("{key}={value}"));
+    // A name alone takes the image's variable away.
+    let environment: Vec<String> = set.chain(settings.unset_environment.iter().cloned()).collect();
     let mut exposed: Vec<String> = settings.expose.iter().map(|port| with_protocol(port)).collect();
     exposed.extend(settings.ports.iter().map(|port| format!("{}/{}", port.target, port.protocol.word())));
     exposed.sort();
@@ -49,6 +51,7 @@ pub(super) fn host_config(spec: &ContainerSpec, api: ApiVersion) -> Result<HostC
         memory_reservation: resources.memory_reservation_bytes,
         memory_swap: resources.memory_swap_bytes,
         cpu_shares: resources.cpu_shares,
+        cpuset_cpus: settings.cpuset.clone(),
         pids_limit: resources.pids_limit,
         restart_policy: settings.restart.map(restart_policy),
         ulimits: some_if_any(settings.ulimits.iter().map(ulimit).collect()),

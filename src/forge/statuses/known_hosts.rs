@@ -5,22 +5,27 @@ use git2::{ErrorClass, ErrorCode};
 use std::path::Path;
 
 /// Whether the file names this key for the host. Entries with hashed names are not understood.
-pub(super) fn check(file: &Path, host: &str, key: &git2::cert::CertHostkey<'_>) -> Result<(), git2::Error> {
+pub(super) fn check(
+    file: &Path,
+    host: &str,
+    port: Option<u16>,
+    key: &git2::cert::CertHostkey<'_>,
+) -> Result<(), git2::Error> {
     let refuse = |why: String| Err(git2::Error::new(ErrorCode::Certificate, ErrorClass::Ssh, why));
     let Some(raw) = key.hostkey() else {
         return refuse(format!("{host} showed no host key"));
     };
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) => return refuse(format!("cannot read {}: {error}", file.display())),
+        Err(error) => return refuse(format!("the project's file of known hosts cannot be read: {error}")),
     };
     if names(&text, host, raw) {
         return Ok(());
     }
     refuse(format!(
-        "the host key of {host} is not in {}; compare it with the server's, then add it: ssh-keyscan {host} >> {}",
-        file.display(),
-        file.display()
+        "the host key of {host} is not in {file}; compare it with the server's, then add it: ssh-keyscan {port}{host} >> {file}",
+        file = file.file_name().unwrap_or_default().to_string_lossy(),
+        port = port.filter(|port| *port != 22).map(|port| format!("-p {port} ")).unwrap_or_default()
     ))
 }
 

@@ -133,8 +133,10 @@ impl Remote {
             self.credential(user, allowed)
         });
         if let Some(file) = &self.credentials.known_hosts {
+            let ssh = url::Url::parse(&self.url).ok().filter(|url| url.scheme() == "ssh");
+            let port = ssh.and_then(|url| url.port());
             callbacks.certificate_check(move |certificate, host| match certificate.as_hostkey() {
-                Some(key) => known_hosts::check(file, host, key).map(|()| CertificateCheckStatus::CertificateOk),
+                Some(key) => known_hosts::check(file, host, port, key).map(|()| CertificateCheckStatus::CertificateOk),
                 None => Ok(CertificateCheckStatus::CertificatePassthrough),
             });
         }

@@ -186,6 +186,7 @@ fn order(
         profiles: environment.profiles.clone(),
         variables,
         secret_values: environment.secrets.values().cloned().collect(),
+        line_ends: environment.line_ends.clone(),
         names: environment.names.clone(),
         outside_files: outside_files(environment)?,
         allowed: Permissions { binds: environment.binds.clone(), ..project.allow.clone() },
@@ -197,9 +198,9 @@ fn outside_files(environment: &Environment) -> Result<BTreeMap<String, Vec<u8>>,
     let mut files = BTreeMap::new();
     for (path, file) in &environment.files {
         let bytes = std::fs::read(file).map_err(|error| {
+            // Its path is nothing for a commit's status; `config check` says it.
             let message = format!(
-                "the file {} of launchway.toml ([...environments.{}] files) cannot be read: {error}",
-                file.display(),
+                "the file that `files` of environment {} in launchway.toml gives for it cannot be read: {error}",
                 environment.name
             );
             vec![Problem::error(None, path.clone(), message)]

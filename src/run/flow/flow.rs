@@ -426,13 +426,18 @@ impl Flow {
         let mut unchanged = prepared.changed(&[ChangeKind::Unchanged]);
         unchanged.retain(|name| !replaced.contains(name));
         let by = self.deployment.asked_by.clone();
+        let unmet = prepared.changes.iter().filter(|change| replaced.contains(&change.component));
+        let unmet = unmet.filter_map(|change| Some((&change.component, change.method.as_ref()?)));
+        let unmet = unmet
+            .filter_map(|(name, choice)| Some(format!("{name}: {}, {} cannot be", choice.method, choice.instead_of?)));
+        let verdicts: Vec<String> = verdicts.iter().cloned().chain(unmet).collect();
         let situation = Situation::Succeeded(Success {
             release: prepared.release.id,
             replaced,
             removed: &removed,
             unchanged: &unchanged,
             built_again: lost,
-            verdicts,
+            verdicts: &verdicts,
             took: Duration::from_millis((now_ms() - self.started_ms).max(0) as u64),
             put_back_by: (self.deployment.trigger == Trigger::Rollback).then_some(by.as_str()),
             found_by_catching_up: self.deployment.trigger == Trigger::Found,

@@ -12,6 +12,7 @@ use crate::plan::container::{ContentNames, content_volumes};
 use crate::plan::converge::release_commands::due;
 use crate::plan::converge::{Goal, Wanted, converge, pauses_fit, without_ipv6};
 use crate::plan::fingerprint::{accepted, carry_over};
+use crate::plan::method;
 use crate::plan::taking_over::taken_over;
 use crate::plan::unnamed::Unnamed;
 use crate::run::flow::asking::{Answers, known};
@@ -113,6 +114,9 @@ pub async fn prepare(
     let live = previous.as_ref().map(|old| (old, old_tree.as_ref().map(|tree| tree as &dyn Tree)));
     let candidate = Candidate { stack: &release.stack, parts: &release.parts, tree: tree.as_deref() };
     let changes = changes(live, &candidate);
+    for warning in method::unmet(&release.stack) {
+        log.line(None, &format!("warning: {warning}"));
+    }
     let accepted = accepted(previous.as_ref(), &release);
     let mut prepared = Prepared { release, previous, tree, accepted, changes, plan: Plan::default() };
     let observed = Patience { deployer, log, cancel }.observe(project, environment).await?;

@@ -36,7 +36,7 @@ pub fn of_files(stack: &Stack, tree: &dyn Tree) -> BTreeMap<ComponentName, Image
     all
 }
 
-fn files_below(tree: &dyn Tree, folder: &RepoPath) -> Vec<RepoPath> {
+pub(super) fn files_below(tree: &dyn Tree, folder: &RepoPath) -> Vec<RepoPath> {
     let (mut files, mut folders, mut looked) = (Vec::new(), vec![folder.clone()], 0);
     while let Some(folder) = folders.pop() {
         for entry in tree.list(&folder).unwrap_or_default() {

@@ -20,6 +20,7 @@ pub mod image_files;
 pub mod image_names;
 pub mod keeping;
 pub mod keyed_tasks;
+pub mod left_out;
 pub mod log;
 pub mod masking;
 pub mod masks;

@@ -97,6 +97,9 @@ impl Deployer {
             return;
         }
         tracing::info!(projects = config.projects.len(), "The settings were read again");
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
         self.set_config(Arc::new(config));
         self.try_again_what_waits().await;
     }

@@ -12,6 +12,7 @@ use crate::plan::changes::{Candidate, ComponentChange, changes};
 use crate::plan::converge::release_commands::due;
 use crate::plan::converge::{Goal, Wanted, converge, without_ipv6};
 use crate::plan::fingerprint;
+use crate::plan::method;
 use crate::plan::order::levels;
 use crate::plan::taking_over::taken_over;
 use crate::run::flow::asking::{Answers, known};
@@ -318,6 +319,7 @@ async fn side(
     if problems.iter().any(Problem::is_error) {
         return Err(refused(problems));
     }
+    reading.problems.extend(method::unmet(&reading.stack));
     Ok(Side { commit: commit.clone(), tree, stack: reading.stack, parts, problems: reading.problems, undecided })
 }
 

@@ -38,6 +38,8 @@ fn of_component(component: &Component) -> Value {
     let ulimits = |limits: &BTreeMap<String, crate::model::Ulimit>| {
         limits.iter().map(|(k, l)| (k.clone(), json!([l.soft, l.hard]))).collect::<Map<_, _>>()
     };
+    let set = c.environment.iter().map(|(name, value)| (name, Some(value)));
+    let environment: BTreeMap<_, _> = set.chain(c.unset_environment.iter().map(|name| (name, None))).collect();
     let mut out = json!({
         "image": component.image, "command": c.command, "entrypoint": c.entrypoint, "user": c.user,
         "working_dir": c.working_dir, "hostname": c.hostname, "domainname": c.domainname, "labels": c.labels,
@@ -46,7 +48,7 @@ fn of_component(component: &Component) -> Value {
         "sysctls": c.sysctls, "pid": c.pid, "ipc": c.ipc, "uts": c.uts, "userns_mode": c.userns_mode,
         "cgroup_parent": c.cgroup_parent, "runtime": c.runtime, "platform": c.platform, "mac_address": c.mac_address,
         "oom_score_adj": c.oom_score_adj, "oom_kill_disable": c.oom_kill_disable, "init": c.init,
-        "environment": c.environment, "stop_grace_period": ms(c.stop_grace_period), "shm_size": c.shm_size_bytes,
+        "environment": environment, "cpuset": c.cpuset, "stop_grace_period": ms(c.stop_grace_period), "shm_size": c.shm_size_bytes,
         "ulimits": ulimits(&c.ulimits), "replicas": component.replicas,
         "resources": {
             "cpus": r.cpu_limit_millis, "memory": r.memory_limit_bytes, "pids": r.pids_limit,

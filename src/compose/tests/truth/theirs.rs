@@ -56,21 +56,15 @@ fn their_service(service: &Value, all: &Value) -> Value {
     let deploy = &service["deploy"];
     for (key, value) in plain(service).as_object().unwrap() {
         let compared = match key.as_str() {
-            "image" | "command" | "entrypoint" | "user" | "working_dir" | "hostname" | "domainname" | "labels"
-            | "annotations" | "container_name" | "links" | "dns" | "dns_search" | "dns_opt" | "cap_add"
-            | "cap_drop" | "privileged" | "read_only" | "tty" | "stdin_open" | "stop_signal" | "sysctls"
-            | "security_opt" | "group_add" | "pid" | "ipc" | "uts" | "userns_mode" | "cgroup_parent" | "runtime"
-            | "platform" | "mac_address" | "oom_score_adj" | "oom_kill_disable" => value.clone(),
+            "image" | "environment" | "cpuset" | "command" | "entrypoint" | "user" | "working_dir" | "hostname"
+            | "domainname" | "labels" | "annotations" | "container_name" | "links" | "dns" | "dns_search"
+            | "dns_opt" | "cap_add" | "cap_drop" | "privileged" | "read_only" | "tty" | "stdin_open"
+            | "stop_signal" | "sysctls" | "security_opt" | "group_add" | "pid" | "ipc" | "uts" | "userns_mode"
+            | "cgroup_parent" | "runtime" | "platform" | "mac_address" | "oom_score_adj" | "oom_kill_disable" => {
+                value.clone()
+            }
             "init" => value.clone(),
             "network_mode" => value.clone(),
-            "environment" => value
-                .as_object()
-                .unwrap()
-                .iter()
-                .filter(|(_, v)| !v.is_null())
-                .map(|(k, v)| (k.clone(), v.clone()))
-                .collect::<Map<_, _>>()
-                .into(),
             "expose" => sorted(value.as_array().unwrap().iter().map(|port| {
                 let port = port.as_str().unwrap();
                 if port.contains('/') { port.into() } else { format!("{port}/tcp").into() }

@@ -10,6 +10,7 @@ use crate::model::{ContentKey, Problem, Tree, TreeSource};
 use crate::plan::paths::paths_hash;
 use crate::run::ground::failpoint;
 use crate::run::ground::image_files::of_files;
+use crate::run::ground::left_out::left_out;
 use crate::source::{GitTree, open_tree};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io;
@@ -158,8 +159,14 @@ pub(super) fn paths(tree: &dyn Tree, lists: &[Vec<String>]) -> Vec<Result<Option
     lists.iter().map(|patterns| paths_hash(tree, patterns).map_err(|error| error.to_string())).collect()
 }
 
-/// Reads a Compose file, in whichever process.
+/// Reads a Compose file, in whichever process, and looks whether what it builds from and mounts is in the commit.
 pub(super) fn read(tree: &dyn Tree, order: ReadOrder) -> Result<Reading, Vec<Problem>> {
+    let mut reading = compose_file(tree, order)?;
+    reading.problems.extend(left_out(&reading.stack, tree));
+    if reading.problems.iter().any(Problem::is_error) { Err(reading.problems) } else { Ok(reading) }
+}
+
+fn compose_file(tree: &dyn Tree, order: ReadOrder) -> Result<Reading, Vec<Problem>> {
     compose::read(&ReadRequest {
         tree,
         root: order.root,
@@ -170,6 +177,7 @@ pub(super) fn read(tree: &dyn Tree, order: ReadOrder) -> Result<Reading, Vec<Pro
         profiles: order.profiles,
         variables: order.variables,
         secret_values: order.secret_values,
+        line_ends: order.line_ends,
         names: order.names,
         outside_files: order.outside_files,
         allowed: order.allowed,

@@ -28,6 +28,7 @@ pub struct ReadOrder {
     pub profiles: Vec<String>,
     pub variables: BTreeMap<String, String>,
     pub secret_values: Vec<Secret>,
+    pub line_ends: BTreeMap<String, String>,
     pub names: MaskNames,
     pub outside_files: BTreeMap<String, Vec<u8>>,
     pub allowed: Permissions,
