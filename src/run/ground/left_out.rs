@@ -1,11 +1,11 @@
 //! Says before anything is built or started that files are not in the commit, or not as a checkout would have them: submodules
 //! that were not brought along, mounted files that Git LFS keeps elsewhere, and attributes that are not applied.
 
-use crate::run::ground::image_files::files_below;
 use crate::build::{Attributes, BuildError, ContextEntry, NotApplied, left_out_of_mount, listing, submodules_in_build};
 use crate::model::{
     AdditionalContext, BuildSpec, Component, EntryKind, MountSource, Place, Problem, RepoPath, Stack, Tree,
 };
+use crate::run::ground::image_files::files_below;
 use std::collections::{BTreeMap, BTreeSet};
 
 const BRING: &str = "set `submodules = true` for the project in launchway.toml";
