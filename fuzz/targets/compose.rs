@@ -2,8 +2,7 @@
 //! `=== path` begins a file; what stands before the first is `compose.yaml`.
 use launchway::compose::{ReadRequest, read};
 use launchway::fuzzing::compose::MemoryTree;
-use launchway::model::{MaskNames, Permissions, ProjectName, RepoPath, Severity};
-use std::collections::BTreeMap;
+use launchway::model::{ProjectName, RepoPath, Severity};
 
 pub fn run(bytes: &[u8]) {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(16 * 1024)]);
@@ -19,22 +18,7 @@ pub fn run(bytes: &[u8]) {
         }
     }
     let project = ProjectName::new("shop").unwrap();
-    let read = read(&ReadRequest {
-        tree: &tree,
-        root: RepoPath::default(),
-        files: Vec::new(),
-        project: &project,
-        compose_project: "shop".into(),
-        environment: None,
-        profiles: Vec::new(),
-        variables: BTreeMap::new(),
-        secret_values: Vec::new(),
-        line_ends: BTreeMap::new(),
-        names: MaskNames::default(),
-        outside_files: BTreeMap::new(),
-        allowed: Permissions::default(),
-        longest: std::time::Duration::from_secs(3600),
-    });
+    let read = read(&ReadRequest::of(&tree, &project));
     match read {
         Ok(reading) => {
             assert!(reading.problems.iter().all(|problem| problem.severity != Severity::Error));

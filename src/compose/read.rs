@@ -54,6 +54,29 @@ pub struct ReadRequest<'a> {
     pub longest: Duration,
 }
 
+impl<'a> ReadRequest<'a> {
+    /// The Compose file that the root of a tree has, with nothing set, nothing allowed, and times up to an hour. Names on the
+    /// engine begin with the project's.
+    pub fn of(tree: &'a dyn Tree, project: &'a ProjectName) -> Self {
+        Self {
+            tree,
+            root: RepoPath::root(),
+            files: Vec::new(),
+            project,
+            compose_project: project.to_string(),
+            environment: None,
+            profiles: Vec::new(),
+            variables: BTreeMap::new(),
+            secret_values: Vec::new(),
+            line_ends: BTreeMap::new(),
+            names: MaskNames::default(),
+            outside_files: BTreeMap::new(),
+            allowed: Permissions::default(),
+            longest: Duration::from_secs(3600),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     pub stack: Stack,

@@ -2,7 +2,7 @@
 
 use super::memory_tree::MemoryTree;
 use super::{ReadRequest, read};
-use crate::model::{MaskNames, Permissions, ProjectName, RepoPath, Severity};
+use crate::model::{Permissions, ProjectName, RepoPath, Severity};
 use std::collections::BTreeMap;
 
 mod around;
@@ -24,22 +24,7 @@ pub(in crate::compose) mod verdicts;
 
 /// A request for a tree with nothing allowed and nothing set.
 fn request<'a>(tree: &'a MemoryTree, project: &'a ProjectName) -> ReadRequest<'a> {
-    ReadRequest {
-        tree,
-        root: RepoPath::root(),
-        files: Vec::new(),
-        project,
-        compose_project: "shop-production".into(),
-        environment: None,
-        profiles: Vec::new(),
-        variables: BTreeMap::new(),
-        secret_values: Vec::new(),
-        line_ends: BTreeMap::new(),
-        names: MaskNames::default(),
-        outside_files: BTreeMap::new(),
-        allowed: Permissions::default(),
-        longest: std::time::Duration::from_secs(3600),
-    }
+    ReadRequest { compose_project: "shop-production".into(), ..ReadRequest::of(tree, project) }
 }
 
 fn shop() -> ProjectName {

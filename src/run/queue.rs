@@ -246,8 +246,9 @@ impl Deployer {
         let pause = self.store.pause(&new.project, &new.environment).await?;
         let pause = pause.filter(|_| new.trigger != Trigger::Rollback);
         let held = self.held_at_first(&new).await?;
-        let told = |situation: &Situation<'_>| (self.says(situation, &mask), situation.sentence_masked(&mask));
-        let (waiting, waits) = match (&running, &pause, held) {
+        let here = (&place.0, &place.1);
+        let told = |situation: &Situation<'_>| self.says(here, situation, &mask);
+        let waits = match (&running, &pause, held) {
             (Some(running), ..) => told(&Situation::Waiting(WaitsFor::Deployment { running: running.id, ahead: 1 })),
             (None, Some(pause), _) => {
                 told(&Situation::Waiting(WaitsFor::Resume { by: &pause.by, reason: pause.reason.as_deref() }))
@@ -255,13 +256,8 @@ impl Deployer {
             (None, None, Some(held)) => held.situation(told),
             (None, None, None) => told(&Situation::Waiting(WaitsFor::Turn)),
         };
-        let overtaken = self.says(&superseded, &mask);
-        let status: crate::store::StatusFor = Box::new(move |deployment| match deployment.state {
-            DeploymentState::Superseded => overtaken(deployment),
-            _ => waiting(deployment),
-        });
-        let sentences = Sentences { waits, superseded: superseded.sentence_masked(&mask) };
-        let (added, overtaken) = self.store.add_deployment(new, sentences, status, now_ms()).await?;
+        let sentences = Sentences { waits, superseded: self.says(here, &superseded, &mask) };
+        let (added, overtaken) = self.store.add_deployment(new, sentences, now_ms()).await?;
         self.deployed_commits.note([(added.project.clone(), added.commit.clone())]);
         for old in &overtaken {
             tracing::info!(deployment.id = %old.id, by = %added.id, "A waiting deployment is superseded");

@@ -7,8 +7,8 @@ use super::outbox::{NewStatus, put_status};
 use super::row::{json, number, optional_number, optional_parsed, optional_text, parsed, text, to_json};
 use super::{Store, StoreError};
 use crate::model::{
-    CommitId, DeploymentId, DeploymentState, EnvironmentName, IllegalTransition, ProjectName, RefName, ReleaseId,
-    Transition,
+    CommitId, CommitStatus, DeploymentId, DeploymentState, EnvironmentName, IllegalTransition, ProjectName, RefName,
+    ReleaseId, StatusState, Transition,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
@@ -118,12 +118,44 @@ pub struct Deployment {
 /// What is said of a deployment that is put into a queue, and of those that it overtakes.
 #[derive(Debug, Clone, Default)]
 pub struct Sentences {
-    pub waits: String,
-    pub superseded: String,
+    pub waits: Announced,
+    pub superseded: Announced,
 }
 
-/// A status for the deployment at hand, made once its row is known.
-pub type StatusFor = Box<dyn Fn(&Deployment) -> Option<NewStatus> + Send>;
+/// What describes a deployment from now on, and what its commit is to show; `None`: nothing new.
+#[derive(Debug, Clone, Default)]
+pub struct Announced {
+    pub sentence: String,
+    pub status: Option<StatusText>,
+}
+
+/// A commit status before it is known of which deployment: commit, ref and the page's key stand in the deployment's row.
+#[derive(Debug, Clone)]
+pub struct StatusText {
+    pub context: String,
+    pub state: StatusState,
+    pub description: String,
+    /// The address of deployments' pages, without a key.
+    pub pages: String,
+}
+
+impl StatusText {
+    /// The status of this deployment.
+    pub fn of(&self, deployment: &Deployment) -> NewStatus {
+        NewStatus {
+            project: deployment.project.clone(),
+            deployment: Some(deployment.id),
+            status: CommitStatus {
+                commit: deployment.commit.clone(),
+                context: self.context.clone(),
+                state: self.state,
+                description: self.description.clone(),
+                target_url: Some(format!("{}/{}", self.pages, deployment.page_key)),
+                reference: deployment.reference.as_ref().map(|reference| reference.short().to_string()),
+            },
+        }
+    }
+}
 
 impl Store {
     /// Puts a deployment into its environment's queue. The newest waiting one wins: those that it overtakes end
@@ -132,7 +164,6 @@ impl Store {
         &self,
         new: NewDeployment,
         sentences: Sentences,
-        status: StatusFor,
         now_ms: i64,
     ) -> Result<(Deployment, Vec<Deployment>), StoreError> {
         let (id, overtaken) = self
@@ -148,7 +179,7 @@ impl Store {
                         .bind(new.environment.as_str())
                         .fetch_all(&mut *c)
                         .await?;
-                    let id = insert(c, &new, &sentences.waits, now_ms).await?;
+                    let id = insert(c, &new, &sentences.waits.sentence, now_ms).await?;
                     if let Some(action) = asked_for(&new) {
                         put_audit(c, &audited(&new, action, id, now_ms)).await?;
                     }
@@ -156,20 +187,20 @@ impl Store {
                     for row in &rows {
                         let mut deployment = from_row(row).map_err(decode)?;
                         deployment.state = DeploymentState::Superseded;
-                        deployment.description = sentences.superseded.clone();
+                        deployment.description = sentences.superseded.sentence.clone();
                         deployment.ended_ms = Some(now_ms);
                         set_state(c, &deployment, now_ms).await?;
                         // Of the same commit: the new one speaks for it.
                         if deployment.commit != new.commit
-                            && let Some(status) = status(&deployment)
+                            && let Some(status) = &sentences.superseded.status
                         {
-                            put_status(c, &status, now_ms).await?;
+                            put_status(c, &status.of(&deployment), now_ms).await?;
                         }
                         overtaken.push(deployment);
                     }
                     let added = read(c, DeploymentId(id)).await?;
-                    if let Some(status) = status(&added) {
-                        put_status(c, &status, now_ms).await?;
+                    if let Some(status) = &sentences.waits.status {
+                        put_status(c, &status.of(&added), now_ms).await?;
                     }
                     Ok((id, overtaken))
                 })
@@ -186,8 +217,7 @@ impl Store {
         &self,
         id: DeploymentId,
         transition: Transition,
-        description: String,
-        status: StatusFor,
+        said: Announced,
         now_ms: i64,
     ) -> Result<Result<Deployment, IllegalTransition>, StoreError> {
         self.write("move a deployment on", move |c| {
@@ -197,12 +227,12 @@ impl Store {
                     Ok(state) => state,
                     Err(illegal) => return Ok(Err(illegal)),
                 };
-                deployment.description = description;
+                deployment.description = said.sentence;
                 deployment.started_ms = deployment.started_ms.or(Some(now_ms));
                 deployment.ended_ms = deployment.state.is_end().then_some(now_ms);
                 set_state(c, &deployment, now_ms).await?;
-                if let Some(status) = status(&deployment) {
-                    put_status(c, &status, now_ms).await?;
+                if let Some(status) = &said.status {
+                    put_status(c, &status.of(&deployment), now_ms).await?;
                 }
                 Ok(Ok(deployment))
             })

@@ -3,9 +3,7 @@
 use crate::markdown::documents;
 use crate::nothing_is_wrong;
 use launchway::compose::{ReadRequest, read};
-use launchway::model::{Entry, EntryKind, MaskNames, Permissions, ProjectName, RepoPath, Severity, Tree, TreeError};
-use std::collections::BTreeMap;
-use std::time::Duration;
+use launchway::model::{Entry, EntryKind, Permissions, ProjectName, RepoPath, Severity, Tree, TreeError};
 
 /// A repository with a Compose file in which everything that the file names is there.
 struct Named(String);
@@ -59,22 +57,8 @@ fn problems(text: &str) -> Vec<String> {
         if has_services { text.to_string() } else { format!("{text}\nservices: {{ web: {{ image: nginx }} }}\n") };
     let (tree, project) = (Named(whole), ProjectName::new("shop").unwrap());
     let allowed = Permissions { prometheus: vec!["http://prometheus.internal:9090".into()], ..Permissions::default() };
-    let request = ReadRequest {
-        tree: &tree,
-        root: RepoPath::root(),
-        files: vec![RepoPath::new("compose.yaml").unwrap()],
-        project: &project,
-        compose_project: "shop-production".into(),
-        environment: None,
-        profiles: Vec::new(),
-        variables: BTreeMap::new(),
-        secret_values: Vec::new(),
-        line_ends: BTreeMap::new(),
-        outside_files: BTreeMap::new(),
-        allowed,
-        longest: Duration::from_secs(3600),
-        names: MaskNames::default(),
-    };
+    let files = vec![RepoPath::new("compose.yaml").unwrap()];
+    let request = ReadRequest { files, allowed, ..ReadRequest::of(&tree, &project) };
     let found = match read(&request) {
         Ok(reading) => reading.problems,
         Err(problems) => problems,

@@ -9,7 +9,7 @@ use launchway::model::{
 };
 use launchway::run::{Deployer, Parts};
 use launchway::store::{
-    Arrival, DeliveryOutcome, Deployment, NewDelivery, NewDeployment, NewRelease, Sentences, Store, Trigger,
+    Announced, Arrival, DeliveryOutcome, Deployment, NewDelivery, NewDeployment, NewRelease, Sentences, Store, Trigger,
 };
 use launchway::{config, web};
 use std::collections::BTreeMap;
@@ -94,8 +94,7 @@ branch = "main"
 
     pub async fn push(&self, commit: char, subject: &str) -> Deployment {
         let new = new_deployment(commit, subject);
-        let (added, _) =
-            self.store().add_deployment(new, Sentences::default(), Box::new(|_| None), EIGHT).await.unwrap();
+        let (added, _) = self.store().add_deployment(new, Sentences::default(), EIGHT).await.unwrap();
         added
     }
 
@@ -113,7 +112,11 @@ branch = "main"
             self.store().end_stages(id, "done", at).await.unwrap();
             self.store().begin_stage(id, stage, 0, at).await.unwrap();
         }
-        self.store().advance(id, transition, says.into(), Box::new(|_| None), at).await.unwrap().unwrap();
+        self.store()
+            .advance(id, transition, Announced { sentence: says.into(), status: None }, at)
+            .await
+            .unwrap()
+            .unwrap();
     }
 
     pub async fn delivery(&self, id: &str, outcome: DeliveryOutcome, reason: &str) -> i64 {

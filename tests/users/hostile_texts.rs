@@ -111,8 +111,7 @@ async fn what_an_earlier_launchway_stored_is_read_plainly_too() {
     let mut new = new_deployment('a', &text);
     new.asked_by = text.clone();
     new.delivery = Some(server.delivery("guid-1", DeliveryOutcome::Deploys, &text).await);
-    let (deployment, _) =
-        server.store().add_deployment(new, Sentences::default(), Box::new(|_| None), EIGHT).await.unwrap();
+    let (deployment, _) = server.store().add_deployment(new, Sentences::default(), EIGHT).await.unwrap();
     server.store().describe(deployment.id, text.clone()).await.unwrap();
     let logs = server.folder.path().join("data/logs");
     std::fs::create_dir_all(&logs).unwrap();

@@ -7,12 +7,12 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use launchway::build::listing;
 use launchway::compose::{ReadRequest, read};
-use launchway::model::{BuildSpec, MaskNames, Permissions, ProjectName, RepoPath};
+use launchway::model::{BuildSpec, ProjectName, RepoPath};
 use launchway::source::WorkingCopy;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -194,23 +194,7 @@ async fn the_same_files_are_copied_as_by_buildx() {
 /// What is sent for the service `web` of the folder's Compose file.
 fn sent_for_web(folder: &Path) -> BTreeSet<String> {
     let (tree, project) = (WorkingCopy::open(folder).unwrap(), ProjectName::new("shop").unwrap());
-    let request = ReadRequest {
-        tree: &tree,
-        root: RepoPath::root(),
-        files: Vec::new(),
-        project: &project,
-        compose_project: "shop".into(),
-        environment: None,
-        profiles: Vec::new(),
-        variables: BTreeMap::new(),
-        secret_values: Vec::new(),
-        line_ends: BTreeMap::new(),
-        names: MaskNames::default(),
-        outside_files: BTreeMap::new(),
-        longest: std::time::Duration::from_secs(3600),
-        allowed: Permissions::default(),
-    };
-    let stack = read(&request).unwrap().stack;
+    let stack = read(&ReadRequest::of(&tree, &project)).unwrap().stack;
     let build = stack.components["web"].build.clone().unwrap();
     listing(&tree, &build).unwrap().into_iter().map(|entry| entry.path).collect()
 }

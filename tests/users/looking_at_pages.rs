@@ -47,8 +47,7 @@ async fn planned(server: &QuietServer, subject: &str) -> Deployment {
     let reason = "production: deployment 1 of aaaaaaaaaaaa";
     let mut new = new_deployment('a', subject);
     new.delivery = Some(server.delivery("guid-1", DeliveryOutcome::Deploys, reason).await);
-    let (deployment, _) =
-        server.store().add_deployment(new, Sentences::default(), Box::new(|_| None), EIGHT).await.unwrap();
+    let (deployment, _) = server.store().add_deployment(new, Sentences::default(), EIGHT).await.unwrap();
     let log = server.deployer.logs.open(deployment.id, Mask::default()).unwrap();
     log.line(None, &format!("a line of the log, with {SECRET}"));
     server.advance(deployment.id, Transition::Prepare, "Preparing: reading the commit and planning", 1).await;

@@ -24,7 +24,7 @@ use crate::run::ground::log::DeploymentLog;
 use crate::run::ground::occupancy::Control;
 use crate::run::ground::stage_error::{Limit, StageError, within, within_but_for};
 use crate::run::traffic::canary::Canaries;
-use crate::store::{self, Deployment, Trigger};
+use crate::store::{self, Announced, Deployment, Trigger};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -392,13 +392,10 @@ impl Flow {
         description: String,
         situation: Option<&Situation<'_>>,
     ) -> anyhow::Result<()> {
-        let status: store::StatusFor = match situation {
-            Some(situation) => self.deployer.says(situation, &self.log.mask()),
-            None => Box::new(|_| None),
-        };
-        let description = self.log.masked(&description);
-        let advanced =
-            self.deployer.store.advance(self.deployment.id, transition, description, status, now_ms()).await??;
+        let place = (&self.deployment.project, &self.deployment.environment);
+        let said = situation.map(|situation| self.deployer.says(place, situation, &self.log.mask()));
+        let said = Announced { sentence: self.log.masked(&description), status: said.and_then(|said| said.status) };
+        let advanced = self.deployer.store.advance(self.deployment.id, transition, said, now_ms()).await??;
         failpoint(if advanced.state.is_end() { "end.said" } else { "stage.said" });
         self.deployer.bells.to_run_hooks.notify_one();
         self.deployer.bells.to_send.notify_one();

@@ -134,29 +134,13 @@ mod tests {
     use super::*;
     use crate::compose::memory_tree::MemoryTree;
     use crate::compose::{ReadRequest, read};
-    use crate::model::{MaskNames, Permissions, ProjectName};
-    use std::collections::BTreeMap;
+    use crate::model::ProjectName;
 
     const POINTER: &str = "version https://git-lfs.github.com/spec/v1\noid sha256:0000\nsize 5\n";
 
     fn said(tree: &MemoryTree) -> Vec<String> {
         let project = ProjectName::new("shop").unwrap();
-        let request = ReadRequest {
-            tree,
-            root: RepoPath::root(),
-            files: Vec::new(),
-            project: &project,
-            compose_project: "shop".into(),
-            environment: None,
-            profiles: Vec::new(),
-            variables: BTreeMap::new(),
-            secret_values: Vec::new(),
-            line_ends: BTreeMap::new(),
-            names: MaskNames::default(),
-            outside_files: BTreeMap::new(),
-            allowed: Permissions::default(),
-            longest: std::time::Duration::MAX,
-        };
+        let request = ReadRequest { longest: std::time::Duration::MAX, ..ReadRequest::of(tree, &project) };
         let stack = read(&request).unwrap().stack;
         left_out(&stack, tree).iter().map(|problem| format!("{:?} {problem}", problem.severity)).collect()
     }

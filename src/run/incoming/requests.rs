@@ -166,9 +166,9 @@ impl Deployer {
                 let live = self.live_in(&deployment).await;
                 let situation = Situation::Cancelled { by: Some(by), during: None, release_command_ran: false, live };
                 let mask = self.mask_of(&deployment.project, &deployment.environment);
-                let (sentence, status) = (situation.sentence_masked(&mask), self.says(&situation, &mask));
+                let said = self.says((&deployment.project, &deployment.environment), &situation, &mask);
                 // Should it have begun just now, its own flow sees that it is cancelled.
-                let advanced = self.store.advance(id, Transition::Cancel, sentence, status, now_ms()).await?;
+                let advanced = self.store.advance(id, Transition::Cancel, said, now_ms()).await?;
                 if let Err(illegal) = advanced {
                     return Err(Refusal::Impossible(illegal.to_string()));
                 }

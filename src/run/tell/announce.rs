@@ -1,11 +1,11 @@
 //! From a deployment's situation to the status that its commit shows.
 
-use crate::model::{CommitStatus, Mask};
+use crate::model::{EnvironmentName, Mask, ProjectName};
 use crate::report::texts::{Live, Situation};
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::ids::now_ms;
 use crate::run::ground::log::DeploymentLog;
-use crate::store::{self, Deployment, NewStatus, StatusFor};
+use crate::store::{self, Announced, Deployment, NewStatus, StatusText};
 
 impl Deployer {
     /// The page of a deployment.
@@ -20,28 +20,27 @@ impl Deployer {
 
     /// The status that says a situation, on the deployment's commit.
     pub fn status(&self, deployment: &Deployment, situation: &Situation, mask: &Mask) -> Option<NewStatus> {
-        self.says(situation, mask)(deployment)
+        let said = self.says((&deployment.project, &deployment.environment), situation, mask);
+        said.status.map(|status| status.of(deployment))
     }
 
-    /// The status for whatever deployment a transaction turns out to be about.
-    pub fn says(&self, situation: &Situation, mask: &Mask) -> StatusFor {
-        let (state, sentence) = (situation.state(), situation.sentence_masked(mask));
-        let (config, url) = (self.config(), self.config().public_url.clone());
-        Box::new(move |deployment| {
-            let project = config.projects.get(&deployment.project)?;
-            Some(NewStatus {
-                project: deployment.project.clone(),
-                deployment: Some(deployment.id),
-                status: CommitStatus {
-                    commit: deployment.commit.clone(),
-                    context: config.status_context(project, &deployment.environment),
-                    state,
-                    description: sentence.clone(),
-                    target_url: Some(format!("{url}/deployments/{}", deployment.page_key)),
-                    reference: deployment.reference.as_ref().map(|reference| reference.short().to_string()),
-                },
-            })
-        })
+    /// What a situation says of whatever deployment in the environment a transaction turns out to be about. There is no status
+    /// for a project that is not in launchway.toml.
+    pub fn says(
+        &self,
+        (project, environment): (&ProjectName, &EnvironmentName),
+        situation: &Situation,
+        mask: &Mask,
+    ) -> Announced {
+        let config = self.config();
+        let sentence = situation.sentence_masked(mask);
+        let status = config.projects.get(project).map(|project| StatusText {
+            context: config.status_context(project, environment),
+            state: situation.state(),
+            description: sentence.clone(),
+            pages: format!("{}/deployments", config.public_url),
+        });
+        Announced { sentence, status }
     }
 
     /// A further status of a deployment that goes on, and the sentence that describes it.

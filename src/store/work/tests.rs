@@ -19,7 +19,7 @@ async fn deployment(store: &Store, environment: &str, page_key: &str) -> Deploym
         now_reason: None,
         fresh_volumes: Vec::new(),
     };
-    store.add_deployment(new, Sentences::default(), Box::new(|_| None), 1).await.unwrap().0.id
+    store.add_deployment(new, Sentences::default(), 1).await.unwrap().0.id
 }
 
 fn built(deployment: DeploymentId, started_ms: i64) -> Work {
