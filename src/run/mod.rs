@@ -12,7 +12,7 @@ mod tell;
 mod traffic;
 mod turn;
 
-pub use collect::collect::{Collected, Gone, Progress};
+pub use collect::{Collected, Gone, Progress};
 pub use flow::condition::{ComponentCondition, ConditionDetail, ConditionReport};
 pub use flow::images::{Anew, Resolve, Settling, settle};
 pub use ground::beyonds::Beyond;

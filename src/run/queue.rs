@@ -5,8 +5,8 @@ use crate::model::{DeploymentId, DeploymentState, ProjectName};
 use crate::plan::shares::Shares;
 use crate::plan::turns::{self, Given, Ready};
 use crate::report::texts::{Situation, WaitsFor};
-use crate::run::flow::flow;
 use crate::run::flow::go_back;
+use crate::run::flow::stages;
 use crate::run::ground::contained::contained;
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::ids::now_ms;
@@ -218,7 +218,7 @@ async fn begin_what_can(deployer: &Arc<Deployer>) -> Result<Option<Timestamp>, S
                 if fresh.cancelled_by.is_some() {
                     control.cancel.cancel();
                 }
-                flow::carry_out(deployer.clone(), fresh, control).await;
+                stages::carry_out(deployer.clone(), fresh, control).await;
             }
             drop(slot);
             deployer.leave(&place);

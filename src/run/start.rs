@@ -1,13 +1,13 @@
 //! Starting and ending the flow's background work.
 
-use crate::run::collect::collect;
+use crate::run::collect;
 use crate::run::ground::clock;
 use crate::run::ground::contained::going_on;
 use crate::run::ground::deployer::Deployer;
 use crate::run::incoming::catch_up;
 use crate::run::incoming::judge;
 use crate::run::keep::beyond;
-use crate::run::keep::keep;
+use crate::run::keep::watching;
 use crate::run::queue;
 use crate::run::tell::hooks;
 use crate::run::tell::reporter;
@@ -39,10 +39,10 @@ impl Deployer {
         self.goes_on("sending statuses", reporter::send_statuses);
         self.goes_on("telling hooks", hooks::tell_hooks);
         self.goes_on("comparing tips", catch_up::catch_up);
-        self.goes_on("looking after what is live", keep::keep);
+        self.goes_on("looking after what is live", watching::keep);
         self.goes_on("collecting", collect::collect_from_time_to_time);
         self.goes_on("comparing what is live with the settings", beyond::compare_with_settings);
-        self.goes_on("listening to the engine", keep::listen);
+        self.goes_on("listening to the engine", watching::listen);
         self.goes_on("learning what containers use", usage::learn_usage);
         self.goes_on("sending traces", traces::send_traces);
     }

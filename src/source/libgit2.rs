@@ -29,7 +29,8 @@ pub(super) fn set_up(folder: &Path) {
     ONCE.call_once(|| {
         let milliseconds = |duration: Duration| i32::try_from(duration.as_millis()).unwrap_or(i32::MAX);
         let config = folder.join("libgit2");
-        // Sound because this is the first use of libgit2 by `source`, and nothing changes these settings afterwards.
+        // SAFETY: nothing else uses libgit2 yet: `source` calls this before its first use, once in a process, and nothing
+        // changes these settings afterwards.
         let result = unsafe {
             git2::opts::set_server_connect_timeout_in_milliseconds(milliseconds(CONNECT_TIMEOUT))
                 .and_then(|()| git2::opts::set_server_timeout_in_milliseconds(milliseconds(SILENCE_TIMEOUT)))

@@ -122,8 +122,7 @@ impl Line {
     /// Whoever asks writes the head of each request at once, and the next one after the answer.
     async fn pass_requests(&self, client: &mut (impl AsyncRead + Unpin), engine: &mut (impl AsyncWrite + Unpin)) {
         let mut room = vec![0; 64 * 1024];
-        loop {
-            let Ok(size @ 1..) = client.read(&mut room).await else { break };
+        while let Ok(size @ 1..) = client.read(&mut room).await {
             let is_last = begins_request(&room[..size])
                 && self.requests.fetch_add(1, Ordering::SeqCst) + 1 == self.last.load(Ordering::SeqCst);
             if is_last && !self.loses_answer.load(Ordering::SeqCst) {

@@ -8,8 +8,8 @@ use crate::plan::admission::{
 };
 use crate::report::texts::{Situation, WaitsFor};
 use crate::run::flow::deploy::Convergence;
-use crate::run::flow::flow::{Failure, Flow};
 use crate::run::flow::prepare::Prepared;
+use crate::run::flow::stages::{Failure, Flow};
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::stage_error::StageError;
 use crate::run::ground::work_record::Begun;

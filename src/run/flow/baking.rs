@@ -7,8 +7,8 @@ use crate::run::flow::deploy::Convergence;
 use crate::run::ground::ids::now_ms;
 use crate::run::ground::log::DeploymentLog;
 use crate::run::ground::stage_error::StageError;
+use crate::run::traffic::leading::EdgeOf;
 use crate::run::traffic::measures::{Asked, Measures};
-use crate::run::traffic::traffic::EdgeOf;
 use std::time::Duration;
 use tokio::time::Instant;
 

@@ -19,7 +19,7 @@ use crate::run::ground::stage_error::{Limit, StageError, within};
 use crate::run::ground::step_error::{StepError, StepFailed};
 use crate::run::traffic::canary::Canaries;
 use crate::run::traffic::hands::Hands;
-use crate::run::traffic::traffic::Holds;
+use crate::run::traffic::leading::Holds;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,8 +3,8 @@
 pub mod adopt;
 pub mod beyond;
 pub mod give_back;
-pub mod keep;
 pub mod look;
 pub mod looking_back;
 pub mod mend;
 pub mod wake;
+pub mod watching;

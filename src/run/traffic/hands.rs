@@ -1,7 +1,7 @@
 //! What carries the steps of a plan out: an engine, what it is supplied with, and who leads traffic.
 
 use crate::engine::{Engine, Supplies};
-use crate::run::traffic::traffic::Lead;
+use crate::run::traffic::leading::Lead;
 use std::sync::Arc;
 
 /// What carries the steps out.

@@ -3,6 +3,6 @@
 pub mod answered;
 pub mod canary;
 pub mod hands;
+pub mod leading;
 pub mod measures;
 pub mod reach;
-pub mod traffic;

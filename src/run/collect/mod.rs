@@ -1,3 +1,0 @@
-//! Taking away what is not needed any more.
-
-pub mod collect;
