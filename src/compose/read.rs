@@ -86,6 +86,20 @@ pub struct Reading {
     pub files: Vec<RepoPath>,
 }
 
+/// A release goes into the store. Of the variables that the settings give it keeps those that something in it holds, and no
+/// secret that nothing uses.
+fn keep_values_in_use(stack: &mut Stack) {
+    let values = std::mem::take(&mut stack.values);
+    let text = serde_json::to_string(&*stack).unwrap_or_default();
+    let is_used = |secret: &Secret| {
+        let quoted = serde_json::to_string(secret.expose()).unwrap_or_default();
+        text.contains(quoted.trim_matches('"'))
+    };
+    stack.values = values;
+    stack.values.declared.retain(|_, secret| is_used(secret));
+    stack.values.variables.retain(|_, secret| is_used(secret));
+}
+
 /// Reads the Compose file of a commit.
 ///
 /// # Errors
@@ -103,7 +117,10 @@ pub fn read(request: &ReadRequest<'_>) -> Result<Reading, Vec<Problem>> {
     let failed = problems.has_errors();
     let problems = problems.into_sorted(&hidden(request, &files, stack.as_ref()).mask());
     match stack {
-        Some(stack) if !failed => Ok(Reading { stack, problems, files: files.all_read() }),
+        Some(mut stack) if !failed => {
+            keep_values_in_use(&mut stack);
+            Ok(Reading { stack, problems, files: files.all_read() })
+        }
         _ => Err(problems),
     }
 }

@@ -5,7 +5,7 @@ use crate::support::registry::Registry;
 use base64::Engine as _;
 use bollard::query_parameters::RemoveImageOptions;
 use launchway::engine::{DockerEngine, Engine, EngineError};
-use launchway::model::ProjectName;
+use launchway::model::{ProjectName, Quoted};
 use std::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -53,7 +53,7 @@ async fn an_image_comes_from_a_private_registry_with_the_servers_credentials() {
     assert_eq!(image.labels["said"], place.name);
     assert_eq!((image.exposed, image.volumes), (vec!["8080/tcp".to_string()], vec!["/data".to_string()]));
     assert!(image.repo_digests[0].starts_with(&format!("{}/app@sha256:", registry.host)), "{:?}", image.repo_digests);
-    assert!(told.last().unwrap().starts_with(&format!("pulling {reference}")), "{told:?}");
+    assert!(told.last().unwrap().starts_with(&format!("pulling {}", Quoted(&reference))), "{told:?}");
 }
 
 #[tokio::test]

@@ -98,7 +98,8 @@ async fn an_lfs_pointer_is_never_mounted() {
     repository.write("models/net.bin", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n");
     let error = all(folder_archive(tree(&repository), path("models"), Vec::new()).unwrap()).await.unwrap_err();
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<BuildError>());
-    assert!(matches!(cause, Some(BuildError::LfsPointer(at)) if at.as_str() == "models/net.bin"), "{error}");
+    let is_it = |cause: &BuildError| matches!(cause, BuildError::MountedLfsPointer { file, .. } if file.as_str() == "models/net.bin");
+    assert!(cause.is_some_and(is_it), "{error}");
 }
 
 #[tokio::test]

@@ -281,11 +281,16 @@ pub(super) fn filled_by(labels: &Labels) -> Option<&String> {
     labels.get(FILLS).filter(|volume| !volume.is_empty())
 }
 
-/// A container that was made to fill the volume, by whichever Launchway: it has never run.
+/// A container that was made to fill the volume, by whichever Launchway: it has never run, or is just going away.
 fn fills(found: &ContainerInspectResponse, volume: &str) -> bool {
     let labels = found.config.as_ref().and_then(|config| config.labels.as_ref());
     labels.and_then(|labels| labels.get(FILLS)).is_some_and(|filled| filled == volume)
-        && status_of(found) == Some(ContainerStateStatusEnum::CREATED)
+        && matches!(
+            status_of(found),
+            Some(
+                ContainerStateStatusEnum::CREATED | ContainerStateStatusEnum::REMOVING | ContainerStateStatusEnum::DEAD
+            )
+        )
 }
 
 fn guard_of(volume: &str) -> String {
