@@ -130,8 +130,9 @@ fn what_the_files_bring_is_masked_in_messages_and_our_own_words_are_not() {
     compose.yaml:5: services.web.ports[0]: "***:80" is not a port: "***" is no port from 0 to 65535; accepted: [[address:]published:]target[/protocol], such as "8080:80" or "127.0.0.1:8080:80/tcp"
     compose.yaml:5: services.web.ports[1]: "***:80" is not a port: "***" is no port from 0 to 65535; accepted: [[address:]published:]target[/protocol], such as "8080:80" or "127.0.0.1:8080:80/tcp"
     "#);
-    let compose = compose.replace("    ports: [\"${API_KEY}:80\", \"${WORD}:80\"]\n", "");
-    let tree = MemoryTree::new([("compose.yaml", compose.as_str()), ("bank.txt", "s3cr3t-bank\n")]);
+    let ports = "    ports: [\"${API_KEY}:80\", \"${WORD}:80\"]\n";
+    let used = compose.replace(ports, "    environment: { SAID: \"${WORD}\" }\n");
+    let tree = MemoryTree::new([("compose.yaml", used.as_str()), ("bank.txt", "s3cr3t-bank\n")]);
     let request = ReadRequest { tree: &tree, ..request };
     let stack = read(&request).unwrap().stack;
     let values = |values: &BTreeMap<String, crate::model::Secret>| -> Vec<String> {
@@ -140,4 +141,8 @@ fn what_the_files_bring_is_masked_in_messages_and_our_own_words_are_not() {
     assert_eq!(values(&stack.values.secrets), ["bank=s3cr3t-bank"]);
     assert_eq!(values(&stack.values.declared), ["WORD=port"]);
     assert_eq!(values(&stack.values.variables), ["API_KEY=swordfish"]);
+    let unused = compose.replace(ports, "");
+    let tree = MemoryTree::new([("compose.yaml", unused.as_str()), ("bank.txt", "s3cr3t-bank\n")]);
+    let stack = read(&ReadRequest { tree: &tree, ..request }).unwrap().stack;
+    assert!(stack.values.declared.is_empty(), "a release keeps no secret that nothing of it uses");
 }
