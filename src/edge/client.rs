@@ -7,6 +7,7 @@ use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -157,18 +158,12 @@ impl EdgeClient {
 
     /// What the port of a container says to a request of HTTP, asked from where the edge is.
     pub async fn ask_at(&self, addresses: &[IpAddr], port: u16) -> Result<Heard, EdgeError> {
-        let question = Question { addresses: addresses.to_vec(), port };
-        let body = serde_json::to_vec(&question).map_err(|error| EdgeError::NotUnderstood(error.to_string()))?;
-        let answer = self.ask(Method::POST, "/v1/ask", body).await?;
-        serde_json::from_slice(&answer).map_err(|error| EdgeError::NotUnderstood(error.to_string()))
+        self.post("/v1/ask", &Question { addresses: addresses.to_vec(), port }).await
     }
 
     /// Which of these ports of a replica take connections from where the edge or front is; by the order of `ports`.
     pub async fn knock(&self, replica: Replica, ports: Vec<u16>) -> Result<Vec<Knocked>, EdgeError> {
-        let body = serde_json::to_vec(&Knock { replica, ports });
-        let body = body.map_err(|error| EdgeError::NotUnderstood(error.to_string()))?;
-        let answer = self.ask(Method::POST, "/v1/knock", body).await?;
-        serde_json::from_slice(&answer).map_err(|error| EdgeError::NotUnderstood(error.to_string()))
+        self.post("/v1/knock", &Knock { replica, ports }).await
     }
 
     pub async fn routes(&self) -> Result<RouteTable, EdgeError> {
@@ -186,6 +181,12 @@ impl EdgeClient {
     /// Asks it to send its sockets to this process, which then waits for them (`hand_over`).
     pub(super) async fn hand_over(&self) -> Result<(), EdgeError> {
         self.ask(Method::POST, "/v1/hand-over", Vec::new()).await.map(drop)
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, question: &impl Serialize) -> Result<T, EdgeError> {
+        let body = serde_json::to_vec(question).map_err(|error| EdgeError::NotUnderstood(error.to_string()))?;
+        let answer = self.ask(Method::POST, path, body).await?;
+        serde_json::from_slice(&answer).map_err(|error| EdgeError::NotUnderstood(error.to_string()))
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, EdgeError> {

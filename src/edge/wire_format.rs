@@ -63,6 +63,14 @@ pub enum Knocked {
     Not(String),
 }
 
+impl Knocked {
+    /// Those of the ports that take connections; `knocked` by the order of `ports`.
+    pub fn accepting(ports: &[u16], knocked: &[Self]) -> Vec<u16> {
+        let taken = ports.iter().zip(knocked).filter(|(_, knocked)| **knocked == Self::Accepts);
+        taken.map(|(port, _)| *port).collect()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listener {
     pub address: EdgeAddress,

@@ -44,11 +44,7 @@ impl Deployer {
             let runs = runs.and_then(|observed| predecessor(observed, live, name));
             let answered = match runs {
                 Some(container) => {
-                    let key = RouteKey {
-                        project: project.name.clone(),
-                        environment: environment.name.clone(),
-                        component: name.clone(),
-                    };
+                    let key = self.edge_of(&project.name, &environment.name).key(name);
                     self.takes_connections(&key, &container.id, ports).await?
                 }
                 None => before(name).map(|before| before.answered.clone()).unwrap_or_default(),
@@ -71,10 +67,10 @@ impl Deployer {
         ports: &BTreeSet<u16>,
     ) -> Result<BTreeSet<u16>, EngineError> {
         for front in self.fronts.clients(key) {
-            let asked = ports.iter().copied().collect();
-            let Ok(knocked) = front.knock(Replica::at(container.to_string(), None), asked).await else { continue };
-            let taken = ports.iter().zip(knocked).filter(|(_, knocked)| *knocked == Knocked::Accepts);
-            return Ok(taken.map(|(port, _)| *port).collect());
+            let asked: Vec<u16> = ports.iter().copied().collect();
+            let replica = Replica::at(container.to_string(), None);
+            let Ok(knocked) = front.knock(replica, asked.clone()).await else { continue };
+            return Ok(Knocked::accepting(&asked, &knocked).into_iter().collect());
         }
         let addresses = self.engine.addresses(container).await?;
         let taken = join_all(ports.iter().map(async |port| (*port, takes(&addresses, *port).await))).await;

@@ -299,8 +299,7 @@ impl Lead for EdgeOf {
         };
         let Some(client) = client else { return Ok(None) };
         let knocked = client.knock(Replica::at(container.to_string(), address), ports.to_vec()).await?;
-        let taken = ports.iter().zip(knocked).filter(|(_, knocked)| *knocked == Knocked::Accepts);
-        Ok(Some(taken.map(|(port, _)| *port).collect()))
+        Ok(Some(Knocked::accepting(ports, &knocked)))
     }
 }
 
