@@ -74,14 +74,7 @@ impl Store {
         most: u32,
     ) -> Result<Vec<ReleaseId>, StoreError> {
         let sql = "SELECT id FROM releases WHERE project = ? AND environment = ? ORDER BY id DESC LIMIT ?";
-        let ids: Vec<i64> = sqlx::query_scalar(sql)
-            .bind(project.as_str())
-            .bind(environment.as_str())
-            .bind(most)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(query("read releases"))?;
-        Ok(ids.into_iter().map(ReleaseId).collect())
+        self.ids_by(sql, (project, environment), most).await
     }
 
     /// Releases that were live in the environment, the one that went live last first, each once.
@@ -94,6 +87,16 @@ impl Store {
         let sql = "SELECT release FROM deployments
             WHERE project = ? AND environment = ? AND state = 'succeeded' AND release IS NOT NULL
             GROUP BY release ORDER BY max(id) DESC LIMIT ?";
+        self.ids_by(sql, (project, environment), most).await
+    }
+
+    /// The numbers that a query gives which asks for an environment, and for so many at most.
+    async fn ids_by(
+        &self,
+        sql: &'static str,
+        (project, environment): (&ProjectName, &EnvironmentName),
+        most: u32,
+    ) -> Result<Vec<ReleaseId>, StoreError> {
         let ids: Vec<i64> = sqlx::query_scalar(sql)
             .bind(project.as_str())
             .bind(environment.as_str())
