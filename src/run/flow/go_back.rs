@@ -15,7 +15,7 @@ use crate::run::ground::deployer::Deployer;
 use crate::run::ground::failpoint::failpoint;
 use crate::run::ground::occupancy::Control;
 use crate::run::ground::stage_error::{Limit, StageError, within};
-use crate::store::Deployment;
+use crate::store::{Announced, Deployment};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -70,7 +70,8 @@ impl Flow {
         let situation = Situation::PuttingBack { why: &what, live };
         let noted = last_line.as_ref().map_or_else(|| what.clone(), |line| format!("{what}: {}", Quoted(line)));
         self.deployer.store.note_fault(self.deployment.id, fault == Fault::Host).await?;
-        self.advance(Transition::PutBack, noted, Some(&situation)).await?;
+        let said = Announced { sentence: noted, ..self.says(&situation) };
+        self.advance_saying(Transition::PutBack, said).await?;
         failpoint("back.begins");
         match self.put_back(project, environment, previous.as_ref()).await {
             Ok(()) if is_cancelled => self.end_cancelled(Some(stage)).await,
@@ -80,14 +81,14 @@ impl Flow {
                 let release_command_ran = self.release_command_ran().await;
                 let situation = Situation::RolledBack { fault, what: &what, last_line, release_command_ran, live };
                 self.log.line(None, &situation.sentence_masked(&self.log.mask()));
-                self.advance(Transition::RollBack, situation.sentence_masked(&self.log.mask()), Some(&situation)).await
+                self.advance(Transition::RollBack, &situation).await
             }
             Err(_) if self.deployer.stop.is_cancelled() => Ok(()),
             Err(StageError::EngineAway { why }) => {
                 let live = Live::OnceTheEngineAnswers(previous.as_ref().map(|release| release.id));
                 let situation = Situation::Failed { fault: Fault::Host, what: &what, last_line: None, live };
                 self.log.line(None, &situation.sentence_masked(&self.log.mask()));
-                self.advance(Transition::Fail, situation.sentence_masked(&self.log.mask()), Some(&situation)).await?;
+                self.advance(Transition::Fail, &situation).await?;
                 self.settle(project, environment, previous.as_ref(), &what, &why).await
             }
             Err(error) => {
@@ -105,7 +106,7 @@ impl Flow {
                     deployment.id = %self.deployment.id, why = self.log.masked(&what),
                     "A deployment failed, and could not be put back"
                 );
-                self.advance(Transition::Fail, situation.sentence_masked(&self.log.mask()), Some(&situation)).await
+                self.advance(Transition::Fail, &situation).await
             }
         }
     }
@@ -134,13 +135,11 @@ impl Flow {
             }
             let release_command_ran = self.release_command_ran().await;
             let situation = Situation::RolledBack { fault, what, last_line: None, release_command_ran, live };
-            return self
-                .advance(Transition::RollBack, situation.sentence_masked(&self.log.mask()), Some(&situation))
-                .await;
+            return self.advance(Transition::RollBack, &situation).await;
         };
         let situation = Situation::Superseded { by: &newer.commit, live };
         self.log.line(None, &situation.sentence_masked(&self.log.mask()));
-        self.advance(Transition::Supersede, situation.sentence_masked(&self.log.mask()), Some(&situation)).await
+        self.advance(Transition::Supersede, &situation).await
     }
 
     /// Components of the old release of which not every replica runs; `None` where the engine does not answer.

@@ -360,41 +360,40 @@ impl Flow {
     }
 
     async fn enter(&self, stage: Stage, transition: Transition, situation: &Situation<'_>) -> Result<(), Failure> {
-        self.begin(stage, transition, situation.sentence_masked(&self.log.mask()), Some(situation)).await
+        self.begin(stage, transition, self.says(situation)).await
     }
 
     /// Enters a stage that says something of itself only when there is something to say.
     async fn enter_silently(&self, stage: Stage, transition: Transition) -> Result<(), Failure> {
-        self.begin(stage, transition, format!("In stage {stage}"), None).await
+        self.begin(stage, transition, Announced { sentence: format!("In stage {stage}"), status: None }).await
     }
 
-    async fn begin(
-        &self,
-        stage: Stage,
-        transition: Transition,
-        description: String,
-        situation: Option<&Situation<'_>>,
-    ) -> Result<(), Failure> {
+    async fn begin(&self, stage: Stage, transition: Transition, said: Announced) -> Result<(), Failure> {
         let begun = async {
             let now = now_ms();
             self.deployer.store.end_stages(self.deployment.id, "done", now).await?;
             let offset = self.log.enter(stage);
-            self.advance(transition, description, situation).await?;
+            self.advance_saying(transition, said).await?;
             self.deployer.store.begin_stage(self.deployment.id, stage, offset, now).await?;
             anyhow::Ok(())
         };
         begun.await.map_err(|error| at(stage, StageError::host(format!("{error:#}"))))
     }
 
-    pub async fn advance(
-        &self,
-        transition: Transition,
-        description: String,
-        situation: Option<&Situation<'_>>,
-    ) -> anyhow::Result<()> {
+    /// What a situation of the deployment says.
+    pub fn says(&self, situation: &Situation<'_>) -> Announced {
         let place = (&self.deployment.project, &self.deployment.environment);
-        let said = situation.map(|situation| self.deployer.says(place, situation, &self.log.mask()));
-        let said = Announced { sentence: self.log.masked(&description), status: said.and_then(|said| said.status) };
+        self.deployer.says(place, situation, &self.log.mask())
+    }
+
+    /// Moves the deployment on, and says its situation.
+    pub async fn advance(&self, transition: Transition, situation: &Situation<'_>) -> anyhow::Result<()> {
+        self.advance_saying(transition, self.says(situation)).await
+    }
+
+    /// The same with a description of its own.
+    pub async fn advance_saying(&self, transition: Transition, said: Announced) -> anyhow::Result<()> {
+        let said = Announced { sentence: self.log.masked(&said.sentence), ..said };
         let advanced = self.deployer.store.advance(self.deployment.id, transition, said, now_ms()).await??;
         failpoint(if advanced.state.is_end() { "end.said" } else { "stage.said" });
         self.deployer.bells.to_run_hooks.notify_one();
@@ -445,7 +444,7 @@ impl Flow {
         self.log.line(None, &situation.sentence_masked(&self.log.mask()));
         failpoint("end.before");
         tracing::info!(deployment.id = %self.deployment.id, release.id = %prepared.release.id, "A deployment succeeded");
-        self.advance(Transition::Succeed, situation.sentence_masked(&self.log.mask()), Some(&situation)).await
+        self.advance(Transition::Succeed, &situation).await
     }
 
     /// After a rollback the commit that it left shows that it is no longer live.
@@ -473,7 +472,7 @@ impl Flow {
         let situation = Situation::Failed { fault, what, last_line, live };
         self.log.line(None, &situation.sentence_masked(&self.log.mask()));
         tracing::warn!(deployment.id = %self.deployment.id, why = self.log.masked(what), "A deployment failed");
-        self.advance(Transition::Fail, situation.sentence_masked(&self.log.mask()), Some(&situation)).await
+        self.advance(Transition::Fail, &situation).await
     }
 
     /// Whether a release command has begun, which going back does not undo.
@@ -495,7 +494,7 @@ impl Flow {
         let release_command_ran = self.release_command_ran().await;
         let situation = Situation::Cancelled { by, during, release_command_ran, live };
         self.log.line(None, &situation.sentence_masked(&self.log.mask()));
-        self.advance(Transition::Cancel, situation.sentence_masked(&self.log.mask()), Some(&situation)).await
+        self.advance(Transition::Cancel, &situation).await
     }
 }
 
