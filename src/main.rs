@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => cli::serve::run(&config, args),
         Command::Edge(args) => cli::edge::run(&config, args),
         Command::Front(args) => cli::front::run(args),
+        Command::FetchRefs(args) => cli::fetch_refs::run(args),
         Command::ReadCommits(args) => cli::read_commits::run(args),
         Command::Up(args) => cli::up::run(&config, args),
         Command::Plan(args) => cli::plan::run(&config, args),

@@ -35,6 +35,7 @@ mod users {
     mod explaining_webhooks;
     mod failing_takeovers;
     mod fetching;
+    mod fetching_apart;
     mod forge_trouble;
     mod fronts;
     mod full_disk;

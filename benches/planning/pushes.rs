@@ -59,7 +59,7 @@ impl<'a> Planner<'a> {
     /// The same with nothing remembered.
     pub fn after_a_restart(&self) -> Self {
         Self {
-            mirrors: Mirrors::new(self.sources.mirrors_folder.clone()),
+            mirrors: Mirrors::new(self.sources.mirrors_folder.clone(), env!("CARGO_BIN_EXE_launchway").into()),
             content_keys: ContentKeys::default(),
             readers: readers(self.sources),
             engine: self.engine.clone(),

@@ -40,7 +40,7 @@ impl Sources {
         assert!(status.expect("git").success());
         import(shape, &bare);
         let mirrors_folder = folder.join("mirrors");
-        let mirrors = Mirrors::new(mirrors_folder.clone());
+        let mirrors = Mirrors::new(mirrors_folder.clone(), env!("CARGO_BIN_EXE_launchway").into());
         let (project, branch) = (ProjectName::new("large").unwrap(), RefName::new("refs/heads/main").unwrap());
         let url = RemoteUrl::parse(&bare.display().to_string(), false).unwrap();
         let request = FetchRequest {

@@ -1,9 +1,9 @@
 //! The command line as clap reads it: every command and its arguments. `main` carries out what was asked for.
 
 use super::{
-    abort, adopt, approve, audit, backup, cancel, check, config_check, deliveries, deploy, edge, exit, front, gc,
-    give_back, health, insights, logs, pause, plan, promote, queue, read_commits, rollback, serve, start, status, up,
-    webhook_explain,
+    abort, adopt, approve, audit, backup, cancel, check, config_check, deliveries, deploy, edge, exit, fetch_refs,
+    front, gc, give_back, health, insights, logs, pause, plan, promote, queue, read_commits, rollback, serve, start,
+    status, up, webhook_explain,
 };
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -33,6 +33,8 @@ pub enum Command {
     Front(front::Args),
     #[command(hide = true)]
     ReadCommits(read_commits::Args),
+    #[command(hide = true)]
+    FetchRefs(fetch_refs::Args),
     Up(up::Args),
     Plan(plan::Args),
     Deploy(deploy::Args),

@@ -16,6 +16,7 @@ pub mod deliveries;
 pub mod deploy;
 pub mod edge;
 pub mod exit;
+pub mod fetch_refs;
 pub mod front;
 pub mod gc;
 pub mod give_back;

@@ -60,6 +60,8 @@ pub struct FileLimits {
     pub builds: Option<Spanned<usize>>,
     pub deployments: Option<Spanned<usize>>,
     pub fetch: Option<Spanned<String>>,
+    pub fetch_memory: Option<Spanned<String>>,
+    pub repository: Option<Spanned<String>>,
     pub prepare: Option<Spanned<String>>,
     pub build: Option<Spanned<String>>,
     pub deploy: Option<Spanned<String>>,

@@ -115,6 +115,17 @@ fn build_memory(text: &str) -> Result<u64, String> {
     Ok(bytes)
 }
 
+/// With less, no process begins.
+const LEAST_FETCH_BYTES: u64 = 32_000_000;
+
+fn fetch_memory(text: &str) -> Result<u64, String> {
+    let bytes = size(text)?;
+    if bytes < LEAST_FETCH_BYTES {
+        return Err(format!("{text:?} is too little for any repository: at least 32MB"));
+    }
+    Ok(bytes)
+}
+
 pub(super) struct Check<'a> {
     text: &'a str,
     file: String,
@@ -250,6 +261,8 @@ impl Check<'_> {
         };
         let builds = at_least_one(&file.builds, "limits.builds", 2);
         let deployments = at_least_one(&file.deployments, "limits.deployments", 4);
+        let fetch_memory_bytes = self.parsed(file.fetch_memory.as_ref(), "limits.fetch-memory", fetch_memory);
+        let repository_bytes = self.parsed(file.repository.as_ref(), "limits.repository", size);
         let build_memory_bytes = self.parsed(file.build_memory.as_ref(), "limits.build-memory", build_memory);
         let build_cpu_millis = file.build_cpus.as_ref().and_then(|cpus| {
             // The kernel's own least share of a period.
@@ -270,6 +283,8 @@ impl Check<'_> {
             builds,
             deployments,
             fetch: time(&file.fetch, "limits.fetch", 300),
+            fetch_memory_bytes: fetch_memory_bytes.unwrap_or(2_000_000_000),
+            repository_bytes: repository_bytes.unwrap_or(10_000_000_000),
             prepare: time(&file.prepare, "limits.prepare", 900),
             build: time(&file.build, "limits.build", 3600),
             deploy: time(&file.deploy, "limits.deploy", 3600),

@@ -71,6 +71,10 @@ pub struct Limits {
     /// Deployments at once over all environments.
     pub deployments: usize,
     pub fetch: Duration,
+    /// Memory that fetching a repository may take.
+    pub fetch_memory_bytes: u64,
+    /// What the mirror of a project may have on the disk, with those of its submodules.
+    pub repository_bytes: u64,
     pub prepare: Duration,
     pub build: Duration,
     pub deploy: Duration,

@@ -11,7 +11,8 @@ pub struct Budget {
 }
 
 impl Budget {
-    const fn new(name: &'static str, most: u64) -> Self {
+    /// A limit by its name.
+    pub const fn new(name: &'static str, most: u64) -> Self {
         Self { name, most }
     }
 

@@ -1,10 +1,11 @@
 //! How Launchway proves to a repository's host, and to a registry of images, who it is.
 
 use super::{ProjectName, Secret};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// From `launchway.toml`, never from a payload. What is absent is not offered: no agent, no helper, no key by surprise.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GitCredentials {
     /// For https beside the token (`oauth2` where absent), for ssh the account (`git` where absent).
     pub username: Option<String>,

@@ -7,6 +7,7 @@ use super::ssh_key;
 use super::{FetchError, RemoteKind, RemoteUrl};
 use crate::model::{GitCredentials, Mask, Quoted, Secret};
 use git2::{CertificateCheckStatus, Cred, CredentialType, ErrorClass, ErrorCode, RemoteCallbacks};
+use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -23,6 +24,8 @@ pub(super) struct Connection {
 enum Refusal {
     Authentication(String),
     Host(String),
+    /// More came than may.
+    TooLarge,
 }
 
 impl Connection {
@@ -30,10 +33,11 @@ impl Connection {
         Self { url, credentials, doing, refusal: Rc::default() }
     }
 
-    /// Callbacks for one use of the remote. `progress` hears (objects received, objects in all, bytes received).
+    /// Callbacks for one use of the remote, by which so many bytes may come. `progress` hears how far it is.
     pub(super) fn callbacks<'a>(
         &self,
         stop: &'a Stop,
+        most_bytes: u64,
         progress: Option<&'a (dyn Fn(Progress) + Send + Sync)>,
     ) -> RemoteCallbacks<'a> {
         let mut callbacks = RemoteCallbacks::new();
@@ -60,6 +64,7 @@ impl Connection {
                 }
             }
         });
+        let refusal = self.refusal.clone();
         callbacks.sideband_progress(move |_| !stop.is_asked());
         callbacks.transfer_progress(move |stats| {
             if let Some(progress) = progress {
@@ -68,6 +73,10 @@ impl Connection {
                     total_objects: stats.total_objects(),
                     received_bytes: stats.received_bytes(),
                 });
+            }
+            if stats.received_bytes() as u64 > most_bytes {
+                *refusal.borrow_mut() = Some(Refusal::TooLarge);
+                return false;
             }
             !stop.is_asked()
         });
@@ -84,6 +93,7 @@ impl Connection {
         match self.refusal.borrow().clone() {
             Some(Refusal::Authentication(why)) => return FetchError::Authentication { doing, url, why },
             Some(Refusal::Host(why)) => return FetchError::HostRefused { doing, url, why },
+            Some(Refusal::TooLarge) => return FetchError::TooLarge { doing, url, why: more_than_may_be() },
             None => {}
         }
         let text = error.message().to_ascii_lowercase();
@@ -92,6 +102,7 @@ impl Connection {
             (ErrorCode::User, _) => FetchError::Cancelled { doing, url },
             (ErrorCode::Auth, _) => FetchError::Authentication { doing, url, why: advice_on_access(&self.url, &why) },
             (ErrorCode::Certificate, _) => FetchError::HostRefused { doing, url, why: advice_on_host(&self.url, &why) },
+            (_, ErrorClass::NoMemory) => FetchError::Broke { doing, url, why: "there was not enough memory".into() },
             (_, ErrorClass::Ssl) if says(&["certificate"]) => {
                 FetchError::HostRefused { doing, url, why: advice_on_host(&self.url, &why) }
             }
@@ -137,8 +148,15 @@ impl Connection {
     }
 }
 
+/// Why nothing more is taken of a repository.
+pub(super) fn more_than_may_be() -> String {
+    "with this the project's mirror would be larger than `limits.repository` in launchway.toml allows. Take large files out of \
+     the history (git filter-repo) and push again, or raise the limit"
+        .to_string()
+}
+
 /// How far a fetch is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     pub received_objects: usize,
     pub total_objects: usize,

@@ -32,6 +32,13 @@ pub enum FetchError {
     )]
     ObjectFormat { doing: &'static str, url: String },
     #[error("{doing} {url}: {why}")]
+    TooLarge { doing: &'static str, url: String, why: String },
+    /// Whoever fetched it ended in the middle, or had not enough memory for it.
+    #[error(
+        "{doing} {url}: {why}. If it ran out of memory, `limits.fetch-memory` in launchway.toml sets how much it may take"
+    )]
+    Broke { doing: &'static str, url: String, why: String },
+    #[error("{doing} {url}: {why}")]
     Other { doing: &'static str, url: String, why: String },
 }
 
@@ -44,7 +51,13 @@ impl FetchError {
 
     /// Whether the same attempt may succeed later without anybody changing anything.
     pub fn is_worth_retrying(&self) -> bool {
-        matches!(self, FetchError::Unreachable { .. } | FetchError::Deadline { .. } | FetchError::Other { .. })
+        matches!(
+            self,
+            FetchError::Unreachable { .. }
+                | FetchError::Deadline { .. }
+                | FetchError::Broke { .. }
+                | FetchError::Other { .. }
+        )
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a mirror knows of commits: tips, ancestry, and which commit of a branch is to be deployed.
 
-use super::{MirrorError, Mirrors};
+use super::{MirrorError, Mirrors, sizes};
 use crate::model::{CommitId, ProjectName, RefName};
 use git2::{ErrorCode, Oid, Repository};
 
@@ -54,10 +54,12 @@ impl Mirrors {
         if !mirror.exists() {
             return Ok(None);
         }
-        mirror.read(|repository| match repository.find_object(object, None) {
-            Ok(found) => Ok(found.peel_to_commit().ok().map(|commit| commit_id(commit.id()))),
-            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-            Err(error) => Err(error),
+        mirror.read(|repository| match sizes::is_readable(repository, object)? {
+            true => {
+                let found = repository.find_object(object, None)?;
+                Ok(found.peel_to_commit().ok().map(|commit| commit_id(commit.id())))
+            }
+            false => Ok(None),
         })
     }
 
@@ -92,10 +94,9 @@ impl Mirrors {
         if !mirror.exists() {
             return Err(mirror.unknown(commit));
         }
-        match mirror.read(|repository| match repository.find_commit(oid) {
-            Ok(found) => Ok(Some(info(&found))),
-            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-            Err(error) => Err(error),
+        match mirror.read(|repository| match sizes::is_readable(repository, oid)? {
+            true => Ok(Some(info(&repository.find_commit(oid)?))),
+            false => Ok(None),
         })? {
             Some(info) => Ok(info),
             None => Err(mirror.unknown(commit)),
@@ -163,8 +164,10 @@ pub(super) fn tip_in(repository: &Repository, reference: &RefName) -> Result<Opt
 }
 
 fn is_ancestor_in(repository: &Repository, ancestor: Oid, commit: Oid) -> Result<bool, git2::Error> {
-    if repository.find_commit(ancestor).is_err() || repository.find_commit(commit).is_err() {
-        return Ok(false);
+    for end in [ancestor, commit] {
+        if !sizes::is_readable(repository, end)? || repository.find_commit(end).is_err() {
+            return Ok(false);
+        }
     }
     Ok(ancestor == commit || repository.graph_descendant_of(commit, ancestor)?)
 }

@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn only_mirrors_that_no_project_names_are_left_and_they_go_with_their_submodules() {
         let folder = tempfile::tempdir().unwrap();
-        let mirrors = Mirrors::new(folder.path().to_path_buf());
+        let mirrors = Mirrors::new(folder.path().to_path_buf(), "launchway".into());
         for name in ["shop.git", "gone.git", "gone.modules/abc.git"] {
             std::fs::create_dir_all(folder.path().join(name)).unwrap();
             std::fs::write(folder.path().join(name).join("HEAD"), "0123456789").unwrap();

@@ -1,9 +1,7 @@
 //! libgit2's process-wide settings, made once before its first use, and threads for what blocks.
 
 use super::FetchError;
-use crate::model::{Quoted, last_words};
 use std::collections::BTreeSet;
-use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
@@ -84,7 +82,7 @@ impl Stop {
     pub(super) fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
-    fn ask(&self) {
+    pub(super) fn ask(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
@@ -94,11 +92,33 @@ impl Stop {
 pub struct Patience {
     pub cancel: CancellationToken,
     pub deadline: Instant,
+    pub most: MostFetched,
+}
+
+/// How much a project may take while it is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MostFetched {
+    /// Bytes that its mirror may have on the disk, with those of its submodules.
+    pub repository_bytes: u64,
+    /// Bytes of memory that the process that fetches may take.
+    pub memory_bytes: u64,
+}
+
+impl Default for MostFetched {
+    fn default() -> Self {
+        Self { repository_bytes: 10_000_000_000, memory_bytes: 2_000_000_000 }
+    }
 }
 
 impl Patience {
+    /// Until then, with the usual bounds.
     pub fn new(cancel: CancellationToken, timeout: Duration) -> Self {
-        Self { cancel, deadline: Instant::now() + timeout }
+        Self { cancel, deadline: Instant::now() + timeout, most: MostFetched::default() }
+    }
+
+    /// The same with other bounds.
+    pub fn with(self, most: MostFetched) -> Self {
+        Self { most, ..self }
     }
 
     /// Waits for `work`, unless cancellation or the deadline comes first.
@@ -124,50 +144,5 @@ impl Impatience {
             Impatience::Cancelled => FetchError::Cancelled { doing, url },
             Impatience::Deadline => FetchError::Deadline { doing, url },
         }
-    }
-}
-
-/// Runs `work` on a thread of its own. On cancellation or at the deadline this returns at once; the thread notices at
-/// its next progress callback, or at the latest when the silent server's time is over.
-pub(super) async fn on_thread<T: Send + 'static>(
-    patience: &Patience,
-    doing: &'static str,
-    url: &str,
-    work: impl FnOnce(&Stop) -> Result<T, FetchError> + Send + 'static,
-) -> Result<T, FetchError> {
-    let stop = Stop::default();
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    let (for_thread, for_error) = (stop.clone(), url.to_string());
-    std::thread::Builder::new()
-        .name("git".to_string())
-        .spawn(move || {
-            // A panic of the library ends this piece of work, and says so; nothing of it is looked at again.
-            let result = std::panic::catch_unwind(AssertUnwindSafe(|| work(&for_thread)));
-            let result = result.unwrap_or_else(|panic| {
-                let why = format!("the git library failed at it: {}", Quoted(last_words(panic.as_ref())));
-                Err(FetchError::Other { doing, url: for_error, why })
-            });
-            // Nobody may be listening any more: that is what `stop` is for.
-            let _ = sender.send(result);
-        })
-        .map_err(|error| FetchError::Other { doing, url: url.to_string(), why: format!("no thread: {error}") })?;
-    // Also when this future is dropped.
-    let asked = StopOnDrop(stop);
-    let result = patience.wait(receiver).await;
-    drop(asked);
-    match result {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => {
-            Err(FetchError::Other { doing, url: url.to_string(), why: "the git thread ended early".to_string() })
-        }
-        Err(impatience) => Err(impatience.error(doing, url)),
-    }
-}
-
-struct StopOnDrop(Stop);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.ask();
     }
 }

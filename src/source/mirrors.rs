@@ -4,6 +4,7 @@ use super::libgit2;
 use super::{FetchError, GitTree, MirrorError};
 use crate::model::{CommitId, ProjectName, Quoted};
 use git2::{Oid, Repository};
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -16,6 +17,8 @@ pub struct Mirrors {
 
 struct Inner {
     folder: PathBuf,
+    /// This program, or what stands in for it.
+    program: PathBuf,
     open: Mutex<HashMap<String, Arc<Mirror>>>,
 }
 
@@ -36,11 +39,22 @@ pub(super) struct Mirror {
 const MAX_IDLE: usize = 8;
 
 impl Mirrors {
-    /// `folder` is `<data directory>/mirrors`; it is created with the first mirror.
-    pub fn new(folder: PathBuf) -> Self {
+    /// `folder` is `<data directory>/mirrors`; it is created with the first mirror. `program` is this program: once more, it
+    /// fetches.
+    pub fn new(folder: PathBuf, program: PathBuf) -> Self {
         let folder = std::path::absolute(&folder).unwrap_or(folder);
         libgit2::set_up(&folder);
-        Self { inner: Arc::new(Inner { folder, open: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { folder, program, open: Mutex::default() }) }
+    }
+
+    pub(super) fn program(&self) -> &Path {
+        &self.inner.program
+    }
+
+    /// A folder for processes that fetch the same.
+    pub(super) fn errands_of(&self, what: &str) -> PathBuf {
+        let name = hex::encode(&Sha256::digest(what.as_bytes())[..8]);
+        self.inner.folder.join("libgit2").join(name)
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -85,13 +99,7 @@ impl Mirrors {
             if let Err(error) = super::rebuild::finish_interrupted(&path) {
                 tracing::warn!(mirror = %path.display(), %error, "a mirror could not be put back in its place");
             }
-            Arc::new(Mirror {
-                name: name.to_string(),
-                path,
-                writing: Arc::default(),
-                place: RwLock::default(),
-                idle: Mutex::default(),
-            })
+            Arc::new(Mirror::new(name.to_string(), path))
         });
         Arc::clone(mirror)
     }
@@ -104,7 +112,16 @@ fn kept_ref(commit: &CommitId) -> String {
 impl Mirror {
     /// Any bare repository, or the `.git` of another one, to be read only.
     pub(super) fn at(name: String, path: PathBuf) -> Arc<Self> {
-        Arc::new(Self { name, path, writing: Arc::default(), place: RwLock::default(), idle: Mutex::default() })
+        Arc::new(Self::new(name, path))
+    }
+
+    /// One that a server has, in a process that fetches for it.
+    pub(super) fn at_path(path: PathBuf) -> Self {
+        Self::new(path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), path)
+    }
+
+    fn new(name: String, path: PathBuf) -> Self {
+        Self { name, path, writing: Arc::default(), place: RwLock::default(), idle: Mutex::default() }
     }
 
     /// Reads with a handle of the pool.
@@ -180,6 +197,7 @@ impl Mirror {
 
 /// Removes what an earlier process left when it was killed in the middle of a fetch. The caller holds the lock.
 pub(super) fn remove_leftovers(mirror: &Path) {
+    super::unchecked::remove(mirror);
     let Ok(entries) = std::fs::read_dir(mirror.join("objects/pack")) else { return };
     for entry in entries.flatten() {
         if entry.file_name().to_string_lossy().starts_with("pack_git2_") {

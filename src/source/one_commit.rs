@@ -6,14 +6,8 @@ use crate::model::CommitId;
 use git2::{Oid, Repository};
 use std::path::Path;
 
-/// Copies the commit, and all of its past that `to` has not, and keeps it there under the name of a ref.
-pub(super) fn copy(
-    from: &Path,
-    to: &Repository,
-    commit: &CommitId,
-    name: &str,
-    stop: &Stop,
-) -> Result<(), git2::Error> {
+/// Copies the commit, and all of its past that `to` has not.
+pub(super) fn copy(from: &Path, to: &Repository, commit: &CommitId, stop: &Stop) -> Result<(), git2::Error> {
     let from = Repository::open(from)?;
     let id = Oid::from_str(commit.as_str())?;
     let mut walk = from.revwalk()?;
@@ -31,6 +25,5 @@ pub(super) fn copy(
         pack.write(&to.path().join("objects/pack"), 0o444)?;
     }
     drop(pack);
-    to.odb()?.refresh()?;
-    to.reference(name, id, true, "named by a submodule").map(drop)
+    to.odb()?.refresh()
 }

@@ -1,7 +1,6 @@
 //! A mirror that has gathered too many packs is written anew beside itself and swapped: libgit2 never repacks, and
 //! every lookup asks every pack.
 
-use super::libgit2::Stop;
 use super::mirrors::Mirror;
 use git2::{Repository, Sort};
 use std::path::{Path, PathBuf};
@@ -9,20 +8,26 @@ use std::sync::PoisonError;
 
 const MAX_PACKS: usize = 50;
 
-/// Rebuilds where the mirror has more than 50 packs. The caller holds the mirror's lock.
-pub(super) fn rebuild_if_scattered(mirror: &Mirror, stop: &Stop) -> anyhow::Result<()> {
-    if packs(&mirror.path) <= MAX_PACKS || stop.is_asked() {
-        return Ok(());
-    }
-    let (new, old) = (beside(&mirror.path, "new"), beside(&mirror.path, "old"));
+/// Whether the mirror has more than 50 packs.
+pub(super) fn is_scattered(mirror: &Mirror) -> bool {
+    packs(&mirror.path) > MAX_PACKS
+}
+
+/// Where the new one is written, after what an earlier attempt left has gone.
+pub(super) fn room_for_new(mirror: &Mirror) -> anyhow::Result<PathBuf> {
+    let new = beside(&mirror.path, "new");
     remove(&new)?;
-    remove(&old)?;
-    super::libgit2::accept_any_owner(&new)?;
-    write_anew(&Repository::open_bare(&mirror.path)?, &new)?;
+    remove(&beside(&mirror.path, "old"))?;
+    Ok(new)
+}
+
+/// Puts the new one in the mirror's place.
+pub(super) fn exchange(mirror: &Mirror, new: &Path) -> anyhow::Result<()> {
+    let old = beside(&mirror.path, "old");
     {
         let _place = mirror.place.write().unwrap_or_else(PoisonError::into_inner);
         std::fs::rename(&mirror.path, &old)?;
-        std::fs::rename(&new, &mirror.path)?;
+        std::fs::rename(new, &mirror.path)?;
     }
     mirror.close_idle();
     remove(&old)
@@ -38,7 +43,10 @@ pub(super) fn finish_interrupted(path: &Path) -> std::io::Result<()> {
 }
 
 /// One pack of all that the refs reach, and the refs.
-fn write_anew(from: &Repository, path: &Path) -> anyhow::Result<()> {
+pub(super) fn write_anew(mirror: &Path, path: &Path) -> anyhow::Result<()> {
+    super::libgit2::accept_any_owner(mirror)?;
+    super::libgit2::accept_any_owner(path)?;
+    let from = Repository::open_bare(mirror)?;
     let to = Repository::init_bare(path)?;
     let mut walk = from.revwalk()?;
     walk.set_sorting(Sort::TOPOLOGICAL)?;

@@ -10,16 +10,23 @@ use std::sync::{Mutex, PoisonError};
 const MOST_TOLD: usize = 1000;
 
 /// Of each remote, the refs that were told to be ignored: once in the life of the process.
-static TOLD: Mutex<BTreeSet<(String, Vec<u8>)>> = Mutex::new(BTreeSet::new());
+static TOLD: Mutex<BTreeSet<(String, String)>> = Mutex::new(BTreeSet::new());
 
-/// Names and objects of a remote's refs, as it has them now. One whose name is not UTF-8 is left out, and told in the log:
-/// no branch or tag of the settings can mean it. `url` names the remote there.
-pub(super) fn heads(connection: &RemoteConnection<'_, '_, '_>, url: &str) -> Result<Vec<(String, Oid)>, git2::Error> {
-    let mut heads = Vec::new();
+/// What a remote says of its refs.
+pub(super) struct Heads {
+    pub known: Vec<(String, Oid)>,
+    /// Names that are not UTF-8, escaped: no branch or tag of the settings can mean them.
+    pub ignored: Vec<String>,
+}
+
+/// Names and objects of a remote's refs, as it has them now.
+pub(super) fn heads(connection: &RemoteConnection<'_, '_, '_>) -> Result<Heads, git2::Error> {
+    let mut heads = Heads { known: Vec::new(), ignored: Vec::new() };
     for head in connection.list()? {
         match std::str::from_utf8(name_of(head)) {
-            Ok(name) => heads.push((name.to_string(), head.oid())),
-            Err(_) => tell(url, name_of(head)),
+            Ok(name) => heads.known.push((name.to_string(), head.oid())),
+            Err(_) if heads.ignored.len() < MOST_TOLD => heads.ignored.push(name_of(head).escape_ascii().to_string()),
+            Err(_) => {}
         }
     }
     Ok(heads)
@@ -36,14 +43,16 @@ fn name_of<'h>(head: &'h RemoteHead<'_>) -> &'h [u8] {
     }
 }
 
-fn tell(url: &str, name: &[u8]) {
+/// Tells the log which refs of a remote are ignored.
+pub(super) fn tell(url: &str, ignored: &[String]) {
     let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-    if told.len() < MOST_TOLD && told.insert((url.to_string(), name.to_vec())) {
-        let reference = name.escape_ascii().to_string();
-        tracing::warn!(
-            repository = url,
-            reference,
-            "A ref is ignored, as its name is not UTF-8: rename it where it is to deploy"
-        );
+    for reference in ignored {
+        if told.len() < MOST_TOLD && told.insert((url.to_string(), reference.clone())) {
+            tracing::warn!(
+                repository = url,
+                reference,
+                "A ref is ignored, as its name is not UTF-8: rename it where it is to deploy"
+            );
+        }
     }
 }

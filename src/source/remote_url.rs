@@ -2,11 +2,12 @@
 //! `git://`, options that look like hosts) is refused before libgit2 sees it.
 
 use crate::model::{Quoted, Secret};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// A checked repository URL, held without the credentials that it may have carried.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteUrl {
     kind: RemoteKind,
     /// What libgit2 is given and people are shown.
@@ -16,7 +17,7 @@ pub struct RemoteUrl {
     password: Option<Secret>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RemoteKind {
     Https,
     Http,

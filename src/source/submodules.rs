@@ -1,7 +1,7 @@
 //! Submodules, where the project's settings ask for them: each fetched into a mirror of its own and laid over the
 //! commit's tree.
 
-use super::fetch::{Remote, WantedRefs, fetch_into};
+use super::bring::{Remote, WantedRefs};
 use super::{FetchError, GitTree, Mirrors, Patience, RemoteUrl};
 use crate::model::budgets;
 use crate::model::{CommitId, EntryKind, GitCredentials, ProjectName, Quoted, RepoPath, Tree};
@@ -88,13 +88,14 @@ impl Mirrors {
         if let Ok(tree) = GitTree::open(std::sync::Arc::clone(&mirror), commit) {
             return Ok(tree);
         }
-        fetch_into(std::sync::Arc::clone(&mirror), remote.clone(), WantedRefs::BranchesAndTags, patience, None).await?;
+        let all = WantedRefs::BranchesAndTags;
+        self.fetch_into(std::sync::Arc::clone(&mirror), remote.clone(), all, patience, None).await?;
         if let Ok(tree) = GitTree::open(std::sync::Arc::clone(&mirror), commit) {
             return Ok(tree);
         }
         // A branch that was forced since, or a change that was never merged: git asks for it by its id, too.
         let wanted = WantedRefs::Commit(commit.clone());
-        let fetched = fetch_into(std::sync::Arc::clone(&mirror), remote.clone(), wanted, patience, None).await;
+        let fetched = self.fetch_into(std::sync::Arc::clone(&mirror), remote.clone(), wanted, patience, None).await;
         let why = match fetched {
             Ok(_) => match GitTree::open(mirror, commit) {
                 Ok(tree) => return Ok(tree),

@@ -16,7 +16,7 @@ impl World {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self {
-            mirrors: Mirrors::new(folder.path().join("mirrors")),
+            mirrors: Mirrors::new(folder.path().join("mirrors"), env!("CARGO_BIN_EXE_launchway").into()),
             project: ProjectName::new("shop").unwrap(),
             folder,
         }

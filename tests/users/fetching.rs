@@ -209,7 +209,7 @@ async fn a_mirror_whose_exchange_was_interrupted_is_found_again() {
     world.fetch(at(&repository.bare())).await.unwrap();
     let place = world.mirrors.path(&world.project);
     std::fs::rename(&place, place.with_extension("git.old")).unwrap();
-    let restarted = Mirrors::new(world.folder.path().join("mirrors"));
+    let restarted = Mirrors::new(world.folder.path().join("mirrors"), env!("CARGO_BIN_EXE_launchway").into());
     assert_eq!(restarted.tip(&world.project, &main()).unwrap(), Some(commit));
 }
 

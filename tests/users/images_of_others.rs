@@ -308,7 +308,10 @@ async fn a_pull_moves_no_tag_that_others_hold() {
     let api = world.engine.docker.version().await.unwrap().api_version.unwrap();
     let takes_another = !matches!(api.as_str(), "1.40" | "1.41");
     // What is refused after the pull has moved nothing, nor has what goes live.
-    let says = |text: &str| format!("    command: [sh, -c, 'grep -q {text} /hello && exec sleep 600']\n");
+    // The registry's image declares /data, and not each of these is that image: whether it is kept is not asked here.
+    let says = |text: &str| {
+        format!("    command: [sh, -c, 'grep -q {text} /hello && exec sleep 600']\n    volumes: [/data]\n")
+    };
     let theirs = says("of-the-registry");
     for lines in [
         format!("    image: {reference}\n    pull_policy: always\n"),

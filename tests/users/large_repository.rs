@@ -48,7 +48,8 @@ fn large() -> (GitRepository, CommitId) {
 async fn each_of_200_components_has_a_content_key_of_its_own() {
     let (repository, commit) = large();
     let folder = tempfile::tempdir().unwrap();
-    let (mirrors, project) = (Mirrors::new(folder.path().join("mirrors")), ProjectName::new("shop").unwrap());
+    let mirrors = Mirrors::new(folder.path().join("mirrors"), env!("CARGO_BIN_EXE_launchway").into());
+    let project = ProjectName::new("shop").unwrap();
     let url = RemoteUrl::parse(&repository.bare().display().to_string(), false).unwrap();
     let request = FetchRequest {
         project: project.clone(),

@@ -13,7 +13,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("compose", &["model"]),
     ("plan", &["model"]),
     ("forge", &["model", "plan"]),
-    ("source", &["model", "plan"]),
+    ("source", &["model", "plan", "process"]),
     ("build", &["model", "plan"]),
     ("engine", &["model", "plan", "process"]),
     ("edge", &["model", "process", "connections"]),

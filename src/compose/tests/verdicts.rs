@@ -53,8 +53,21 @@ pub(in crate::compose) fn expect_all(path: &str, known: &[&str]) {
     }
     for key in known.iter().filter(|key| !key.starts_with("x-")) {
         let key = if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
-        assert!(verdict(&key).is_some(), "{key} is read, and has no verdict in docs/compose-keys.md");
+        assert!(
+            shorter(&key).any(|key| verdict(&key).is_some()),
+            "{key} is read, and has no verdict in docs/compose-keys.md"
+        );
     }
+}
+
+/// The key, and what it is where the name that a `*` stands for went on behind its dots: `services.*.yaml.image` may be the
+/// image of a service `compose.yaml`.
+fn shorter(key: &str) -> impl Iterator<Item = String> {
+    let parts: Vec<&str> = key.split('.').collect();
+    let after = parts.iter().rposition(|part| *part == "*").map_or(parts.len(), |star| star + 1);
+    let cut = move |more: usize| [&parts[..after], &parts[after + more..]].concat().join(".");
+    let most = key.split('.').count() - after;
+    (0..=most).map(cut)
 }
 
 /// `services.web.ports[0]` is `services.*.ports`.

@@ -9,7 +9,8 @@ use crate::run::ground::deployer::Deployer;
 use crate::run::ground::reading::{ReadError, ReadOrder, Reader};
 use crate::run::ground::stage_error::StageError;
 use crate::source::{
-    CommitInfo, FetchError, FetchRequest, Fetched, GitTree, Patience, Remote, RemoteUrl, SubmoduleSettings, WantedRefs,
+    CommitInfo, FetchError, FetchRequest, Fetched, GitTree, MostFetched, Patience, Remote, RemoteUrl,
+    SubmoduleSettings, WantedRefs,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,6 +37,13 @@ fn remote(project: &Project) -> Result<Remote, FetchError> {
     Ok(Remote { url: RemoteUrl::parse(&project.repository, true)?, credentials: project.credentials.clone() })
 }
 
+/// What fetching may take, by the settings of this moment.
+fn patience(deployer: &Deployer, cancel: &CancellationToken) -> Patience {
+    let config = deployer.config();
+    let (repository_bytes, memory_bytes) = (config.limits.repository_bytes, config.limits.fetch_memory_bytes);
+    Patience::new(cancel.clone(), config.limits.fetch).with(MostFetched { repository_bytes, memory_bytes })
+}
+
 /// Fetches refs of a project into its mirror. What is refused is tried once more where the project's token or key has been
 /// renewed since its settings were read.
 pub async fn fetch(
@@ -60,7 +68,7 @@ async fn fetch_as(
     refs: Vec<RefName>,
     cancel: &CancellationToken,
 ) -> Result<Fetched, FetchError> {
-    let patience = Patience::new(cancel.clone(), deployer.config().limits.fetch);
+    let patience = patience(deployer, cancel);
     let request = FetchRequest {
         project: project.name.clone(),
         remote: remote(project)?,
@@ -84,7 +92,7 @@ pub async fn remote_tips(deployer: &Deployer, project: &Project) -> Result<BTree
 }
 
 async fn tips_as(deployer: &Deployer, project: &Project) -> Result<BTreeMap<RefName, CommitId>, FetchError> {
-    let patience = Patience::new(deployer.stop.clone(), deployer.config().limits.fetch);
+    let patience = patience(deployer, &deployer.stop);
     deployer.mirrors.remote_tips(remote(project)?, &patience).await
 }
 
@@ -124,7 +132,7 @@ async fn with_submodules(
     cancel: &CancellationToken,
 ) -> Result<GitTree, FetchError> {
     let settings = SubmoduleSettings { allowed_hosts: project.submodule_hosts.clone(), allow_plain_http: true };
-    let patience = Patience::new(cancel.clone(), deployer.config().limits.fetch);
+    let patience = patience(deployer, cancel);
     deployer.mirrors.with_submodules(&project.name, tree, &remote(project)?, &settings, &patience).await
 }
 

@@ -129,7 +129,7 @@ impl Deployer {
         let logs = Logs::new(&config.data)?;
         Ok(Arc::new_cyclic(|itself| Self {
             itself: itself.clone(),
-            mirrors: Mirrors::new(config.data.join("mirrors")),
+            mirrors: Mirrors::new(config.data.join("mirrors"), program.clone()),
             readers: Readers::new(program, &config.data),
             logs,
             masks: Masks::default(),

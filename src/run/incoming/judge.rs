@@ -22,6 +22,8 @@ use std::time::Duration;
 /// A ref that cannot be fetched is tried this often before the delivery counts as failed; the comparison of tips goes
 /// on trying after that.
 const MOST_ATTEMPTS: i64 = 8;
+/// A ref that ends whoever fetches it is tried once more.
+const MOST_DEATHS: i64 = 2;
 
 /// Judges deliveries until the process ends: those of one project in their order, projects side by side, so that a
 /// repository that does not answer holds up only its own.
@@ -127,7 +129,8 @@ async fn judge(deployer: &Deployer, delivery: &Delivery) -> anyhow::Result<()> {
         let why = error.to_string();
         // The forge has just said that the repository is there: where it is not found, it may be on the move.
         let may_pass = error.is_worth_retrying() || matches!(error, FetchError::NotFound { .. });
-        if delivery.attempts + 1 < MOST_ATTEMPTS && may_pass {
+        let most = if matches!(error, FetchError::Broke { .. }) { MOST_DEATHS } else { MOST_ATTEMPTS };
+        if delivery.attempts + 1 < most && may_pass {
             tracing::warn!(delivery.id = %delivery.id, project = %project.name, why, "A ref could not be fetched; it is tried again");
             put_off(deployer, delivery, &why).await;
             if delivery.attempts == 0 {

@@ -1,20 +1,17 @@
 //! The reader's side: what `launchway read-commits` does.
 
-use super::wire::{
-    Answer, Build, DockerfileOrder, DockerfileSays, Question, ReadOrder, What, read_message, write_message,
-};
+use super::wire::{Answer, Build, DockerfileOrder, DockerfileSays, Question, ReadOrder, What};
 use crate::build::{ContentKeys, dockerfile_text};
 use crate::compose::dockerfile::{Settings, fetched, renamed};
 use crate::compose::{self, ReadRequest, Reading, has_own_frontend};
 use crate::model::{ContentKey, Problem, Tree, TreeSource};
 use crate::plan::paths::paths_hash;
+use crate::process::{confine, read_message, write_message};
 use crate::run::ground::failpoint;
 use crate::run::ground::image_files::of_files;
 use crate::run::ground::left_out::left_out;
 use crate::source::{GitTree, open_tree};
-use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io;
-use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -30,8 +27,7 @@ const IDLE: Duration = Duration::from_secs(10 * 60);
 /// # Errors
 /// Where the limits cannot be set, or the server says what nobody can read.
 pub fn serve() -> anyhow::Result<()> {
-    close_what_was_inherited()?;
-    limit_memory()?;
+    confine(MOST_MEMORY)?;
     let (ask, asked) = mpsc::sync_channel::<Question>(0);
     let worker = std::thread::Builder::new().name("read".into()).stack_size(STACK).spawn(move || work(&asked))?;
     // Beside the work, so that a reader ends with its server, whatever it is doing.
@@ -55,34 +51,6 @@ fn work(asked: &mpsc::Receiver<Question>) -> anyhow::Result<()> {
     let mut known = Known::default();
     while let Ok(question) = asked.recv_timeout(IDLE) {
         write_message(&mut output, &known.answer(question))?;
-    }
-    Ok(())
-}
-
-/// Whoever started the server may have left descriptors open for all that comes after.
-fn close_what_was_inherited() -> io::Result<()> {
-    let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|number| *number > 2)
-        .collect();
-    // The list was read by one that is among them, and is closed by now.
-    let is_open = |number: &i32| std::fs::read_link(format!("/proc/self/fd/{number}")).is_ok();
-    for number in open.into_iter().filter(is_open) {
-        // SAFETY: the process has just begun: it has one thread, and nothing in it has opened a file yet but the list above,
-        // which is closed.
-        unsafe { rustix::io::close(number) }
-    }
-    Ok(())
-}
-
-/// Where more is asked for, the process ends. Nothing of the rest of the host is to go first, and no core is left: it would
-/// hold secrets.
-fn limit_memory() -> io::Result<()> {
-    let most = |bytes| Rlimit { current: Some(bytes), maximum: Some(bytes) };
-    setrlimit(Resource::Data, most(MOST_MEMORY))?;
-    setrlimit(Resource::Core, most(0))?;
-    if Path::new("/proc/self/oom_score_adj").exists() {
-        let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     }
     Ok(())
 }

@@ -1,28 +1,19 @@
 //! The server's side: a reader for each project, started, asked, and killed.
 
 use super::process;
-use super::wire::{self, Answer, Build, DockerfileOrder, DockerfileSays, Question, ReadOrder, What};
+use super::wire::{Answer, Build, DockerfileOrder, DockerfileSays, Question, ReadOrder, What};
 use crate::build::ContentKeys;
 use crate::compose::Reading;
 use crate::model::{ComponentName, ContentKey, Problem, ProjectName, Quoted, Stack, Tree};
 use crate::plan::fronts::ImageFacts;
+use crate::process::{Helper, HelperEnded};
 use crate::run::ground::image_files::of_files;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio_util::sync::CancellationToken;
-
-/// What a dying reader says is kept as far as this.
-const LAST_WORDS: u64 = 4096;
-/// How long one that is dying may take.
-const BURIAL: Duration = Duration::from_secs(1);
 
 /// All readers of a server.
 #[derive(Debug)]
@@ -31,18 +22,9 @@ pub struct Readers {
     program: PathBuf,
     /// Where each has a folder of its own.
     folder: PathBuf,
-    idle: Mutex<HashMap<ProjectName, Running>>,
+    idle: Mutex<HashMap<ProjectName, Helper>>,
     /// One question at a time for each project.
     turns: Mutex<HashMap<ProjectName, Arc<tokio::sync::Mutex<()>>>>,
-}
-
-#[derive(Debug)]
-struct Running {
-    /// Killed when this is dropped.
-    child: Child,
-    input: ChildStdin,
-    output: ChildStdout,
-    errors: ChildStderr,
 }
 
 /// Why nothing was read.
@@ -191,95 +173,42 @@ impl Readers {
             turns.entry(project.clone()).or_default().clone()
         };
         let _turn = turn.lock().await;
-        let message = wire::encode(question).map_err(|error| ReadError::Host(error.to_string()))?;
         // One that has had nothing to do for long has ended, or does so in this moment.
         for _ in 0..2 {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).remove(project);
-            let mut running = match idle {
-                Some(running) => running,
+            let mut reader = match idle {
+                Some(reader) => reader,
                 None => self.start(project).map_err(|error| {
                     ReadError::Host(format!("the process that reads commits cannot be started: {error}"))
                 })?,
             };
-            match running.answer(&message).await {
+            match answer(&mut reader, question).await {
                 Ok(answer) => {
-                    self.idle.lock().unwrap_or_else(PoisonError::into_inner).insert(project.clone(), running);
+                    self.idle.lock().unwrap_or_else(PoisonError::into_inner).insert(project.clone(), reader);
                     return Ok(answer);
                 }
-                Err(error) => {
-                    let (status, last_words) = running.end().await;
-                    if status.is_some_and(|status| status.success()) {
-                        continue;
-                    }
-                    return Err(ReadError::Died(how_it_ended(status, &last_words, &error)));
-                }
+                Err(error) => match reader.end(&error).await {
+                    ended if ended.in_peace => {}
+                    ended => return Err(ReadError::Died(how_it_ended(&ended))),
+                },
             }
         }
         Err(ReadError::Host("the process that reads commits ends as soon as it is started".into()))
     }
 
-    fn start(&self, project: &ProjectName) -> io::Result<Running> {
-        let folder = self.folder.join(project.as_str());
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-        let mut command = Command::new(&self.program);
-        command
-            .arg("read-commits")
-            .env_clear()
-            // What is reserved and never used would count as memory.
-            .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
-            .current_dir(&folder)
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        let mut child = command.spawn()?;
-        match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
-            (Some(input), Some(output), Some(errors)) => Ok(Running { child, input, output, errors }),
-            _ => Err(io::Error::other("it has no pipes")),
-        }
+    fn start(&self, project: &ProjectName) -> io::Result<Helper> {
+        Helper::start(&self.program, "read-commits", &self.folder.join(project.as_str()), [])
     }
 }
 
-impl Running {
-    async fn answer(&mut self, message: &[u8]) -> io::Result<Answer> {
-        self.input.write_all(message).await?;
-        self.input.flush().await?;
-        let mut prefix = [0; 4];
-        self.output.read_exact(&mut prefix).await?;
-        let mut bytes = vec![0; wire::length(prefix)?];
-        self.output.read_exact(&mut bytes).await?;
-        Ok(serde_json::from_slice(&bytes)?)
-    }
-
-    /// Sees to it that it has ended. How it did, and what it said.
-    async fn end(mut self) -> (Option<ExitStatus>, String) {
-        // It closes its pipes a moment before it is gone; one that goes on all the same is killed.
-        let gone = tokio::time::timeout(BURIAL, self.child.wait()).await;
-        let status = match gone {
-            Ok(status) => status.ok(),
-            Err(_) => {
-                let _ = self.child.kill().await;
-                None
-            }
-        };
-        let mut said = Vec::new();
-        let _ = (&mut self.errors).take(LAST_WORDS).read_to_end(&mut said).await;
-        (status, String::from_utf8_lossy(&said).trim().to_string())
-    }
+async fn answer(reader: &mut Helper, question: &Question) -> io::Result<Answer> {
+    reader.tell(question).await?;
+    reader.hear().await
 }
 
-fn how_it_ended(status: Option<ExitStatus>, last_words: &str, error: &io::Error) -> String {
-    let how = match status {
-        Some(status) => match (status.signal(), status.code()) {
-            (Some(signal), _) => format!("was ended by signal {signal}"),
-            (_, Some(code)) => format!("ended with exit code {code}"),
-            _ => "ended".to_string(),
-        },
-        None => format!("did not answer ({error})"),
-    };
-    let lines: Vec<&str> = last_words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    match lines.iter().find(|line| !line.starts_with("note:")) {
+fn how_it_ended(ended: &HelperEnded) -> String {
+    let how = &ended.how;
+    match &ended.last_line {
         // It had values of the environment at hand when it said that.
         Some(line) => format!("the process that read it {how}: {}", Quoted(line)),
         None => format!("the process that read it {how}"),
@@ -293,8 +222,8 @@ mod tests {
 
     #[test]
     fn what_a_process_said_last_is_quoted() {
-        let said = "thread 'main' panicked at wrong:\nnote: run with\n";
-        let told = how_it_ended(None, said, &io::Error::other("wrong"));
+        let last_line = Some("thread 'main' panicked at wrong:".to_string());
+        let told = how_it_ended(&HelperEnded { how: "did not answer (wrong)".into(), in_peace: false, last_line });
         let mask = Mask::new(&[Secret::new("wrong"), Secret::new("process")]);
         let shown = mask.sentence(&told);
         assert_eq!(shown, "the process that read it did not answer (wrong): thread 'main' panicked at ***:");

@@ -1,5 +1,4 @@
-//! What server and reader say to each other: one question, one answer, each a length (4 bytes, the least significant first)
-//! and JSON.
+//! What server and reader say to each other: one question, one answer, as `process::messages` frames them.
 
 use crate::compose::Reading;
 use crate::compose::dockerfile::{Base, Fetched};
@@ -8,14 +7,9 @@ use crate::model::{
     Secret, Stack, TreeSource,
 };
 use crate::plan::fronts::ImageFacts;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
 use std::time::Duration;
-
-/// A longer message is none of ours: budgets keep all that is read far below it.
-pub(super) const MOST_BYTES: usize = 128 << 20;
 
 /// What is read of a commit, and all that is to be known for it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -107,42 +101,4 @@ pub(super) enum Answer {
     Paths(Vec<Result<Option<String>, String>>),
     /// The mirror could not be read.
     Unreadable(String),
-}
-
-pub(super) fn encode(message: &impl Serialize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; 4];
-    serde_json::to_writer(&mut bytes, message)?;
-    let length = bytes.len() - 4;
-    match u32::try_from(length) {
-        Ok(prefix) if length <= MOST_BYTES => bytes[..4].copy_from_slice(&prefix.to_le_bytes()),
-        _ => return Err(io::Error::other(format!("a message of {length} bytes"))),
-    }
-    Ok(bytes)
-}
-
-/// The length that a message says it has.
-pub(super) fn length(prefix: [u8; 4]) -> io::Result<usize> {
-    let length = u32::from_le_bytes(prefix) as usize;
-    match length <= MOST_BYTES {
-        true => Ok(length),
-        false => Err(io::Error::other(format!("a message of {length} bytes"))),
-    }
-}
-
-/// The next message; `None` where the other side has ended.
-pub(super) fn read_message<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
-    let mut prefix = [0; 4];
-    match from.read_exact(&mut prefix) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) => return Err(error),
-    }
-    let mut bytes = vec![0; length(prefix)?];
-    from.read_exact(&mut bytes)?;
-    Ok(Some(serde_json::from_slice(&bytes)?))
-}
-
-pub(super) fn write_message(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
-    to.write_all(&encode(message)?)?;
-    to.flush()
 }
