@@ -72,6 +72,8 @@ pub const PORTS: Budget = Budget::new("ports", 32_768);
 /// Mounts of one component.
 pub const MOUNTS: Budget = Budget::new("mounts", 500);
 pub const ALL_MOUNTS: Budget = Budget::new("mounts-in-all", 20_000);
+/// Tags, further contexts, secrets and cache sources of one build, together.
+pub const BUILD_ITEMS: Budget = Budget::new("items-of-a-build", 200);
 /// Networks that are made.
 pub const NETWORKS: Budget = Budget::new("networks", 100);
 /// Components' places in networks.

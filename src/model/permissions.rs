@@ -44,6 +44,10 @@ pub struct Permissions {
     /// addresses for about thirty, of all projects together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub networks: Option<u32>,
+    /// How much of the host's memory and CPUs the project may reserve, in all of its environments, in percent; else all where it is
+    /// the only project, and 75 where there are others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reserve_percent: Option<u32>,
     /// Servers (`nas.example.com`) whose shares a volume of the `local` driver may mount over nfs or cifs: the share sees
     /// the host's address and identity.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -285,6 +285,40 @@ pub fn admit(beside: Amount, own: Amount, host: &Host) -> Admission {
     Admission::Start
 }
 
+/// Of several projects, each may reserve so much of the host's memory and CPUs, in percent: whoever wants some after it is not
+/// kept out.
+const SHARE_PERCENT: u32 = 75;
+
+/// Why a project may not reserve as much as it would with `beside`, where it may not. `reserved` is what all of its containers
+/// reserve now; `allowed` is what launchway.toml says, in percent; `others`: whether there are other projects.
+pub fn beyond_its_share(
+    beside: Amount,
+    reserved: Amount,
+    host: &Host,
+    allowed: Option<u32>,
+    others: bool,
+) -> Option<Admission> {
+    let percent = allowed.or(others.then_some(SHARE_PERCENT))?;
+    let memory = (beside.reserved_bytes, reserved.reserved_bytes, host.memory_bytes, "memory");
+    let cpus = (beside.cpu_millis, reserved.cpu_millis, host.cpu_millis, "cpus");
+    let (wants, all, key) = [memory, cpus].into_iter().find_map(|(beside, reserved, all, key)| {
+        let wants = reserved.saturating_add(beside);
+        (all > 0 && beside > 0 && wants > all / 100 * i64::from(percent)).then_some((wants, all, key))
+    })?;
+    let shown = |amount| match key {
+        "memory" => format!("{} of memory", size(amount)),
+        _ => format!("{} CPUs", cores(amount)),
+    };
+    let line = (wants.saturating_mul(100).saturating_add(all - 1) / all).min(100);
+    Some(Admission::Never {
+        why: format!(
+            "with this the project would reserve {} in all of its environments, of the host's {}, and it may reserve {percent} %, so that others find room. Lower deploy.resources.reservations.{key}, or set `allow.reserve-percent = {line}` of the project in launchway.toml",
+            shown(wants),
+            shown(all)
+        ),
+    })
+}
+
 fn of_the_old(amount: i64, text: fn(i64) -> String) -> String {
     match amount {
         0 => String::new(),

@@ -7,6 +7,8 @@ use super::labels::labels;
 use crate::compose::files::FileError;
 use crate::compose::texts;
 use crate::compose::view::View;
+use crate::compose::yaml::{Node, Value};
+use crate::model::budgets;
 use crate::model::{
     AdditionalContext, BuildSecret, BuildSpec, ComponentName, EntryKind, Quoted, RepoPath, looks_secret,
 };
@@ -45,6 +47,7 @@ pub fn read(context: &Context<'_>, view: &View<'_>) -> Option<BuildSpec> {
             value.note(format!("`{key}` is ignored: images stay on this engine, and attestations are for registries"));
         }
     }
+    few_items(view);
     let text = |key: &str| view.get(key).and_then(|v| v.text());
     let flag = |key: &str| view.get(key).and_then(|v| v.bool()).unwrap_or(false);
     let folder = self::context(context, view)?;
@@ -75,6 +78,20 @@ pub fn read(context: &Context<'_>, view: &View<'_>) -> Option<BuildSpec> {
         tags: view.get("tags").map(|v| v.texts()).unwrap_or_default(),
         ulimits: view.get("ulimits").map(|v| kernel::ulimits(context, &v)).unwrap_or_default(),
     })
+}
+
+/// Each of them is a question to the engine, or an image that is looked for.
+fn few_items(view: &View<'_>) {
+    let counts = ["tags", "additional_contexts", "secrets", "cache_from"].map(|key| match view.get(key) {
+        Some(View { node: Node { value: Value::List(items), .. }, .. }) => items.len(),
+        Some(View { node: Node { value: Value::Map(entries), .. }, .. }) => entries.len(),
+        _ => 0,
+    });
+    let count: usize = counts.iter().sum();
+    let what = format_args!("{count} tags, contexts, secrets and cache sources");
+    if let Err(error) = budgets::BUILD_ITEMS.check(count as u64, what) {
+        view.error(error.to_string());
+    }
 }
 
 /// The folder of the repository that is the build's context.

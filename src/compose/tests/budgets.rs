@@ -298,6 +298,17 @@ fn a_large_text_that_many_services_take() {
 }
 
 #[test]
+fn more_tags_of_a_build_than_anybody_asks_an_engine_for() {
+    for key in ["tags", "cache_from"] {
+        let mut compose = format!("services:\n  a:\n    build:\n      {key}:\n");
+        for number in 0..201 {
+            writeln!(compose, "        - shop:{number}").unwrap();
+        }
+        assert_refused(&said_of_one(compose), "compose.yaml:", &budgets::BUILD_ITEMS);
+    }
+}
+
+#[test]
 fn more_mounts_and_networks_than_a_container_takes() {
     let mut compose = "services:\n  a:\n    image: x\n    volumes:\n".to_string();
     for number in 0..4_000 {

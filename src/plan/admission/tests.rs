@@ -68,6 +68,23 @@ fn it_waits_with_the_figures_while_others_have_reserved_the_memory() {
 }
 
 #[test]
+fn one_of_several_projects_reserves_no_more_than_its_share() {
+    let here = Host { cpu_millis: 4000, ..host(8 * GB, &[(4 * GB, GB)]) };
+    let (its, none) = (reserving(4 * GB), Amount::default());
+    let told = |beside, allowed, others| match beyond_its_share(beside, its, &here, allowed, others) {
+        Some(Admission::Never { why }) => why,
+        other => format!("{other:?}"),
+    };
+    assert_eq!(told(reserving(3 * GB), None, false), "None", "it is alone");
+    assert_eq!(told(reserving(2 * GB), None, true), "None");
+    insta::assert_snapshot!(told(reserving(3 * GB), None, true), @"");
+    assert_eq!(told(reserving(3 * GB), Some(88), true), "None");
+    assert_ne!(told(reserving(3 * GB), Some(87), false), "None", "what is written holds for one alone as well");
+    assert_eq!(told(none, None, true), "None", "what it has it keeps");
+    insta::assert_snapshot!(told(Amount { cpu_millis: 3500, ..none }, None, true), @"");
+}
+
+#[test]
 fn memory_that_is_promised_and_not_taken_yet_is_not_free() {
     let mut here = host(8 * GB, &[(4 * GB, GB)]);
     here.available_bytes = Some(5 * GB);

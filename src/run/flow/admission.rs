@@ -4,7 +4,7 @@ use crate::model::{Component, ComponentName, ImageIdentity, Stage, WorkKind, Wor
 use crate::plan::admission::disk::{Disk, admit_to_disk};
 use crate::plan::admission::line::{There, Waits, comes_before};
 use crate::plan::admission::{
-    Admission, Amount, BUILD_BYTES, Host, Need, admit, admit_build, most_beside, needs, never_fits,
+    Admission, Amount, BUILD_BYTES, Host, Need, admit, admit_build, beyond_its_share, most_beside, needs, never_fits,
 };
 use crate::report::texts::{Situation, WaitsFor};
 use crate::run::flow::deploy::Convergence;
@@ -292,7 +292,11 @@ impl Flow {
             let why = format!("memory: deployment {other}, which goes on after a restart, comes first");
             return Asked { wants, host, disk: None, admission: Admission::Wait { of: "memory", why } };
         }
-        let admission = admit(wants, Deployer::own(&load, &place, &cpus), &host);
+        let config = deployer.config();
+        let allowed = config.projects.get(&place.0).and_then(|project| project.allow.reserve_percent);
+        let reserved = Deployer::of_project(&load, &place.0, &cpus);
+        let admission = beyond_its_share(wants, reserved, &host, allowed, config.projects.len() > 1)
+            .unwrap_or_else(|| admit(wants, Deployer::own(&load, &place, &cpus), &host));
         if admission != Admission::Start {
             for (name, need) in needs.iter().filter(|(_, need)| is_first && !need.amount.is_nothing()) {
                 self.log.line(Some(name), &format!("each replica needs {}", need.why()));

@@ -181,6 +181,15 @@ impl Deployer {
         own.map(|container| taken(container, cpus).amount()).fold(Amount::default(), Amount::plus)
     }
 
+    /// What the containers of a project count for, in all of its environments.
+    pub(in crate::run) fn of_project(load: &HostLoad, project: &ProjectName, cpus: &HashMap<String, i64>) -> Amount {
+        let is_its = |container: &&ContainerUse| {
+            crate::run::turn::usage::whose(container).is_some_and(|(of, _, _)| of == *project)
+        };
+        let its = load.containers.iter().filter(is_its);
+        its.map(|container| taken(container, cpus).amount()).fold(Amount::default(), Amount::plus)
+    }
+
     /// A deployment that had begun before a restart, and has not booked again what is left of it.
     pub(in crate::run) async fn goes_on_unbooked(&self, but: DeploymentId) -> Option<DeploymentId> {
         let open = self.store.open_deployments().await.ok()?;
