@@ -303,7 +303,8 @@ pub fn beyond_its_share(
     let cpus = (beside.cpu_millis, reserved.cpu_millis, host.cpu_millis, "cpus");
     let (wants, all, key) = [memory, cpus].into_iter().find_map(|(beside, reserved, all, key)| {
         let wants = reserved.saturating_add(beside);
-        (all > 0 && beside > 0 && wants > all / 100 * i64::from(percent)).then_some((wants, all, key))
+        (all > 0 && beside > 0 && wants.saturating_mul(100) > all.saturating_mul(i64::from(percent)))
+            .then_some((wants, all, key))
     })?;
     let shown = |amount| match key {
         "memory" => format!("{} of memory", size(amount)),

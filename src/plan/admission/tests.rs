@@ -77,11 +77,12 @@ fn one_of_several_projects_reserves_no_more_than_its_share() {
     };
     assert_eq!(told(reserving(3 * GB), None, false), "None", "it is alone");
     assert_eq!(told(reserving(2 * GB), None, true), "None");
-    insta::assert_snapshot!(told(reserving(3 * GB), None, true), @"");
+    insta::assert_snapshot!(told(reserving(3 * GB), None, true), @"with this the project would reserve 7 GB of memory in all of its environments, of the host's 8 GB of memory, and it may reserve 75 %, so that others find room. Lower deploy.resources.reservations.memory, or set `allow.reserve-percent = 88` of the project in launchway.toml");
     assert_eq!(told(reserving(3 * GB), Some(88), true), "None");
     assert_ne!(told(reserving(3 * GB), Some(87), false), "None", "what is written holds for one alone as well");
     assert_eq!(told(none, None, true), "None", "what it has it keeps");
-    insta::assert_snapshot!(told(Amount { cpu_millis: 3500, ..none }, None, true), @"");
+    let too_many = told(Amount { cpu_millis: 3500, ..none }, None, true);
+    assert!(too_many.contains("3.5 CPUs") && too_many.contains("allow.reserve-percent = 88"), "{too_many}");
 }
 
 #[test]
