@@ -52,6 +52,7 @@ mod users {
     mod large_repository;
     mod limiting_builds;
     mod looking_at_pages;
+    mod losing_the_store;
     mod masking;
     mod measuring;
     mod mounting;

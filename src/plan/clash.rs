@@ -163,8 +163,9 @@ fn of_another_store(release: &Release, observed: &Observed) -> Option<Problem> {
     let names: Vec<String> = theirs.iter().take(5).map(|(kind, name, _)| format!("{kind} {name}")).collect();
     let more =
         if theirs.len() > names.len() { format!(" and {} more", theirs.len() - names.len()) } else { String::new() };
+    let from = first.id.as_deref().map(|id| format!(" --from {id}")).unwrap_or_default();
     let message = format!(
-        "{}{more} of the Compose project {project} were {}, and this store does not know them. `launchway adopt {} --project {}` takes them over, with their data; or give the environment another `compose-project` in launchway.toml.",
+        "{}{more} of the Compose project {project} were {}, and this store does not know them. `launchway adopt {} --project {}{from}` takes them over, with their data; or give the environment another `compose-project` in launchway.toml.",
         names.join(", "),
         described(first),
         release.environment,

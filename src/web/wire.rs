@@ -443,7 +443,18 @@ pub struct AdoptedThing {
     pub name: String,
 }
 
-/// `POST /v1/start`, `POST /v1/resume`, `POST /v1/give-back` and `POST /v1/adopt`.
+/// `POST /v1/adopt`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdoptRequest {
+    pub project: Option<String>,
+    pub environment: Option<String>,
+    /// The id of the store whose things are taken, as errors name it; absent: of the only one.
+    pub from: Option<String>,
+    pub by: String,
+}
+
+/// `POST /v1/start`, `POST /v1/resume` and `POST /v1/give-back`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StartRequest {

@@ -147,7 +147,11 @@ async fn what_another_store_made_is_taken_over_when_somebody_asks_for_it() {
     let logs = world.deployment_logs();
     assert!(logs.contains("made by another Launchway with the store "), "{logs}");
 
-    let (code, out, error) = world.launchway(&["adopt", "production"]).await;
+    let (code, _, error) = world.launchway(&["adopt", "production", "--from", "elsewhere"]).await;
+    assert!(code != 0 && error.contains("nothing here is of a store elsewhere; there are: "), "{error}");
+    let store = error.rsplit(": ").next().unwrap().trim().to_string();
+    assert!(logs.contains(&format!("launchway adopt production --project {} --from {store}", world.project)), "{logs}");
+    let (code, out, error) = world.launchway(&["adopt", "production", "--from", &store]).await;
     assert_eq!(code, 0, "{out}{error}");
     assert!(out.contains(&format!("container {}-production-web-1", world.project)), "{out}");
     assert!(out.contains(&format!("volume {}-production_data", world.project)), "{out}");

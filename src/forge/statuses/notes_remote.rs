@@ -21,6 +21,9 @@ pub(super) struct Remote {
     scratch: tempfile::TempDir,
 }
 
+/// So much may come of one repository's notes at a time: each is a few hundred bytes.
+const MOST_BYTES: usize = 256 << 20;
+
 enum Pushed {
     Yes,
     /// The ref is no longer what was fetched.
@@ -141,7 +144,7 @@ impl Remote {
             });
         }
         let (fetching, pushing) = (deadline.clone(), deadline.clone());
-        callbacks.transfer_progress(move |_| !fetching.has_passed());
+        callbacks.transfer_progress(move |now| !fetching.has_passed() && now.received_bytes() <= MOST_BYTES);
         callbacks.sideband_progress(move |_| !pushing.has_passed());
         callbacks
     }

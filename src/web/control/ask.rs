@@ -6,7 +6,7 @@ use super::reports::{plan_report, rollback_report};
 use crate::model::{CommitId, DeploymentId, Hidden, Mask, Problem, plain_line};
 use crate::run::{AskedAnew, Asks, Deployer, Preview, Refusal};
 use crate::web::wire::{
-    AdoptReport, AdoptedThing, BackupRequest, CancelRequest, CheckReport, CheckRequest, DeployRequest,
+    AdoptReport, AdoptRequest, AdoptedThing, BackupRequest, CancelRequest, CheckReport, CheckRequest, DeployRequest,
     DeploymentDetails, PlanReport, PlanRequest, RollbackReport, RollbackRequest, StartRequest,
 };
 use axum::Json;
@@ -77,11 +77,11 @@ pub async fn give_back(
     .await
 }
 
-pub async fn adopt(State(deployer): State<Arc<Deployer>>, Json(asked): Json<StartRequest>) -> Answer<AdoptReport> {
+pub async fn adopt(State(deployer): State<Arc<Deployer>>, Json(asked): Json<AdoptRequest>) -> Answer<AdoptReport> {
     carried_out(deployer, |deployer| async move {
         let (project, environment) =
             deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
-        let things = deployer.ask_to_adopt(&project, &environment, &name_of(&asked.by)).await?;
+        let things = deployer.ask_to_adopt(&project, &environment, asked.from.as_deref(), &name_of(&asked.by)).await?;
         let adopted = things.into_iter().map(|thing| AdoptedThing { kind: thing.kind.word().into(), name: thing.name });
         Ok(AdoptReport { project: project.name, environment: environment.name, adopted: adopted.collect() })
     })
