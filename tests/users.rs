@@ -42,6 +42,7 @@ mod users {
     mod full_engine_disk;
     mod giving_back;
     mod hostile_texts;
+    mod http_to_the_letter;
     mod ignore_files;
     mod images_of_others;
     mod images_that_move;

@@ -1,6 +1,7 @@
 //! The bodies that pass through, frame by frame, and what is counted and given back at their end.
 
 use super::counts::ReleaseCounts;
+use super::interim::Interim;
 use super::replica::{Busy, Http1Connection};
 use super::turns::Turn;
 use crate::connections::More;
@@ -11,13 +12,16 @@ use hyper::body::Incoming;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::time::Instant;
 
 /// A client's body on its way to a replica.
 pub struct RequestBody {
-    incoming: Incoming,
+    /// `None`: there is none.
+    incoming: Option<Incoming>,
     progress: Option<Arc<Progress>>,
+    /// Who says when the client is to send it, where the client waits for that.
+    waits: Option<Arc<Interim>>,
 }
 
 /// When the request's body last moved: a slow upload is no slow answer.
@@ -47,10 +51,16 @@ pub struct Passing {
 }
 
 impl RequestBody {
-    pub fn new(incoming: Incoming) -> (Self, Option<Arc<Progress>>) {
+    /// `waits`: of a client that sends it only once it is told to.
+    pub fn new(incoming: Incoming, waits: Option<Arc<Interim>>) -> (Self, Option<Arc<Progress>>) {
         let progress = (!incoming.is_end_stream())
             .then(|| Arc::new(Progress { began: Instant::now(), last_ms: AtomicU64::new(0) }));
-        (Self { incoming, progress: progress.clone() }, progress)
+        (Self { incoming: Some(incoming), progress: progress.clone(), waits }, progress)
+    }
+
+    /// That of a request without one.
+    pub fn none() -> Self {
+        Self { incoming: None, progress: None, waits: None }
     }
 }
 
@@ -69,7 +79,12 @@ impl Body for RequestBody {
     type Error = hyper::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        if let Some(waits) = &self.waits {
+            ready!(waits.poll_body(cx));
+            self.waits = None;
+        }
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let frame = Pin::new(incoming).poll_frame(cx);
         if let (Poll::Ready(_), Some(progress)) = (&frame, &self.progress) {
             progress.note();
         }
@@ -77,11 +92,11 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.incoming.as_ref().is_none_or(Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Incoming::size_hint)
     }
 }
 

@@ -1,10 +1,12 @@
 //! For `fuzz/`: what this room keeps to itself, with what must hold of it.
 
 use super::check::check;
+use super::client_wire::ClientWire;
 use super::disk;
 use super::front::FrontSettings;
 use super::hand_over::Offer;
 use super::head::{self, Speaks};
+use super::refusal::objection;
 use super::serve_http;
 use super::state::Edge;
 use super::wire_format::{Health, Problem, Question};
@@ -94,7 +96,10 @@ async fn pass_all(bytes: Vec<u8>, idle: Arc<Notify>, seen: Arc<Mutex<Seen>>) {
         idle.notified().await;
     };
     let builder = serve_http::builder();
-    let serve = builder.serve_connection(TokioIo::new(edge), service_fn(move |request| answer(request, seen.clone())));
+    let serve = builder.serve_connection(
+        TokioIo::new(ClientWire::new(edge, Arc::default())),
+        service_fn(move |request| answer(request, seen.clone())),
+    );
     tokio::select! {
         _ = serve => {}
         () = feed => {}
@@ -105,7 +110,7 @@ async fn answer(request: Request<Incoming>, seen: Arc<Mutex<Seen>>) -> Result<Re
     let _witness = Witness(seen.clone());
     let answered = |status| Ok(Response::builder().status(status).body(Full::default()).unwrap_or_default());
     let (mut parts, body) = request.into_parts();
-    if head::objection(&parts).is_some() {
+    if objection(&parts).is_some() {
         return answered(StatusCode::BAD_REQUEST);
     }
     let Ok(body) = Limited::new(body, MOST_BODY).collect().await else { return answered(StatusCode::BAD_REQUEST) };

@@ -1,15 +1,16 @@
 //! The heads of requests and answers: what is taken off and what is added on the way through.
 
 use crate::model::EdgeSettings;
+use http::Version;
 use http::header::{
-    CONNECTION, CONTENT_TYPE, COOKIE, EXPECT, Entry, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, Entry, FORWARDED, HOST, HeaderMap, HeaderName,
+    HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
-use http::{Method, Version};
 use std::net::IpAddr;
 
+/// By which a request is found in logs.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -19,6 +20,9 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
+/// What `Expect` may say.
+pub const CONTINUE: &str = "100-continue";
+
 /// What a request is sent on with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speaks {
@@ -27,24 +31,10 @@ pub enum Speaks {
     Http2,
 }
 
-/// Why a request is refused before it is looked at: it could mean different things to the edge and to the replica.
-pub fn objection(parts: &Parts) -> Option<&'static str> {
-    if parts.method == Method::CONNECT {
-        return Some("CONNECT is not served here.");
-    }
-    // `GET shop.test HTTP/1.1`: a host in the path's place, which is for CONNECT alone (RFC 9112, 3.2.3).
-    if parts.uri.path_and_query().is_none() {
-        return Some("The request names a host where its path should be.");
-    }
-    let mut hosts = parts.headers.get_all(HOST).iter();
-    let first = hosts.next();
-    if hosts.next().is_some() {
-        return Some("The request has more than one Host.");
-    }
-    if first.is_none() && parts.version == Version::HTTP_11 && parts.uri.authority().is_none() {
-        return Some("The request has no Host.");
-    }
-    None
+/// Whether the client sends its body only once it is told to (RFC 9110, 10.1.1).
+pub fn expects_continue(parts: &Parts) -> bool {
+    parts.version == Version::HTTP_11
+        && parts.headers.get(EXPECT).is_some_and(|what| what.as_bytes().eq_ignore_ascii_case(CONTINUE.as_bytes()))
 }
 
 /// The host that a request is for: the URI's, where it has one, goes before the header.
@@ -137,8 +127,12 @@ pub fn for_replica(
     }
 }
 
-/// Takes off an answer's head what concerns only the connection to the replica.
+/// Takes off an answer's head what concerns only the connection to the replica. A length beside `Transfer-Encoding` is none
+/// (RFC 9112, 6.3): the body was read by its chunks.
 pub fn for_client(headers: &mut HeaderMap) {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
     take_hop_by_hop(headers);
 }
 

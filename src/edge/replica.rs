@@ -1,6 +1,8 @@
 //! A container that gets requests: what it is busy with, its idle connections, and whether it can be reached.
 
 use super::body::RequestBody;
+use super::pace::LogPace;
+use super::replica_wire::Passage;
 use super::resolver::{Addresses, Whereabouts};
 use super::tls::KnownTls;
 use super::turns::Turns;
@@ -39,6 +41,8 @@ pub struct LiveReplica {
     trouble: Mutex<BTreeMap<u16, Trouble>>,
     /// Whether its ports speak TLS, as far as it was asked.
     pub tls: KnownTls,
+    /// How often the log hears that what it answers is not understood.
+    pub misunderstood: LogPace,
     /// By worker, so that no two wait for each other.
     kept: Box<[Mutex<Kept>]>,
     /// Who makes a new connection next, by worker too.
@@ -68,6 +72,7 @@ struct IdleConnection {
 pub struct Http1Connection {
     pub sender: http1::SendRequest<RequestBody>,
     pub watch: Arc<Watch>,
+    pub passage: Arc<Passage>,
 }
 
 impl LiveReplica {
@@ -83,6 +88,7 @@ impl LiveReplica {
             goodbye: Mutex::default(),
             trouble: Mutex::default(),
             tls: KnownTls::default(),
+            misunderstood: LogPace::default(),
             kept: (0..workers).map(|_| Mutex::default()).collect(),
             turns: (0..workers).map(|_| Turns::new(workers)).collect(),
         }

@@ -1,6 +1,8 @@
 //! One client's HTTP connection, from its first byte to its tidy end.
 
+use super::client_wire::ClientWire;
 use super::forward;
+use super::refusal::{LONGEST_HEAD, MOST_HEADERS};
 use super::visit::Visit;
 use crate::connections::Wire;
 use hyper::service::service_fn;
@@ -10,8 +12,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A request's head may have so many bytes.
-const LONGEST_HEAD: usize = 32 * 1024;
+/// As hyper gets a head (`target`), it may have twice as many bytes as it came with.
+const LONGEST_HELD: usize = 2 * LONGEST_HEAD;
 /// HTTP/2: requests of one connection at once, how much of each body waits for its replica, and of each answer for its client.
 const STREAMS: u32 = 100;
 const STREAM_BYTES: u32 = 64 * 1024;
@@ -27,13 +29,15 @@ const LAST_REQUEST: Duration = Duration::from_secs(2);
 pub fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // How long a head may take is the patience's to say, which also sees what comes before it is known to be HTTP.
-    builder.http1().max_buf_size(LONGEST_HEAD);
+    builder.http1().max_buf_size(LONGEST_HELD).max_headers(MOST_HEADERS);
     builder
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(PING.0)
         .keep_alive_timeout(PING.1)
         .max_concurrent_streams(STREAMS)
+        // What is more than HTTP/1 may have is refused with a word, within reason.
+        .max_header_list_size(2 * LONGEST_HEAD as u32)
         .initial_stream_window_size(STREAM_BYTES)
         .initial_connection_window_size(STREAM_BYTES * 2)
         .max_send_buf_size(ANSWER_BYTES);
@@ -47,6 +51,7 @@ pub async fn serve(visit: Arc<Visit>, wire: Wire) {
         service_fn(move |request| Box::pin(forward::answer(visit.clone(), request)))
     };
     let patience = visit.patience();
+    let wire = ClientWire::new(wire, visit.aside.clone());
     let mut connection = pin!(visit.worker.http.serve_connection_with_upgrades(TokioIo::new(wire), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

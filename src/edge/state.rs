@@ -1,6 +1,7 @@
 //! What all threads of the edge share.
 
 use super::live::{Live, Probed};
+use super::pace::LogPace;
 use super::standing::Standing;
 use crate::connections::{Gate, Room, Trusted};
 use crate::model::{ComponentRoutes, EdgeSettings, RouteKey, Traffic};
@@ -18,6 +19,8 @@ pub struct Edge {
     pub gate: Arc<Gate>,
     /// Told to end: nothing new comes in, what is there goes on for the drain.
     pub ending: CancellationToken,
+    /// How often the log hears of requests that are refused.
+    pub refused: LogPace,
     live: ArcSwap<Live>,
     /// Counts the changes of `live`, for those who wait for one.
     version: watch::Sender<u64>,
@@ -41,6 +44,7 @@ impl Edge {
             workers,
             gate,
             ending: CancellationToken::new(),
+            refused: LogPace::default(),
             live: ArcSwap::from_pointee(nothing),
             version: watch::Sender::new(0),
             standing: Mutex::default(),

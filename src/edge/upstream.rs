@@ -3,7 +3,10 @@
 use super::admit::Reach;
 use super::body::RequestBody;
 use super::head::Speaks;
+use super::refusal::{LONGEST_HEAD, MOST_HEADERS};
 use super::replica::{Http1Connection, LiveReplica};
+use super::replica_wire::ReplicaWire;
+use super::target::RawTarget;
 use crate::connections::{Watch, Wire};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
@@ -17,8 +20,8 @@ use tokio::net::{TcpSocket, TcpStream};
 /// So much is read from a replica at once: just less than hyper's smallest buffer, so that it makes no larger ones. That and
 /// little more is what waits for a client that does not read, at each of three places.
 const PIECE: usize = 8191;
-/// An answer's head has at most so many bytes, and so many of a request's body wait for a replica.
-const LONGEST_HEAD: usize = 32 * 1024;
+/// HTTP/2: so much of a request's body waits for a replica.
+const REQUEST_BYTES: usize = 32 * 1024;
 /// HTTP/2: of an answer that its client does not read, so much comes; and of all answers of a connection so much, that a few
 /// of those do not hold up the others.
 const STREAM_BYTES: u32 = 32 * 1024;
@@ -36,7 +39,18 @@ fn http2_builder() -> http2::Builder<TokioExecutor> {
     builder
         .initial_stream_window_size(STREAM_BYTES)
         .initial_connection_window_size(CONNECTION_BYTES)
-        .max_send_buf_size(LONGEST_HEAD);
+        .max_header_list_size(LONGEST_HEAD as u32)
+        .max_send_buf_size(REQUEST_BYTES);
+    builder
+}
+
+fn http1_builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(LONGEST_HEAD + PIECE)
+        // As old apps still send it (RFC 9112, 5.2).
+        .allow_obsolete_multiline_headers_in_responses(true);
     builder
 }
 
@@ -44,6 +58,8 @@ pub struct HttpReach {
     pub worker: usize,
     pub speaks: Speaks,
     pub connect_timeout: Duration,
+    /// No connection that was used before: one of them has just ended.
+    pub fresh: bool,
 }
 
 pub enum Connection {
@@ -61,7 +77,11 @@ pub enum Sent {
         was_new: bool,
     },
     /// Something of it may have been sent.
-    BrokeOff(hyper::Error),
+    BrokeOff {
+        error: hyper::Error,
+        /// The connection had been used before, and not a byte came: the replica may have closed it meanwhile.
+        kept_and_silent: bool,
+    },
 }
 
 impl Reach for HttpReach {
@@ -69,6 +89,7 @@ impl Reach for HttpReach {
 
     fn at_once(&self, replica: &LiveReplica, port: u16) -> Option<Connection> {
         match self.speaks {
+            Speaks::Http1 if self.fresh => None,
             Speaks::Http1 => replica.take_idle(self.worker, port).map(Connection::Idle),
             Speaks::Http2 => replica.shared(self.worker, port).map(Connection::Http2),
         }
@@ -78,14 +99,11 @@ impl Reach for HttpReach {
         match self.speaks {
             Speaks::Http1 => {
                 let (wire, watch) = self.connect(replica, port).await?;
-                let (sender, connection) = http1::Builder::new()
-                    .max_buf_size(LONGEST_HEAD)
-                    .handshake(TokioIo::new(wire.in_pieces(PIECE)))
-                    .await
-                    .map_err(Error::other)?;
+                let (wire, passage) = ReplicaWire::new(wire.in_pieces(PIECE));
+                let (sender, connection) = http1_builder().handshake(TokioIo::new(wire)).await.map_err(Error::other)?;
                 // Ends with the sender, or when the replica closes; what went wrong the sender is told.
                 tokio::spawn(connection.with_upgrades());
-                Ok(Connection::New(Http1Connection { sender, watch }))
+                Ok(Connection::New(Http1Connection { sender, watch, passage }))
             }
             Speaks::Http2 => {
                 let (wire, _) = self.connect(replica, port).await?;
@@ -131,26 +149,35 @@ pub async fn connect(replica: &LiveReplica, port: u16, within: Duration) -> Resu
 }
 
 impl Connection {
+    /// Whether a request went over it before.
+    pub fn was_used(&self) -> bool {
+        matches!(self, Self::Idle(_))
+    }
+
     pub async fn send(self, request: http::Request<RequestBody>) -> Sent {
         let was_new = matches!(self, Self::New(_));
         match self {
             Self::Idle(mut connection) | Self::New(mut connection) => {
+                if let Some(target) = request.extensions().get::<RawTarget>() {
+                    connection.passage.write_target(target.clone());
+                }
+                let before = connection.passage.came();
                 match connection.sender.try_send_request(request).await {
                     Ok(answer) => Sent::Answered(answer, Some(connection)),
-                    Err(error) => not_sent(error, was_new),
+                    Err(error) => not_sent(error, was_new, !was_new && connection.passage.came() == before),
                 }
             }
             Self::Http2(mut sender) => match sender.try_send_request(request).await {
                 Ok(answer) => Sent::Answered(answer, None),
-                Err(error) => not_sent(error, was_new),
+                Err(error) => not_sent(error, was_new, false),
             },
         }
     }
 }
 
-fn not_sent(mut error: TrySendError<http::Request<RequestBody>>, was_new: bool) -> Sent {
+fn not_sent(mut error: TrySendError<http::Request<RequestBody>>, was_new: bool, kept_and_silent: bool) -> Sent {
     match error.take_message() {
         Some(request) => Sent::Returned { request: Box::new(request), was_new },
-        None => Sent::BrokeOff(error.into_error()),
+        None => Sent::BrokeOff { error: error.into_error(), kept_and_silent },
     }
 }

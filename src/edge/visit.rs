@@ -1,5 +1,6 @@
 //! A client's connection: who it is, where it came in, and how it ends.
 
+use super::aside::Aside;
 use super::state::Edge;
 use super::worker::Worker;
 use crate::connections::{Patience, Place, Serving, Watch, network_of};
@@ -32,6 +33,8 @@ pub struct Visit {
     pub watch: Arc<Watch>,
     /// The connection is to end after what it does now: the edge ends, or its port is closed.
     pub ending: CancellationToken,
+    /// Where what hyper has no word for is told to the client, and heard of it.
+    pub aside: Arc<Aside>,
     http2: AtomicBool,
 }
 
@@ -45,7 +48,8 @@ impl Visit {
     ) -> Self {
         // An IPv4 client of a socket for both families is an IPv4 client.
         let http2 = AtomicBool::new(false);
-        Self { edge, worker, entrance, peer: peer.to_canonical(), place, watch, ending, http2 }
+        let aside = Arc::default();
+        Self { edge, worker, entrance, peer: peer.to_canonical(), place, watch, ending, aside, http2 }
     }
 
     /// Whose the connection is, or the request with these headers. Inside, where everybody may have as many as they like,

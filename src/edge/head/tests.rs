@@ -1,4 +1,5 @@
 use super::*;
+use crate::edge::refusal::objection;
 use http::Request;
 
 fn parts(request: http::request::Builder) -> Parts {
