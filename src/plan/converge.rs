@@ -23,6 +23,7 @@ pub mod found;
 mod fronts;
 pub mod release_commands;
 mod serving;
+pub mod sharing;
 
 pub use beside::{paused_time, pauses_fit};
 
@@ -119,17 +120,7 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
         .into_iter()
         .flatten();
     let components: Vec<&Component> = order.filter_map(|name| release.stack.components.get(&name)).collect();
-    for component in &components {
-        let Some(mut matching) = matchings.remove(&component.name) else { continue };
-        let replaced = |name: &ComponentName| matchings.get(name).is_some_and(|m| m.is_replaced());
-        matching.restart =
-            component.depends_on.iter().any(|(name, d)| d.restart && replaced(name)) || again.contains(&component.name);
-        if matching.restart && method::choose_in(&relations, component).method != Method::Recreate {
-            // A restart would interrupt it: others take over instead.
-            matching.replace_all();
-        }
-        matchings.insert(&component.name, matching);
-    }
+    let shares_anew = mark_restarts(&relations, &components, &mut matchings, &again);
 
     let (ends, stops, commands) = Default::default();
     let (addresses, led, let_go) = Default::default();
@@ -158,6 +149,7 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
         fronts,
         fronts_started,
         looks_again,
+        shares_anew,
         unrouted,
     };
     planner.find_addresses();
@@ -186,6 +178,31 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
     planner.clean(&matchings);
     planner.remove_release_commands();
     Ok(planner.draft.finish())
+}
+
+/// Notes what is restarted though it stays as it is. Returns who is because of the network that it shares.
+fn mark_restarts<'c>(
+    relations: &Relations<'_>,
+    components: &[&'c Component],
+    matchings: &mut BTreeMap<&'c ComponentName, Matching>,
+    again: &BTreeSet<ComponentName>,
+) -> BTreeSet<ComponentName> {
+    let mut shares_anew = BTreeSet::new();
+    for component in components {
+        let Some(mut matching) = matchings.remove(&component.name) else { continue };
+        let replaced = |name: &ComponentName| matchings.get(name).is_some_and(|m| m.is_replaced());
+        let outlived = sharing::outlives_network(component, &matching, matchings);
+        shares_anew.extend(outlived.then(|| component.name.clone()));
+        matching.restart = component.depends_on.iter().any(|(name, d)| d.restart && replaced(name))
+            || again.contains(&component.name)
+            || outlived;
+        if matching.restart && method::choose_in(relations, component).method != Method::Recreate {
+            // A restart would interrupt it: others take over instead.
+            matching.replace_all();
+        }
+        matchings.insert(&component.name, matching);
+    }
+    shares_anew
 }
 
 /// The steps after which a component counts as started, and as ready.
@@ -219,6 +236,8 @@ struct Planner<'a> {
     fronts_started: Vec<u32>,
     /// Callers that are restarted, because somebody else owns a name that they have looked up.
     looks_again: BTreeSet<ComponentName>,
+    /// Who shares the network of a container that was started after it, or is about to be.
+    shares_anew: BTreeSet<ComponentName>,
     /// Steps in phase deploy after which nothing leads to a component that the release does not have.
     unrouted: BTreeMap<ComponentName, u32>,
 }
@@ -317,10 +336,7 @@ impl Planner<'_> {
             {
                 must_start = matching.restart;
                 if matching.restart {
-                    cause = match self.looks_again.contains(&component.name) {
-                        true => LOOKS_AGAIN,
-                        false => "depends_on says restart",
-                    };
+                    cause = self.why_it_restarts(component);
                     before.push(self.stop(container, cause, before.clone()));
                 } else if !matching.must_wait(container) && self.is_known_ready(component, container) {
                     continue;
@@ -357,6 +373,16 @@ impl Planner<'_> {
     fn readiness(&self, component: &Component, address: Option<ReplicaAddress>) -> Readiness {
         let reach = Reach::of(&self.relations, component, address, self.wanted.goal);
         Readiness { reach, ..readiness(&self.relations, component) }
+    }
+
+    fn why_it_restarts(&self, component: &Component) -> &'static str {
+        if self.looks_again.contains(&component.name) {
+            return LOOKS_AGAIN;
+        }
+        match self.shares_anew.contains(&component.name) {
+            true => "the network that it shares is made anew whenever its owner is started",
+            false => "depends_on says restart",
+        }
     }
 
     fn why_it_stops(&self, component: &Component, container: &ObservedContainer) -> String {

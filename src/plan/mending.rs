@@ -1,6 +1,7 @@
 //! The part of a plan that puts right what died, and leaves alone what did not.
 
 use super::converge::LOOKS_AGAIN;
+use super::converge::sharing::is_older;
 use super::standing::{ComponentStanding, Standing};
 use super::{Action, EngineNetworkMode, Plan, Step, Target};
 use crate::model::{ComponentName, ContainerState, NetworkMode, ObservedFront, Repair};
@@ -62,16 +63,13 @@ impl Mending {
         self
     }
 
-    /// What shares the network of a container that is made anew is made anew with it.
+    /// What shares the network of a container that is made or started anew follows it; also where somebody else started that, or
+    /// the engine by itself.
     fn follow(&mut self, standings: &[ComponentStanding<'_>]) {
-        let is_missing = |name: &ComponentName| {
-            let standing = standings.iter().find(|standing| standing.name() == name);
-            standing.is_some_and(|standing| standing.replicas.values().any(|one| matches!(one, Standing::Missing)))
-        };
         for standing in standings {
             if let NetworkMode::Component(other) = &standing.component.container.network_mode
-                && self.components.contains(other)
-                && is_missing(other)
+                && let Some(owner) = standings.iter().find(|standing| standing.name() == other)
+                && (self.components.contains(other) || was_left_behind(standing, owner))
                 && !self.left.contains(standing.name())
             {
                 self.components.insert(standing.name().clone());
@@ -138,6 +136,15 @@ impl Mending {
         });
         only(plan, kept)
     }
+}
+
+/// It runs in a network that went when the owner's container was started anew.
+fn was_left_behind(sharer: &ComponentStanding<'_>, owner: &ComponentStanding<'_>) -> bool {
+    let up = |standing: &ComponentStanding<'_>| match standing.replicas.first_key_value() {
+        Some((_, Standing::Up(container))) => Some((*container).clone()),
+        _ => None,
+    };
+    matches!((up(sharer), up(owner)), (Some(sharer), Some(owner)) if is_older(&sharer, &owner))
 }
 
 /// The plan with these of its steps, numbered anew; who waited for a step that is left out waits for what that one

@@ -3,7 +3,7 @@
 use crate::support::app::{write_gated, write_quick, write_ready_made, write_shop};
 use crate::support::engine_proxy::EngineProxy;
 use crate::support::images::BASE;
-use crate::support::world::{Settings, World};
+use crate::support::world::{Settings, World, signal};
 use bollard::query_parameters::{
     KillContainerOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptions, StopContainerOptionsBuilder,
     TagImageOptionsBuilder,
@@ -557,5 +557,45 @@ async fn a_network_that_is_defined_otherwise_is_refused_before_anything_is_touch
     world.repository.write("compose.yaml", format!("{compose}{networks}"));
     let shown = world.ends(&world.push("Moved")).await;
     assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
+    world.end().await;
+}
+
+async fn started(world: &World, component: &str) -> String {
+    let id = world.running().await[component].clone();
+    let seen = world.engine.docker.inspect_container(&id, None).await.unwrap();
+    seen.state.unwrap().started_at.unwrap()
+}
+
+#[tokio::test]
+async fn who_shares_a_network_follows_its_owner_also_where_the_engine_restarted_that() {
+    let world = World::new().await;
+    let text = format!(
+        "services:\n  web:\n    image: {BASE}\n    init: true\n    restart: always\n    stop_grace_period: 1s\n    command: [sh, -c, 'mkdir -p /www; echo here > /www/index.html; while [ ! -e /die ]; do httpd -f -p 8080 -h /www & sleep 1; wait; done']\n    volumes: ['data:/data']\n  agent:\n    image: {BASE}\n    init: true\n    stop_grace_period: 1s\n    network_mode: service:web\n    command: [sleep, '1000']\nvolumes: {{ data: {{}} }}\n"
+    );
+    world.repository.write("compose.yaml", text);
+    let shown = world.ends(&world.push("First")).await;
+    assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
+    let asks = || async {
+        let asked = "wget -q -T 2 -O - http://127.0.0.1:8080/ || echo nobody";
+        world.exec("agent", &["sh", "-c", asked]).await.trim().to_string()
+    };
+    assert_eq!(asks().await, "here");
+    let (web, agent) = (started(&world, "web").await, started(&world, "agent").await);
+    // Its first process ends, and the engine starts the same container again.
+    let owner = world.running().await["web"].clone();
+    let pid = world.engine.docker.inspect_container(&owner, None).await.unwrap().state.unwrap().pid.unwrap();
+    signal(u32::try_from(pid).unwrap(), "KILL");
+    world
+        .until("the owner to run again, and who shares its network after it", || async {
+            let all = world.running().await;
+            if !all.contains_key("web") || !all.contains_key("agent") {
+                return None;
+            }
+            let now = (started(&world, "web").await, started(&world, "agent").await);
+            (now.0 > web && now.1 > agent && now.1 > now.0).then_some(())
+        })
+        .await;
+    assert_eq!(world.running().await["web"], owner, "the same container");
+    assert_eq!(asks().await, "here");
     world.end().await;
 }

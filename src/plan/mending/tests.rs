@@ -214,3 +214,49 @@ fn a_front_that_does_not_answer_is_not_taken_away() {
     let part = Mending::new(&standings, &BTreeSet::new(), Repair::Died, false).and_fronts(&fronts).part(&plan);
     insta::assert_snapshot!(part, @"#1 front of api, start front, it is not running");
 }
+
+/// `agent` shares the network of `db`.
+fn sharing() -> Release {
+    let mut agent = component("agent");
+    agent.0.container.networks.clear();
+    agent.0.container.network_mode = NetworkMode::Component(ComponentName::new("db").unwrap());
+    release(stack([component("db").volume("data", "/data"), agent, component("web")]))
+}
+
+#[test]
+fn who_shares_a_network_is_restarted_after_its_owner_was_whoever_started_that() {
+    let release = sharing();
+    let engine = live(&release);
+    assert!(mend(&release, &engine, Asked::default()).steps.is_empty());
+    // The engine started it by itself, after it had died.
+    let mut restarted = engine.clone();
+    set(&mut restarted, "shop-db-1", |c| c.started_ms = c.started_ms.map(|started| started + 60_000));
+    insta::assert_snapshot!(mend(&release, &restarted, Asked::default()), @"
+    #1 shop-agent-1, stop container, the network that it shares is made anew whenever its owner is started
+    [1] -> #2 agent-1, start container, the network that it shares is made anew whenever its owner is started
+    [2] -> #3 agent-1, wait until ready
+    ");
+    let plan = mend(&release, &restarted, Asked::default());
+    restarted.carry_out(&plan, &[Phase::Prepare, Phase::Deploy, Phase::Clean], usize::MAX);
+    set(&mut restarted, "shop-agent-1", |c| c.started_ms = Some(1_000_000));
+    assert!(mend(&release, &restarted, Asked::default()).steps.is_empty(), "once is enough");
+    // Launchway starts it, and who shares with it.
+    let mut dead = engine.clone();
+    died(&mut dead, "shop-db-1");
+    insta::assert_snapshot!(mend(&release, &dead, Asked::default()), @"
+    #1 db-1, start container, it is not running
+    [1] -> #2 db-1, wait until ready
+    [1] -> #3 shop-agent-1, stop container, the network that it shares is made anew whenever its owner is started
+    [3] -> #4 agent-1, start container, the network that it shares is made anew whenever its owner is started
+    [4] -> #5 agent-1, wait until ready
+    ");
+}
+
+#[test]
+fn who_shares_a_network_that_somebody_stopped_is_left_alone() {
+    let release = sharing();
+    let mut engine = live(&release);
+    died(&mut engine, "shop-db-1");
+    let told = vec!["shop-db-1".to_string()];
+    assert!(mend(&release, &engine, Asked { told, ..Asked::default() }).steps.is_empty());
+}
