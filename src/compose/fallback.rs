@@ -85,6 +85,8 @@ fn stack(request: &ReadRequest<'_>, build: BuildSpec, place: Place) -> Option<St
         settings: ComponentSettings::default(),
         entries: Vec::new(),
         image_volumes: Vec::new(),
+        image_calls: Default::default(),
+        called_containers: Default::default(),
         answers_http: BTreeSet::new(),
         answered: BTreeSet::new(),
         traffic: None,

@@ -35,6 +35,13 @@ pub struct Component {
     /// Paths that its image declares as volumes (`VOLUME`), as far as they were known when the release was made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub image_volumes: Vec<String>,
+    /// Others that its image names in what it says of itself (`ENV`), as far as that was known when the release was made.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub image_calls: BTreeSet<ComponentName>,
+    /// Names of its containers (`shop-api-1`) by which others call it, found when the release was made. A front has them, and the
+    /// containers have others.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub called_containers: BTreeSet<String>,
     /// Ports of its own that a replica answered HTTP at when it was asked, where nothing in the file says what they speak.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub answers_http: BTreeSet<u16>,

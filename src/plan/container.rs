@@ -80,11 +80,18 @@ pub fn front_name(release: &Release, component: &Component) -> String {
     format!("{}-{}-front", release.stack.compose_project, component.name)
 }
 
-/// The name of a component's container: what Compose would give it.
+/// The name of a component's container: what Compose would give it, where the component's front does not need that.
 pub fn container_name(release: &Release, component: &Component, replica: u32) -> String {
     match &component.container.container_name {
         Some(name) => name.clone(),
-        None => format!("{}-{}-{replica}", release.stack.compose_project, component.name),
+        None => {
+            let name = format!("{}-{}-{replica}", release.stack.compose_project, component.name);
+            // Others call it so, and are to find the front there.
+            match component.is_fronted() && component.called_containers.contains(&name) {
+                true => format!("{name}.behind-front"),
+                false => name,
+            }
+        }
     }
 }
 
@@ -317,7 +324,11 @@ fn networks(release: &Release, component: &Component, of_front: bool) -> Vec<Eng
         .filter_map(|(key, attachment)| {
             let network = release.stack.networks.get(key).filter(|_| !of_front || key != EDGE_NETWORK)?;
             let aliases = match owns_names {
-                true => names(release, component, &attachment.aliases),
+                true => {
+                    let mut names = names(release, component, &attachment.aliases);
+                    names.extend(component.called_containers.iter().filter(|_| of_front).cloned());
+                    names
+                }
                 false => vec![format!("{}-r{}", component.name, release.id)],
             };
             Some(EngineNetwork {

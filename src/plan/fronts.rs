@@ -1,6 +1,7 @@
 //! Which components get a front: a container of Launchway's own that owns the component's name on its networks, never moves,
 //! and leads whoever calls it there to the replicas that are ready.
 
+use super::further_calls::by_images;
 use super::method::two_are_impossible;
 use super::readiness::tcp_ports;
 use super::relations::{Ports, Relations};
@@ -21,6 +22,8 @@ pub struct ImageFacts {
     pub ports: BTreeSet<u16>,
     /// Paths of `VOLUME`.
     pub volumes: Vec<String>,
+    /// Values of its variables (`ENV`), in which it may name others.
+    pub environment: Vec<String>,
     /// What stands in files of the repository that it mounts, as far as it is text: names of others, with their ports.
     pub mounted: Vec<String>,
 }
@@ -37,6 +40,7 @@ pub fn give_fronts(stack: &mut Stack, facts: &BTreeMap<ComponentName, ImageFacts
             component.image_volumes = facts.volumes.clone();
         }
     }
+    note_further_calls(stack, facts);
     // What was answered at a port that nobody names any more says nothing.
     let (relations, said) = (Relations::of(stack), said_in_files(facts));
     let answered = stack.components.values().filter(|component| !component.answers_http.is_empty());
@@ -75,6 +79,21 @@ pub fn give_fronts(stack: &mut Stack, facts: &BTreeMap<ComponentName, ImageFacts
     }
     problems.extend(stack.components.values().filter_map(canary_without_traffic));
     problems
+}
+
+/// Notes who calls whom by what only images say, and by the names of containers.
+fn note_further_calls(stack: &mut Stack, facts: &BTreeMap<ComponentName, ImageFacts>) {
+    let relations = Relations::of(stack);
+    let all = || stack.components.values();
+    let names = all().map(|component| (&component.name, relations.names_of(component))).collect();
+    let said = facts.iter().map(|(name, facts)| (name, facts.environment.as_slice()));
+    let mut by_image = by_images(&names, said);
+    let called = all().map(|component| (component.name.clone(), relations.called_containers(component)));
+    let mut called: BTreeMap<_, _> = called.collect();
+    for (name, component) in &mut stack.components {
+        component.image_calls = by_image.remove(name).unwrap_or_default();
+        component.called_containers = called.remove(name).unwrap_or_default();
+    }
 }
 
 fn entry(component: &Component, port: u16) -> RouteEntry {
@@ -228,7 +247,7 @@ pub(super) fn named_ports(relations: &Relations<'_>, component: &Component) -> B
 fn said_in_files(facts: &BTreeMap<ComponentName, ImageFacts>) -> Ports<'_> {
     let mut said = Ports::default();
     for (name, facts) in facts {
-        facts.mounted.iter().for_each(|text| said.add(name, text));
+        facts.mounted.iter().chain(&facts.environment).for_each(|text| said.add(name, text));
     }
     said
 }

@@ -3,6 +3,7 @@
 use super::fronts;
 use super::relations::Relations;
 use crate::model::{CanarySettings, Component, ComponentName, Method, MountSource, NetworkMode, Problem, Stack};
+use std::collections::BTreeSet;
 
 /// The method that will be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,8 +99,17 @@ fn by_features(relations: &Relations<'_>, component: &Component) -> MethodChoice
             1 if !component.settings.concurrent => {
                 choice(Method::Recreate, "nothing leads to it, and two of it at once might do its work twice".into())
             }
-            1 => choice(Method::Rolling, "its x-launchway says that two of it may run at once".into()),
-            _ => choice(Method::Rolling, format!("it has {replicas} replicas, and nothing that two would fight over")),
+            1 => choice(
+                Method::Rolling,
+                format!("its x-launchway says that two of it may run at once{}", unknown_callers(component)),
+            ),
+            _ => choice(
+                Method::Rolling,
+                format!(
+                    "it has {replicas} replicas, and nothing that two would fight over{}",
+                    unknown_callers(component)
+                ),
+            ),
         };
     }
     if let Some(canary) = &component.settings.canary {
@@ -125,6 +135,16 @@ fn by_features(relations: &Relations<'_>, component: &Component) -> MethodChoice
         None => "a front leads its callers to it",
     };
     choice(Method::BlueGreen, format!("{leads}, and nothing forbids two of it at once"))
+}
+
+/// Nothing that can be read names the component, which listens all the same: what is said of that.
+fn unknown_callers(component: &Component) -> &'static str {
+    match component.container.expose.is_empty() && component.container.ports.is_empty() {
+        true => "",
+        false => {
+            "; whether a file inside an image names it cannot be known: `front: true` in its x-launchway leads such callers"
+        }
+    }
 }
 
 /// How many requests the canary of a component would get in all, in words, where that is known to be too few and nothing
@@ -157,8 +177,8 @@ fn waiting(has_entries: bool, reason: String) -> String {
     }
 }
 
-/// Why `other` may reach the component by its name.
-pub(super) fn calls(other: &Component, component: &Component) -> Option<String> {
+/// Why `other` may reach the component by its name, or by another one of `names` under which it is reached.
+pub(super) fn calls(other: &Component, component: &Component, names: &BTreeSet<String>) -> Option<String> {
     let (name, container) = (component.name.as_str(), &other.container);
     if other.name == component.name {
         return None;
@@ -167,15 +187,20 @@ pub(super) fn calls(other: &Component, component: &Component) -> Option<String> 
     if links || other.depends_on.contains_key(&component.name) {
         return Some(format!("{} depends on it", other.name));
     }
-    if texts(other).any(|text| has_word(text, name)) {
-        return Some(format!("{} names it", other.name));
+    let named_in = |text: &str| names.iter().find(|name| has_word(text, name));
+    if let Some(called) = texts(other).find_map(|text| named_in(text)) {
+        let by = if called == name { String::new() } else { format!(" as {called}") };
+        return Some(format!("{} names it{by}", other.name));
+    }
+    if other.image_calls.contains(&component.name) {
+        return Some(format!("the image of {} names it", other.name));
     }
     let shares_a_network = container
         .networks
         .keys()
         .any(|key| key != super::routing::EDGE_NETWORK && component.container.networks.contains_key(key));
     let files = container.mounts.iter().any(|mount| match &mount.source {
-        MountSource::Text { text, .. } => has_word(text.expose(), name),
+        MountSource::Text { text, .. } => named_in(text.expose()).is_some(),
         MountSource::Repository { .. } => true,
         _ => false,
     });

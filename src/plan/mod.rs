@@ -14,6 +14,7 @@ pub mod estimate;
 pub mod externals;
 pub mod fingerprint;
 pub mod fronts;
+mod further_calls;
 pub mod going_back;
 pub mod grants;
 mod host_paths;

@@ -13,6 +13,8 @@ pub struct Relations<'s> {
     by_word: HashMap<&'s str, BTreeSet<&'s ComponentName>>,
     /// Whoever mounts files of the commit, which may name anybody.
     with_files: BTreeSet<&'s ComponentName>,
+    /// Whose images name a component.
+    by_image: HashMap<&'s ComponentName, BTreeSet<&'s ComponentName>>,
     /// By each name under which they are reached: their own, aliases and links.
     by_name: HashMap<&'s str, BTreeSet<&'s ComponentName>>,
     /// Whose network others share.
@@ -32,6 +34,7 @@ impl<'s> Relations<'s> {
             jobs: BTreeSet::new(),
             by_word: HashMap::new(),
             with_files: BTreeSet::new(),
+            by_image: HashMap::new(),
             by_name: HashMap::new(),
             shared_by: HashMap::new(),
             links: HashMap::new(),
@@ -68,6 +71,9 @@ impl<'s> Relations<'s> {
         }
         for text in texts(component) {
             self.add_text(name, text);
+        }
+        for other in &component.image_calls {
+            self.by_image.entry(other).or_default().insert(name);
         }
         for mount in &container.mounts {
             match &mount.source {
@@ -112,8 +118,8 @@ impl<'s> Relations<'s> {
 
     /// Why others may reach the component by its name, as far as the file tells; in doubt they do.
     pub fn caller(&self, component: &Component) -> Option<String> {
-        let named = self.by_word.get(first_word(component.name.as_str())).into_iter().flatten();
-        let named = self.first_caller(named, component);
+        let named = self.who_may_name(component);
+        let named = self.first_caller(named.iter(), component);
         // The first by name, whatever it does.
         let sooner = self.with_files.iter().take_while(|name| named.as_ref().is_none_or(|(first, _)| *name < first));
         let with_files = self.first_caller(sooner, component);
@@ -122,12 +128,34 @@ impl<'s> Relations<'s> {
 
     /// All that may reach it by its name.
     pub fn callers(&self, component: &Component) -> BTreeSet<ComponentName> {
-        let named = self.by_word.get(first_word(component.name.as_str())).into_iter().flatten();
-        let all: BTreeSet<&ComponentName> = named.chain(&self.with_files).copied().collect();
+        let mut all = self.who_may_name(component);
+        all.extend(&self.with_files);
+        let names = self.names_of(component);
         let calls = |name: &&&ComponentName| {
-            self.stack.components.get(**name).is_some_and(|other| calls(other, component).is_some())
+            self.stack.components.get(**name).is_some_and(|other| calls(other, component, &names).is_some())
         };
         all.iter().filter(calls).map(|name| (*name).clone()).collect()
+    }
+
+    /// Those in whose texts the first word of one of its names stands, or whose image names it.
+    fn who_may_name(&self, component: &Component) -> BTreeSet<&'s ComponentName> {
+        let names = self.names_of(component);
+        let by_word = names.iter().filter_map(|name| self.by_word.get(first_word(name))).flatten();
+        by_word.chain(self.by_image.get(&component.name).into_iter().flatten()).copied().collect()
+    }
+
+    /// Names that the component's containers get from their project by which texts of others name it.
+    pub fn called_containers(&self, component: &Component) -> BTreeSet<String> {
+        let project = &self.stack.compose_project;
+        let names = (1..=component.replicas).map(|replica| format!("{project}-{}-{replica}", component.name));
+        let is_called = |name: &String| {
+            let mut others = self.by_word.get(first_word(name)).into_iter().flatten();
+            others.any(|other| {
+                let other = self.stack.components.get(*other).filter(|other| other.name != component.name);
+                other.is_some_and(|other| calls(other, component, &BTreeSet::from([name.clone()])).is_some())
+            })
+        };
+        names.filter(is_called).collect()
     }
 
     fn first_caller<'a>(
@@ -135,7 +163,8 @@ impl<'s> Relations<'s> {
         mut names: impl Iterator<Item = &'a &'s ComponentName>,
         component: &Component,
     ) -> Option<(&'s ComponentName, String)> {
-        names.find_map(|name| Some((*name, calls(self.stack.components.get(*name)?, component)?)))
+        let called = self.names_of(component);
+        names.find_map(|name| Some((*name, calls(self.stack.components.get(*name)?, component, &called)?)))
     }
 
     /// Others that have one of the names, or share the component's network, in the order of their names.
@@ -146,11 +175,12 @@ impl<'s> Relations<'s> {
         others.into_iter().filter_map(|name| self.stack.components.get(name)).collect()
     }
 
-    /// All names by which a component is reached: its own, and aliases.
+    /// All names by which a component is reached: its own, aliases, and those of its containers that others call.
     pub fn names_of(&self, component: &Component) -> BTreeSet<String> {
         let aliases = component.container.networks.values().flat_map(|network| network.aliases.iter().cloned());
         let links = self.links.get(component.name.as_str()).into_iter().flatten().map(|alias| alias.to_string());
-        std::iter::once(component.name.to_string()).chain(aliases).chain(links).collect()
+        let containers = component.called_containers.iter().cloned();
+        std::iter::once(component.name.to_string()).chain(aliases).chain(links).chain(containers).collect()
     }
 
     /// Ports at which others name it, in values, commands, mounted texts and variables of their own.

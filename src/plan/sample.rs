@@ -25,6 +25,8 @@ pub fn component(name: &str) -> Sample {
         settings: ComponentSettings::default(),
         entries: vec![],
         image_volumes: vec![],
+        image_calls: Default::default(),
+        called_containers: Default::default(),
         answers_http: BTreeSet::new(),
         answered: BTreeSet::new(),
         traffic: None,

@@ -115,6 +115,37 @@ async fn a_caller_that_looked_the_name_up_once_notices_no_deployment() {
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_by_a_containers_name_and_by_an_alias_notice_no_deployment_either() {
+    const ALIAS: &str = "    networks: { default: { aliases: [backend] } }";
+    let world = world().await;
+    let write_calling = |version: &str, called: &str| {
+        write(&world.repository, version, ALIAS);
+        let path = world.repository.work().join("compose.yaml");
+        let text = std::fs::read_to_string(path).unwrap();
+        let text = text.replace("ahostsv4 api", &format!("ahostsv4 {called}"));
+        // Only that name tells that it calls: it depends on nobody.
+        let text = text.replace("    depends_on: { api: { condition: service_healthy } }\n", "");
+        world.repository.write("compose.yaml", text);
+    };
+    for called in ["app-api-1", "backend"] {
+        write_calling(&format!("first-by-{called}"), called);
+        deployed(&world, &format!("First by {called}")).await;
+        let (_, _, before) = told(&world).await;
+        for version in ["two", "three"] {
+            write_calling(&format!("{version}-by-{called}"), called);
+            deployed(&world, version).await;
+        }
+        let (bodies, answered, failed) = told(&world).await;
+        assert_eq!(failed, before, "{failed} of {answered} failed\n{}", world.deployment_logs());
+        assert!(bodies.contains(&format!("three-by-{called}")), "{bodies:?}");
+        let of = async |name: &str| world.exec("caller", &["/usr/bin/getent", "ahostsv4", name]).await;
+        let first = |text: String| text.split_whitespace().next().unwrap_or_default().to_string();
+        assert_eq!(first(of(called).await), address(&world).await, "{called} is the front's");
+    }
+    world.end().await;
+}
+
 /// One container with data of its own: it cannot run twice, and its callers wait while it stops and starts.
 #[tokio::test(flavor = "multi_thread")]
 async fn callers_of_what_cannot_run_twice_wait_for_it() {

@@ -119,6 +119,8 @@ pub fn read(context: &Context<'_>, name: ComponentName, view: &View<'_>) -> Opti
         name,
         entries: Vec::new(),
         image_volumes: Vec::new(),
+        image_calls: Default::default(),
+        called_containers: Default::default(),
         answers_http: BTreeSet::new(),
         answered: BTreeSet::new(),
         traffic: None,

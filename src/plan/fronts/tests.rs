@@ -183,3 +183,55 @@ fn ports_stand_in_files_that_callers_mount() {
     let ports: Vec<u16> = api.entries.iter().map(|entry| entry.target).collect();
     assert_eq!(ports, [1, 3000], "what looks like a port counts: one too many is harmless");
 }
+
+#[test]
+fn callers_by_an_alias_a_link_a_containers_name_or_an_image_are_callers() {
+    let url = |name: &str| component("web").env("UPSTREAM", &format!("http://{name}:9000/x"));
+    assert!(api([component("api"), url("backend")]).starts_with("recreate: nothing leads to it"));
+    let mut alias = component("api");
+    alias.0.container.networks.get_mut("default").unwrap().aliases.push("backend".into());
+    assert_eq!(api([alias, url("backend")]), "blue-green, 9000 Probe");
+    assert_eq!(api([component("api"), url("shop-api-1")]), "blue-green, 9000 Probe");
+    // There is no such container.
+    assert!(api([component("api"), url("shop-api-2")]).starts_with("recreate: nothing leads to it"));
+    let mut linked = url("backend");
+    linked.0.container.links.push("api:backend".into());
+    assert_eq!(api([component("api"), linked]), "blue-green, 9000 Probe");
+}
+
+#[test]
+fn an_image_that_names_a_host_is_a_caller_and_one_that_has_a_path_is_not() {
+    let told = |said: &str| {
+        let (api, web) = (ComponentName::new("api").unwrap(), ComponentName::new("web").unwrap());
+        let mut stack = stack([exposing(&["8080"]), component("web")]);
+        let facts = ImageFacts { environment: vec![said.into()], ..ImageFacts::default() };
+        assert!(give_fronts(&mut stack, &BTreeMap::from([(web, facts)])).is_empty());
+        stack.components[&api].is_fronted()
+    };
+    for said in ["http://api:8080", "api", "postgres://me@api/x", "a,api", "BACKEND=api"] {
+        assert!(told(said), "{said}");
+    }
+    for said in ["/usr/src/api", "/api/v1", "rapid", "api.example.com", ""] {
+        assert!(!told(said), "{said}");
+    }
+}
+
+#[test]
+fn a_front_has_the_name_of_a_container_that_others_call() {
+    let web = component("web").env("UPSTREAM", "http://shop-api-1:9000");
+    let mut stack = stack([component("api"), web]);
+    assert!(give_fronts(&mut stack, &BTreeMap::new()).is_empty());
+    let release = crate::plan::converge::tests::release(1, stack);
+    let api = &release.stack.components[&ComponentName::new("api").unwrap()];
+    let front = crate::plan::container::front_spec(&release, None, api);
+    let crate::plan::EngineNetworkMode::Networks(networks) = &front.network else { panic!("networks") };
+    assert_eq!(networks[0].aliases, ["api", "shop-api-1"]);
+    assert_eq!(crate::plan::container::container_name(&release, api, 1), "shop-api-1.behind-front");
+}
+
+#[test]
+fn that_an_images_files_may_name_somebody_is_said() {
+    let told = api([exposing(&["8080"]).replicas(2)]);
+    assert!(told.contains("whether a file inside an image names it cannot be known"), "{told}");
+    assert!(!api([component("api").replicas(2)]).contains("cannot be known"));
+}

@@ -49,7 +49,7 @@ proptest! {
         let stack = stack_of([a, b, c, d, e]);
         let relations = Relations::of(&stack);
         for component in stack.components.values() {
-            let one_by_one = stack.components.values().find_map(|other| calls(other, component));
+            let one_by_one = stack.components.values().find_map(|other| calls(other, component, &relations.names_of(component)));
             prop_assert_eq!(relations.caller(component), one_by_one);
             prop_assert_eq!(relations.is_job(&component.name), stack.is_job(&component.name));
             let names = relations.names_of(component);

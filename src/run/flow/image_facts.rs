@@ -41,6 +41,7 @@ pub async fn give(
             && let Some(image) = engine.image(part.image.reference()).await?
         {
             (own.ports, own.volumes) = (ports_of(&image), image.volumes);
+            own.environment = image.environment.into_values().collect();
             continue;
         }
         if stack.build_of(component).is_none() {
@@ -52,6 +53,7 @@ pub async fn give(
             if let Some(image) = engine.image(&reference).await? {
                 own.ports.extend(ports_of(&image));
                 own.volumes.extend(image.volumes);
+                own.environment.extend(image.environment.into_values());
             }
         }
         own.volumes.sort();

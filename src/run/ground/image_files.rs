@@ -96,6 +96,7 @@ fn stages(dockerfile: &str, target: Option<&str>) -> (ImageFacts, Option<String>
             }
             "EXPOSE" => now.0.ports.extend(rest.split_whitespace().filter_map(tcp_port)),
             "VOLUME" => now.0.volumes.extend(paths(rest)),
+            "ENV" => now.0.environment.push(rest.to_string()),
             _ => {}
         }
     }
