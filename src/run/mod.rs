@@ -13,7 +13,7 @@ mod traffic;
 mod turn;
 
 pub use collect::{Collected, Gone, Progress};
-pub use flow::condition::{ComponentCondition, ConditionDetail, ConditionReport};
+pub use flow::condition::{ComponentCondition, ConditionDetail, ConditionReport, LeftVolumes};
 pub use flow::images::{Anew, Resolve, Settling, settle};
 pub use ground::beyonds::Beyond;
 pub use ground::deployer::{Deployer, Parts};

@@ -391,3 +391,34 @@ async fn a_stack_that_is_taken_over_keeps_what_it_has_or_is_asked_about() {
     world.end().await;
     tidy(&docker, &[format!("{project}-db-1")], &[format!("{project}_data")]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_failed_first_deployment_has_written_is_listed_and_its_networks_are_gone() {
+    let world = World::new().await;
+    let text = format!(
+        "services:\n  db:\n    image: {BASE}\n    init: true\n    stop_grace_period: 1s\n    command: [sh, -c, 'echo row > /data/rows; echo kept > /anon/file; exec tail -f /dev/null']\n    volumes: ['data:/data', '/anon']\n    healthcheck: {{ test: [CMD, test, -e, /anon/file], interval: 1s }}\n  web:\n    image: {BASE}\n    command: [sh, -c, 'exit 3']\n    depends_on: {{ db: {{ condition: service_healthy }} }}\nvolumes: {{ data: {{}} }}\n"
+    );
+    world.repository.write("compose.yaml", text);
+    assert_eq!(pushed(&world, "First").await.state, "failure");
+    world
+        .until("all but the volume to be gone", || async {
+            let there = world.on_the_engine().await;
+            there.iter().all(|one| one.starts_with("volume ")).then_some(())
+        })
+        .await;
+    let all = world.engine.docker.list_volumes(None::<ListVolumesOptions>).await.unwrap().volumes.unwrap_or_default();
+    let status = succeeds(&world, &["status"]).await;
+    let anon = all.iter().map(|volume| volume.name.clone()).find(|name| status.contains(&format!("  {name}, once of")));
+    let anon = anon.unwrap_or_else(|| panic!("no unnamed volume is listed: {status}"));
+    let told = succeeds(&world, &["gc", "--dry-run"]).await;
+    assert!(
+        told.contains("volume app_data of shop/production: no live release names it, and it may hold data"),
+        "{told}"
+    );
+    assert!(told.contains(&format!("volume {anon} of shop/production (once of db at /anon)")), "{told}");
+    succeeds(&world, &["gc"]).await;
+    world.engine.docker.inspect_volume(&anon).await.expect("data stays");
+    let docker = world.engine.docker.clone();
+    world.end().await;
+    tidy(&docker, &[], &[anon]).await;
+}

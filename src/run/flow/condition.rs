@@ -11,6 +11,7 @@ use crate::plan::standing::{ComponentStanding, Standing, standings};
 use crate::plan::storage::LeftVolume;
 use crate::plan::unnamed::Unnamed;
 use crate::run::ground::deployer::Deployer;
+use crate::run::ground::place::Place;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is asked for.
@@ -40,6 +41,14 @@ pub struct ConditionReport {
     pub drift: Vec<Drift>,
     /// Volumes of the environment that no live release names.
     pub left: Vec<LeftVolume>,
+}
+
+/// Volumes with somebody's data that no live release of any environment names, those of deployments that failed and of what was
+/// renamed, too; and what could not be looked at.
+#[derive(Debug, Default)]
+pub struct LeftVolumes {
+    pub left: Vec<(Place, LeftVolume)>,
+    pub problems: Vec<String>,
 }
 
 impl Deployer {
@@ -81,6 +90,33 @@ impl Deployer {
         };
         let components = standings.iter().map(|standing| component(release, standing, &observed)).collect();
         Ok(ConditionReport { components, drift, left })
+    }
+
+    /// Of all environments of launchway.toml, by their names.
+    pub async fn left_volumes(&self) -> LeftVolumes {
+        let (config, mut all) = (self.config(), LeftVolumes::default());
+        let mut places = Vec::new();
+        for project in config.projects.values() {
+            places.extend(project.environments.values().map(|environment| (project, environment)));
+        }
+        for (project, environment) in places {
+            let place: Place = (project.name.clone(), environment.name.clone());
+            let found = async {
+                let release = match self.store.live(&place.0, &place.1).await? {
+                    Some(live) => self.store.release(live.release).await?,
+                    None => None,
+                };
+                let observed = self.observe(project, environment).await?;
+                anyhow::Ok(self.volumes_left(project, environment, release.as_ref(), &observed).await?)
+            };
+            match found.await {
+                Ok(found) => all.left.extend(found.into_iter().map(|left| (place.clone(), left))),
+                Err(error) => all
+                    .problems
+                    .push(format!("the volumes of {}/{} could not be looked at: {error:#}", place.0, place.1)),
+            }
+        }
+        all
     }
 
     async fn images(&self, release: &Release) -> Result<BTreeMap<ComponentName, String>, EngineError> {

@@ -2,8 +2,10 @@
 
 use super::answer::answer;
 use super::ask::carried_out;
+use crate::model::{EnvironmentName, ProjectName};
+use crate::plan::storage::LeftVolume;
 use crate::receive::Said;
-use crate::run::{Collected, Deployer, Progress, Refusal, Room};
+use crate::run::{Collected, Deployer, LeftVolumes, Progress, Refusal, Room};
 use crate::web::wire::{CollectLine, CollectReport, CollectRequest, CollectedReport, DiskReport};
 use axum::Json;
 use axum::body::Body;
@@ -70,7 +72,11 @@ async fn work(deployer: &Deployer, dry_run: bool, doing: &Progress<'_>) -> Resul
         }
         (known, _) => known,
     };
+    doing("looking for volumes that no live release names");
+    let LeftVolumes { left, problems: unseen } = deployer.left_volumes().await;
+    problems.extend(unseen);
     let mask = deployer.mask();
+    let left = left.iter().map(|(place, left)| left_volume(place, left));
     Ok(CollectReport {
         dry_run,
         removed_bytes: gone.iter().filter_map(|gone| gone.size_bytes).sum(),
@@ -89,12 +95,28 @@ async fn work(deployer: &Deployer, dry_run: bool, doing: &Progress<'_>) -> Resul
                 why: mask.sentence(&stays.why),
                 size_bytes: stays.size_bytes,
             })
+            .chain(left.map(|left| CollectedReport {
+                what: mask.sentence(&left.what),
+                why: mask.sentence(&left.why),
+                size_bytes: None,
+            }))
             .collect(),
         problems: problems.iter().map(|why| mask.sentence(why)).collect(),
         disks: rooms.into_iter().map(disk).collect(),
         build_cache_bytes,
         build_cache_most_bytes: deployer.config().keep.build_cache,
     })
+}
+
+/// Data stays, whoever wrote it there: only a person takes it away.
+fn left_volume((project, environment): &(ProjectName, EnvironmentName), left: &LeftVolume) -> CollectedReport {
+    let was = if left.was.is_empty() { String::new() } else { format!(" (once of {})", left.was.join(" and ")) };
+    let (name, whose) = (&left.name, format!("{project}/{environment}"));
+    CollectedReport {
+        what: format!("volume {name} of {whose}{was}"),
+        why: format!("no live release names it, and it may hold data; `docker volume rm {name}` removes it"),
+        size_bytes: None,
+    }
 }
 
 fn disk(room: Room) -> DiskReport {
