@@ -130,6 +130,8 @@ fn named(host: Option<&str>, path: Option<&str>) -> String {
 }
 
 fn is_host(text: &str) -> bool {
+    // All below it.
+    let text = text.strip_prefix("*.").unwrap_or(text);
     let ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
     let port = |text: &str| text.contains(':') && !text.starts_with('[');
     (1..=253).contains(&text.len()) && text.chars().all(ok) && !port(text) && !text.ends_with('.')

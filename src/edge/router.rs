@@ -3,10 +3,12 @@
 use crate::model::Listen;
 use std::collections::HashMap;
 
-/// Looks up by host, then by the longest path prefix of whole segments. A host's own routes go before those of any
-/// host, which also serve what the host's own do not.
+/// Looks up by host, then by the longest path prefix of whole segments. A host that has routes of its own is none of those
+/// below another (`*.example.com`); of these the closest counts. The routes of any host serve what those that were found do not.
 pub struct Router<T> {
     hosts: HashMap<Box<str>, Paths<T>>,
+    /// By what stands behind `*.`.
+    below: HashMap<Box<str>, Paths<T>>,
     any: Paths<T>,
 }
 
@@ -16,15 +18,19 @@ struct Paths<T>(Vec<(Box<str>, T)>);
 impl<T> Router<T> {
     /// `routes`: host (`None`: any), path (`None`: every), and what they lead to. Of equal ones the first stays.
     pub fn new(routes: impl IntoIterator<Item = (Option<String>, Option<String>, T)>) -> Self {
-        let mut router = Self { hosts: HashMap::new(), any: Paths(Vec::new()) };
+        let mut router = Self { hosts: HashMap::new(), below: HashMap::new(), any: Paths(Vec::new()) };
         for (host, path, target) in routes {
             let paths = match host {
-                Some(host) => router.hosts.entry(host.into()).or_insert_with(|| Paths(Vec::new())),
+                Some(host) => match host.strip_prefix("*.") {
+                    Some(parent) => router.below.entry(parent.into()),
+                    None => router.hosts.entry(host.into()),
+                }
+                .or_insert_with(|| Paths(Vec::new())),
                 None => &mut router.any,
             };
             paths.0.push((Listen::prefix(path.as_deref()).into(), target));
         }
-        for paths in router.hosts.values_mut().chain([&mut router.any]) {
+        for paths in router.hosts.values_mut().chain(router.below.values_mut()).chain([&mut router.any]) {
             paths.0.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         }
         router
@@ -33,17 +39,28 @@ impl<T> Router<T> {
     /// `host` as the client wrote it: any case, perhaps with a port or a dot at its end. `path` without the query.
     pub fn find(&self, host: Option<&str>, path: &str) -> Option<&T> {
         let own = match host {
-            Some(host) if !self.hosts.is_empty() => {
+            Some(host) if !self.hosts.is_empty() || !self.below.is_empty() => {
                 let host = without_port(host);
                 if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-                    self.hosts.get(host.to_ascii_lowercase().as_str())
+                    self.of_host(&host.to_ascii_lowercase())
                 } else {
-                    self.hosts.get(host)
+                    self.of_host(host)
                 }
             }
             _ => None,
         };
         own.and_then(|paths| paths.find(path)).or_else(|| self.any.find(path))
+    }
+
+    fn of_host(&self, host: &str) -> Option<&Paths<T>> {
+        if let Some(own) = self.hosts.get(host) {
+            return Some(own);
+        }
+        if self.below.is_empty() {
+            return None;
+        }
+        let parents = host.match_indices('.').filter(|(at, _)| *at > 0);
+        parents.into_iter().find_map(|(at, _)| self.below.get(&host[at + 1..]))
     }
 }
 
@@ -109,6 +126,31 @@ mod tests {
         let router = router(&[(Some("[::1]"), Some("/a"), "own"), (None, None, "any")]);
         assert_eq!(router.find(Some("[::1]:80"), "/a").copied(), Some("own"));
         assert_eq!(router.find(Some("[::1]:80"), "/b").copied(), Some("any"));
+    }
+
+    #[test]
+    fn a_pattern_of_hosts_leads_all_below_it_that_have_no_routes_of_their_own() {
+        let router = router(&[
+            (Some("*.a.test"), None, "below"),
+            (Some("*.b.a.test"), Some("/x"), "closer"),
+            (Some("own.a.test"), Some("/api"), "own"),
+            (None, Some("/health"), "any"),
+        ]);
+        for (host, path, target) in [
+            ("x.a.test", "/", Some("below")),
+            ("X.Y.a.test.:80", "/", Some("below")),
+            ("x.b.a.test", "/x", Some("closer")),
+            ("x.b.a.test", "/y", None),
+            ("b.a.test", "/", Some("below")),
+            ("own.a.test", "/api", Some("own")),
+            ("own.a.test", "/", None),
+            ("own.a.test", "/health", Some("any")),
+            ("a.test", "/", None),
+            (".a.test", "/", None),
+            ("xa.test", "/", None),
+        ] {
+            assert_eq!(router.find(Some(host), path).copied(), target, "{host}{path}");
+        }
     }
 
     proptest! {

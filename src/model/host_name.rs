@@ -24,6 +24,14 @@ pub fn host_name(text: &str) -> Result<String, String> {
     }
 }
 
+/// What a route may be for: a host, or all below one (`*.example.com`), in the form in which they are compared.
+pub fn route_host(text: &str) -> Result<String, String> {
+    match HostPattern::parse(text)? {
+        HostPattern::Every => Err("`*` is every host: leave `host:` out, and give the route a `path:`".into()),
+        pattern => Ok(pattern.to_string()),
+    }
+}
+
 /// `shop.example.com`, `*.example.com`, or `*` for every host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostPattern {
@@ -50,6 +58,11 @@ impl HostPattern {
             Some(rest) => host_name(rest).map(Self::Below),
             None => host_name(text).map(Self::Exactly),
         }
+    }
+
+    /// Whether a host is one of these, or all of a pattern's hosts are.
+    pub fn covers(&self, host: &str) -> bool {
+        self.closeness(Some(host)).is_some()
     }
 
     /// How closely it names this host: the larger, the closer. `None`: not at all. A route without a host is for every one.
@@ -103,6 +116,15 @@ mod tests {
     }
 
     #[test]
+    fn a_route_is_for_a_host_or_for_all_below_one() {
+        assert_eq!(route_host("*.Shop.Example.com.").as_deref(), Ok("*.shop.example.com"));
+        assert_eq!(route_host("*.bücher.example").as_deref(), Ok("*.xn--bcher-kva.example"));
+        for wrong in ["*", "*.", "a.*.test", "**.a.test", "*a.test", "*.*.a.test"] {
+            assert!(route_host(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_pattern_names_hosts_more_or_less_closely() {
         let of = |pattern: &str, host| HostPattern::parse(pattern).unwrap().closeness(host);
         let shop = Some("shop.example.com");
@@ -116,6 +138,8 @@ mod tests {
         }
         assert_eq!(of("*", None), Some(0));
         assert_eq!(of("*.com", None), None);
+        assert!(HostPattern::parse("*.a.com").unwrap().covers("*.b.a.com"));
+        assert!(!HostPattern::parse("*.b.a.com").unwrap().covers("*.a.com"));
         assert!(HostPattern::parse("a.*.com").is_err() && HostPattern::parse("").is_err());
     }
 }

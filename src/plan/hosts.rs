@@ -2,7 +2,7 @@
 
 use super::grants::{Grantee, Grants};
 use super::neighbours::ports_of_the_host;
-use crate::model::{Component, EdgeAddress, Listen, Problem, Protocol, Release};
+use crate::model::{Component, EdgeAddress, HostPattern, Listen, Problem, Protocol, Release};
 
 /// More of one project, in all of its environments together, are refused where launchway.toml lists none.
 const MOST_PORTS: usize = 200;
@@ -119,6 +119,15 @@ fn host_refused(
             other.table()
         )));
     }
+    if let Some((other, theirs)) = part_of_others(grants, own, host).filter(|_| closeness.is_none()) {
+        let why = format!(
+            "{host} would take {theirs}, too, which `hosts` of {} in launchway.toml gives to {}/{}; `hosts` of this environment allows it",
+            other.table(),
+            other.project,
+            other.environment
+        );
+        return Some(Refused::ByList { why, hosts: format!("{host:?}") });
+    }
     if closeness.is_none() && own.is_some_and(|own| !own.hosts.is_empty()) {
         let why = format!(
             "{host} is none of the hosts that launchway.toml gives to {}/{}, so it is refused; `hosts` of the environment allows it",
@@ -135,13 +144,27 @@ fn host_refused(
         (&other.project, &other.environment) != (&release.project, &release.environment)
             && entries
                 .into_iter()
-                .any(|entry| matches!(&entry.listen, Listen::Shared { host: Some(held), .. } if held == host))
+                .any(|entry| matches!(&entry.listen, Listen::Shared { host: Some(held), .. } if overlap(held, host)))
     })?;
     let why = format!(
         "{host} is taken: {}/{} had it first, whatever the path. `hosts = [{host:?}]` of this environment in launchway.toml gives it to this one",
         holder.project, holder.environment
     );
     Some(Refused::ByList { why, hosts: format!("{host:?}") })
+}
+
+/// Hosts below this one (`*.example.com`) that launchway.toml gives to somebody else.
+fn part_of_others<'a>(grants: &'a Grants, own: Option<&Grantee>, host: &str) -> Option<(&'a Grantee, &'a HostPattern)> {
+    let pattern = HostPattern::parse(host).ok().filter(|pattern| matches!(pattern, HostPattern::Below(_)))?;
+    let others = grants.all.iter().filter(|other| Some(*other) != own);
+    let mut theirs = others.flat_map(|other| other.hosts.iter().map(move |theirs| (other, theirs)));
+    theirs.find(|(_, theirs)| pattern.covers(&theirs.to_string()))
+}
+
+/// Whether some host is meant by both: one of them may be all below another (`*.example.com`).
+fn overlap(one: &str, other: &str) -> bool {
+    let covers = |pattern: &str, host: &str| HostPattern::parse(pattern).is_ok_and(|pattern| pattern.covers(host));
+    one == other || covers(one, other) || covers(other, one)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::readiness::tcp_ports;
 use super::relations::Relations;
 use crate::model::{
     Component, ComponentName, EdgeAddress, EdgeSettings, EntryProtocol, HealthTest, Listen, Network, NetworkAttachment,
-    NetworkMode, Port, Problem, Protocol, RouteEntry, Stack, host_name, own_names,
+    NetworkMode, Port, Problem, Protocol, RouteEntry, Stack, own_names, route_host,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -124,7 +124,7 @@ fn entries(relations: &Relations<'_>, component: &Component) -> Result<Vec<Route
             }
         };
         let host =
-            route.host.as_deref().map(|host| host_name(host).map_err(|why| wrong("x-launchway.route.host", why)));
+            route.host.as_deref().map(|host| route_host(host).map_err(|why| wrong("x-launchway.route.host", why)));
         let host = host.transpose()?;
         entries.push(RouteEntry { listen: Listen::Shared { host, path: route.path.clone() }, target });
     }

@@ -38,6 +38,27 @@ async fn hosts_and_the_longest_path_prefix_lead_to_components() {
 }
 
 #[tokio::test]
+async fn all_hosts_below_one_lead_to_a_component_but_those_with_routes_of_their_own() {
+    let world = EdgeWorld::new().await;
+    let (all, own) = (world.app("all").await, world.app("own").await);
+    for (component, host, path, app) in [("all", "*.a.test", None, &all), ("own", "own.a.test", Some("/x"), &own)] {
+        world.client.put(&key(component), &world.routed(at(Some(host), path), &[(1, 100, &[app])])).await.unwrap();
+    }
+    for (host, path, expected) in [
+        ("x.a.test", "/", "all"),
+        ("X.y.A.test:80", "/", "all"),
+        ("own.a.test", "/x", "own"),
+        ("own.a.test", "/", "404 Not Found"),
+        ("a.test", "/", "404 Not Found"),
+    ] {
+        let answer = client().get(world.url(path)).header("host", host).send().await.unwrap();
+        assert_eq!(name(&answer), expected, "{host}{path}");
+    }
+    let taken = world.client.put(&key("other"), &world.routed(at(Some("*.a.test"), None), &[(1, 100, &[&own])])).await;
+    assert_eq!(refusal(taken), (409, format!("*.a.test/ leads to {} already", key("all"))));
+}
+
+#[tokio::test]
 async fn releases_get_requests_by_their_weight_and_the_edge_counts_them() {
     let world = EdgeWorld::new().await;
     let (old, new) = (world.app("old").await, world.app("new").await);

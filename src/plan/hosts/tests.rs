@@ -126,3 +126,19 @@ fn what_runs_nowhere_takes_no_port() {
     given.allow.ports = vec![PortRange { first: 80, last: 80 }];
     assert_eq!(told(&release, &[], &given), Vec::<String>::new());
 }
+
+#[test]
+fn all_hosts_below_one_are_taken_and_given_as_a_single_one_is() {
+    let nobody = grants(&[("evil", &[]), ("shop", &[])]);
+    let (all, one) = (release("evil", Some("*.example.com"), None), release("shop", Some("shop.example.com"), None));
+    assert!(told(&all, std::slice::from_ref(&one), &nobody)[0].starts_with("*.example.com is taken: shop/production"));
+    assert!(
+        told(&one, std::slice::from_ref(&all), &nobody)[0].starts_with("shop.example.com is taken: evil/production")
+    );
+    assert_eq!(told(&release("shop", Some("example.com"), None), &[all.clone()], &nobody), Vec::<String>::new());
+    // What is given to somebody, nobody takes with all the rest, before that one has a route for it, too.
+    let given = grants(&[("evil", &[]), ("shop", &["shop.example.com"])]);
+    assert!(told(&all, &[], &given)[0].starts_with("*.example.com would take shop.example.com, too"));
+    let both = grants(&[("evil", &["*.example.com"]), ("shop", &["shop.example.com"])]);
+    assert_eq!(told(&all, &[one], &both), Vec::<String>::new());
+}

@@ -101,3 +101,11 @@ fn the_lowest_free_address_is_given() {
     let all: BTreeSet<Ipv4Addr> = subnet.hosts().collect();
     assert_eq!(free_address(subnet, &all), None);
 }
+
+#[test]
+fn a_route_may_be_for_all_hosts_below_one() {
+    let (stack, problems) = given([route(component("web"), "*.A.test", Some(80))]);
+    assert_eq!((entries_of(&stack, "web"), problems), (vec!["*.a.test/ -> 80".to_string()], vec![]));
+    let (_, problems) = given([route(component("web"), "a.*.test", Some(80))]);
+    assert!(problems[0].contains("is not a host name"), "{problems:?}");
+}
