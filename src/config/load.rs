@@ -147,6 +147,16 @@ impl Check<'_> {
         self.problems.push(Problem::error(Some(place), key, message));
     }
 
+    /// Nothing of it is wrong: a public repository is fetched without one. But its forge is told nothing.
+    fn warn_of_no_token(&mut self, forge: Option<ForgeKind>, offset: usize, key: &str) {
+        if forge.is_none_or(|forge| forge == ForgeKind::Plain) {
+            return;
+        }
+        let message = "it is missing: the forge shows no status of a deployment, and a private repository cannot be fetched over https. Set a token that may read the repository and write its commit statuses, such as token = { file = \"forge.token\" }, or `forge = \"plain\"` where nobody reads them.";
+        let place = self.place_at(offset);
+        self.warnings.push(Problem::warning(Some(place), key, message));
+    }
+
     /// The parsed value of an optional text, or a problem.
     pub(super) fn parsed<T>(
         &mut self,
@@ -379,9 +389,10 @@ impl Check<'_> {
             self.wrong(start, &key("secret"), message);
         }
         let token = self.secret(file.token.as_ref(), &key("token"));
+        self.warn_of_no_token(forge.filter(|_| token.is_none()), start, &key("token"));
         let full_name = match &file.name {
             Some(name) => name.get_ref().clone(),
-            None => full_name_of(&repository),
+            None => full_name_of(&repository, forge),
         };
         for range in &file.allow.subnets {
             if range.parse::<ipnet::IpNet>().is_err() {
@@ -551,8 +562,18 @@ pub(super) fn web_url(text: &str) -> Result<url::Url, String> {
     }
 }
 
-/// `owner/name` of a URL or path: what follows the host, or the last two parts, without `.git`.
-fn full_name_of(repository: &str) -> String {
+/// `owner/name` of a URL or path: what follows the host, or the last two parts, without `.git`. Where names always have two
+/// parts, what stands before them in a URL is where the forge is (`https://host/git/acme/shop`).
+fn full_name_of(repository: &str, forge: Option<ForgeKind>) -> String {
+    let name = path_of(repository);
+    let two = matches!(forge, Some(ForgeKind::GitHub | ForgeKind::Gitea | ForgeKind::Forgejo));
+    match name.rmatch_indices('/').nth(1) {
+        Some((at, _)) if two => name[at + 1..].to_string(),
+        _ => name,
+    }
+}
+
+fn path_of(repository: &str) -> String {
     let path = match url::Url::parse(repository) {
         Ok(url) if url.has_host() => url.path().to_string(),
         _ => match repository.split_once(':') {

@@ -100,7 +100,7 @@ impl Connection {
         let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
         match (error.code(), error.class()) {
             (ErrorCode::User, _) => FetchError::Cancelled { doing, url },
-            (ErrorCode::Auth, _) => FetchError::Authentication { doing, url, why: advice_on_access(&self.url, &why) },
+            (ErrorCode::Auth, _) => FetchError::Authentication { doing, url, why: self.no_access(&why) },
             (ErrorCode::Certificate, _) => FetchError::HostRefused { doing, url, why: advice_on_host(&self.url, &why) },
             (_, ErrorClass::NoMemory) => FetchError::Broke { doing, url, why: "there was not enough memory".into() },
             (_, ErrorClass::Ssl) if says(&["certificate"]) => {
@@ -113,10 +113,11 @@ impl Connection {
                 FetchError::Other { doing, url, why: no_key_exchange(&why) }
             }
             (_, ErrorClass::Ssh) if says(&["authenticat", "permission denied", "publickey", "auth"]) => {
-                FetchError::Authentication { doing, url, why: advice_on_access(&self.url, &why) }
+                FetchError::Authentication { doing, url, why: self.no_access(&why) }
             }
-            (_, ErrorClass::Http) if says(&["status code: 401", "status code: 403", "401", "403"]) => {
-                FetchError::Authentication { doing, url, why: advice_on_access(&self.url, &why) }
+            // A server that refuses a token may say nothing of how to sign in, which libgit2 takes for a way that it does not know.
+            (_, ErrorClass::Http) if says(&["401", "403", "authentication"]) => {
+                FetchError::Authentication { doing, url, why: self.no_access(&why) }
             }
             _ if says(&["sha256", "object format", "objectformat", "object-format", "oid type", "object id type"]) => {
                 FetchError::ObjectFormat { doing, url }
@@ -153,6 +154,30 @@ pub(super) fn more_than_may_be() -> String {
     "with this the project's mirror would be larger than `limits.repository` in launchway.toml allows. Take large files out of \
      the history (git filter-repo) and push again, or raise the limit"
         .to_string()
+}
+
+impl Connection {
+    /// Why it is not let in, and what helps. What a host says of a token is seldom more than a number.
+    fn no_access(&self, why: &str) -> String {
+        match self.url.kind() {
+            RemoteKind::Ssh => {
+                format!("{why}. Add the public half of the project's key as a read-only deploy key there")
+            }
+            _ => match token(&self.url, &self.credentials) {
+                Some(_) => WRONG_TOKEN.to_string(),
+                None => NO_TOKEN.to_string(),
+            },
+        }
+    }
+}
+
+const WRONG_TOKEN: &str = "the token is wrong, has expired, or may not read this repository. Put a new one where launchway.toml \
+                           says the project's token comes from";
+const NO_TOKEN: &str =
+    "the repository asks for a token, and none is configured for the project in launchway.toml (`token`)";
+
+fn token<'a>(url: &'a RemoteUrl, credentials: &'a GitCredentials) -> Option<&'a Secret> {
+    credentials.token.as_ref().or(url.password()).filter(|token| !Secret::is_empty(token))
 }
 
 /// How far a fetch is.
@@ -197,16 +222,9 @@ fn offer(
         return Cred::ssh_key(account.unwrap_or("git"), None, key, None).map_err(failed);
     }
     if allowed.contains(CredentialType::USER_PASS_PLAINTEXT) {
-        let token = credentials.token.as_ref().or(url.password());
-        let token = token.filter(|token| !Secret::is_empty(token)).ok_or_else(|| {
-            "the repository asks for a token, and none is configured for the project in launchway.toml".to_string()
-        })?;
+        let token = token(url, credentials).ok_or(NO_TOKEN)?;
         if *offered > 1 {
-            return Err(
-                "the token is wrong, has expired, or may not read this repository. Put a new one where launchway.toml \
-                 says the project's token comes from"
-                    .to_string(),
-            );
+            return Err(WRONG_TOKEN.to_string());
         }
         return Cred::userpass_plaintext(account.unwrap_or("oauth2"), token.expose()).map_err(failed);
     }
@@ -222,13 +240,6 @@ fn is_same_host(url: &RemoteUrl, asking: &str) -> bool {
         }),
         // ssh does not redirect.
         RemoteKind::Ssh | RemoteKind::Path => true,
-    }
-}
-
-fn advice_on_access(url: &RemoteUrl, why: &str) -> String {
-    match url.kind() {
-        RemoteKind::Ssh => format!("{why}. Add the public half of the project's key as a read-only deploy key there"),
-        _ => format!("{why}. Check the project's token: it needs read access to the repository's contents"),
     }
 }
 
@@ -254,9 +265,30 @@ mod tests {
     use super::*;
 
     fn error(url: &str, message: &str) -> FetchError {
+        error_of(url, ErrorClass::Ssh, message, None)
+    }
+
+    fn error_of(url: &str, class: ErrorClass, message: &str, token: Option<&str>) -> FetchError {
         let url = RemoteUrl::parse(url, true).unwrap();
-        let connection = Connection::new(url, GitCredentials::default(), "fetching");
-        connection.error(git2::Error::new(ErrorCode::GenericError, ErrorClass::Ssh, message))
+        let credentials = GitCredentials { token: token.map(Secret::new), ..GitCredentials::default() };
+        Connection::new(url, credentials, "fetching").error(git2::Error::new(ErrorCode::GenericError, class, message))
+    }
+
+    #[test]
+    fn a_token_that_is_refused_is_said_to_be_whatever_the_server_says() {
+        let url = "https://git.example.com/acme/shop.git";
+        for said in [
+            "server requires authentication that we do not support",
+            "remote authentication required but no callback set",
+            "unexpected http status code: 403",
+        ] {
+            let wrong = error_of(url, ErrorClass::Http, said, Some("hunter2"));
+            assert!(matches!(&wrong, FetchError::Authentication { .. }), "{wrong}");
+            assert!(wrong.to_string().contains("the token is wrong, has expired, or may not read"), "{wrong}");
+            assert!(!wrong.to_string().contains("support"), "{wrong}");
+            let none = error_of(url, ErrorClass::Http, said, None).to_string();
+            assert!(none.contains("none is configured for the project"), "{none}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! correct the settings, or give up.
 
 use super::RefusedUrl;
+use crate::model::Quoted;
 
 /// Each names what was attempted on which URL (never with credentials), why it failed, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,13 @@ pub enum FetchError {
          in SHA-1 format (git init --object-format=sha1)"
     )]
     ObjectFormat { doing: &'static str, url: String },
+    /// A submodule's commit, which the deployed commit names.
+    #[error(
+        "fetching the submodule {url}: the commit {commit}, which {} names, is on none of its branches and tags, and is not \
+         given by its id ({why}). Push it to a branch or tag there",
+        Quoted(.path)
+    )]
+    MissingModule { url: String, commit: String, path: String, why: String },
     #[error("{doing} {url}: {why}")]
     TooLarge { doing: &'static str, url: String, why: String },
     /// Whoever fetched it ended in the middle, or had not enough memory for it.

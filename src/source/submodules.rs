@@ -104,15 +104,8 @@ impl Mirrors {
             Err(FetchError::Other { why, .. } | FetchError::NotFound { why, .. }) => why,
             Err(error) => return Err(error),
         };
-        Err(FetchError::Other {
-            doing: "fetching the submodule",
-            url: remote.url.to_string(),
-            why: format!(
-                "the commit {commit}, which {} names, is on none of its branches and tags, and is not given by its id \
-                 ({why}). Push it to a branch or tag there",
-                Quoted(path)
-            ),
-        })
+        let (url, commit, path) = (remote.url.to_string(), commit.to_string(), path.to_string());
+        Err(FetchError::MissingModule { url, commit, path, why })
     }
 }
 

@@ -4,7 +4,7 @@ use crate::support::git_http::GitHttp;
 use crate::support::git_repository::{GitRepository, git};
 use crate::support::mirror_world::{World, at, main, path, patience, remote};
 use launchway::model::{CommitId, EntryKind, GitCredentials, RefName, RepoPath, Tree};
-use launchway::source::{Mirrors, SubmoduleSettings, WantedRefs};
+use launchway::source::{FetchError, Mirrors, SubmoduleSettings, WantedRefs};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -291,7 +291,9 @@ async fn a_submodule_may_be_pinned_to_a_commit_that_is_on_no_branch_where_its_ho
         };
         if over_http {
             // As git itself is set: it gives what its branches and tags lead to.
-            let refused = full().await.err().unwrap().to_string();
+            let refused = full().await.err().unwrap();
+            assert!(matches!(refused, FetchError::MissingModule { .. }) && !refused.is_worth_retrying(), "{refused}");
+            let refused = refused.to_string();
             assert!(refused.contains("is on none of its branches and tags, and is not given by its id ("), "{refused}");
             assert!(refused.contains("Push it to a branch or tag there"), "{refused}");
             git(&library.bare(), &["config", "uploadpack.allowAnySHA1InWant", "true"]);

@@ -59,8 +59,37 @@ fn the_full_name_is_taken_from_any_form_of_url() {
         ("ssh://git@host:2222/acme/shop", "acme/shop"),
         ("/srv/git/shop.git", "git/shop"),
     ] {
-        assert_eq!(full_name_of(url), name);
+        assert_eq!(full_name_of(url, None), name);
     }
+}
+
+#[test]
+fn the_full_name_is_what_the_forge_calls_it_also_where_the_forge_is_below_a_path() {
+    for (url, forge, name) in [
+        ("https://host/git/acme/shop.git", ForgeKind::Gitea, "acme/shop"),
+        ("https://host/a/b/acme/shop", ForgeKind::Forgejo, "acme/shop"),
+        ("https://github.com/acme/shop.git", ForgeKind::GitHub, "acme/shop"),
+        ("https://host/group/sub/shop.git", ForgeKind::GitLab, "group/sub/shop"),
+        ("/srv/git/shop.git", ForgeKind::Gitea, "git/shop"),
+    ] {
+        assert_eq!(full_name_of(url, Some(forge)), name, "{url}");
+    }
+}
+
+#[test]
+fn a_project_with_a_forge_and_no_token_is_warned_of() {
+    let warned = |forge: &str, token: &str| {
+        let text = format!(
+            "[projects.shop]\nforge = \"{forge}\"\nrepository = \"https://host.test/acme/shop.git\"\nsecret = \"0123456789abcdef\"\n{token}[projects.shop.environments.production]\nbranch = \"main\"\n"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("launchway.toml");
+        std::fs::write(&path, text).unwrap();
+        load(&path).unwrap().warnings.iter().map(|problem| problem.to_string()).collect::<Vec<_>>()
+    };
+    let said = warned("gitea", "");
+    assert!(said.len() == 1 && said[0].contains("projects.shop.token: it is missing"), "{said:?}");
+    assert!(warned("gitea", "token = \"hunter2\"\n").is_empty() && warned("plain", "").is_empty());
 }
 
 #[test]

@@ -139,7 +139,16 @@ fn api_of(target: &StatusTarget) -> Result<Url> {
         ForgeKind::GitLab => "/api/v4",
         _ => "/api/v1",
     };
-    Ok(Url::parse(&format!("{origin}{path}"))?)
+    Ok(Url::parse(&format!("{origin}{}{path}", below(target)))?)
+}
+
+/// The path below which the forge is, where the repository's URL says so: what stands before its name (`/git`).
+fn below(target: &StatusTarget) -> String {
+    let Ok(url) = Url::parse(&target.clone_url) else { return String::new() };
+    let path = url.path().trim_end_matches('/');
+    let path = path.strip_suffix(".git").unwrap_or(path);
+    let before = path.strip_suffix(&target.repository).and_then(|before| before.strip_suffix('/'));
+    before.filter(|_| matches!(url.scheme(), "http" | "https")).unwrap_or_default().to_string()
 }
 
 /// `https://host[:port]` and the host of a clone URL. An ssh port says nothing of the web's: it is dropped.
@@ -202,6 +211,19 @@ mod tests {
         ] {
             assert_eq!(api_of(&target(forge, clone_url)).unwrap().as_str(), api, "{clone_url}");
         }
+    }
+
+    #[test]
+    fn a_forge_below_a_path_has_its_api_there() {
+        let api = |forge, name: &str, clone_url| {
+            let target = StatusTarget { repository: name.into(), ..target(forge, clone_url) };
+            api_of(&target).unwrap().to_string()
+        };
+        let below = "https://host.test/git/acme/shop.git";
+        assert_eq!(api(ForgeKind::Gitea, "acme/shop", below), "https://host.test/git/api/v1");
+        assert_eq!(api(ForgeKind::GitLab, "acme/shop", below), "https://host.test/git/api/v4");
+        assert_eq!(api(ForgeKind::GitLab, "git/acme/shop", below), "https://host.test/api/v4");
+        assert_eq!(api(ForgeKind::Gitea, "renamed/shop", "https://host.test/acme/shop"), "https://host.test/api/v1");
     }
 
     #[test]

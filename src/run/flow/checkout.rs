@@ -26,6 +26,8 @@ impl From<FetchError> for StageError {
     fn from(error: FetchError) -> Self {
         match error {
             FetchError::Cancelled { .. } => StageError::Cancelled,
+            // Whoever pushed the one forgot to push the other: nothing of the host is wrong.
+            FetchError::MissingModule { .. } => StageError::commit(error.to_string()),
             other => StageError::host(other),
         }
     }
