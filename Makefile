@@ -28,7 +28,8 @@ fmt: ## format the code
 	$(CARGO) fmt --all
 
 .PHONY: build
-build: setup ## the binary: target/release/launchway
+build: ## the binary: target/release/launchway
+	@scripts/setup build
 	$(CARGO) build --locked --release
 
 .PHONY: docs

@@ -31,6 +31,9 @@ make_repository() {
 make_clone() {
   git init --quiet --initial-branch=main "$work/shop"
   cp -a "$1/." "$work/shop/"
+  # Whoever goes on by hand has no variables of ours.
+  git -C "$work/shop" config user.name Demo
+  git -C "$work/shop" config user.email demo@example.com
   git -C "$work/shop" remote add origin "$work/shop.git"
   git -C "$work/shop" config branch.main.remote origin
   git -C "$work/shop" config branch.main.merge refs/heads/main
