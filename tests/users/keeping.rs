@@ -576,7 +576,7 @@ async fn who_shares_a_network_follows_its_owner_also_where_the_engine_restarted_
     let shown = world.ends(&world.push("First")).await;
     assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
     let asks = || async {
-        let asked = "wget -q -T 2 -O - http://127.0.0.1:8080/ || echo nobody";
+        let asked = "timeout 5 wget -q -O - http://127.0.0.1:8080/ || echo nobody";
         world.exec("agent", &["sh", "-c", asked]).await.trim().to_string()
     };
     assert_eq!(asks().await, "here");

@@ -411,11 +411,11 @@ async fn what_a_failed_first_deployment_has_written_is_listed_and_its_networks_a
     let anon = all.iter().map(|volume| volume.name.clone()).find(|name| status.contains(&format!("  {name}, once of")));
     let anon = anon.unwrap_or_else(|| panic!("no unnamed volume is listed: {status}"));
     let told = succeeds(&world, &["gc", "--dry-run"]).await;
-    assert!(
-        told.contains("volume app_data of shop/production: no live release names it, and it may hold data"),
-        "{told}"
-    );
-    assert!(told.contains(&format!("volume {anon} of shop/production (once of db at /anon)")), "{told}");
+    let place = format!("{}/production", world.project);
+    let named =
+        format!("volume {}-production_data of {place}: no live release names it, and it may hold data", world.project);
+    assert!(told.contains(&named), "{told}");
+    assert!(told.contains(&format!("volume {anon} of {place} (once of db at /anon)")), "{told}");
     succeeds(&world, &["gc"]).await;
     world.engine.docker.inspect_volume(&anon).await.expect("data stays");
     let docker = world.engine.docker.clone();
