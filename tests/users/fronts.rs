@@ -128,7 +128,7 @@ async fn callers_by_a_containers_name_and_by_an_alias_notice_no_deployment_eithe
         let text = text.replace("    depends_on: { api: { condition: service_healthy } }\n", "");
         world.repository.write("compose.yaml", text);
     };
-    for called in ["app-api-1", "backend"] {
+    for called in [format!("{}-production-api-1", world.project).as_str(), "backend"] {
         write_calling(&format!("first-by-{called}"), called);
         deployed(&world, &format!("First by {called}")).await;
         let (_, _, before) = told(&world).await;
