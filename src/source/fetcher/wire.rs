@@ -96,7 +96,8 @@ impl From<FetchError> for Failure {
             FetchError::TooLarge { why, .. } => Failure::TooLarge(why),
             FetchError::Broke { why, .. } => Failure::Broke(why),
             FetchError::Other { why, .. } => Failure::Other(why),
-            FetchError::RefusedUrl(refused) => Failure::Other(refused.to_string()),
+            // Neither comes of an errand.
+            error @ (FetchError::RefusedUrl(_) | FetchError::MissingModule { .. }) => Failure::Other(error.to_string()),
         }
     }
 }
