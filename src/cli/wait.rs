@@ -64,8 +64,22 @@ pub fn ended(details: &DeploymentDetails, look: &Look) -> String {
         true => String::new(),
         false => format!("`launchway logs {}` shows its log\n", summary.id),
     };
+    let said_last = said_last(details);
     let asks: String = details.asks.iter().map(|ask| format!("  {ask}\n")).collect();
-    format!("{stages}{}: {}\n{asks}{more}", capital(&summary.state.to_string()), summary.description)
+    format!("{stages}{}: {}\n{said_last}{asks}{more}", capital(&summary.state.to_string()), summary.description)
+}
+
+/// What was said last where it failed.
+fn said_last(details: &DeploymentDetails) -> String {
+    if details.last_lines.is_empty() {
+        return String::new();
+    }
+    let heading = match &details.last_lines_of {
+        Some(component) => format!("What {component} said last:"),
+        None => "What is wrong:".to_string(),
+    };
+    let lines: String = details.last_lines.iter().map(|line| format!("  | {line}\n")).collect();
+    format!("{heading}\n{lines}")
 }
 
 fn capital(text: &str) -> String {

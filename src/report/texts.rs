@@ -1,5 +1,6 @@
-//! The sentences that people read beside a commit. The most important words come first, because forges cut the end;
-//! each final says what is live now, and that end is kept whole.
+//! The sentences that people read of a deployment: whole on pages, in the log and at the command line, and short beside a
+//! commit. The most important words come first, because forges cut the end; each final says what is live now, and that end
+//! is kept whole.
 
 use crate::model::{CommitId, ComponentName, DeploymentId, Mask, Quoted, ReleaseId, Stage, StatusState, plain_line};
 use std::time::Duration;
@@ -187,58 +188,61 @@ impl Situation<'_> {
         }
     }
 
-    /// One line of at most [`SHORTEST_LIMIT`] characters.
-    pub fn sentence(&self) -> String {
-        self.sentence_masked(&Mask::default())
+    /// One line with all that is to be said, without the secrets in what it quotes: for pages, logs and the command line.
+    pub fn whole(&self, mask: &Mask) -> String {
+        self.said(&Pen { mask, most: usize::MAX })
     }
 
-    /// The same without the secrets in what it quotes. They go before anything is cut: of half a secret nobody knows that it is
-    /// one.
-    pub fn sentence_masked(&self, mask: &Mask) -> String {
+    /// The same as one line of at most [`SHORTEST_LIMIT`] characters, for a commit status. Secrets go before anything is cut: of
+    /// half a secret nobody knows that it is one.
+    pub fn brief(&self, mask: &Mask) -> String {
+        self.said(&Pen { mask, most: SHORTEST_LIMIT })
+    }
+
+    fn said(&self, pen: &Pen<'_>) -> String {
         use Situation::*;
         match self {
             Waiting(WaitsFor::Resume { by, reason }) => {
                 let reason = reason.map(|reason| format!(": {}", Quoted(reason))).unwrap_or_default();
-                fit(mask, "Paused by ", &format!("{}{reason}", Quoted(by)), "; `launchway resume` lets it go on")
+                pen.fit("Paused by ", &format!("{}{reason}", Quoted(by)), "; `launchway resume` lets it go on")
             }
-            Waiting(why) => fit(mask, &waits(why), "", ""),
+            Waiting(why) => pen.fit(&waits(why), "", ""),
             Preparing => "Preparing: reading the commit and planning".into(),
             Building { component, number, of, left } => {
-                fit(mask, "Building ", component.as_str(), &format!(" ({number} of {of}){}", about(*left)))
+                pen.fit("Building ", component.as_str(), &format!(" ({number} of {of}){}", about(*left)))
             }
             Deploying { component, number, of, left } => {
-                fit(mask, "Deploying ", component.as_str(), &format!(" ({number} of {of}){}", about(*left)))
+                pen.fit("Deploying ", component.as_str(), &format!(" ({number} of {of}){}", about(*left)))
             }
             Monitoring { left } if left.is_zero() => "Running; checking what the engine says of it".into(),
             Monitoring { left } => format!("Running; watched for {} more", duration(*left)),
             Holding { component, weight, waits_for: Some(what), .. } => {
-                fit(mask, "Canary: ", component.as_str(), &format!(" at {weight} % of the traffic, waiting for {what}"))
+                pen.fit("Canary: ", component.as_str(), &format!(" at {weight} % of the traffic, waiting for {what}"))
             }
             Holding { component, weight, left, .. } => {
                 let left = duration(*left);
-                fit(mask, "Canary: ", component.as_str(), &format!(" at {weight} % of the traffic for {left} more"))
+                pen.fit("Canary: ", component.as_str(), &format!(" at {weight} % of the traffic for {left} more"))
             }
-            PuttingBack { why, live } => fit(mask, "Putting back: ", why, &format!("; {}", was(*live))),
-            Succeeded(success) => succeeded(mask, success),
-            Failed { what, last_line, live, .. } => ended(mask, what, *last_line, &now(*live, "still")),
+            PuttingBack { why, live } => pen.fit("Putting back: ", why, &format!("; {}", was(*live))),
+            Succeeded(success) => succeeded(pen, success),
+            Failed { what, last_line, live, .. } => ended(pen, what, *last_line, &now(pen, *live, "still")),
             RolledBack { what, last_line, release_command_ran, live, .. } => {
-                ended(mask, what, *last_line, &(now(*live, "again") + command_ran(*release_command_ran)))
+                ended(pen, what, *last_line, &(now(pen, *live, "again") + command_ran(*release_command_ran)))
             }
             Cancelled { by, during, release_command_ran, live } => {
                 let during = during.map_or_else(|| " while it waited".to_string(), |s| format!(" during {}", stage(s)));
                 let ran = command_ran(*release_command_ran);
-                fit(mask, "Cancelled", &by_whom(*by), &format!("{during}; {}{ran}", now(*live, "")))
+                pen.fit("Cancelled", &by_whom(*by), &format!("{during}; {}{ran}", now(pen, *live, "")))
             }
-            Superseded { by, live } => format!("Superseded by {}; {}", by.short(), now(*live, "")),
+            Superseded { by, live } => format!("Superseded by {}; {}", by.short(), now(pen, *live, "")),
             Skipped { mark: says, live } => {
                 let says = Quoted(says).to_string();
-                fit(mask, "Skipped: the commit says ", &says, &format!("; {}", now(*live, "")))
+                pen.fit("Skipped: the commit says ", &says, &format!("; {}", now(pen, *live, "")))
             }
-            LeftByRollback { by, release_command_ran, live } => fit(
-                mask,
+            LeftByRollback { by, release_command_ran, live } => pen.fit(
                 "Rolled back",
                 &by_whom(*by),
-                &format!("; {}{}", now(*live, ""), command_ran(*release_command_ran)),
+                &format!("; {}{}", now(pen, *live, ""), command_ran(*release_command_ran)),
             ),
         }
     }
@@ -274,7 +278,7 @@ fn waits(why: &WaitsFor<'_>) -> String {
     }
 }
 
-fn succeeded(mask: &Mask, success: &Success<'_>) -> String {
+fn succeeded(pen: &Pen<'_>, success: &Success<'_>) -> String {
     let took = duration(success.took);
     let head = match success.put_back_by {
         Some(by) => format!("Release {} is live again, put back by {}", success.release, Quoted(by)),
@@ -282,43 +286,47 @@ fn succeeded(mask: &Mask, success: &Success<'_>) -> String {
     };
     let mut parts = Vec::new();
     if !success.replaced.is_empty() {
-        parts.push(format!("{} replaced in {took}", names(success.replaced)));
+        parts.push(format!("{} replaced in {took}", pen.names(success.replaced)));
     }
     if !success.removed.is_empty() {
-        parts.push(format!("{} removed", names(success.removed)));
+        parts.push(format!("{} removed", pen.names(success.removed)));
     }
     match (parts.is_empty(), success.unchanged.is_empty()) {
         (true, _) => parts.push("nothing had to change".into()),
-        (false, false) => parts.push(format!("{} unchanged", names(success.unchanged))),
+        (false, false) => parts.push(format!("{} unchanged", pen.names(success.unchanged))),
         (false, true) => {}
     }
     parts.extend(success.verdicts.iter().cloned());
     let mut tail = String::new();
     if !success.built_again.is_empty() {
-        tail = format!("; {} built again, the image was gone", names(success.built_again));
+        tail = format!("; {} built again, the image was gone", pen.names(success.built_again));
     }
     if success.found_by_catching_up {
         tail.push_str("; found by catching up");
     }
-    fit(mask, &format!("{head}: "), &parts.join("; "), &tail)
+    pen.fit(&format!("{head}: "), &parts.join("; "), &tail)
 }
 
-/// `what: last line; release 41 is still live`, the last line being what gives way.
-fn ended(mask: &Mask, what: &str, last_line: Option<&str>, live: &str) -> String {
+/// `what: last line; release 41 is still live`, the last line being what gives way. Where there is no room for all, what the app
+/// said last stands in place of what else is said of it after the first part of `what`.
+fn ended(pen: &Pen<'_>, what: &str, last_line: Option<&str>, live: &str) -> String {
     let tail = format!("; {live}");
-    match last_line.map(str::trim).filter(|line| !line.is_empty()) {
-        Some(line) => {
-            let head = fit(mask, what, "", "");
-            let with_line = fit(mask, &format!("{head}: "), &Quoted(line).to_string(), &tail);
-            // Too little of the line to mean anything.
-            let room = SHORTEST_LIMIT.saturating_sub(head.chars().count() + 2 + tail.chars().count());
-            if room < 8 && line.chars().count() > room { fit(mask, "", what, &tail) } else { with_line }
-        }
-        None => fit(mask, "", what, &tail),
+    let Some(line) = last_line.map(str::trim).filter(|line| !line.is_empty()) else {
+        return pen.fit("", what, &tail);
+    };
+    let first = what.split("; ").next().unwrap_or(what);
+    if !pen.is_short() {
+        let joint = if first.len() == what.len() { ": " } else { "; the last that it said: " };
+        return pen.fit(what, &format!("{joint}{}", Quoted(line)), &tail);
     }
+    let head = pen.fit(first, "", "");
+    let with_line = pen.fit(&format!("{head}: "), &Quoted(line).to_string(), &tail);
+    // Too little of the line to mean anything.
+    let room = pen.most.saturating_sub(head.chars().count() + 2 + tail.chars().count());
+    if room < 8 && line.chars().count() > room { pen.fit("", first, &tail) } else { with_line }
 }
 
-fn now(live: Live<'_>, how: &str) -> String {
+fn now(pen: &Pen<'_>, live: Live<'_>, how: &str) -> String {
     let is_live = match how {
         "still" => "is still live",
         "again" => "is live again",
@@ -330,7 +338,7 @@ fn now(live: Live<'_>, how: &str) -> String {
         Live::Found if how == "again" => "what ran before runs again".into(),
         Live::Found => "what ran before runs".into(),
         Live::Release(release) => format!("release {release} {is_live}"),
-        Live::Degraded { release, down } => format!("release {release} {is_live}, but without {}", names(down)),
+        Live::Degraded { release, down } => format!("release {release} {is_live}, but without {}", pen.names(down)),
         Live::OnceTheEngineAnswers(Some(release)) => format!("release {release} comes back once the engine answers"),
         Live::OnceTheEngineAnswers(None) => "what was started is removed once the engine answers".into(),
     }
@@ -363,13 +371,6 @@ fn stage(stage: Stage) -> &'static str {
     }
 }
 
-/// `api, web`, or `api, web, db and 4 more`.
-fn names(components: &[ComponentName]) -> String {
-    let shown = if components.len() <= 4 { components.len() } else { 3 };
-    let list = components[..shown].iter().map(ComponentName::as_str).collect::<Vec<_>>().join(", ");
-    if shown < components.len() { format!("{list} and {} more", components.len() - shown) } else { list }
-}
-
 /// `0.8 s`, `12 s`, `2 min 5 s`, `1 h 3 min`.
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -396,15 +397,36 @@ fn about(left: Option<Duration>) -> String {
     format!(", about {} left", duration(Duration::from_secs(rounded)))
 }
 
-/// `head`, `middle` and `tail`, sentences of ours, in one line within the limit. Where it is too long, `middle` gives way first, then `head`.
-fn fit(mask: &Mask, head: &str, middle: &str, tail: &str) -> String {
-    let clean = |text: &str| plain_line(&mask.sentence(text)).into_owned();
-    let (head, middle, tail) = (clean(head), clean(middle), clean(tail));
-    let room = SHORTEST_LIMIT.saturating_sub(tail.chars().count());
-    let tail = cut(&tail, SHORTEST_LIMIT);
-    let head = cut(&head, room);
-    let middle = cut(&middle, room - head.chars().count());
-    format!("{head}{middle}{tail}")
+/// Writes sentences without secrets, each in one line within a limit.
+struct Pen<'a> {
+    mask: &'a Mask,
+    /// Characters.
+    most: usize,
+}
+
+impl Pen<'_> {
+    /// Whether there may be no room for all.
+    fn is_short(&self) -> bool {
+        self.most < usize::MAX
+    }
+
+    /// `head`, `middle` and `tail`, sentences of ours, in one line. Where it is too long, `middle` gives way first, then `head`.
+    fn fit(&self, head: &str, middle: &str, tail: &str) -> String {
+        let clean = |text: &str| plain_line(&self.mask.sentence(text)).into_owned();
+        let (head, middle, tail) = (clean(head), clean(middle), clean(tail));
+        let room = self.most.saturating_sub(tail.chars().count());
+        let tail = cut(&tail, self.most);
+        let head = cut(&head, room);
+        let middle = cut(&middle, room - head.chars().count());
+        format!("{head}{middle}{tail}")
+    }
+
+    /// `api, web`; where room is short, `api, web, db and 4 more`.
+    fn names(&self, components: &[ComponentName]) -> String {
+        let shown = if self.is_short() && components.len() > 4 { 3 } else { components.len() };
+        let list = components[..shown].iter().map(ComponentName::as_str).collect::<Vec<_>>().join(", ");
+        if shown < components.len() { format!("{list} and {} more", components.len() - shown) } else { list }
+    }
 }
 
 fn cut(text: &str, limit: usize) -> String {

@@ -5,7 +5,7 @@ use super::hooks::put_hook;
 use super::open::query;
 use super::outbox::{NewStatus, put_status};
 use super::row::{json, number, optional_number, optional_parsed, optional_text, parsed, text, to_json};
-use super::{Store, StoreError};
+use super::{LastLines, Store, StoreError};
 use crate::model::{
     CommitId, CommitStatus, DeploymentId, DeploymentState, EnvironmentName, IllegalTransition, ProjectName, RefName,
     ReleaseId, StatusState, Transition,
@@ -18,7 +18,7 @@ macro_rules! columns {
     () => {
         "id, project, environment, commit_id, subject, ref, trigger, asked_by, delivery, release, previous, \
          state, description, page_key, rebuild, cancelled_by, plan, touched, created_at, started_at, \
-         ended_at, host_fault, pull, now_reason, approved_by, deaths, fresh_volumes, asks"
+         ended_at, host_fault, pull, now_reason, approved_by, deaths, fresh_volumes, asks, last_lines"
     };
 }
 
@@ -100,6 +100,7 @@ pub struct Deployment {
     pub fresh_volumes: Vec<String>,
     /// What it would have left behind, which nobody had said yes to.
     pub asks: Vec<String>,
+    pub last_lines: LastLines,
     /// Who said yes to it.
     pub approved_by: Option<String>,
     pub cancelled_by: Option<String>,
@@ -370,18 +371,6 @@ impl Store {
         Ok(newest.map(DeploymentId))
     }
 
-    /// Notes what a deployment would leave behind, without secrets.
-    pub async fn note_asks(&self, id: DeploymentId, asks: Vec<String>) -> Result<(), StoreError> {
-        let asks = to_json(&asks)?;
-        self.write("note what is asked", move |c| {
-            Box::pin(async move {
-                sqlx::query("UPDATE deployments SET asks = ? WHERE id = ?").bind(asks).bind(id.0).execute(c).await?;
-                Ok(())
-            })
-        })
-        .await
-    }
-
     /// Notes the release that a deployment makes live, what was live before, and its plan.
     pub async fn note_plan(
         &self,
@@ -603,6 +592,7 @@ fn from_row(row: &SqliteRow) -> Result<Deployment, StoreError> {
         now_reason: optional_text(row, "now_reason")?,
         fresh_volumes: json(row, "fresh_volumes")?,
         asks: json(row, "asks")?,
+        last_lines: json(row, "last_lines")?,
         approved_by: optional_text(row, "approved_by")?,
         cancelled_by: optional_text(row, "cancelled_by")?,
         plan: text(row, "plan")?,

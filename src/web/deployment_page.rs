@@ -4,7 +4,7 @@
 use super::look::{self, Moment, mood, took};
 use crate::model::{DeploymentState, ImageIdentity, Mask, Method, Stage};
 use crate::run::{Beyond, Deployer, now_ms};
-use crate::store::{Deployment, ReleaseImage, StageRecord, Trigger};
+use crate::store::{Deployment, LastLines, ReleaseImage, StageRecord, Trigger};
 use askama::Template;
 
 /// As much of a log as the page shows.
@@ -33,6 +33,8 @@ struct DeploymentPage {
     stages: Vec<StageRow>,
     /// What it would have left behind, and how to go on.
     asks: Vec<String>,
+    /// Where it failed and the log is public.
+    last_lines: Option<LastLinesView>,
     plan: PlanView,
     images: Vec<ImageRow>,
     log: LogView,
@@ -42,6 +44,13 @@ struct DeploymentPage {
     degraded: Vec<DegradedView>,
     /// What the live release uses and launchway.toml does not allow, and the lines that would allow it.
     beyond: Option<Beyond>,
+}
+
+/// What was said last where the deployment failed.
+struct LastLinesView {
+    /// Whose lines they are, as a heading.
+    heading: String,
+    text: String,
 }
 
 struct DegradedView {
@@ -111,6 +120,7 @@ pub async fn deployment_page(deployer: &Deployer, key: &str) -> anyhow::Result<O
     let mut page = page(&deployment, &stages, delivery, log, degraded, &mask, now_ms());
     page.images = images.into_iter().map(|image| image_row(image, &mask)).collect();
     page.beyond = beyond(deployer, &deployment).await?;
+    page.last_lines = last_lines(&deployment.last_lines, &mask).filter(|_| !matches!(page.log, LogView::Closed));
     if deployer.page_asks_for_yes(&deployment).await? {
         page.yes = Some(format!("/deployments/{key}/approve"));
         // What somebody is writing is not to be lost.
@@ -191,6 +201,7 @@ fn page(
         delivery: delivery.map(|key| format!("/deliveries/{key}")),
         stages: stage_rows(deployment, stages, now),
         asks: deployment.asks.iter().map(|ask| mask.sentence(ask)).collect(),
+        last_lines: None,
         plan: plan_view(&mask.sentence(&deployment.plan)),
         images: Vec::new(),
         log,
@@ -198,6 +209,15 @@ fn page(
         beyond: None,
         degraded,
     }
+}
+
+fn last_lines(last: &LastLines, mask: &Mask) -> Option<LastLinesView> {
+    let heading = match &last.component {
+        Some(component) => format!("What {component} said last"),
+        None => "What is wrong".to_string(),
+    };
+    let text = mask.sentence(&last.lines.join("\n"));
+    (!text.is_empty()).then_some(LastLinesView { heading, text })
 }
 
 fn image_row(image: ReleaseImage, mask: &Mask) -> ImageRow {

@@ -202,6 +202,12 @@ pub struct DeploymentDetails {
     /// What it would have left behind and how to go on, where it ended because nobody had said yes to that.
     #[serde(default)]
     pub asks: Vec<String>,
+    /// What was said last where it failed, the newest last.
+    #[serde(default)]
+    pub last_lines: Vec<String>,
+    /// Who said that: a container of this component, or its build. Null where the commit's files are what is wrong.
+    #[serde(default)]
+    pub last_lines_of: Option<ComponentName>,
     /// Who said yes to it.
     #[serde(default)]
     pub approved_by: Option<String>,

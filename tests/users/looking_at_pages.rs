@@ -3,7 +3,7 @@
 use crate::support::engine_stub::EngineStub;
 use crate::support::quiet_server::{EIGHT, QuietServer, SECRET, new_deployment};
 use launchway::model::{Mask, Transition};
-use launchway::store::{DeliveryOutcome, Deployment, Sentences};
+use launchway::store::{DeliveryOutcome, Deployment, LastLines, Sentences};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -112,6 +112,22 @@ async fn the_log_is_shown_only_where_the_settings_open_it() {
     let deployment = planned(&open, "Fix the price").await;
     let html = page(&open, &deployment).await;
     assert!(html.contains("a line of the log, with ***\n</pre>"), "{html}");
+}
+
+#[tokio::test]
+async fn what_the_failing_component_said_last_is_shown_where_the_log_is_public() {
+    for (settings, is_shown) in [("public-logs = true", true), ("", false)] {
+        let server = QuietServer::with("/nowhere/shop.git", settings, EngineStub::default()).await;
+        let deployment = planned(&server, "Fix the price").await;
+        let lines = vec!["no database at <db>".to_string(), format!("the key is {SECRET}")];
+        let last_lines = LastLines { component: Some("api".parse().unwrap()), lines };
+        server.store().note_last_lines(deployment.id, last_lines).await.unwrap();
+        put_back(&server, &deployment).await;
+        let html = page(&server, &deployment).await;
+        let shown = "<h2>What api said last</h2>\n<pre>no database at &#60;db&#62;\nthe key is ***</pre>";
+        assert_eq!(html.contains(shown), is_shown, "{html}");
+        assert!(is_shown || !html.contains("no database at"), "{html}");
+    }
 }
 
 #[tokio::test]

@@ -101,8 +101,10 @@ fn every_situation_reads_as_a_sentence() {
         Situation::Skipped { mark: "[skip ci]", live: LIVE },
         Situation::LeftByRollback { by: Some("ada"), release_command_ran: true, live: LIVE },
     ];
-    let lines: Vec<String> =
-        situations.iter().map(|situation| format!("{}: {}", situation.state().word(), situation.sentence())).collect();
+    let lines: Vec<String> = situations
+        .iter()
+        .map(|situation| format!("{}: {}", situation.state().word(), situation.brief(&Mask::default())))
+        .collect();
     insta::assert_snapshot!(lines.join("\n"), @"
     pending: Waiting for deployment 7 to end
     pending: Waiting behind 3 deployments; deployment 7 is running
@@ -139,7 +141,7 @@ fn every_situation_reads_as_a_sentence() {
     failure: Rolled back by ada; release 41 is live; the release command ran and is not undone
     ");
     for (situation, line) in situations.iter().zip(&lines) {
-        assert!(situation.sentence().chars().count() <= SHORTEST_LIMIT, "{line}");
+        assert!(situation.brief(&Mask::default()).chars().count() <= SHORTEST_LIMIT, "{line}");
         let says_what_is_live = line.contains(" live") || line.contains("nothing is live");
         assert!(!situation.state().is_final() || says_what_is_live, "{line}");
     }
@@ -149,12 +151,31 @@ fn every_situation_reads_as_a_sentence() {
 fn a_long_last_line_gives_way_to_what_is_live() {
     let line = "x".repeat(500);
     let situation = Situation::Failed { fault: Fault::Commit, what: "api exited", last_line: Some(&line), live: LIVE };
-    let sentence = situation.sentence();
+    let sentence = situation.brief(&Mask::default());
     assert_eq!(sentence.chars().count(), SHORTEST_LIMIT);
     assert!(
         sentence.starts_with("api exited: xxx") && sentence.ends_with("xxx…; release 41 is still live"),
         "{sentence}"
     );
+}
+
+#[test]
+fn a_person_reads_the_whole_sentence_and_a_commit_as_much_as_fits() {
+    let mask = Mask::default();
+    let why = "web-1 is unhealthy; its health check said: curl: (7) Failed to connect to localhost port 8080 after 0 ms: Couldn't connect to server";
+    let line =
+        "panicked at src/main.rs:12: DATABASE_URL is not set; set it in the environment of the service, or in .env";
+    let failed = Situation::Failed { fault: Fault::Commit, what: why, last_line: Some(line), live: LIVE };
+    assert_eq!(failed.whole(&mask), format!("{why}; the last that it said: {line}; release 41 is still live"),);
+    insta::assert_snapshot!(failed.brief(&mask), @"web-1 is unhealthy: panicked at src/main.rs:12: DATABASE_URL is not set; set it in the environment of the servi…; release 41 is still live");
+    let remedy = format!("the engine refused it: {}. Do this: {}", "why ".repeat(40), "this ".repeat(40));
+    let failed = Situation::Failed { fault: Fault::Host, what: &remedy, last_line: None, live: LIVE };
+    assert_eq!(failed.whole(&mask), format!("{remedy}; release 41 is still live"));
+    let many = named(&["a", "b", "c", "d", "e", "f"]);
+    let degraded = Live::Degraded { release: ReleaseId(41), down: &many };
+    let failed = Situation::Failed { fault: Fault::Host, what: "no", last_line: None, live: degraded };
+    assert_eq!(failed.whole(&mask), "no; release 41 is still live, but without a, b, c, d, e, f");
+    assert_eq!(failed.brief(&mask), "no; release 41 is still live, but without a, b, c and 3 more");
 }
 
 proptest! {
@@ -169,7 +190,7 @@ proptest! {
             Situation::Skipped { mark: &what, live },
             Situation::LeftByRollback { by: Some(&what), release_command_ran: ran, live },
         ] {
-            let sentence = situation.sentence();
+            let sentence = situation.brief(&Mask::default());
             prop_assert!(sentence.chars().count() <= SHORTEST_LIMIT, "{}", sentence);
             prop_assert!(sentence.contains(" live"), "{}", sentence);
             prop_assert!(!sentence.chars().any(char::is_control));
@@ -182,7 +203,7 @@ fn what_is_left_is_rounded_as_people_round() {
     let api = ComponentName::new("api").unwrap();
     let said = |left_ms: u64| {
         let left = Some(Duration::from_millis(left_ms));
-        Situation::Building { component: &api, number: 2, of: 5, left }.sentence()
+        Situation::Building { component: &api, number: 2, of: 5, left }.brief(&Mask::default())
     };
     assert_eq!(said(41_300), "Building api (2 of 5), about 40 s left");
     let about = |left_ms| said(left_ms).split_once("about ").unwrap().1.to_string();
@@ -195,7 +216,7 @@ fn what_is_left_is_rounded_as_people_round() {
     assert_eq!(rounded, expected.map(|text| format!("{text} left")));
     let long = ComponentName::new("a".repeat(60)).unwrap();
     let left = Some(Duration::from_secs(100_000));
-    let sentence = Situation::Deploying { component: &long, number: 1_000, of: 1_000, left }.sentence();
+    let sentence = Situation::Deploying { component: &long, number: 1_000, of: 1_000, left }.brief(&Mask::default());
     assert!(sentence.chars().count() <= SHORTEST_LIMIT && sentence.ends_with("about 27 h 50 min left"), "{sentence}");
 }
 
@@ -213,7 +234,7 @@ fn a_secret_at_the_place_where_the_sentence_is_cut_is_hidden_whole() {
             Situation::PuttingBack { why: &why, live },
             Situation::Cancelled { by: Some(&line), during: None, release_command_ran: false, live },
         ] {
-            let sentence = situation.sentence_masked(&mask);
+            let sentence = situation.brief(&mask);
             assert!(!sentence.contains("hun"), "{sentence}");
         }
     }
@@ -225,10 +246,7 @@ fn our_own_words_stay_where_a_secret_is_one_of_them() {
     let (mask, live) = (Mask::new(&secrets), Live::Release(ReleaseId(41)));
     let what = format!("building api failed: {}", Quoted("the wrong release"));
     let situation = Situation::Failed { fault: Fault::Commit, what: &what, last_line: Some("wrong: live"), live };
-    assert_eq!(
-        situation.sentence_masked(&mask),
-        "building api failed: the *** ***: ***: ***; release 41 is still live"
-    );
+    assert_eq!(situation.brief(&mask), "building api failed: the *** ***: ***: ***; release 41 is still live");
     let cancelled = Situation::Cancelled { by: Some("wrong"), during: None, release_command_ran: false, live };
-    assert_eq!(cancelled.sentence_masked(&mask), "Cancelled by *** while it waited; release 41 is live");
+    assert_eq!(cancelled.brief(&mask), "Cancelled by *** while it waited; release 41 is live");
 }

@@ -271,9 +271,12 @@ async fn note(
     Ok(deployer.store.note_image(image).await?)
 }
 
-/// `[2/3]` of `[2/3] RUN make`.
-fn number_of(step: &str) -> &str {
-    step.split_inclusive(']').next().filter(|number| number.starts_with('[')).unwrap_or(step)
+/// `[2/3]` and `RUN make` of `[2/3] RUN make`.
+fn step_parts(step: &str) -> (&str, Option<&str>) {
+    match step.split_once("] ").filter(|_| step.starts_with('[')) {
+        Some((number, words)) => (&step[..=number.len()], Some(words)),
+        None => (step, None),
+    }
 }
 
 async fn is_away(deployer: &Deployer) -> bool {
@@ -525,7 +528,9 @@ impl Job {
                 let what = match &error {
                     // What it printed last says more than BuildKit does.
                     BuildError::Failed { step: Some(step), last_lines, .. } if !last_lines.is_empty() => {
-                        format!("building {} failed at {}", self.name, number_of(step))
+                        let (number, words) = step_parts(step);
+                        let words = words.map(|words| format!("; the step is {}", Quoted(words))).unwrap_or_default();
+                        format!("building {} failed at {number}{words}", self.name)
                     }
                     BuildError::Failed { step, message, .. } => {
                         let step = step.as_deref().map(|step| format!(" at {step}")).unwrap_or_default();

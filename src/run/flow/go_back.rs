@@ -15,7 +15,7 @@ use crate::run::ground::deployer::Deployer;
 use crate::run::ground::failpoint::failpoint;
 use crate::run::ground::occupancy::Control;
 use crate::run::ground::stage_error::{Limit, StageError, within};
-use crate::store::{Announced, Deployment};
+use crate::store::{Announced, Deployment, LastLines};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -47,6 +47,7 @@ impl Flow {
             self.deployment = fresh;
         }
         let (fault, what, last_line) = told(&setback, stage);
+        self.note_last_lines(&setback).await?;
         match &setback {
             StageError::Cancelled => self.log.line(None, "cancelled"),
             other => self.log.line(None, &format!("failed: {other}")),
@@ -80,14 +81,14 @@ impl Flow {
                 let last_line = last_line.as_deref();
                 let release_command_ran = self.release_command_ran().await;
                 let situation = Situation::RolledBack { fault, what: &what, last_line, release_command_ran, live };
-                self.log.line(None, &situation.sentence_masked(&self.log.mask()));
+                self.log.line(None, &situation.whole(&self.log.mask()));
                 self.advance(Transition::RollBack, &situation).await
             }
             Err(_) if self.deployer.stop.is_cancelled() => Ok(()),
             Err(StageError::EngineAway { why }) => {
                 let live = Live::OnceTheEngineAnswers(previous.as_ref().map(|release| release.id));
                 let situation = Situation::Failed { fault: Fault::Host, what: &what, last_line: None, live };
-                self.log.line(None, &situation.sentence_masked(&self.log.mask()));
+                self.log.line(None, &situation.whole(&self.log.mask()));
                 self.advance(Transition::Fail, &situation).await?;
                 self.settle(project, environment, previous.as_ref(), &what, &why).await
             }
@@ -101,7 +102,7 @@ impl Flow {
                     _ => live,
                 };
                 let situation = Situation::Failed { fault: Fault::Host, what: &what, last_line: None, live };
-                self.log.line(None, &situation.sentence_masked(&self.log.mask()));
+                self.log.line(None, &situation.whole(&self.log.mask()));
                 tracing::warn!(
                     deployment.id = %self.deployment.id, why = self.log.masked(&what),
                     "A deployment failed, and could not be put back"
@@ -109,6 +110,22 @@ impl Flow {
                 self.advance(Transition::Fail, &situation).await
             }
         }
+    }
+
+    /// Notes what was said last where it failed, for whoever may read the log. The lines are somebody else's, or quoted by the
+    /// sentences that they are in.
+    async fn note_last_lines(&self, setback: &StageError) -> anyhow::Result<()> {
+        let StageError::Commit { component, last_lines, .. } = setback else { return Ok(()) };
+        if last_lines.is_empty() {
+            return Ok(());
+        }
+        let mask = self.log.mask();
+        let masked = |line: &String| match component {
+            Some(_) => mask.apply(line),
+            None => mask.sentence(line),
+        };
+        let noted = LastLines { component: component.clone(), lines: last_lines.iter().map(masked).collect() };
+        Ok(self.deployer.store.note_last_lines(self.deployment.id, noted).await?)
     }
 
     /// What is live once the deployment is put back: that release, else what was there before, if any of it ran.
@@ -138,7 +155,7 @@ impl Flow {
             return self.advance(Transition::RollBack, &situation).await;
         };
         let situation = Situation::Superseded { by: &newer.commit, live };
-        self.log.line(None, &situation.sentence_masked(&self.log.mask()));
+        self.log.line(None, &situation.whole(&self.log.mask()));
         self.advance(Transition::Supersede, &situation).await
     }
 
@@ -260,8 +277,8 @@ impl Flow {
             release_command_ran: self.release_command_ran().await,
             live,
         };
-        self.log.line(None, &situation.sentence_masked(&self.log.mask()));
-        self.deployer.store.note_settled(self.deployment.id, situation.sentence_masked(&self.log.mask())).await?;
+        self.log.line(None, &situation.whole(&self.log.mask()));
+        self.deployer.store.note_settled(self.deployment.id, situation.whole(&self.log.mask())).await?;
         self.say(&situation).await;
         Ok(())
     }
@@ -304,9 +321,7 @@ fn told(setback: &StageError, stage: Stage) -> (Fault, String, Option<String>) {
             // Problems of the Compose file are told whole in the log; the first is the sentence.
             let last = last_lines.iter().rev().find(|line| !line.trim().is_empty()).cloned();
             let last = if stage == Stage::Prepare { None } else { last };
-            // The app's own last line says more than what its health check said of it.
-            let what = if last.is_some() { why.split("; ").next().unwrap_or(why) } else { why };
-            (Fault::Commit, what.to_string(), last)
+            (Fault::Commit, why.clone(), last)
         }
         StageError::Host { why } | StageError::EngineAway { why } | StageError::ReaderDied { why } => {
             (Fault::Host, why.clone(), None)

@@ -441,7 +441,7 @@ impl Flow {
         if self.deployment.trigger == Trigger::Rollback {
             self.tell_the_commit_that_was_left(prepared, &by).await;
         }
-        self.log.line(None, &situation.sentence_masked(&self.log.mask()));
+        self.log.line(None, &situation.whole(&self.log.mask()));
         failpoint("end.before");
         tracing::info!(deployment.id = %self.deployment.id, release.id = %prepared.release.id, "A deployment succeeded");
         self.advance(Transition::Succeed, &situation).await
@@ -470,7 +470,7 @@ impl Flow {
         let live = self.deployer.live_in(&self.deployment).await;
         let last_line = last_line.as_deref();
         let situation = Situation::Failed { fault, what, last_line, live };
-        self.log.line(None, &situation.sentence_masked(&self.log.mask()));
+        self.log.line(None, &situation.whole(&self.log.mask()));
         tracing::warn!(deployment.id = %self.deployment.id, why = self.log.masked(what), "A deployment failed");
         self.advance(Transition::Fail, &situation).await
     }
@@ -493,7 +493,7 @@ impl Flow {
         let by = self.deployment.cancelled_by.as_deref();
         let release_command_ran = self.release_command_ran().await;
         let situation = Situation::Cancelled { by, during, release_command_ran, live };
-        self.log.line(None, &situation.sentence_masked(&self.log.mask()));
+        self.log.line(None, &situation.whole(&self.log.mask()));
         self.advance(Transition::Cancel, &situation).await
     }
 }

@@ -227,15 +227,15 @@ async fn tell_commit(
             Told::NotYet(why) => (StatusState::Pending, format!("Cannot fetch yet: {why}")),
             Told::Never(why) => {
                 let situation = Situation::Failed { fault: Fault::Host, what: why, last_line: None, live };
-                (situation.state(), situation.sentence_masked(&mask))
+                (situation.state(), situation.brief(&mask))
             }
             Told::Superseded(by) => {
                 let situation = Situation::Superseded { by, live };
-                (situation.state(), situation.sentence_masked(&mask))
+                (situation.state(), situation.brief(&mask))
             }
             Told::Skipped(mark) => {
                 let situation = Situation::Skipped { mark, live };
-                (situation.state(), situation.sentence_masked(&mask))
+                (situation.state(), situation.brief(&mask))
             }
         };
         let status = CommitStatus {

@@ -33,14 +33,13 @@ impl Deployer {
         mask: &Mask,
     ) -> Announced {
         let config = self.config();
-        let sentence = situation.sentence_masked(mask);
         let status = config.projects.get(project).map(|project| StatusText {
             context: config.status_context(project, environment),
             state: situation.state(),
-            description: sentence.clone(),
+            description: situation.brief(mask),
             pages: format!("{}/deployments", config.public_url),
         });
-        Announced { sentence, status }
+        Announced { sentence: situation.whole(mask), status }
     }
 
     /// A further status of a deployment that goes on, and the sentence that describes it.
@@ -51,7 +50,7 @@ impl Deployer {
             }
             self.bells.to_send.notify_one();
         }
-        let sentence = situation.sentence_masked(&log.mask());
+        let sentence = situation.whole(&log.mask());
         if let Err(error) = self.store.describe(deployment.id, sentence).await {
             tracing::warn!(deployment.id = %deployment.id, error = %error, "A deployment could not be described");
         }

@@ -80,7 +80,7 @@ impl Deployer {
             if let Some(status) = self.status(&deployment, situation, &mask) {
                 self.store.queue_status(status, now_ms()).await?;
             }
-            self.store.describe(deployment.id, situation.sentence_masked(&mask)).await?;
+            self.store.describe(deployment.id, situation.whole(&mask)).await?;
         }
         self.bells.to_send.notify_one();
         Ok(())

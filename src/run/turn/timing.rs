@@ -137,14 +137,14 @@ impl Deployer {
     /// Says why a deployment waits, where that is not what was said last.
     pub async fn tell_wait(&self, deployment: &Deployment, situation: &Situation<'_>) -> Result<(), StoreError> {
         let mask = self.mask_of(&deployment.project, &deployment.environment);
-        let (sentence, status) = (situation.sentence_masked(&mask), self.status(deployment, situation, &mask));
+        let (sentence, status) = (situation.whole(&mask), self.status(deployment, situation, &mask));
         self.tell(deployment, sentence, status).await
     }
 
     /// The same of what is held; returns the sentence.
     pub async fn tell_held(&self, deployment: &Deployment, held: &Held) -> Result<String, StoreError> {
         let mask = self.mask_of(&deployment.project, &deployment.environment);
-        let (sentence, status) = held.situation(|s| (s.sentence_masked(&mask), self.status(deployment, s, &mask)));
+        let (sentence, status) = held.situation(|s| (s.whole(&mask), self.status(deployment, s, &mask)));
         self.tell(deployment, sentence.clone(), status).await?;
         Ok(sentence)
     }

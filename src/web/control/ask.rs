@@ -110,7 +110,7 @@ pub async fn plan(State(deployer): State<Arc<Deployer>>, Json(asked): Json<PlanR
         let of = (&project, &environment);
         let held = deployer.held(&project, &environment, Asks::of_push()).await?;
         let mask = deployer.mask_of(&project.name, &environment.name);
-        let waits = held.map(|held| held.situation(|situation| situation.sentence_masked(&mask)));
+        let waits = held.map(|held| held.situation(|situation| situation.whole(&mask)));
         let mut report = plan_report(of, (&commit, Some(&reference)), against, &comparison, Some(&plan), to_pull);
         report.notes.extend(notes);
         report.asks = asks;

@@ -53,6 +53,8 @@ pub async fn details(
         now_reason: deployment.now_reason.as_deref().map(|reason| mask.apply(reason)),
         fresh_volumes: deployment.fresh_volumes.iter().map(|name| mask.apply(name)).collect(),
         asks: deployment.asks.iter().map(|ask| mask.sentence(ask)).collect(),
+        last_lines: deployment.last_lines.lines.iter().map(|line| mask.sentence(line)).collect(),
+        last_lines_of: deployment.last_lines.component.clone(),
         approved_by: deployment.approved_by.as_deref().map(|by| mask.apply(by)),
         rebuild: deployment.rebuild,
         pull: deployment.pull,

@@ -22,6 +22,7 @@ fn deployment(state: DeploymentState) -> Deployment {
         now_reason: None,
         fresh_volumes: Vec::new(),
         asks: Vec::new(),
+        last_lines: Default::default(),
         approved_by: None,
         cancelled_by: None,
         plan: String::new(),

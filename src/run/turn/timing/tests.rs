@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Freeze, Window};
+use crate::model::{Freeze, Mask, Window};
 
 fn environment(text: &str) -> Environment {
     let head = "listen = \"127.0.0.1:1\"\npublic-url = \"http://127.0.0.1:1\"\n[projects.shop]\nforge = \"plain\"\n\
@@ -11,7 +11,8 @@ fn environment(text: &str) -> Environment {
 const PUSH: Asks<'static> = Asks { trigger: Trigger::Push, now_reason: None, approved_by: None };
 
 fn said(environment: &Environment, live: &StrategySettings, asks: Asks<'_>, now: &str) -> Option<String> {
-    holds(environment, live, asks, now.parse().unwrap()).map(|held| held.situation(|situation| situation.sentence()))
+    holds(environment, live, asks, now.parse().unwrap())
+        .map(|held| held.situation(|situation| situation.whole(&Mask::default())))
 }
 
 const HOURS: &str =
