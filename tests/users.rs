@@ -4,6 +4,7 @@ mod support;
 
 mod users {
     mod admitting;
+    mod answering_pushes;
     mod asking;
     mod breaking_off;
     mod building;
@@ -51,6 +52,7 @@ mod users {
     mod keeping;
     mod keeping_data;
     mod large_repository;
+    mod leaving_the_settings;
     mod limiting_builds;
     mod looking_at_pages;
     mod losing_the_store;
@@ -58,6 +60,7 @@ mod users {
     mod measuring;
     mod mounting;
     mod moving_traffic;
+    mod naming_places;
     mod ownership;
     mod planning;
     mod private_files;
@@ -96,6 +99,7 @@ mod users {
     mod timing;
     mod trouble;
     mod unchanged;
+    mod waiting_for_the_edge;
     mod walls;
     mod working_copy;
     mod wrong_in_the_middle;

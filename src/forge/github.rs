@@ -2,7 +2,7 @@
 
 use super::InvalidDelivery;
 use super::moved_ref::MovedRef;
-use super::payload::{self, Flag, Number, Object, Text};
+use super::payload::{self, Flag, List, Number, Object, Text};
 use super::repository;
 use crate::model::{Event, EventKind};
 use serde::Deserialize;
@@ -19,6 +19,8 @@ pub(super) struct Payload {
     pub after: Text,
     pub deleted: Flag,
     pub head_commit: Object<HeadCommit>,
+    /// Of a push. Gitea 1.14 sends only these, and no `head_commit`.
+    pub commits: List<HeadCommit>,
     pub repository: Object<Repository>,
     pub sender: Object<Account>,
     pub pusher: Object<Account>,
@@ -56,6 +58,8 @@ impl Payload {
     pub(super) fn moved_ref(&mut self) -> MovedRef {
         let reference = std::mem::take(&mut self.reference);
         let head = std::mem::take(&mut self.head_commit).0.unwrap_or_default();
+        let commits = std::mem::take(&mut self.commits).0;
+        let listed = commits.into_iter().find(|commit| commit.id != Text::Absent && commit.id == self.after);
         // On a branch `after` is the commit. For an annotated tag it is the tag object, and head_commit the commit.
         let is_tag = matches!(&reference, Text::Value(name) if name.starts_with("refs/tags/"));
         MovedRef {
@@ -64,7 +68,7 @@ impl Payload {
             after: std::mem::take(&mut self.after),
             deleted: self.deleted.0,
             commit: if is_tag { head.id } else { Text::Absent },
-            message: head.message.filled(),
+            message: head.message.filled().or(listed.and_then(|commit| commit.message.filled())),
         }
     }
 

@@ -122,6 +122,20 @@ fn the_commit_of_an_annotated_tag_is_the_one_behind_the_tag_object() {
 }
 
 #[test]
+fn the_message_of_a_push_without_head_commit_is_that_of_the_listed_commit() {
+    let commits =
+        format!(r#""commits":[{{"id":"{NEW}","message":"Typo [skip ci]"}},{{"id":"{OLD}","message":"First"}}]"#);
+    let body = push_with(&format!(r#""ref":"refs/heads/main","after":"{NEW}",{commits}"#));
+    for forge in [ForgeKind::Gitea, ForgeKind::GitHub, ForgeKind::Plain] {
+        let event = event_of(forge, "push", &body).unwrap();
+        assert_eq!(event.kind.change().unwrap().message.as_deref(), Some("Typo [skip ci]"), "{forge}");
+    }
+    // Another commit's mark says nothing of this one.
+    let body = push_with(&format!(r#""ref":"refs/heads/main","after":"{NEW}","commits":[{{"message":"[skip ci]"}}]"#));
+    assert_eq!(event_of(ForgeKind::Gitea, "push", &body).unwrap().kind.change().unwrap().message, None);
+}
+
+#[test]
 fn a_branch_push_deploys_what_the_branch_holds_now_whatever_head_commit_says() {
     let body = push_with(&format!(r#""ref":"refs/heads/main","after":"{NEW}","head_commit":{{"id":"{OLD}"}}"#));
     let EventKind::Push(change) = event_of(ForgeKind::GitHub, "push", &body).unwrap().kind else { panic!() };

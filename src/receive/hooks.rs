@@ -155,8 +155,10 @@ impl Receiver {
                     _ => "no such project",
                 };
                 tracing::warn!(reason, "a delivery was refused");
-                if known {
-                    self.intake.refused(&expected.project, expected.forge, reason);
+                match (known, &unproven) {
+                    (true, _) => self.intake.refused(&expected.project, expected.forge, reason),
+                    (false, Err(unproven)) => self.stray(name, &unproven.headers),
+                    (false, Ok(_)) => {}
                 }
                 return Err(not_proven());
             }
@@ -173,6 +175,18 @@ impl Receiver {
             Some(expected) => (expected, true),
             None => (self.nobody.clone(), false),
         }
+    }
+
+    /// A delivery to a name that no project has: most likely a mistake in the webhook's address, which its owner can see.
+    fn stray(&self, name: &str, headers: &HeaderMap) {
+        let Ok(project) = ProjectName::new(name) else { return };
+        let says = |forge: &ForgeKind| headers.contains_key(forge::default_event_header(*forge));
+        let forge = ForgeKind::ALL.into_iter().find(says).unwrap_or(ForgeKind::Plain);
+        self.intake.refused(
+            &project,
+            forge,
+            "launchway.toml has no project of this name: compare the webhook's address",
+        );
     }
 
     async fn store(&self, delivery: Verified) -> Result<Response, Problem> {

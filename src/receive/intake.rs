@@ -27,7 +27,8 @@ pub trait Intake: Send + Sync + 'static {
     /// The delivery could not be stored: the sender is asked to try again.
     async fn accept(&self, delivery: Verified) -> anyhow::Result<Answer>;
 
-    /// Hears of a request for a known project that proved nothing, so that its owner can see why a hook is refused.
+    /// Hears of a request that proved nothing, for a project or for a name that none has, so that its owner can see why a hook
+    /// is refused.
     /// Anybody can send such requests: it must be quick, and keep only a few.
     fn refused(&self, _project: &ProjectName, _forge: ForgeKind, _reason: &str) {}
 }

@@ -32,7 +32,7 @@ pub use incoming::intake::Deliveries;
 pub use incoming::preview::{Comparison, Preview, compare, read_tree};
 pub use incoming::requests::AskedAnew;
 pub use incoming::rollback::Rollback;
+pub use keep::orphans::{Orphan, Remains};
 pub use keep::wake::Woken;
 pub use queue::Queue;
 pub use tell::history::MOST_INSIGHT_DAYS;
-pub use turn::timing::Asks;

@@ -67,7 +67,11 @@ impl Intake for Deliveries {
             event: None,
             found: false,
             outcome: DeliveryOutcome::Refused,
-            reason: self.deployer.mask_of_project(project).sentence(reason),
+            // Strangers make up names: nothing is kept for each of them.
+            reason: match self.deployer.config().projects.contains_key(project) {
+                true => self.deployer.mask_of_project(project).sentence(reason),
+                false => self.deployer.mask().sentence(reason),
+            },
             page_key: key,
         };
         let store = self.deployer.store.clone();
@@ -163,23 +167,34 @@ fn is_named(project: &Project, repository: &RepositoryRef) -> bool {
     repository.full_name.eq_ignore_ascii_case(&project.full_name) || repository.id.is_some_and(by_number)
 }
 
-/// What will happen for a change, as far as its payload tells.
-fn foreseen(project: &Project, change: &RefChange) -> String {
+/// What will happen for a change, as far as its payload tells. `now`: environments in which it begins in its turn; `later`:
+/// others, each with what it waits for there.
+fn foreseen(project: &Project, change: &RefChange, now: &[&EnvironmentName], later: &[String]) -> String {
     let short = Quoted(change.reference.short());
     // Of a tag, only the repository can tell which commit it is.
     let what = match change.known_commit() {
         Some(commit) => format!("{short} {}", commit.short()),
         None => short.to_string(),
     };
-    let names: Vec<&str> = project.wanting(&change.reference).map(|e| e.name.as_str()).collect();
-    let environments = names.join(", ");
-    match change.message.as_deref().is_some_and(|message| skip::leaves_alone(&change.reference, message)) {
+    let names: Vec<&str> = now.iter().map(|name| name.as_str()).collect();
+    let will_be = match names.is_empty() {
+        true => "will be deployed".to_string(),
+        false => format!("will be deployed to {}", names.join(", ")),
+    };
+    let mut said = match change.message.as_deref().is_some_and(|message| skip::leaves_alone(&change.reference, message))
+    {
         true => format!(
-            "{what} of {} is marked to be skipped: the newest commit before it that is not will be deployed to {environments}, unless it is live",
+            "{what} of {} is marked to be skipped: the newest commit before it that is not {will_be}, unless it is live",
             project.name
         ),
-        false => format!("{what} of {} will be deployed to {environments}", project.name),
+        false if names.is_empty() => format!("{what} of {} is not deployed yet", project.name),
+        false => format!("{what} of {} {will_be}", project.name),
+    };
+    for waits in later {
+        said.push_str("; ");
+        said.push_str(waits);
     }
+    said
 }
 
 /// What a forge shows to the person who has just set up the hook.
@@ -350,7 +365,7 @@ impl Deliveries {
             // It is judged by the ref as fetched, whatever is foreseen here from the payload.
             match self.deployer.already(other, change).await? {
                 Some(reason) => will_not.push(reason),
-                None => will.push(foreseen(other, change)),
+                None => will.push(self.foreseen(other, change).await?),
             }
         }
         failpoint("delivery.stored");
@@ -368,6 +383,18 @@ impl Deliveries {
             .collect();
         let url = deployments.first().and_then(|started| started.url.clone()).or(url);
         Ok(Answer { outcome: Outcome::Known, message: will_not.join("; "), url, deployments })
+    }
+
+    /// What will happen for a change in each environment that wants it.
+    async fn foreseen(&self, project: &Project, change: &RefChange) -> anyhow::Result<String> {
+        let (mut now, mut later) = (Vec::new(), Vec::new());
+        for environment in project.wanting(&change.reference) {
+            match self.deployer.push_waits(project, environment).await? {
+                Some(waits) => later.push(format!("{}: {waits}", environment.name)),
+                None => now.push(&environment.name),
+            }
+        }
+        Ok(foreseen(project, change, &now, &later))
     }
 
     /// Whether a delivery that came before need not be judged again: what it asked for waits, runs or is live. What

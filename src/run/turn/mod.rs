@@ -3,5 +3,6 @@
 pub mod approval;
 pub mod booking;
 pub mod pause;
+pub mod push_waits;
 pub mod timing;
 pub mod usage;

@@ -4,10 +4,10 @@ use super::answer::{Answer, answer};
 use super::deployments;
 use super::reports::{plan_report, rollback_report};
 use crate::model::{CommitId, DeploymentId, Hidden, Mask, Problem, plain_line};
-use crate::run::{AskedAnew, Asks, Deployer, Preview, Refusal};
+use crate::run::{AskedAnew, Deployer, Preview, Refusal};
 use crate::web::wire::{
     AdoptReport, AdoptRequest, AdoptedThing, BackupRequest, CancelRequest, CheckReport, CheckRequest, DeployRequest,
-    DeploymentDetails, PlanReport, PlanRequest, RollbackReport, RollbackRequest, StartRequest,
+    DeploymentDetails, PlanReport, PlanRequest, RemoveReport, RollbackReport, RollbackRequest, StartRequest,
 };
 use axum::Json;
 use axum::extract::{Path, State};
@@ -88,6 +88,16 @@ pub async fn adopt(State(deployer): State<Arc<Deployer>>, Json(asked): Json<Adop
     .await
 }
 
+pub async fn remove(State(deployer): State<Arc<Deployer>>, Json(asked): Json<StartRequest>) -> Answer<RemoveReport> {
+    carried_out(deployer, |deployer| async move {
+        let (project, environment) = (asked.project.as_deref(), asked.environment.as_deref());
+        let (orphan, remains) = deployer.ask_to_remove(project, environment, &name_of(&asked.by)).await?;
+        let (project, environment) = (orphan.project().clone(), orphan.environment().clone());
+        Ok(RemoveReport { project, environment, removed: remains.running, volumes: remains.volumes })
+    })
+    .await
+}
+
 pub async fn cancel(
     State(deployer): State<Arc<Deployer>>,
     Path(id): Path<i64>,
@@ -108,9 +118,8 @@ pub async fn plan(State(deployer): State<Arc<Deployer>>, Json(asked): Json<PlanR
             deployer.preview(&project, &environment, asked.commit.as_deref(), asked.against.as_deref()).await?;
         let Preview { commit, reference, against, comparison, plan, to_pull, notes, asks } = preview;
         let of = (&project, &environment);
-        let held = deployer.held(&project, &environment, Asks::of_push()).await?;
+        let waits = deployer.push_waits(&project, &environment).await?;
         let mask = deployer.mask_of(&project.name, &environment.name);
-        let waits = held.map(|held| held.situation(|situation| situation.whole(&mask)));
         let mut report = plan_report(of, (&commit, Some(&reference)), against, &comparison, Some(&plan), to_pull);
         report.notes.extend(notes);
         report.asks = asks;
