@@ -84,6 +84,19 @@ pub fn mood(state: DeploymentState) -> Mood {
     }
 }
 
+/// What a deployment does or became, in one sentence. How it ended stands before it where the sentence does not begin with that.
+pub fn told(state: DeploymentState, description: &str) -> String {
+    use DeploymentState::*;
+    match state {
+        Succeeded => format!("Succeeded: {description}"),
+        Failed => format!("Failed: {description}"),
+        RolledBack => format!("Rolled back: {description}"),
+        Waiting | Preparing | Building | Deploying | Monitoring | PuttingBack | Cancelled | Superseded => {
+            description.to_string()
+        }
+    }
+}
+
 /// The table as text, without the spaces that fill its last column.
 pub fn lines(table: &Table) -> String {
     table.lines().map(|line| line.trim_end().to_string() + "\n").collect()

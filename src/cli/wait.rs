@@ -41,8 +41,9 @@ pub async fn until_end(client: &Client, first: DeploymentDetails) -> anyhow::Res
 pub fn begins(details: &DeploymentDetails) -> String {
     let summary = &details.summary;
     format!(
-        "Deployment {} of {}{} to {}/{}\n{}\n",
+        "Deployment {} ({}) of {}{} to {}/{}\n{}\n",
         summary.id,
+        summary.in_place(),
         summary.commit.short(),
         if summary.subject.is_empty() { String::new() } else { format!(" ({})", summary.subject) },
         summary.project,
@@ -66,7 +67,7 @@ pub fn ended(details: &DeploymentDetails, look: &Look) -> String {
     };
     let said_last = said_last(details);
     let asks: String = details.asks.iter().map(|ask| format!("  {ask}\n")).collect();
-    format!("{stages}{}: {}\n{said_last}{asks}{more}", capital(&summary.state.to_string()), summary.description)
+    format!("{stages}{}\n{said_last}{asks}{more}", look::told(summary.state, &summary.description))
 }
 
 /// What was said last where it failed.
@@ -80,11 +81,6 @@ fn said_last(details: &DeploymentDetails) -> String {
     };
     let lines: String = details.last_lines.iter().map(|line| format!("  | {line}\n")).collect();
     format!("{heading}\n{lines}")
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 struct Show {
@@ -114,7 +110,7 @@ impl Show {
             }
             return;
         }
-        self.line(&format!("{}: {}", summary.state, summary.description));
+        self.line(&look::told(summary.state, &summary.description));
     }
 
     fn line(&self, text: &str) {

@@ -5,7 +5,7 @@ use super::method::{self, MethodChoice};
 use super::relations::Relations;
 use crate::model::{
     Component, ComponentName, ContainerSettings, ImageIdentity, MountSource, Quoted, Release, ReleasePart, RepoPath,
-    Stack, Tree, follow,
+    RouteEntry, Stack, Sticky, Tree, follow,
 };
 use std::collections::BTreeMap;
 
@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 pub enum ChangeKind {
     New,
     Changed,
+    /// Its containers stay as they are; there are more or fewer of them, or they are reached another way.
+    Adjusted,
     Unchanged,
     /// The Compose file no longer has it.
     Removed,
@@ -22,7 +24,7 @@ impl ChangeKind {
     pub fn word(self) -> &'static str {
         match self {
             ChangeKind::New => "new",
-            ChangeKind::Changed => "changed",
+            ChangeKind::Changed | ChangeKind::Adjusted => "changed",
             ChangeKind::Unchanged => "unchanged",
             ChangeKind::Removed => "removed",
         }
@@ -82,10 +84,13 @@ pub fn changes(live: Option<(&Release, Option<&dyn Tree>)>, new: &Candidate) -> 
                 reasons.push("what x-launchway.paths names changed".into());
             }
         }
-        if old.replicas != component.replicas {
-            reasons.push(format!("replicas changed from {} to {}", old.replicas, component.replicas));
-        }
-        let kind = if reasons.is_empty() { ChangeKind::Unchanged } else { ChangeKind::Changed };
+        let adjusted = adjustments(old, component);
+        let kind = match (reasons.is_empty(), adjusted.is_empty()) {
+            (false, _) => ChangeKind::Changed,
+            (true, false) => ChangeKind::Adjusted,
+            (true, true) => ChangeKind::Unchanged,
+        };
+        reasons.extend(adjusted);
         found.push(ComponentChange { component: name.clone(), kind, reasons, method, builder });
     }
     if let Some((release, _)) = live {
@@ -100,6 +105,24 @@ pub fn changes(live: Option<(&Release, Option<&dyn Tree>)>, new: &Candidate) -> 
         }
     }
     found
+}
+
+/// What is another without any container being replaced for it.
+fn adjustments(old: &Component, new: &Component) -> Vec<String> {
+    let mut found = Vec::new();
+    if old.replicas != new.replicas {
+        found.push(format!("replicas changed from {} to {}", old.replicas, new.replicas));
+    }
+    if ways_in(old) != ways_in(new) {
+        found.push("the ways in to it are others".to_string());
+    }
+    found
+}
+
+/// How a component is reached: the edge and the fronts are told so when its release goes live.
+pub(super) fn ways_in(component: &Component) -> (&[RouteEntry], Option<&Sticky>) {
+    let canary = component.settings.canary.as_ref();
+    (&component.entries, canary.and_then(|canary| canary.sticky.as_ref()))
 }
 
 type Side<'a> = (&'a Component, &'a ReleasePart, Option<&'a dyn Tree>);

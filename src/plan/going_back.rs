@@ -1,7 +1,7 @@
 //! What changes when the live release is left for an earlier one. A commit that changed no component made a release of its
 //! own all the same: going back to one that does not differ would do nothing.
 
-use super::changes::{Candidate, ChangeKind, ComponentChange, changes};
+use super::changes::{Candidate, ChangeKind, ComponentChange, changes, ways_in};
 use super::fingerprint;
 use crate::model::{Component, Release, Stack, Tree};
 use serde::Serialize;
@@ -36,13 +36,7 @@ pub fn differences(live: WithFiles<'_>, earlier: WithFiles<'_>) -> Differences {
             ChangeKind::Removed => {
                 change.reasons = vec![format!("release {} does not have it; its volumes stay", release.id)];
             }
-            ChangeKind::Changed | ChangeKind::Unchanged => {
-                let of = |stack: &Stack| stack.components.get(&change.component).map(ways_in);
-                if of(&live.0.stack) != of(&release.stack) {
-                    change.kind = ChangeKind::Changed;
-                    change.reasons.push("the ways in to it are others".into());
-                }
-            }
+            ChangeKind::Changed | ChangeKind::Adjusted | ChangeKind::Unchanged => {}
         }
     }
     let (now, then) = (rules(&live.0.stack), rules(&release.stack));
@@ -55,16 +49,10 @@ pub fn content(release: &Release) -> String {
     let fingerprints = fingerprint::as_of_today(release);
     let one = |component: &Component| {
         let fingerprint = fingerprints.get(&component.name);
-        (component.name.clone(), fingerprint.cloned(), component.replicas, ways_in(component))
+        (component.name.clone(), fingerprint.cloned(), component.replicas, text(&ways_in(component)))
     };
     let components: Vec<_> = release.stack.components.values().map(one).collect();
     hex::encode(Sha256::digest(text(&(components, rules(&release.stack)))))
-}
-
-/// How a component is reached: the edge and the fronts are told so when its release goes live.
-fn ways_in(component: &Component) -> String {
-    let canary = component.settings.canary.as_ref();
-    text(&(&component.entries, canary.and_then(|canary| canary.sticky.as_ref())))
 }
 
 /// What a release decides while it is live, without anything of it being replaced.

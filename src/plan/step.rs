@@ -41,6 +41,14 @@ pub enum Phase {
     Clean,
 }
 
+impl Plan {
+    /// Whether a container of the component is started.
+    pub fn starts(&self, component: &ComponentName) -> bool {
+        let starts = |step: &Step| matches!(step.action, Action::StartContainer(_));
+        self.steps.iter().any(|step| step.component.as_ref() == Some(component) && starts(step))
+    }
+}
+
 /// One call to the engine or the edge. Targets that the same plan creates are named by their step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {

@@ -2,6 +2,10 @@
 //! commit. The most important words come first, because forges cut the end; each final says what is live now, and that end
 //! is kept whole.
 
+mod success;
+
+pub use success::{LiveBy, Success};
+
 use crate::model::{CommitId, ComponentName, DeploymentId, Mask, Quoted, ReleaseId, Stage, StatusState, plain_line};
 use std::time::Duration;
 
@@ -14,6 +18,10 @@ pub const SHORTEST_LIMIT: usize = 140;
 pub enum Situation<'a> {
     Waiting(WaitsFor<'a>),
     Preparing,
+    /// What it waited for answers: `the edge`.
+    GoingOn {
+        with: &'a str,
+    },
     /// `number` counts from 1. `left`: what it is expected to take until the release is live, where that is known.
     Building {
         component: &'a ComponentName,
@@ -122,6 +130,10 @@ pub enum WaitsFor<'a> {
         by: &'a str,
         reason: Option<&'a str>,
     },
+    /// The edge, which does not answer.
+    Edge,
+    /// The engine, which does not answer.
+    Engine,
     /// Its turn, in a moment.
     Turn,
 }
@@ -132,23 +144,6 @@ pub enum Fault {
     Commit,
     /// Launchway, the host, the engine, the network.
     Host,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Success<'a> {
-    pub release: ReleaseId,
-    pub replaced: &'a [ComponentName],
-    pub removed: &'a [ComponentName],
-    pub unchanged: &'a [ComponentName],
-    /// Their images were gone from the engine, and were built again from the release's commit.
-    pub built_again: &'a [ComponentName],
-    pub took: Duration,
-    /// What the verdict on each component says, with its figures.
-    pub verdicts: &'a [String],
-    /// A rollback: an older release that is live again, and who asked for it.
-    pub put_back_by: Option<&'a str>,
-    /// The forge never delivered the push.
-    pub found_by_catching_up: bool,
 }
 
 /// What is live now.
@@ -174,6 +169,7 @@ impl Situation<'_> {
         match self {
             Waiting(_)
             | Preparing
+            | GoingOn { .. }
             | Building { .. }
             | Deploying { .. }
             | Monitoring { .. }
@@ -207,6 +203,7 @@ impl Situation<'_> {
                 pen.fit("Paused by ", &format!("{}{reason}", Quoted(by)), "; `launchway resume` lets it go on")
             }
             Waiting(why) => pen.fit(&waits(why), "", ""),
+            GoingOn { with } => format!("Going on: {with} answers"),
             Preparing => "Preparing: reading the commit and planning".into(),
             Building { component, number, of, left } => {
                 pen.fit("Building ", component.as_str(), &format!(" ({number} of {of}){}", about(*left)))
@@ -224,7 +221,7 @@ impl Situation<'_> {
                 pen.fit("Canary: ", component.as_str(), &format!(" at {weight} % of the traffic for {left} more"))
             }
             PuttingBack { why, live } => pen.fit("Putting back: ", why, &format!("; {}", was(*live))),
-            Succeeded(success) => succeeded(pen, success),
+            Succeeded(success) => success::succeeded(pen, success),
             Failed { what, last_line, live, .. } => ended(pen, what, *last_line, &now(pen, *live, "still")),
             RolledBack { what, last_line, release_command_ran, live, .. } => {
                 ended(pen, what, *last_line, &(now(pen, *live, "again") + command_ran(*release_command_ran)))
@@ -274,37 +271,10 @@ fn waits(why: &WaitsFor<'_>) -> String {
         WaitsFor::Freeze { until, reason: None } => format!("Waiting until {until}: deployments are frozen"),
         WaitsFor::Room { of } => format!("Waiting for {of}"),
         WaitsFor::Resume { by, .. } => format!("Paused by {}", Quoted(by)),
+        WaitsFor::Edge => "Waiting for the edge: `launchway up` or `launchway edge` starts it".into(),
+        WaitsFor::Engine => "Waiting for the engine to answer: `docker info` says whether it runs".into(),
         WaitsFor::Turn => "Waiting for its turn".into(),
     }
-}
-
-fn succeeded(pen: &Pen<'_>, success: &Success<'_>) -> String {
-    let took = duration(success.took);
-    let head = match success.put_back_by {
-        Some(by) => format!("Release {} is live again, put back by {}", success.release, Quoted(by)),
-        None => format!("Release {} is live", success.release),
-    };
-    let mut parts = Vec::new();
-    if !success.replaced.is_empty() {
-        parts.push(format!("{} replaced in {took}", pen.names(success.replaced)));
-    }
-    if !success.removed.is_empty() {
-        parts.push(format!("{} removed", pen.names(success.removed)));
-    }
-    match (parts.is_empty(), success.unchanged.is_empty()) {
-        (true, _) => parts.push("nothing had to change".into()),
-        (false, false) => parts.push(format!("{} unchanged", pen.names(success.unchanged))),
-        (false, true) => {}
-    }
-    parts.extend(success.verdicts.iter().cloned());
-    let mut tail = String::new();
-    if !success.built_again.is_empty() {
-        tail = format!("; {} built again, the image was gone", pen.names(success.built_again));
-    }
-    if success.found_by_catching_up {
-        tail.push_str("; found by catching up");
-    }
-    pen.fit(&format!("{head}: "), &parts.join("; "), &tail)
 }
 
 /// `what: last line; release 41 is still live`, the last line being what gives way. Where there is no room for all, what the app

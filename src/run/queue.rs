@@ -12,7 +12,7 @@ use crate::run::ground::deployer::Deployer;
 use crate::run::ground::ids::now_ms;
 use crate::run::ground::place::Place;
 use crate::run::turn::timing::{Asks, Held};
-use crate::store::{Deployment, NewDeployment, Sentences, StoreError, Trigger};
+use crate::store::{Deployment, NewDeployment, Sentences, StoreError};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -107,7 +107,7 @@ impl Deployer {
             // Only one can be in the middle, and it goes before what waits.
             if begun.contains_key(&place) || crate::run::turn::pause::holds(&paused, &deployment) {
                 queue.held.push(deployment);
-            } else if deployment.trigger == Trigger::Rollback {
+            } else if deployment.trigger.goes_back() {
                 backwards.push(deployment);
             } else if let Some(held) = self.held_deployment(&deployment).await? {
                 if held.needs_yes {
@@ -161,7 +161,7 @@ impl Deployer {
 
 /// Going back waits for nobody and takes nobody's slot.
 fn is_backwards(deployment: &Deployment) -> bool {
-    deployment.trigger == Trigger::Rollback || deployment.state == DeploymentState::PuttingBack
+    deployment.trigger.goes_back() || deployment.state == DeploymentState::PuttingBack
 }
 
 /// Begins what may begin, and returns when a window opens for something else.
@@ -244,7 +244,7 @@ impl Deployer {
         let commit = new.commit.clone();
         let superseded = Situation::Superseded { by: &commit, live };
         let pause = self.store.pause(&new.project, &new.environment).await?;
-        let pause = pause.filter(|_| new.trigger != Trigger::Rollback);
+        let pause = pause.filter(|_| !new.trigger.goes_back());
         let held = self.held_at_first(&new).await?;
         let here = (&place.0, &place.1);
         let told = |situation: &Situation<'_>| self.says(here, situation, &mask);

@@ -19,6 +19,8 @@ struct DeploymentPage {
     title: String,
     place: String,
     id: i64,
+    /// `production#12`
+    in_place: String,
     state: String,
     sentence: String,
     commit: String,
@@ -188,6 +190,7 @@ fn page(
         title,
         place,
         id: deployment.id.0,
+        in_place: format!("{}#{}", deployment.environment, deployment.number),
         state: state.to_string(),
         sentence: mask.sentence(&deployment.description),
         commit: deployment.commit.to_string(),
@@ -245,6 +248,7 @@ fn asked(deployment: &Deployment, mask: &Mask) -> String {
         Trigger::Redelivery => "delivered again; pushed",
         Trigger::Manual => "asked for",
         Trigger::Rollback => "rollback, asked for",
+        Trigger::GiveBack => "give-back to Docker Compose, asked for",
     };
     let mut by = if by == "a push" { "somebody".to_string() } else { by };
     if let Some(reason) = &deployment.now_reason {

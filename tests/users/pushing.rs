@@ -10,7 +10,11 @@ async fn a_push_goes_live_and_says_so_on_its_commit() {
     let commit = world.push("First");
     let shown = world.ends(&commit).await;
     assert_eq!((shown.state.as_str(), world.get("/").await.as_deref()), ("success", Some("one")), "{shown:?}");
-    assert!(shown.description.starts_with("Release 1 is live: store, web replaced in "), "{}", shown.description);
+    assert!(
+        shown.description.starts_with("Live after ") && shown.description.contains("Release 1: store, web started"),
+        "{}",
+        shown.description
+    );
     world.end().await;
 }
 
@@ -39,7 +43,7 @@ async fn a_push_that_changes_nothing_touches_nothing() {
     world.repository.write("README.md", "unrelated");
     let shown = world.ends(&world.push("Unrelated")).await;
     assert_eq!(shown.state, "success");
-    assert_eq!(shown.description, "Release 2 is live: nothing had to change");
+    assert_eq!(shown.description, "Live. Release 2: nothing had to change");
     assert_eq!(before, world.running().await);
     world.end().await;
 }

@@ -12,7 +12,7 @@ fn redacted(world: &World, text: &str) -> String {
     let mut words: Vec<&str> = Vec::new();
     for word in text.split(' ') {
         let is_time = word.chars().next().is_some_and(|c| c.is_ascii_digit()) && word.parse::<f64>().is_ok();
-        let after_in = words.last() == Some(&"in");
+        let after_in = words.last().is_some_and(|last| ["in", "after"].contains(last));
         words.push(if is_time && after_in { "N" } else { word });
     }
     words.join(" ")
@@ -77,7 +77,7 @@ async fn a_rollback_puts_the_release_before_back_builds_nothing_and_tells_both_c
     );
     std::fs::rename(&away, &bare).unwrap();
     let put_back = until_shown(&world, &first, "success", "Release 1 is live again").await;
-    insta::assert_snapshot!(redacted(&world, &put_back.description), @"Release 1 is live again, put back by ADA at the command line: web replaced in N s; store unchanged");
+    insta::assert_snapshot!(redacted(&world, &put_back.description), @"Live again after N s. Release 1, put back by ADA at the command line: web replaced; store unchanged");
     let left = until_shown(&world, &second, "failure", "Rolled back").await;
     insta::assert_snapshot!(redacted(&world, &left.description), @"Rolled back by ADA at the command line; release 1 is live");
 
@@ -201,7 +201,7 @@ async fn an_image_that_was_pruned_is_built_again_from_its_commit_and_the_status_
     assert_eq!(world.get("/").await.as_deref(), Some("one"));
     let shown = until_shown(&world, &first, "success", "Release 1 is live again").await;
     let told = redacted(&world, &shown.description).replace(" at the command line", "");
-    insta::assert_snapshot!(told, @"Release 1 is live again, put back by ADA: web replaced in N s; store unchanged; web built again, the image was gone");
+    insta::assert_snapshot!(told, @"Live again after N s. Release 1, put back by ADA: web replaced; store unchanged; web built again, the image was gone");
     let log = newest_log(&world);
     assert!(
         log.contains(&format!("{} is gone from the engine: it is built again from the commit", tag.trim())),

@@ -62,7 +62,7 @@ async fn hooks_are_told_of_each_beginning_and_each_end_once() {
     assert_eq!(first["subject"], "First: \"quoted\"");
     assert_eq!((&first["state"], &first["trigger"]), (&Value::from("succeeded"), &Value::from("push")));
     assert_eq!((&first["release"], &first["previous"]), (&Value::from(1), &Value::Null));
-    assert!(first["description"].as_str().unwrap().starts_with("Release 1 is live"), "{first}");
+    assert!(first["description"].as_str().unwrap().starts_with("Live after "), "{first}");
     assert!(first["ended_at"].as_str().unwrap().ends_with('Z') && first["started_at"].is_string(), "{first}");
     let page = first["page"].as_str().unwrap();
     assert!(crate::support::world::get(page).await.is_some_and(|text| text.contains("quoted")), "{page}");

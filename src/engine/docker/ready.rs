@@ -339,9 +339,9 @@ fn seconds(time: Duration) -> String {
     format!("{tenths} s")
 }
 
-/// A check may print a page; its end says why.
+/// A check may print a page; its end says why. The engine keeps no more of it than this.
 fn short(text: &str) -> String {
-    const MOST: usize = 300;
+    const MOST: usize = 4_096;
     let text = text.trim();
     let count = text.chars().count();
     let end: String = text.chars().skip(count.saturating_sub(MOST)).collect();

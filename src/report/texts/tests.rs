@@ -17,11 +17,15 @@ fn every_situation_reads_as_a_sentence() {
         built_again: &[],
         verdicts: &[],
         release: ReleaseId(42),
+        by: LiveBy::Deploying,
+        started: &[],
         replaced: &api_web,
+        ran: &[],
+        adjusted: &[],
         removed: &[],
         unchanged: &db,
-        took: seconds(12),
-        put_back_by: None,
+        live_after: seconds(12),
+        watched: seconds(30),
         found_by_catching_up: false,
     };
     let deadlock = Some("panicked at 'no DATABASE_URL', src/main.rs:12");
@@ -40,6 +44,9 @@ fn every_situation_reads_as_a_sentence() {
         Situation::Waiting(WaitsFor::Freeze { until: "2027-01-03", reason: Some("holidays") }),
         Situation::Waiting(WaitsFor::Freeze { until: "2027-01-03", reason: None }),
         Situation::Waiting(WaitsFor::Room { of: "memory: needs 512 MB beside what runs, 200 MB are free" }),
+        Situation::Waiting(WaitsFor::Edge),
+        Situation::Waiting(WaitsFor::Engine),
+        Situation::GoingOn { with: "the edge" },
         Situation::Waiting(WaitsFor::Turn),
         Situation::Preparing,
         Situation::Building { component: &api, number: 1, of: 2, left: None },
@@ -52,14 +59,29 @@ fn every_situation_reads_as_a_sentence() {
             replaced: &many,
             removed: &db,
             unchanged: &[],
-            took: seconds(125),
+            live_after: seconds(125),
+            watched: Duration::ZERO,
             ..success.clone()
         }),
-        Situation::Succeeded(Success { replaced: &[], found_by_catching_up: true, ..success.clone() }),
+        Situation::Succeeded(Success { started: &api_web, replaced: &[], unchanged: &[], ..success.clone() }),
+        Situation::Succeeded(Success {
+            replaced: &[],
+            ran: &db,
+            adjusted: &["api: replicas changed from 1 to 2".to_string()],
+            unchanged: &[],
+            ..success.clone()
+        }),
+        Situation::Succeeded(Success { by: LiveBy::GivingBack("ada"), watched: Duration::ZERO, ..success.clone() }),
+        Situation::Succeeded(Success {
+            replaced: &[],
+            watched: Duration::ZERO,
+            found_by_catching_up: true,
+            ..success.clone()
+        }),
         Situation::Succeeded(Success {
             release: ReleaseId(41),
-            put_back_by: Some("ada"),
-            took: Duration::from_millis(830),
+            by: LiveBy::GoingBack("ada"),
+            live_after: Duration::from_millis(830),
             ..success
         }),
         Situation::Failed {
@@ -117,6 +139,9 @@ fn every_situation_reads_as_a_sentence() {
     pending: Waiting until 2027-01-03: frozen for holidays
     pending: Waiting until 2027-01-03: deployments are frozen
     pending: Waiting for memory: needs 512 MB beside what runs, 200 MB are free
+    pending: Waiting for the edge: `launchway up` or `launchway edge` starts it
+    pending: Waiting for the engine to answer: `docker info` says whether it runs
+    pending: Going on: the edge answers
     pending: Waiting for its turn
     pending: Preparing: reading the commit and planning
     pending: Building api (1 of 2)
@@ -124,10 +149,13 @@ fn every_situation_reads_as_a_sentence() {
     pending: Running; watched for 30 s more
     pending: Running; checking what the engine says of it
     pending: Putting back: api did not become healthy; release 41 comes back
-    success: Release 42 is live: api, web replaced in 12 s; db unchanged
-    success: Release 42 is live: a, b, c and 3 more replaced in 2 min 5 s; db removed
-    success: Release 42 is live: nothing had to change; found by catching up
-    success: Release 41 is live again, put back by ada: api, web replaced in 0.8 s; db unchanged
+    success: Live after 12 s; watched for 30 s. Release 42: api, web replaced; db unchanged
+    success: Live after 2 min 5 s. Release 42: a, b, c and 3 more replaced; db removed
+    success: Live after 12 s; watched for 30 s. Release 42: api, web started
+    success: Live after 12 s; watched for 30 s. Release 42: db ran; api: replicas changed from 1 to 2
+    success: Given back to Docker Compose by ada; live after 12 s. Release 42: api, web replaced; db unchanged
+    success: Live. Release 42: nothing had to change; found by catching up
+    success: Live again after 0.8 s; watched for 30 s. Release 41, put back by ada: api, web replaced; db unchanged
     failure: api did not build: error: expected `;`; release 41 is still live
     error: the engine did not answer within 30 s; nothing is live yet
     failure: api did not become healthy: panicked at 'no DATABASE_URL', src/main.rs:12; release 41 is still live, but without db
@@ -142,7 +170,7 @@ fn every_situation_reads_as_a_sentence() {
     ");
     for (situation, line) in situations.iter().zip(&lines) {
         assert!(situation.brief(&Mask::default()).chars().count() <= SHORTEST_LIMIT, "{line}");
-        let says_what_is_live = line.contains(" live") || line.contains("nothing is live");
+        let says_what_is_live = line.to_lowercase().contains(" live") || line.contains("nothing is live");
         assert!(!situation.state().is_final() || says_what_is_live, "{line}");
     }
 }

@@ -15,7 +15,6 @@ use crate::run::ground::stage_error::StageError;
 use crate::run::ground::work_record::Begun;
 use crate::run::turn::booking::{Booking, LentSlot, PlaceInLine, taken};
 use crate::run::turn::timing::Held;
-use crate::store::Trigger;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -95,7 +94,7 @@ impl Flow {
 
     /// Going back never waits, nor does what had begun before a restart.
     fn never_waits(&self) -> bool {
-        self.deployment.trigger == Trigger::Rollback || self.deployment.touched
+        self.deployment.trigger.goes_back() || self.deployment.touched
     }
 
     async fn wait_for_room(&self, stage: Stage, wanted: &Wanted<'_>) -> Result<Booking, Failure> {

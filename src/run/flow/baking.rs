@@ -98,14 +98,16 @@ impl Baking {
         }
     }
 
-    /// What is to be said at the end.
-    pub fn conclude(&self, log: &DeploymentLog) -> String {
-        let verdict = match (&self.edge, self.judge.conclude()) {
+    /// The verdict at the end; `None` where there was too little traffic for one, which only the log says.
+    pub fn conclude(&self, log: &DeploymentLog) -> Option<String> {
+        let conclusion = self.judge.conclude();
+        let is_note = self.edge.is_some() && matches!(conclusion, Conclusion::NotEnoughTraffic { .. });
+        let verdict = match (&self.edge, conclusion) {
             (None, Conclusion::AsGood { .. } | Conclusion::NotEnoughTraffic { .. }) => "its measures are good".into(),
             (_, conclusion) => conclusion.to_string(),
         };
         log.line(Some(&self.component), &verdict);
-        format!("{}: {verdict}", self.component)
+        (!is_note).then(|| format!("{}: {verdict}", self.component))
     }
 }
 

@@ -20,7 +20,7 @@ pub fn bake(set: Option<Duration>, asked: Option<Duration>, longest: Duration) -
 }
 
 /// Watches the replaced components until `bake` is over, or somebody is in a hurry. Jobs have ended and are not watched.
-/// Returns the verdict on each that the edge leads to, as a sentence.
+/// Returns the verdict on each that the edge leads to, as a sentence, where there was enough traffic for one.
 pub async fn watch(
     convergence: &Convergence<'_>,
     replaced: &[ComponentName],
@@ -72,7 +72,7 @@ async fn look_until(
             break;
         }
         if Instant::now() >= end {
-            return Ok(judges.iter().map(|judge| judge.conclude(log)).collect());
+            return Ok(judges.iter().filter_map(|judge| judge.conclude(log)).collect());
         }
         tokio::select! {
             () = convergence.cancel.cancelled() => return Err(StageError::Cancelled),

@@ -119,7 +119,8 @@ pub async fn prepare(
     }
     let accepted = accepted(previous.as_ref(), &release);
     let mut prepared = Prepared { release, previous, tree, accepted, changes, plan: Plan::default() };
-    let observed = Patience { deployer, log, cancel }.observe(project, environment).await?;
+    let observed =
+        Patience { deployer, deployment: Some(deployment.id), log, cancel }.observe(project, environment).await?;
     let longest = deployer.config().limits.deploy;
     let unnamed = deployer.unnamed(&prepared.release, &observed, prepared.previous.as_ref()).await?;
     let answered = ask(deployer, deployment, &prepared, &observed, &unnamed).await?;
@@ -182,7 +183,8 @@ pub async fn ask_again(
     log: &DeploymentLog,
     cancel: &CancellationToken,
 ) -> Result<(), StageError> {
-    let observed = Patience { deployer, log, cancel }.observe(project, environment).await?;
+    let observed =
+        Patience { deployer, deployment: Some(deployment.id), log, cancel }.observe(project, environment).await?;
     let unnamed = deployer.unnamed(&prepared.release, &observed, prepared.previous.as_ref()).await?;
     let answered = ask(deployer, deployment, prepared, &observed, &unnamed).await?;
     if !answered.problems.is_empty() {
@@ -462,6 +464,10 @@ fn plan_text(
     for change in &prepared.changes {
         let ComponentChange { component, kind, reasons, method, builder } = change;
         let _ = write!(text, "{component}: {}", kind.word());
+        if *kind == ChangeKind::Unchanged && plan.starts(component) {
+            // A job, for instance, whose data has changed; or something of it does not run.
+            text.push_str(" (but started again)");
+        }
         if !reasons.is_empty() && *kind != ChangeKind::New {
             let _ = write!(text, " ({})", reasons.join("; "));
         }
@@ -493,7 +499,7 @@ fn plan_text(
 /// Backwards no job runs.
 pub fn goal(deployment: &Deployment) -> Goal {
     match deployment.trigger {
-        crate::store::Trigger::Rollback => Goal::PutBack,
+        trigger if trigger.goes_back() => Goal::PutBack,
         _ => Goal::Deploy,
     }
 }

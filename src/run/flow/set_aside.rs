@@ -7,14 +7,14 @@
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::log::DeploymentLog;
 use crate::run::ground::stage_error::StageError;
-use crate::store::{Deployment, Trigger};
+use crate::store::Deployment;
 
 /// So many deaths are no accident.
 const MOST_DEATHS: u32 = 2;
 
 /// Whether a deployment is still at the beginning, where nothing that runs has been changed for it.
 pub fn can_be(deployment: &Deployment) -> bool {
-    deployment.trigger != Trigger::Rollback && deployment.plan.is_empty() && !deployment.touched
+    !deployment.trigger.goes_back() && deployment.plan.is_empty() && !deployment.touched
 }
 
 /// Ends a deployment that is set aside, before anything of it is read again.

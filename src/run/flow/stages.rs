@@ -7,7 +7,7 @@ use crate::plan::changes::ChangeKind;
 use crate::plan::converge::Wanted;
 use crate::plan::converge::found::found;
 use crate::plan::unnamed::Unnamed;
-use crate::report::texts::{Fault, Live, Situation, Success};
+use crate::report::texts::{Fault, Live, LiveBy, Situation, Success};
 use crate::run::flow::build;
 use crate::run::flow::deploy::{Beginning, Convergence};
 use crate::run::flow::deploying::{Deploying, Started};
@@ -28,6 +28,7 @@ use crate::store::{self, Announced, Deployment, Trigger};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long stopped work may take to come to rest. What a step asked of the engine is answered in that time.
@@ -172,8 +173,8 @@ impl Flow {
         if self.deployer.stop.is_cancelled() {
             return Ok(());
         }
-        let replaced = prepared.changed(&[ChangeKind::New, ChangeKind::Changed]);
-        self.end_succeeded(&prepared, &replaced, &[], &[]).await
+        let replaced = prepared.changed(&[ChangeKind::New, ChangeKind::Changed, ChangeKind::Adjusted]);
+        self.end_succeeded(&prepared, &replaced, &[], (&[], Duration::ZERO)).await
     }
 
     async fn forwards(&mut self, project: &Project, environment: &Environment) -> Result<(), Failure> {
@@ -183,7 +184,8 @@ impl Flow {
         let cancel = self.control.cancel.child_token();
 
         self.enter(Stage::Prepare, Transition::Prepare, &Situation::Preparing).await?;
-        let patience = Patience { deployer: &deployer, log: &self.log, cancel: &cancel };
+        let patience =
+            Patience { deployer: &deployer, deployment: Some(self.deployment.id), log: &self.log, cancel: &cancel };
         let work = patience
             .carry_out(|| prepare::prepare(&deployer, &self.deployment, project, environment, &self.log, &cancel));
         let limit = Limit { what: "preparing", time: limits.prepare, rest: SHORT_REST };
@@ -198,7 +200,8 @@ impl Flow {
         let built = self.build(&prepared, &outlook, limits.build, &cancel).await?;
         drop(room_to_build);
         let place = (project, environment);
-        let patience = Patience { deployer: &deployer, log: &self.log, cancel: &cancel };
+        let patience =
+            Patience { deployer: &deployer, deployment: Some(self.deployment.id), log: &self.log, cancel: &cancel };
         let work = patience
             .carry_out(|| prepare::ask_again(&deployer, &self.deployment, &prepared, place, &self.log, &cancel));
         let limit = Limit { what: "looking at what was built", time: limits.prepare, rest: SHORT_REST };
@@ -216,9 +219,11 @@ impl Flow {
             false => monitor::bake(environment.bake, prepared.release.stack.settings.bake, limits.deploy),
         };
         self.enter(Stage::Monitor, Transition::Monitor, &Situation::Monitoring { left: bake }).await?;
+        let watched_from = Instant::now();
         let work = monitor::watch(&convergence, &replaced, bake, &self.control.hurry);
         let limit = Limit { what: "watching", time: bake + limits.deploy, rest: SHORT_REST };
         let mut verdicts = within(limit, &cancel, work).await.map_err(|s| at(Stage::Monitor, s))?;
+        let watched = watched_from.elapsed();
         if let Some(canaries) = &convergence.canaries {
             verdicts.splice(0..0, canaries.verdicts());
         }
@@ -235,7 +240,7 @@ impl Flow {
         }
         failpoint("clean.ended");
         let lost = self.lost(&prepared, built);
-        let ended = self.end_succeeded(&prepared, &replaced, &lost, &verdicts).await;
+        let ended = self.end_succeeded(&prepared, &replaced, &lost, (&verdicts, watched)).await;
         ended.map_err(|error| at(Stage::Monitor, StageError::host(error)))
     }
 
@@ -255,10 +260,11 @@ impl Flow {
         };
         let work = async {
             // What is put back needs hardly any, and may be the way out.
-            if self.deployment.trigger != Trigger::Rollback {
+            if !self.deployment.trigger.goes_back() {
                 self.deployer.make_room(0, &self.log).await?;
             }
-            let patience = Patience { deployer: &self.deployer, log: &self.log, cancel };
+            let patience =
+                Patience { deployer: &self.deployer, deployment: Some(self.deployment.id), log: &self.log, cancel };
             let building = patience.carry_out(|| {
                 build::build(&self.deployer, &self.deployment, prepared, outlook, &self.log, cancel, &progress)
             });
@@ -280,7 +286,7 @@ impl Flow {
     /// Of what was built, that of which there had been an image: nothing of it has changed, or it is put back.
     fn lost(&self, prepared: &Prepared, built: BTreeSet<ComponentName>) -> Vec<ComponentName> {
         let unchanged = prepared.changed(&[ChangeKind::Unchanged]);
-        let is_rollback = self.deployment.trigger == Trigger::Rollback;
+        let is_rollback = self.deployment.trigger.goes_back();
         built.into_iter().filter(|name| is_rollback || unchanged.contains(name)).collect()
     }
 
@@ -414,37 +420,66 @@ impl Flow {
     async fn end_succeeded(
         &self,
         prepared: &Prepared,
-        replaced: &[ComponentName],
+        touched: &[ComponentName],
         lost: &[ComponentName],
-        verdicts: &[String],
+        (verdicts, watched): (&[String], Duration),
     ) -> anyhow::Result<()> {
         let removed = prepared.changed(&[ChangeKind::Removed]);
         let mut unchanged = prepared.changed(&[ChangeKind::Unchanged]);
-        unchanged.retain(|name| !replaced.contains(name));
+        unchanged.retain(|name| !touched.contains(name));
         let by = self.deployment.asked_by.clone();
-        let unmet = prepared.changes.iter().filter(|change| replaced.contains(&change.component));
+        let unmet = prepared.changes.iter().filter(|change| touched.contains(&change.component));
         let unmet = unmet.filter_map(|change| Some((&change.component, change.method.as_ref()?)));
         let unmet = unmet
             .filter_map(|(name, choice)| Some(format!("{name}: {}, {} cannot be", choice.method, choice.instead_of?)));
         let verdicts: Vec<String> = verdicts.iter().cloned().chain(unmet).collect();
+        let stack = &prepared.release.stack;
+        let is_job = |name: &ComponentName| {
+            stack.is_job(name) || stack.components.get(name).is_some_and(|component| component.settings.job)
+        };
+        let (ran, touched) = touched.iter().cloned().partition::<Vec<_>, _>(is_job);
+        let new = prepared.changed(&[ChangeKind::New]);
+        let (started, mut replaced) = touched.into_iter().partition::<Vec<_>, _>(|name| new.contains(name));
+        let adjusted = prepared.changed(&[ChangeKind::Adjusted]);
+        replaced.retain(|name| !adjusted.contains(name));
+        let adjusted = prepared.changes.iter().filter(|change| adjusted.contains(&change.component));
+        let adjusted: Vec<String> =
+            adjusted.map(|change| format!("{}: {}", change.component, change.reasons.join(", "))).collect();
+        let live_after = self.live_after().await?;
         let situation = Situation::Succeeded(Success {
             release: prepared.release.id,
-            replaced,
+            by: match self.deployment.trigger {
+                Trigger::Rollback => LiveBy::GoingBack(&by),
+                Trigger::GiveBack => LiveBy::GivingBack(&by),
+                _ => LiveBy::Deploying,
+            },
+            started: &started,
+            replaced: &replaced,
+            ran: &ran,
+            adjusted: &adjusted,
             removed: &removed,
             unchanged: &unchanged,
             built_again: lost,
             verdicts: &verdicts,
-            took: Duration::from_millis((now_ms() - self.started_ms).max(0) as u64),
-            put_back_by: (self.deployment.trigger == Trigger::Rollback).then_some(by.as_str()),
+            live_after,
+            watched,
             found_by_catching_up: self.deployment.trigger == Trigger::Found,
         });
-        if self.deployment.trigger == Trigger::Rollback {
+        if self.deployment.trigger.goes_back() {
             self.tell_the_commit_that_was_left(prepared, &by).await;
         }
         self.log.line(None, &situation.whole(&self.log.mask()));
         failpoint("end.before");
         tracing::info!(deployment.id = %self.deployment.id, release.id = %prepared.release.id, "A deployment succeeded");
         self.advance(Transition::Succeed, &situation).await
+    }
+
+    /// How long it took until all of it ran.
+    async fn live_after(&self) -> anyhow::Result<Duration> {
+        let stages = self.deployer.store.stages(self.deployment.id).await?;
+        let monitor = stages.iter().find(|record| record.stage == Stage::Monitor);
+        let ran = monitor.map_or_else(now_ms, |record| record.started_ms);
+        Ok(Duration::from_millis((ran - self.started_ms).max(0) as u64))
     }
 
     /// After a rollback the commit that it left shows that it is no longer live.

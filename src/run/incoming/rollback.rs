@@ -102,7 +102,7 @@ impl Deployer {
             )));
         }
         // All that is said of it was noted when it went live: going back asks nothing of the forge.
-        self.go_live_at_once(project, environment, plan.to.id, plan.to.id, by).await
+        self.go_live_at_once(project, environment, (plan.to.id, plan.to.id), Trigger::Rollback, by).await
     }
 
     /// Puts a release live that builds nothing and runs no command, before all else. What runs in the environment is
@@ -111,8 +111,8 @@ impl Deployer {
         &self,
         project: &Project,
         environment: &Environment,
-        target: ReleaseId,
-        told_as: ReleaseId,
+        (target, told_as): (ReleaseId, ReleaseId),
+        trigger: Trigger,
         by: &str,
     ) -> Result<Deployment, Refusal> {
         let running = self.occupancy.running_in(&(project.name.clone(), environment.name.clone()));
@@ -131,7 +131,7 @@ impl Deployer {
             commit: release.commit.clone(),
             subject: before.as_ref().map(|before| before.subject.clone()).unwrap_or_default(),
             reference: before.and_then(|before| before.reference),
-            trigger: Trigger::Rollback,
+            trigger,
             asked_by: by.to_string(),
             delivery: None,
             release: Some(target),

@@ -8,7 +8,7 @@ use crate::plan::routing::without_edge;
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::ids::now_ms;
 use crate::run::ground::refusal::Refusal;
-use crate::store::{Deployment, NewRelease};
+use crate::store::{Deployment, NewRelease, Trigger};
 use std::collections::BTreeMap;
 
 /// Why nothing is deployed there any more, until somebody resumes.
@@ -41,7 +41,7 @@ impl Deployer {
             parts,
         };
         let plain = self.store.add_release(new, now_ms()).await?;
-        self.go_live_at_once(project, environment, plain.id, live, by).await
+        self.go_live_at_once(project, environment, (plain.id, live), Trigger::GiveBack, by).await
     }
 }
 

@@ -15,7 +15,7 @@ use crate::run::traffic::leading::{EdgeOf, Holds};
 use crate::run::traffic::measures::{Asked, Measures};
 use crate::run::turn::booking::LentSlot;
 use crate::store::Action;
-use crate::store::{CanaryRecord, Deployment, Trigger};
+use crate::store::{CanaryRecord, Deployment};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -96,7 +96,7 @@ impl Canaries {
         let mut lending = self.lending.lock().unwrap_or_else(PoisonError::into_inner);
         lending.held += 1;
         // A rollback has none to lend.
-        if self.deployment.trigger != Trigger::Rollback {
+        if !self.deployment.trigger.goes_back() {
             lending.lent.get_or_insert_with(|| LentSlot::new(&self.deployer));
         }
     }
@@ -207,7 +207,8 @@ impl Canaries {
                 (Conclusion::AsGood { .. }, false) => return self.passed(hold, conclusion.to_string()).await,
                 (Conclusion::NotEnoughTraffic { then, .. } | Conclusion::NoAnswer { then, .. }, false) => match then {
                     OnLittleTraffic::Promote => {
-                        return self.passed(hold, format!("{conclusion}: promoted, as the settings say")).await;
+                        let note = format!("{conclusion}: promoted, as the settings say");
+                        return self.passed_unjudged(hold, note).await;
                     }
                     OnLittleTraffic::Wait => {
                         let what = match conclusion {
@@ -269,9 +270,14 @@ impl Canaries {
     }
 
     async fn passed(&self, hold: &Hold, note: String) -> Result<Outcome, StepError> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(hold.component.clone(), note.clone());
+        self.passed_unjudged(hold, note).await
+    }
+
+    /// The same where there was too little traffic for a verdict, which only the log says.
+    async fn passed_unjudged(&self, hold: &Hold, note: String) -> Result<Outcome, StepError> {
         self.deployer.store.pass_canary(self.deployment.id, &hold.component, hold.weight).await?;
         crate::run::ground::failpoint::failpoint("canary.passed");
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(hold.component.clone(), note.clone());
         Ok(Outcome { note: Some(note), ..Outcome::default() })
     }
 

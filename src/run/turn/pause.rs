@@ -6,13 +6,13 @@ use crate::report::texts::{Situation, WaitsFor};
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::ids::now_ms;
 use crate::run::ground::refusal::Refusal;
-use crate::store::{Action, Deployment, Pause, Trigger};
+use crate::store::{Action, Deployment, Pause};
 
 /// Whether a pause keeps a deployment from being begun. What has begun goes on to its end, and a rollback is never kept
 /// waiting: backwards is always safe.
 pub fn holds(pauses: &[Pause], deployment: &Deployment) -> bool {
     deployment.state == DeploymentState::Waiting
-        && deployment.trigger != Trigger::Rollback
+        && !deployment.trigger.goes_back()
         && pauses.iter().any(|p| (&p.project, &p.environment) == (&deployment.project, &deployment.environment))
 }
 
@@ -73,7 +73,7 @@ impl Deployer {
         let mask = self.mask_of(&project.name, &environment.name);
         for deployment in self.store.open_deployments().await? {
             let is_here = (&deployment.project, &deployment.environment) == (&project.name, &environment.name);
-            let waits = deployment.state == DeploymentState::Waiting && deployment.trigger != Trigger::Rollback;
+            let waits = deployment.state == DeploymentState::Waiting && !deployment.trigger.goes_back();
             if !is_here || !waits {
                 continue;
             }

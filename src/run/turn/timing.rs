@@ -86,7 +86,7 @@ impl<'a> From<&'a Deployment> for Asks<'a> {
 
 /// Why what asks does not begin in an environment at `now`, where `live` is what the live release says.
 pub fn holds(environment: &Environment, live: &StrategySettings, asks: Asks<'_>, now: Timestamp) -> Option<Held> {
-    if asks.trigger == Trigger::Rollback || asks.now_reason.is_some() {
+    if asks.trigger.goes_back() || asks.now_reason.is_some() {
         return None;
     }
     let timing = Timing {
@@ -190,6 +190,12 @@ impl Deployer {
         let place = (deployment.project.clone(), deployment.environment.clone());
         let entry = self.audited(by, Action::Approve, place, Some(id), None);
         let waits = deployment.state == DeploymentState::Waiting;
+        if deployment.state.is_end() {
+            let state = deployment.state;
+            return Err(Refusal::Impossible(format!(
+                "deployment {id} has ended already ({state}): there is nothing to say yes to. `launchway approve` lists what waits"
+            )));
+        }
         if let Some(who) = &deployment.approved_by {
             let who = Quoted(who);
             return Err(Refusal::Impossible(format!("{who} said yes to deployment {id} already")));

@@ -4,6 +4,7 @@ use crate::model::{CommitId, DeploymentId, RefName};
 fn deployment(state: DeploymentState) -> Deployment {
     Deployment {
         id: DeploymentId(7),
+        number: 3,
         project: "shop".parse().unwrap(),
         environment: "production".parse().unwrap(),
         commit: CommitId::new("a".repeat(40)).unwrap(),
@@ -97,4 +98,6 @@ fn who_asked_is_told_as_a_sentence_end() {
     deployment.trigger = Trigger::Rollback;
     deployment.cancelled_by = Some("bob".into());
     assert_eq!(asked(&deployment, &Mask::default()), "rollback, asked for by ada; cancelled by bob");
+    deployment.trigger = Trigger::GiveBack;
+    assert!(asked(&deployment, &Mask::default()).starts_with("give-back to Docker Compose, asked for by ada"));
 }
