@@ -109,6 +109,15 @@ async fn a_build_that_fails_tells_its_last_lines() {
     );
     compose(&world, &format!("services:{WEB}"));
     insta::assert_snapshot!(answer(&world).await, @"failure: building web failed at [2/2]: main.c:7: no bank; release 1 is still live");
+    // Where there is room for it, the step says itself what it is.
+    let whole = world.query("SELECT description FROM deployments ORDER BY id DESC LIMIT 1");
+    let step = "the step is RUN echo compiling && sleep 1 && echo 'main.c:7: no bank' >&2 && exit 3";
+    let expected = format!(
+        "building web failed at [2/2]; {step}; the last that it said: main.c:7: no bank; release 1 is still live"
+    );
+    assert_eq!(whole.trim(), expected);
+    let last_lines = world.query("SELECT last_lines FROM deployments ORDER BY id DESC LIMIT 1");
+    assert_eq!(last_lines.trim(), r#"{"component":"web","lines":["compiling","main.c:7: no bank"]}"#);
     // Engines say differently how it failed.
     let command = "/bin/sh -c echo compiling && sleep 1 && echo 'main.c:7: no bank' >&2 && exit 3";
     let told = log(&world, "web [2/2]")
@@ -116,9 +125,9 @@ async fn a_build_that_fails_tells_its_last_lines() {
         .replace(&format!("process \"{command}\" did not complete successfully"), "ENGINE");
     insta::assert_snapshot!(told, @"
     web [2/2] RUN echo compiling && sleep 1 && echo 'main.c:7: no bank' >&2 && exit 3
-    web [2/2] RUN echo compiling && sleep 1 && echo 'main.c:7: no bank' >&2 && exit 3 | compiling
-    web [2/2] RUN echo compiling && sleep 1 && echo 'main.c:7: no bank' >&2 && exit 3 | main.c:7: no bank
-    web [2/2] RUN echo compiling && sleep 1 && echo 'main.c:7: no bank' >&2 && exit 3: failed: ENGINE: exit code: 3
+    web [2/2] | compiling
+    web [2/2] | main.c:7: no bank
+    web [2/2]: failed: ENGINE: exit code: 3
     web [2/2] RUN echo compiling && sleep 1 && echo 'main.c:7: no bank' >&2 && exit 3 failed: ENGINE: exit code: 3
     ");
     assert_eq!(before, world.running().await);

@@ -1,6 +1,6 @@
 //! Stage build: every image that the release needs and the engine does not have. The same content is never built twice.
 
-use crate::build::{BuildError, BuildLimits, BuildLine, BuildLineKind, BuildRequest, Limited, Sources};
+use crate::build::{BuildError, BuildLimits, BuildLine, BuildRequest, Limited, Sources};
 use crate::engine::{EngineError, Image};
 use crate::model::{
     Builders, Component, ComponentName, DeploymentId, ImageIdentity, Quoted, Release, WorkKind, WorkOutcome,
@@ -8,6 +8,7 @@ use crate::model::{
 };
 use crate::plan::estimate::BuildLeft;
 use crate::run::flow::bases::{Bases, Looking};
+use crate::run::flow::build_lines::{step_parts, text_of};
 use crate::run::flow::images::says_it_is;
 use crate::run::flow::outlook::Outlook;
 use crate::run::flow::prepare::Prepared;
@@ -22,7 +23,7 @@ use crate::run::ground::metrics::Built;
 use crate::run::ground::reading::Reader;
 use crate::run::ground::registries::EngineAccounts;
 use crate::run::ground::stage_error::StageError;
-use crate::store::{Deployment, NotedImage, Trigger};
+use crate::store::{Deployment, NotedImage};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -104,7 +105,7 @@ pub async fn build(
             let name = waiting.remove(index);
             let path = paths.get(&name).copied().unwrap_or_default();
             let priority = deployer.priority_of(deployment);
-            let urgency = Urgency { path, priority, goes_back: deployment.trigger == Trigger::Rollback };
+            let urgency = Urgency { path, priority, goes_back: deployment.trigger.goes_back() };
             let job = Job::new(deployer, deployment, prepared, (&name, &begun, &builders), log, &stop)?;
             // In this order, whichever task is the first to run.
             let asked = deployer.build_slots.ask(&deployment.project, urgency, deployer.config().projects.len());
@@ -188,9 +189,7 @@ async fn missing(
                 let own = match &noted {
                     Some(noted) => noted_image(deployer, noted, there.as_ref()).await?,
                     // A release that is older than what was noted then; its name is one that no repository can give.
-                    None if deployment.trigger == Trigger::Rollback => {
-                        there.clone().filter(|image| says_it_is(image, identity))
-                    }
+                    None if deployment.trigger.goes_back() => there.clone().filter(|image| says_it_is(image, identity)),
                     None => None,
                 };
                 let line = match (&own, &there) {
@@ -271,29 +270,8 @@ async fn note(
     Ok(deployer.store.note_image(image).await?)
 }
 
-/// `[2/3]` and `RUN make` of `[2/3] RUN make`.
-fn step_parts(step: &str) -> (&str, Option<&str>) {
-    match step.split_once("] ").filter(|_| step.starts_with('[')) {
-        Some((number, words)) => (&step[..=number.len()], Some(words)),
-        None => (step, None),
-    }
-}
-
 async fn is_away(deployer: &Deployer) -> bool {
     matches!(deployer.engine.info().await, Err(EngineError::Unavailable { .. }))
-}
-
-/// A line of the build's output for the log: `[2/3] RUN make | cc -o main`.
-fn text_of(line: &BuildLine) -> String {
-    let BuildLine { step, kind, text, .. } = line;
-    match kind {
-        BuildLineKind::Output => format!("{step} | {text}"),
-        BuildLineKind::Started => step.clone(),
-        BuildLineKind::Cached => format!("{step}: cached"),
-        BuildLineKind::Done => format!("{step}: done {text}").trim_end().to_string(),
-        BuildLineKind::Failed => format!("{step}: failed: {text}"),
-        BuildLineKind::Warning => format!("{step}: warning: {text}"),
-    }
 }
 
 /// One image to build.
@@ -360,7 +338,7 @@ impl Job {
         // Those of the Compose file are given afterwards, where nobody else has them.
         spec.tags = vec![format!("{repository}:commit-{}", release.commit.short())];
         let allowed = deployer.allowed(&release.project);
-        let goes_back = deployment.trigger == Trigger::Rollback;
+        let goes_back = deployment.trigger.goes_back();
         if !goes_back {
             spec.cache_from.retain(|from| lists_image(&allowed.images, cache_source(from)));
         }

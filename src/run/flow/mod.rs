@@ -5,6 +5,7 @@ pub mod asking;
 pub mod baking;
 pub mod bases;
 pub mod build;
+pub mod build_lines;
 pub mod checkout;
 pub mod condition;
 pub mod deploy;
