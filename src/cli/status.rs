@@ -3,7 +3,7 @@
 use super::client::{Client, block_on};
 use super::look::{self, Look, Mood, ago, mood};
 use crate::model::DeploymentState;
-use crate::web::wire::{EnvironmentReport, StatusReport};
+use crate::web::wire::{EnvironmentReport, OrphanReport, StatusReport};
 use jiff::Timestamp;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -49,6 +49,9 @@ fn text(status: &StatusReport, look: &Look, now: Timestamp) -> String {
     for environment in &status.environments {
         text.push_str(&details(environment, now));
     }
+    for orphan in &status.orphans {
+        text.push_str(&orphaned(orphan));
+    }
     for deployment in status.environments.iter().filter_map(|e| e.running.as_ref().or(e.last.as_ref())) {
         let _ = writeln!(text, "Deployment {}: {}", deployment.id, deployment.page);
     }
@@ -81,13 +84,18 @@ fn doing(environment: &EnvironmentReport, now: Timestamp) -> (String, Mood) {
     };
     let (mut what, mut mood) = match (&environment.running, &environment.last) {
         (Some(running), _) => {
-            let what = format!("deployment {} {}: {}", running.id, running.state, running.description);
+            let what = format!("deployment {}: {}", running.id, look::told(running.state, &running.description));
             (what, mood(running.state))
         }
         (None, _) if !waiting.is_empty() => (String::new(), Mood::Busy),
         (None, Some(last)) if last.state != DeploymentState::Succeeded => {
             let when = last.ended_at.map(|ended| format!(" {}", ago(ended, now))).unwrap_or_default();
-            (format!("deployment {} {}{when}: {}", last.id, last.state, last.description), mood(last.state))
+            let told = match last.state {
+                // Its sentence begins with that.
+                DeploymentState::Cancelled | DeploymentState::Superseded => format!("deployment {}{when}", last.id),
+                state => format!("deployment {} {state}{when}", last.id),
+            };
+            (format!("{told}: {}", last.description), mood(last.state))
         }
         (None, Some(_)) => ("idle".into(), Mood::Good),
         (None, None) => ("idle".into(), Mood::Dim),
@@ -139,6 +147,31 @@ fn components(status: &StatusReport, look: &Look) -> String {
 
 /// How many of its last lines are shown of what is degraded.
 const LAST_LINES: usize = 5;
+
+/// What is left of an environment that is no longer in launchway.toml, and the ways out.
+fn orphaned(orphan: &OrphanReport) -> String {
+    let OrphanReport { project, environment, release, running, ports, hosts, volumes } = orphan;
+    let name = format!("{project}/{environment}");
+    let mut text =
+        format!("{name} is not in launchway.toml any more; release {release} of it is live, and nobody watches it\n");
+    let running = match running.as_deref() {
+        None => "not known, as the engine does not answer".to_string(),
+        Some([]) => "nothing".to_string(),
+        Some(running) => running.join(", "),
+    };
+    let _ = writeln!(text, "  runs: {running}");
+    for (what, held) in [("ports", ports), ("hosts", hosts), ("volumes", volumes)] {
+        if !held.is_empty() {
+            let _ = writeln!(text, "  holds the {what} {}", held.join(", "));
+        }
+    }
+    let _ = writeln!(
+        text,
+        "  `launchway remove {name} --keep-volumes` takes it away but for its volumes; put back into launchway.toml, it is watched \
+         again, and `launchway give-back {name}` gives it back to Docker Compose"
+    );
+    text
+}
 
 /// Why it is degraded or paused, and what was changed by hand.
 fn details(environment: &EnvironmentReport, now: Timestamp) -> String {

@@ -4,6 +4,7 @@ mod allow_lines;
 mod data;
 mod edge;
 mod file;
+mod gone;
 mod keep;
 mod load;
 mod masking;

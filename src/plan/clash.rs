@@ -5,8 +5,8 @@ use super::converge::{Goal, Wanted};
 use super::definition;
 use super::externals::{described, owner};
 use crate::model::{
-    AnotherStore, Component, ContainerState, EdgeAddress, Observed, ObservedContainer, Place, Port, Problem, Protocol,
-    PublishedPort, Release,
+    AnotherStore, Component, ContainerState, EdgeAddress, ForeignContainer, Observed, ObservedContainer, Place, Port,
+    Problem, Protocol, PublishedPort, Release, label,
 };
 
 /// Names, ports, networks and volumes that somebody else holds. Each message says who, and how to free it.
@@ -85,10 +85,10 @@ fn ports(component: &Component, observed: &Observed, problems: &mut Vec<Problem>
             .find(|foreign| foreign.running && foreign.published.iter().any(|held| overlaps(port, published, held)));
         if let Some(holder) = holder {
             let message = format!(
-                "port {published} of the host is held by container {}{}. Stop it (`docker stop {}`) or publish another port.",
+                "port {published} of the host is held by container {}{}. {}",
                 holder.name,
                 owner(&holder.labels, holder.another.as_ref()),
-                holder.name
+                way_out(holder)
             );
             let key = format!("services.{}.ports", component.name);
             problems.push(Problem::error(Some(component.place.clone()), key, message));
@@ -99,6 +99,18 @@ fn ports(component: &Component, observed: &Observed, problems: &mut Vec<Problem>
             let key = format!("services.{}.ports", component.name);
             problems.push(Problem::error(Some(component.place.clone()), key, message));
         }
+    }
+}
+
+/// How to free what a container holds. One of another environment of ours is not to be stopped by hand: it would be started
+/// again.
+fn way_out(holder: &ForeignContainer) -> String {
+    let labels = (holder.labels.get(label::PROJECT), holder.labels.get(label::ENVIRONMENT));
+    match (labels, &holder.another) {
+        ((Some(project), Some(environment)), None) => format!(
+            "It is deployed here, too: publish another port in one of the two. Where `launchway status` says that {project}/{environment} has left launchway.toml, `launchway remove {project}/{environment} --keep-volumes` frees it."
+        ),
+        _ => format!("Stop it (`docker stop {}`) or publish another port.", holder.name),
     }
 }
 

@@ -15,26 +15,30 @@ pub enum Action {
     DeployNow,
     Approve,
     Rollback,
+    GiveBack,
     Cancel,
     Pause,
     Resume,
     Promote,
     Adopt,
+    Remove,
     /// A component starts on something else than what it has written to.
     FreshVolume,
 }
 
 impl Action {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Deploy,
         Self::DeployNow,
         Self::Approve,
         Self::Rollback,
+        Self::GiveBack,
         Self::Cancel,
         Self::Pause,
         Self::Resume,
         Self::Promote,
         Self::Adopt,
+        Self::Remove,
         Self::FreshVolume,
     ];
 
@@ -44,11 +48,13 @@ impl Action {
             Self::DeployNow => "deploy-now",
             Self::Approve => "approve",
             Self::Rollback => "rollback",
+            Self::GiveBack => "give-back",
             Self::Cancel => "cancel",
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Promote => "promote",
             Self::Adopt => "adopt",
+            Self::Remove => "remove",
             Self::FreshVolume => "fresh-volume",
         }
     }

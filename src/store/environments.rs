@@ -1,9 +1,11 @@
 //! What is live where.
 
 use super::open::query;
+use super::row::{number, parsed};
 use super::{Store, StoreError};
 use crate::model::{DeploymentId, EnvironmentName, ProjectName, ReleaseId};
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 /// What an environment shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,30 @@ impl Store {
             .await
             .map_err(query("read what is live"))?;
         Ok(row.map(|row| Live { release: ReleaseId(row.get("live")), deployment: DeploymentId(row.get("deployment")) }))
+    }
+
+    /// Every environment in which something is live, in the order of names.
+    pub async fn all_live(&self) -> Result<Vec<(ProjectName, EnvironmentName, Live)>, StoreError> {
+        let sql = "SELECT project, environment, live, deployment FROM environments
+            WHERE live IS NOT NULL ORDER BY project, environment";
+        let rows = sqlx::query(sql).fetch_all(&self.readers).await.map_err(query("read what is live"))?;
+        let live = |row: &SqliteRow| -> Result<Live, StoreError> {
+            Ok(Live { release: ReleaseId(number(row, "live")?), deployment: DeploymentId(number(row, "deployment")?) })
+        };
+        rows.iter().map(|row| Ok((parsed(row, "project")?, parsed(row, "environment")?, live(row)?))).collect()
+    }
+
+    /// Nothing is live there any more.
+    pub async fn forget_live(&self, project: &ProjectName, environment: &EnvironmentName) -> Result<(), StoreError> {
+        let (project, environment) = (project.to_string(), environment.to_string());
+        self.write("note that nothing is live", move |c| {
+            Box::pin(async move {
+                let sql = "DELETE FROM environments WHERE project = ? AND environment = ?";
+                sqlx::query(sql).bind(project).bind(environment).execute(c).await?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     pub async fn set_live(

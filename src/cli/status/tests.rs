@@ -11,6 +11,7 @@ fn at(seconds_ago: i64) -> Timestamp {
 fn deployment(id: i64, state: DeploymentState, description: &str) -> DeploymentSummary {
     DeploymentSummary {
         id: crate::model::DeploymentId(id),
+        number: id,
         project: "shop".parse().unwrap(),
         environment: "production".parse().unwrap(),
         state,
@@ -81,6 +82,7 @@ fn report() -> StatusReport {
         },
         outbox: OutboxReport { unsent: 2, last_error: Some("401 Bad credentials".into()) },
         environments: vec![busy, failed, environment("test")],
+        orphans: Vec::new(),
     }
 }
 
@@ -88,7 +90,7 @@ fn report() -> StatusReport {
 fn what_people_read() {
     insta::assert_snapshot!(text(&report(), &Look::plain(), at(0)), @"
     ENVIRONMENT      LIVE                                       SINCE    NOW
-    shop/production  release 41, aaaaaaaaaaaa Fix the price     2 h ago  deployment 5 building: Building api (1 of 2); deployment 6 waits
+    shop/production  release 41, aaaaaaaaaaaa Fix the price     2 h ago  deployment 5: Building api (1 of 2); deployment 6 waits
     shop/staging     release 41, aaaaaaaaaaaa Fix the price     2 h ago  deployment 3 rolled back 9 min ago: api exited with code 1; release 41 is live again
     shop/test        nothing yet; main, release/* deploys here  -        idle
     Deployment 5: https://deploy.example.com/deployments/5
@@ -199,4 +201,27 @@ fn what_is_not_well_is_told_with_its_reason() {
     Deployment 4: https://deploy.example.com/deployments/4
     Deployment 3: https://deploy.example.com/deployments/3
     ");
+}
+
+#[test]
+fn what_left_the_settings_is_listed_with_what_it_holds_and_the_ways_out() {
+    let orphan = OrphanReport {
+        project: "shop".parse().unwrap(),
+        environment: "old".parse().unwrap(),
+        release: crate::model::ReleaseId(4),
+        running: Some(vec!["old-web-1".into(), "old-db-1".into()]),
+        ports: vec!["0.0.0.0:8080/tcp".into()],
+        hosts: vec!["old.example.com".into()],
+        volumes: vec!["old_data".into()],
+    };
+    insta::assert_snapshot!(orphaned(&orphan), @"
+    shop/old is not in launchway.toml any more; release 4 of it is live, and nobody watches it
+      runs: old-web-1, old-db-1
+      holds the ports 0.0.0.0:8080/tcp
+      holds the hosts old.example.com
+      holds the volumes old_data
+      `launchway remove shop/old --keep-volumes` takes it away but for its volumes; put back into launchway.toml, it is watched again, and `launchway give-back shop/old` gives it back to Docker Compose
+    ");
+    let away = OrphanReport { running: None, ports: Vec::new(), hosts: Vec::new(), volumes: Vec::new(), ..orphan };
+    assert!(orphaned(&away).contains("  runs: not known, as the engine does not answer\n"));
 }

@@ -3,7 +3,8 @@
 use super::answer::Denied;
 use super::connect::DockerEngine;
 use super::service::Existing;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Whose};
+use crate::model::{Kind, label};
 use bollard::models::{ContainerSummary, PortMap};
 use bollard::query_parameters::ListContainersOptionsBuilder;
 
@@ -54,15 +55,30 @@ impl DockerEngine {
             return denied.into();
         };
         let why = match super::ports::holder(&port, target.id, &running) {
-            Some(name) => {
-                format!("container {name} publishes it. Free it with `docker stop {name}`, or publish another port")
-            }
+            Some(container) => self.held_by(container),
             None => format!(
                 "a process of the engine's host listens on it (or a container in the host's network). `sudo ss -lnp 'sport = :{}'` there shows which; stop it, or publish another port",
                 port.port
             ),
         };
         EngineError::PortTaken { port: port.to_string(), why }
+    }
+}
+
+impl DockerEngine {
+    /// Who holds a port, and how to free it: another environment of ours is not to be stopped by hand.
+    fn held_by(&self, container: &ContainerSummary) -> String {
+        let name = super::observed::name_in_list(container).unwrap_or_default();
+        let labels = container.labels.clone().unwrap_or_default().into_iter().collect();
+        let id = container.id.as_deref().unwrap_or_default();
+        if let Whose::Ours(labels) = self.ownership.whose(Kind::Container, id, labels)
+            && let (Some(project), Some(environment)) = (labels.get(label::PROJECT), labels.get(label::ENVIRONMENT))
+        {
+            return format!(
+                "{project}/{environment}, which is deployed here too, publishes it with container {name}. Publish another port in one of the two; where {project}/{environment} has left launchway.toml, `launchway remove {project}/{environment} --keep-volumes` frees it"
+            );
+        }
+        format!("container {name} publishes it. Free it with `docker stop {name}`, or publish another port")
     }
 }
 
@@ -91,14 +107,14 @@ fn named_in(message: &str, wanted: &[Wanted]) -> Option<Wanted> {
 }
 
 /// Who publishes a port that `wanted` would collide with.
-fn holder(wanted: &Wanted, own_id: &str, running: &[ContainerSummary]) -> Option<String> {
+fn holder<'a>(wanted: &Wanted, own_id: &str, running: &'a [ContainerSummary]) -> Option<&'a ContainerSummary> {
     let others = running.iter().filter(|container| container.id.as_deref() != Some(own_id));
     for container in others {
         for port in container.ports.iter().flatten() {
             let protocol = port.typ.map(|protocol| protocol.to_string()).unwrap_or_default();
             let same = port.public_port == Some(wanted.port) && protocol == wanted.protocol;
             if same && overlap(&wanted.address, port.ip.as_deref().unwrap_or_default()) {
-                return super::observed::name_in_list(container);
+                return Some(container);
             }
         }
     }

@@ -299,6 +299,14 @@ fn a_port_that_somebody_else_holds_is_said_before_anything_starts() {
         problems[0].to_string(),
         "compose.yaml:1: services.web.ports: port 8080 of the host is held by container nginx. Stop it (`docker stop nginx`) or publish another port."
     );
+    // What is deployed here, too, would be started again.
+    let labels = [(label::PROJECT, "shop"), (label::ENVIRONMENT, "old")];
+    observed.foreign[0].labels = labels.map(|(key, value)| (key.to_string(), value.to_string())).into();
+    let problems = converge(&wanted(&release, 1, Goal::Deploy), &observed).unwrap_err();
+    assert_eq!(
+        problems[0].message,
+        "port 8080 of the host is held by container nginx (project shop, environment old). It is deployed here, too: publish another port in one of the two. Where `launchway status` says that shop/old has left launchway.toml, `launchway remove shop/old --keep-volumes` frees it."
+    );
 }
 
 /// A random shop: each component may be absent, changed, have replicas, a port, a volume and dependencies.

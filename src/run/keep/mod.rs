@@ -6,5 +6,6 @@ pub mod give_back;
 pub mod look;
 pub mod looking_back;
 pub mod mend;
+pub mod orphans;
 pub mod wake;
 pub mod watching;

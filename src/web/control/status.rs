@@ -5,11 +5,11 @@ use super::reports::{images, summary, time};
 use crate::config::{Environment, Project};
 use crate::model::{DeploymentState, Health, Mask, Release};
 use crate::plan::storage::LeftVolume;
-use crate::run::{ComponentCondition, ConditionDetail, ConditionReport, Deployer, Refusal};
+use crate::run::{ComponentCondition, ConditionDetail, ConditionReport, Deployer, Refusal, Remains};
 use crate::store::Deployment;
 use crate::web::wire::{
     BeyondReport, ComponentReport, DegradedReport, EngineReport, EnvironmentReport, LeftVolumeReport, LiveReport,
-    OutboxReport, StatusReport,
+    OrphanReport, OutboxReport, StatusReport,
 };
 use axum::extract::{Query, State};
 use futures_util::future::{OptionFuture, join_all};
@@ -47,7 +47,28 @@ async fn report(deployer: &Deployer, what: ConditionDetail) -> Result<StatusRepo
         engine: engine(deployer).await,
         outbox: OutboxReport { unsent, last_error: last_error.map(|why| deployer.mask().sentence(&why)) },
         environments,
+        orphans: orphans(deployer).await?,
     })
+}
+
+async fn orphans(deployer: &Deployer) -> Result<Vec<OrphanReport>, Refusal> {
+    let mut reports = Vec::new();
+    for orphan in deployer.orphans().await? {
+        let remains = tokio::time::timeout(ENGINE_ANSWERS_WITHIN, deployer.remains(&orphan)).await;
+        let remains = remains.ok().and_then(Result::ok);
+        let running = remains.as_ref().map(|remains| remains.running.clone());
+        let Remains { ports, hosts, volumes, .. } = remains.unwrap_or_default();
+        reports.push(OrphanReport {
+            project: orphan.project().clone(),
+            environment: orphan.environment().clone(),
+            release: orphan.release().id,
+            running,
+            ports: ports.into_iter().collect(),
+            hosts: hosts.into_iter().collect(),
+            volumes,
+        });
+    }
+    Ok(reports)
 }
 
 async fn environment_report(
