@@ -41,15 +41,18 @@ pub struct Args {
     /// Write the log as JSON, one object a line.
     #[arg(long)]
     pub log_json: bool,
+    /// End with whoever holds the other end of standard input, as `launchway up` does.
+    #[arg(long, hide = true)]
+    pub supervised: bool,
 }
 
 pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
     log::start_log(args.log_json);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(config_path))
+    runtime.block_on(serve(config_path, args.supervised))
 }
 
-async fn serve(config_path: &Path) -> Result<ExitCode> {
+async fn serve(config_path: &Path, supervised: bool) -> Result<ExitCode> {
     // First of all: a SIGHUP while it starts would end it.
     let signals = Signals::listen()?;
     let files = raise_file_limit();
@@ -105,7 +108,7 @@ async fn serve(config_path: &Path) -> Result<ExitCode> {
         listen = %config.listen, public_url = config.public_url, data = %config.data.display(),
         projects = config.projects.len(), "Launchway is ready"
     );
-    until_told_to_end(&deployer, signals).await;
+    until_told_to_end(&deployer, signals, supervisor_gone(supervised)).await;
     tracing::info!("Launchway ends; what runs goes on at the next start");
     deployer.end().await;
     for server in servers {
@@ -171,7 +174,7 @@ async fn clear_unfinished(engine: Arc<DockerEngine>, stop: CancellationToken) {
     }
 }
 
-fn make_data_folder(data: &Path) -> Result<()> {
+pub(super) fn make_data_folder(data: &Path) -> Result<()> {
     // It holds secrets of environments and pages' keys: for nobody else.
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -194,8 +197,13 @@ async fn close_to_others(data: &Path) -> Result<()> {
 }
 
 /// Two servers on one data directory would deploy everything twice.
-fn lock(data: &Path) -> Result<File> {
-    let path = data.join("launchway.lock");
+pub(super) fn lock(data: &Path) -> Result<File> {
+    lock_as(data, "launchway.lock", "another Launchway serves")
+}
+
+/// Takes a lock that is free once this process has ended, however it does. `who` has it where somebody else does.
+pub(super) fn lock_as(data: &Path, name: &str, who: &str) -> Result<File> {
+    let path = data.join(name);
     let file = File::options()
         .create(true)
         .append(true)
@@ -204,7 +212,7 @@ fn lock(data: &Path) -> Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => {
-            bail!("another Launchway serves the data directory {}", data.display())
+            bail!("{who} the data directory {}", data.display())
         }
         Err(std::fs::TryLockError::Error(error)) => {
             Err(error).with_context(|| format!("cannot lock {}", path.display()))
@@ -223,9 +231,27 @@ fn control_socket(data: &Path) -> Result<UnixListener> {
     Ok(listener)
 }
 
-async fn until_told_to_end(deployer: &Arc<Deployer>, mut signals: Signals) {
+/// Fires once the supervisor has ended, however it did; never where there is none.
+fn supervisor_gone(supervised: bool) -> CancellationToken {
+    let gone = CancellationToken::new();
+    if supervised {
+        let gone = gone.clone();
+        // A thread of its own, as nothing can end a read of standard input.
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            gone.cancel();
+        });
+    }
+    gone
+}
+
+async fn until_told_to_end(deployer: &Arc<Deployer>, mut signals: Signals, supervisor_gone: CancellationToken) {
     loop {
         tokio::select! {
+            () = supervisor_gone.cancelled() => {
+                tracing::warn!("`launchway up`, which runs this server, has ended");
+                return;
+            }
             told = signals.next() => match told {
                 Told::End => return,
                 Told::Renew => deployer.read_settings_anew().await,

@@ -1,12 +1,14 @@
 //! `launchway up`: server and edge of one machine, each a process of its own, kept running.
 
 use super::log::start_log;
+use super::serve;
 use crate::config;
-use crate::edge::EdgeClient;
+use crate::edge::{EdgeClient, Health};
 use crate::process::{self, Signals};
 use anyhow::{Context, Result};
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, ExitStatus};
+use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -17,6 +19,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// One that ran so long was well: what ends it is a new trouble.
 const WAS_WELL: Duration = Duration::from_secs(60);
+/// The edge's process that was started last, in the data directory.
+const EDGE_NOTE: &str = "up.edge";
+/// A server whose supervisor died knows it by then.
+const LEFT_SERVER_KNOWS: Duration = Duration::from_secs(1);
+/// And has ended by then.
+const LEFT_SERVER_ENDS: Duration = Duration::from_secs(60);
 /// An edge of somebody else is looked at this often.
 const STILL_THERE: Duration = Duration::from_secs(2);
 
@@ -33,12 +41,15 @@ pub struct Args {
 pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
     start_log(args.log_json);
     let config = config::load(config_path)?;
+    serve::make_data_folder(&config.data)?;
+    let _only = only_one(&config.data)?;
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let part = |name: &'static str| Part {
         name,
         program: program.clone(),
         config: config_path.to_path_buf(),
         log_json: args.log_json,
+        ends_with_us: name == "serve",
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -49,7 +60,11 @@ pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
             tracing::info!(settings = %config_path.display(), "There is no [edge] in the settings: only the server runs");
         }
         let server = tokio::spawn(keep_running(part("serve"), None, told.clone()));
-        let edge = edge.map(|(part, client)| tokio::spawn(keep_running(part, Some(client), told)));
+        let note = config.data.join(EDGE_NOTE);
+        let edge = edge.map(|(part, client)| {
+            let running = RunningEdge { left: left_edge(&note), client, note };
+            tokio::spawn(keep_running(part, Some(running), told))
+        });
         pass_on(signals, &tell).await;
         server.await?;
         if let Some(edge) = edge {
@@ -57,6 +72,26 @@ pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Two supervisors on one data directory would start each process twice, over and over.
+fn only_one(data: &Path) -> Result<File> {
+    let only = serve::lock_as(data, "up.lock", "another `launchway up` runs on")?;
+    // A server without a supervisor, as `launchway serve` starts it. One that a dead supervisor left ends by itself: it takes
+    // no connections any more, in a moment.
+    let serves = || std::os::unix::net::UnixStream::connect(data.join(serve::SOCKET)).is_ok();
+    let began = std::time::Instant::now();
+    loop {
+        match serve::lock(data) {
+            Ok(free) => {
+                drop(free);
+                return Ok(only);
+            }
+            Err(error) if began.elapsed() > LEFT_SERVER_ENDS => return Err(error),
+            Err(error) if began.elapsed() > LEFT_SERVER_KNOWS && serves() => return Err(error),
+            Err(_) => std::thread::sleep(Duration::from_millis(100)),
+        }
+    }
 }
 
 /// What the processes are told by signals that came here.
@@ -72,12 +107,17 @@ struct Part {
     program: PathBuf,
     config: PathBuf,
     log_json: bool,
+    /// It ends when this process does, however that ends. The edge serves on.
+    ends_with_us: bool,
 }
 
 impl Part {
     fn start(&self) -> std::io::Result<Child> {
         let mut command = Command::new(&self.program);
         command.arg("--config").arg(&self.config).arg(self.name);
+        if self.ends_with_us {
+            command.arg("--supervised").stdin(Stdio::piped());
+        }
         if self.log_json {
             command.arg("--log-json");
         }
@@ -86,17 +126,44 @@ impl Part {
     }
 }
 
-/// Starts it again whenever it ends, until told to end. `running`: the edge of somebody else, which is left alone.
-async fn keep_running(part: Part, running: Option<EdgeClient>, mut told: watch::Receiver<Told>) {
+/// How an edge is told apart that an earlier `up` left, when it was killed, from one of somebody else.
+struct RunningEdge {
+    client: EdgeClient,
+    /// The process of the one that was left.
+    left: Option<u32>,
+    /// Where the process of the present one is noted.
+    note: PathBuf,
+}
+
+impl RunningEdge {
+    /// An edge of somebody else, which is left alone. What an earlier `up` left hands over to the edge that is started now.
+    async fn of_somebody_else(&self) -> Option<Health> {
+        let health = self.client.health().await.ok()?;
+        (!health.ending && self.left != Some(health.pid)).then_some(health)
+    }
+
+    fn note(&self, pid: Option<u32>) {
+        let Some(pid) = pid else { return };
+        if let Err(error) = std::fs::write(&self.note, format!("{pid}\n")) {
+            tracing::warn!(path = %self.note.display(), error = %error, "Which edge was started here cannot be noted");
+        }
+    }
+}
+
+fn left_edge(note: &Path) -> Option<u32> {
+    std::fs::read_to_string(note).ok()?.trim().parse().ok()
+}
+
+/// Starts it again whenever it ends, until told to end. `running`: an edge that may run already.
+async fn keep_running(part: Part, running: Option<RunningEdge>, mut told: watch::Receiver<Told>) {
     let mut pause = FIRST_PAUSE;
     while !told.borrow().end {
-        if let Some(client) = &running
-            && let Ok(health) = client.health().await
-            && !health.ending
+        if let Some(running) = &running
+            && let Some(health) = running.of_somebody_else().await
         {
             tracing::info!(pid = health.pid, version = health.version, "An edge runs already; it is left alone");
             let gone = async {
-                while client.health().await.is_ok_and(|health| !health.ending) {
+                while running.of_somebody_else().await.is_some() {
                     sleep(STILL_THERE).await;
                 }
             };
@@ -107,7 +174,7 @@ async fn keep_running(part: Part, running: Option<EdgeClient>, mut told: watch::
         }
         let began = Instant::now();
         match part.start() {
-            Ok(child) => match watch_over(&part, child, &mut told).await {
+            Ok(child) => match watch_over(&part, child, running.as_ref(), &mut told).await {
                 Some(ended) if !told.borrow().end => {
                     tracing::error!(process = part.name, status = %ended, pause_ms = pause.as_millis() as u64, "A process ended; it is started again");
                 }
@@ -129,9 +196,17 @@ async fn keep_running(part: Part, running: Option<EdgeClient>, mut told: watch::
 }
 
 /// Passes on what it is told, until it has ended.
-async fn watch_over(part: &Part, mut child: Child, told: &mut watch::Receiver<Told>) -> Option<ExitStatus> {
+async fn watch_over(
+    part: &Part,
+    mut child: Child,
+    running: Option<&RunningEdge>,
+    told: &mut watch::Receiver<Told>,
+) -> Option<ExitStatus> {
+    running.iter().for_each(|running| running.note(child.id()));
     let pid = child.id().and_then(|id| rustix::process::Pid::from_raw(id as i32));
     tracing::info!(process = part.name, pid = child.id(), "Started");
+    // Closed when this process ends; waiting for the child would close it at once.
+    let _stdin = child.stdin.take();
     let mut before = *told.borrow_and_update();
     loop {
         tokio::select! {

@@ -25,7 +25,7 @@ pub const SOCKET: &str = "edge.sock";
 #[derive(Debug, thiserror::Error)]
 pub enum EdgeError {
     /// Whether the change was made is not known; it may be made again.
-    #[error("no edge answers at {socket} ({why}). Start it with `launchway edge` or `launchway up`", socket = socket.display())]
+    #[error("no edge answers ({why}). Start it with `launchway edge` or `launchway up`")]
     Away { socket: PathBuf, why: String },
     /// Whether the change was made is not known; it may be made again.
     #[error("{front} does not answer ({why}). `docker logs {container}` says what it last said")]

@@ -226,3 +226,56 @@ async fn up_runs_server_and_edge_and_starts_again_what_died() {
     assert_eq!(client.health().await.unwrap().pid, own);
     assert_eq!(world.who("/").await, "web");
 }
+
+#[tokio::test]
+async fn a_second_up_ends_at_once_and_so_does_one_beside_a_server() {
+    let world = EdgeWorld::not_started("");
+    let mut up = world.command("up").spawn().unwrap();
+    until("the server to be ready", || async { world.log().contains("Launchway is ready") }).await;
+    let began = Instant::now();
+    let second = world.command("up").status().await.unwrap();
+    assert!(!second.success() && began.elapsed() < Duration::from_secs(5), "{second} {:?}", began.elapsed());
+    assert!(world.log().contains("another `launchway up` runs on the data directory"), "{}", world.log());
+    crate::support::edge_world::signal(&up, "TERM");
+    assert!(tokio::time::timeout(Duration::from_secs(20), up.wait()).await.expect("it ends").unwrap().success());
+
+    let mut server = world.command("serve").spawn().unwrap();
+    until("it to be ready", || async { world.log().matches("Launchway is ready").count() == 2 }).await;
+    let began = Instant::now();
+    let beside = world.command("up").status().await.unwrap();
+    assert!(!beside.success() && began.elapsed() < Duration::from_secs(5), "{beside} {:?}", began.elapsed());
+    assert!(world.log().contains("another Launchway serves the data directory"), "{}", world.log());
+    server.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_edge_whose_supervisor_was_killed_serves_on_until_the_next_one_takes_it_over() {
+    let world = EdgeWorld::not_started("");
+    let mut up = world.command("up").spawn().unwrap();
+    let client = world.client.clone();
+    until("the edge to answer", || async { client.health().await.is_ok() }).await;
+    let app = world.app("web").await;
+    world.serve(&[(1, 100, &[&app])]).await;
+    until("the server to be ready", || async { world.log().contains("Launchway is ready") }).await;
+    let left = client.health().await.unwrap().pid;
+    up.kill().await.unwrap();
+    until("the server to end with it", || async { world.log().contains("which runs this server, has ended") }).await;
+    assert_eq!((world.who("/").await.as_str(), client.health().await.unwrap().pid), ("web", left));
+
+    let mut up = world.command("up").spawn().unwrap();
+    let mut asked = 0;
+    while client.health().await.is_ok_and(|health| health.pid == left) {
+        assert_eq!(world.who("/").await, "web");
+        asked += 1;
+    }
+    for _ in 0..20 {
+        assert_eq!(world.who("/").await, "web");
+    }
+    assert!(asked > 0);
+    until("another edge to answer", || async { client.health().await.is_ok_and(|health| health.pid != left) }).await;
+    until("another server", || async { world.log().matches("Launchway is ready").count() == 2 }).await;
+    crate::support::edge_world::signal(&up, "TERM");
+    assert!(tokio::time::timeout(Duration::from_secs(20), up.wait()).await.expect("it ends").unwrap().success());
+    until("the one that was left to be gone", || async { !std::path::Path::new(&format!("/proc/{left}")).exists() })
+        .await;
+}

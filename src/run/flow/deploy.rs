@@ -199,7 +199,7 @@ impl Convergence<'_> {
     }
 
     pub fn patience<'b>(&'b self, cancel: &'b CancellationToken) -> Patience<'b> {
-        Patience { deployer: self.deployer, log: self.log, cancel }
+        Patience { deployer: self.deployer, deployment: self.wanted.deployment, log: self.log, cancel }
     }
 
     /// What would be done next.

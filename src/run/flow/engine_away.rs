@@ -3,7 +3,8 @@
 use crate::config::{Environment, Project};
 use crate::edge::EdgeError;
 use crate::engine::EngineError;
-use crate::model::{Observed, ObservedEdge};
+use crate::model::{DeploymentId, Observed, ObservedEdge};
+use crate::report::texts::{Situation, WaitsFor};
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::log::DeploymentLog;
 use crate::run::ground::stage_error::StageError;
@@ -18,6 +19,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy)]
 pub struct Patience<'a> {
     pub deployer: &'a Deployer,
+    /// Whose commit is told that it waits; nobody's where the work is of no deployment.
+    pub deployment: Option<DeploymentId>,
     pub log: &'a DeploymentLog,
     pub cancel: &'a CancellationToken,
 }
@@ -60,13 +63,19 @@ impl Patience<'_> {
         let mut told = false;
         loop {
             let error = match self.deployer.observe_edge(&project.name, &environment.name).await {
-                Ok(observed) => return Ok(observed),
+                Ok(observed) => {
+                    if told {
+                        self.say(&Situation::GoingOn { with: "the edge" }).await;
+                    }
+                    return Ok(observed);
+                }
                 Err(error @ EdgeError::Away { .. }) => error,
                 Err(other) => return Err(other.into()),
             };
             if !std::mem::replace(&mut told, true) {
                 self.log.line(None, &error.to_string());
                 self.log.line(None, "waiting for the edge to answer");
+                self.say(&Situation::Waiting(WaitsFor::Edge)).await;
             }
             tokio::select! {
                 () = self.cancel.cancelled() => return Err(error.into()),
@@ -79,6 +88,7 @@ impl Patience<'_> {
     pub async fn wait(&self, why: &str) -> Result<(), StageError> {
         self.log.line(None, why);
         self.log.line(None, "waiting for the engine to answer again");
+        self.say(&Situation::Waiting(WaitsFor::Engine)).await;
         loop {
             let answer = async {
                 tokio::time::sleep(ASK_AGAIN).await;
@@ -92,7 +102,22 @@ impl Patience<'_> {
             };
             if answer.is_ok() {
                 self.log.line(None, "the engine answers again");
+                self.say(&Situation::GoingOn { with: "the engine" }).await;
                 return Ok(());
+            }
+        }
+    }
+
+    /// A further status of a deployment that has not ended.
+    async fn say(&self, situation: &Situation<'_>) {
+        let Some(id) = self.deployment else { return };
+        match self.deployer.store.deployment(id).await {
+            Ok(Some(deployment)) if !deployment.state.is_end() => {
+                self.deployer.say(&deployment, self.log, situation).await;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(deployment.id = %id, error = %error, "What a deployment waits for could not be told");
             }
         }
     }

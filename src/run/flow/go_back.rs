@@ -218,7 +218,12 @@ impl Flow {
         let limit = Limit { what: "putting back", time, rest: LONG_REST };
         // Where nothing was live before, all that is to be done is to take away.
         let work = async {
-            let patience = Patience { deployer: &self.deployer, log: &self.log, cancel: &stop };
+            let patience = Patience {
+                deployer: &self.deployer,
+                deployment: Some(self.deployment.id),
+                log: &self.log,
+                cancel: &stop,
+            };
             patience.observe(project, environment).await?;
             convergence.converge(None).await
         };
@@ -243,7 +248,12 @@ impl Flow {
         what: &str,
         why: &str,
     ) -> anyhow::Result<()> {
-        let patience = Patience { deployer: &self.deployer, log: &self.log, cancel: &self.deployer.stop };
+        let patience = Patience {
+            deployer: &self.deployer,
+            deployment: Some(self.deployment.id),
+            log: &self.log,
+            cancel: &self.deployer.stop,
+        };
         let live = self.live_before(previous).await;
         let mut why = why.to_string();
         loop {
