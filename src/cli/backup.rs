@@ -5,7 +5,7 @@ use super::look;
 use crate::config;
 use crate::store::Store;
 use crate::web::wire::BackupRequest;
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -38,7 +38,7 @@ async fn offline(config: &Path, file: &Path) -> anyhow::Result<()> {
     let data = config::data_directory(config)?;
     ensure!(data.join("launchway.db").is_file(), "there is no store in {} to back up", data.display());
     let store = Store::open(&data).await?;
-    let result = store.backup(file).await.with_context(|| format!("cannot write {}", file.display()));
+    let result = store.backup(file).await;
     store.close().await;
-    result
+    Ok(result?)
 }

@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(long = "file", short, value_name = "FILE")]
     files: Vec<String>,
     /// The environment whose overrides in x-launchway count
-    #[arg(long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME")]
     pub environment: Option<EnvironmentName>,
     /// Ask the server, too, what components would start on in place of what they have written to; launchway.toml says the rest
     #[arg(long, conflicts_with_all = ["files", "variables", "profiles", "edge"])]
@@ -58,7 +58,7 @@ pub struct Args {
     json: bool,
     /// Look at this server instead: whether apps and builds reach the metadata address of its cloud, and the rule that
     /// forbids it. As root
-    #[arg(long, exclusive = true)]
+    #[arg(long, conflicts_with_all = ["path", "files", "environment", "live", "project", "variables", "profiles", "edge", "json"])]
     server: bool,
 }
 

@@ -2,6 +2,7 @@
 
 use super::client::{Client, block_on};
 use super::look::{self, Look, Mood, duration};
+use super::which::Which;
 use crate::plan::insights::{Insights, Part, Spread};
 use crate::web::wire::{EnvironmentInsights, InsightsReport};
 use std::fmt::Write as _;
@@ -11,10 +12,8 @@ use std::process::ExitCode;
 /// Show where deployments' time goes, how often they fail, and what to change
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Which project; all where none is named
-    project: Option<String>,
-    /// Which of its environments; all where none is named
-    environment: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// How many days to look back
     #[arg(long, default_value_t = 30, value_name = "N")]
     days: u32,
@@ -31,11 +30,10 @@ const WEEKS: usize = 3;
 const MOST: usize = 5;
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
-    let Args { project, environment, days, json } = args;
-    let days = days.to_string();
-    let mut query = vec![("days", days.as_str())];
-    query.extend(project.as_deref().map(|name| ("project", name)));
-    query.extend(environment.as_deref().map(|name| ("environment", name)));
+    let Args { which, days, json } = args;
+    let (named, days) = (which.named()?, days.to_string());
+    let mut query = named.query();
+    query.push(("days", &days));
     block_on(async {
         let report: InsightsReport = Client::new(config)?.get("/v1/insights", &query).await?;
         match json {
@@ -128,6 +126,11 @@ fn week_name(back: usize) -> String {
     }
 }
 
+/// A part of a whole in percent, rounded.
+fn percent(part: u64, whole: u64) -> u64 {
+    (part * 200 + whole).checked_div(2 * whole).unwrap_or(0)
+}
+
 /// What is one line each.
 fn facts(insights: &Insights, look: &Look) -> String {
     let mut facts: Vec<(&str, String)> = Vec::new();
@@ -140,7 +143,7 @@ fn facts(insights: &Insights, look: &Look) -> String {
     }
     let cache = insights.cache;
     if cache.builds > 0 && cache.steps > 0 {
-        let share = cache.steps_cached * 100 / cache.steps;
+        let share = percent(cache.steps_cached, cache.steps);
         facts.push((
             "Build cache",
             format!("{share} % of the steps; {} of {} builds wholly", cache.builds_cached, cache.builds),
@@ -155,7 +158,11 @@ fn facts(insights: &Insights, look: &Look) -> String {
         let newest = failure.deployments.last().map(|id| format!(", last deployment {id}")).unwrap_or_default();
         facts.push((
             "Failed",
-            format!("{count} of {ended} ({} %): {}{newest}", count * 100 / ended.max(1), failure.cause.words()),
+            format!(
+                "{count} of {ended} ({} %): {}{newest}",
+                percent(count as u64, ended as u64),
+                failure.cause.words()
+            ),
         ));
     }
     let dora = &insights.dora;

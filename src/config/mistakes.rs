@@ -76,8 +76,11 @@ fn mistake(span: Option<Range<usize>>, taken: Option<(String, String)>, message:
     {
         let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
         let closest = closest(written, known.iter().copied());
-        let hint = closest.map(|closest| format!(" did you mean {closest:?}?")).unwrap_or_default();
-        let message = format!("{written:?} is no key here;{hint} known here: {}", known.join(", "));
+        let place = if table.is_empty() { "at the top".to_string() } else { format!("in {table}") };
+        let message = match closest {
+            Some(closest) => format!("{written:?} is no key {place}; did you mean {closest:?}?"),
+            None => format!("{written:?} is no key {place}; known there: {}", known.join(", ")),
+        };
         return Mistake { span, message, meant: closest.map(in_table) };
     }
     let message = wrong_type(message).unwrap_or_else(|| message.to_string());

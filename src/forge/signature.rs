@@ -33,6 +33,11 @@ pub enum SignatureVerdict {
     Absent,
 }
 
+/// What a signature that is another secret's is told as.
+const MISMATCH: &str = "the signature does not match: compare the secret of the webhook at the forge with the project's `secret` in \
+    launchway.toml (a line break at the end of a secret's file does not count); where both are equal, something on the way \
+    changed the body";
+
 impl SignatureVerdict {
     /// The word for it in tables and JSON: valid, invalid, absent.
     pub fn word(&self) -> &'static str {
@@ -98,7 +103,7 @@ impl Claim<'_> {
         // No early end: all are compared, each in constant time.
         let matching = self.codes.iter().filter(|code| mac.clone().verify_slice(*code).is_ok()).count();
         match matching {
-            0 => SignatureVerdict::invalid("it does not match the body: wrong secret, or the body was changed"),
+            0 => SignatureVerdict::invalid(MISMATCH),
             _ => SignatureVerdict::Valid,
         }
     }

@@ -21,6 +21,12 @@ pub enum StoreError {
     Newer(PathBuf),
     #[error("the store {path} cannot be opened: {why}")]
     Open { path: PathBuf, why: String },
+    #[error("{0} is there already, and a backup overwrites nothing: name another file")]
+    BackupThere(PathBuf),
+    #[error("{path} cannot be written: {why}")]
+    BackupFile { path: PathBuf, why: String },
+    #[error("{0} is a folder: name a file in it to back up to")]
+    BackupFolder(PathBuf),
     #[error("the store could not {attempted}: {source}")]
     Query { attempted: &'static str, source: sqlx::Error },
     #[error("the store holds something that is not understood: {0}")]
@@ -82,7 +88,11 @@ impl Store {
 
     /// A copy of the whole store as it is now, written to `target`, which must not exist.
     pub async fn backup(&self, target: &Path) -> Result<(), StoreError> {
-        let failed = |error: std::io::Error| StoreError::Open { path: target.to_path_buf(), why: error.to_string() };
+        let failed = |error: std::io::Error| match error.kind() {
+            _ if target.is_dir() => StoreError::BackupFolder(target.to_path_buf()),
+            std::io::ErrorKind::AlreadyExists => StoreError::BackupThere(target.to_path_buf()),
+            _ => StoreError::BackupFile { path: target.to_path_buf(), why: error.to_string() },
+        };
         // The store holds environments' secrets. SQLite takes an empty file, and leaves its mode alone.
         std::fs::File::options().write(true).create_new(true).mode(0o600).open(target).map_err(failed)?;
         let text = target.to_string_lossy().into_owned();

@@ -69,8 +69,8 @@ fn a_page_of_80_columns_says_where_the_time_goes_what_fails_and_what_to_change()
 
     Longest path    api 71 %, db 21 %, no component 8 %
     Build cache     45 % of the steps; 2 of 20 builds wholly
-    Failed          3 of 22 (13 %): a build failed, last deployment 17
-    Failed          1 of 22 (4 %): a container did not become ready, last
+    Failed          3 of 22 (14 %): a build failed, last deployment 17
+    Failed          1 of 22 (5 %): a container did not become ready, last
                     deployment 21
     Went live       4.2 times a week
     Push to live    1 min 21 s in the middle, 95 % within 4 min

@@ -124,7 +124,7 @@ bake = "soon"
 fn an_unknown_key_is_named_with_its_line() {
     insta::assert_snapshot!(problems("listen = \"127.0.0.1:1\"\nlissten = 1\n"), @r#"
     launchway.toml:1: projects: no project is set. Add a [projects.NAME] with `forge`, `repository` and `secret`.
-    launchway.toml:2: "lissten" is no key here; did you mean "listen"? known here: listen, public-url, trusted-proxies, data, engine, hooks, limits, keep, edge, metrics, telemetry, registries, projects
+    launchway.toml:2: "lissten" is no key at the top; did you mean "listen"?
     "#);
 }
 
@@ -162,11 +162,11 @@ bake = "soon"
 secret = "0123456789abcdef"
 "#;
     insta::assert_snapshot!(problems(text), @r#"
-    launchway.toml:2: "lissten" is no key here; did you mean "listen"? known here: listen, public-url, trusted-proxies, data, engine, hooks, limits, keep, edge, metrics, telemetry, registries, projects
+    launchway.toml:2: "lissten" is no key at the top; did you mean "listen"?
     launchway.toml:3: public-url: "nowhere" is not an http or https URL
     launchway.toml:5: must be a whole number, not a text
     launchway.toml:6: must be a table, not a list
-    launchway.toml:12: "brnch" is no key here; did you mean "branch"? known here: branch, tag, compose-project, hosts, compose, profiles, variables, variable-files, secrets, mask, plain, files, binds, bake, repair, windows, freeze, approval, approvers, priority
+    launchway.toml:12: "brnch" is no key in projects.shop.environments.production; did you mean "branch"?
     launchway.toml:13: projects.shop.environments.production.bake: "soon" is not a duration: 30s, 2m, 1m30s, 1h or 500ms
     launchway.toml:14: projects.other.forge: it is missing: github, gitlab, gitea, forgejo or plain
     launchway.toml:14: projects.other.repository: it is missing: the URL or path that the repository is cloned from

@@ -78,7 +78,7 @@ impl DockerEngine {
                 Next::Failed(failure) => return Err(self.not_ready(target, failure, found.as_ref()).await),
                 Next::Wait(wanted) => {
                     if let Some(word) = what_is_waited_for(&wanted, &look).filter(|word| *word != told) {
-                        supplies.progress(&word);
+                        supplies.progress(&format!("{}: {word}", target.name));
                         told = word;
                     }
                     if probe.is_none() && Instant::now() >= probe_from {
