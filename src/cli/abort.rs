@@ -2,6 +2,7 @@
 
 use super::cancel;
 use super::client::{Client, block_on};
+use super::which::{Named, Which, WhichDeployment};
 use crate::model::DeploymentId;
 use crate::web::wire::StatusReport;
 use anyhow::bail;
@@ -14,11 +15,8 @@ use std::process::ExitCode;
 /// until that is done.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Which environment; not needed while only one deployment runs
-    environment: Option<String>,
-    /// Which project; not needed where only one has the environment
-    #[arg(short, long, value_name = "NAME")]
-    project: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// Do not wait for the end
     #[arg(long)]
     no_wait: bool,
@@ -28,21 +26,28 @@ pub struct Args {
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
-    let Args { environment, project, no_wait, json } = args;
+    let Args { which, no_wait, json } = args;
+    let named = which.named()?;
     let id = block_on(async {
         let status: StatusReport = Client::new(config)?.get("/v1/status", &[]).await?;
-        running(&status, project.as_deref(), environment.as_deref())
+        running(&status, &named)
     })?;
-    cancel::run(config, cancel::Args { deployment: Some(id), no_wait, json })
+    cancel::run(config, cancel::Args { deployment: Some(WhichDeployment::Id(id)), no_wait, json })
 }
 
-fn running(status: &StatusReport, project: Option<&str>, environment: Option<&str>) -> anyhow::Result<DeploymentId> {
-    let fits = |wanted: Option<&str>, name: &str| wanted.is_none_or(|wanted| wanted == name);
-    let all = status.environments.iter().filter_map(|environment| environment.running.as_ref());
-    let found: Vec<_> =
-        all.filter(|d| fits(project, d.project.as_str()) && fits(environment, d.environment.as_str())).collect();
+fn running(status: &StatusReport, named: &Named) -> anyhow::Result<DeploymentId> {
+    let here: Vec<_> =
+        status.environments.iter().filter(|e| named.fits(e.project.as_str(), e.environment.as_str())).collect();
+    if here.is_empty() {
+        let known = status.environments.iter().map(|e| format!("{}/{}", e.project, e.environment));
+        bail!("there is no such environment; there are {}", known.collect::<Vec<_>>().join(", "));
+    }
+    let found: Vec<_> = here.iter().filter_map(|environment| environment.running.as_ref()).collect();
     match found.as_slice() {
-        [] => bail!("no deployment runs{}", environment.map(|name| format!(" in {name}")).unwrap_or_default()),
+        [] => {
+            let names: Vec<String> = here.iter().map(|e| format!("{}/{}", e.project, e.environment)).collect();
+            bail!("no deployment runs in {}", names.join(", "))
+        }
         [only] => Ok(only.id),
         several => {
             let names: Vec<String> = several.iter().map(|d| format!("{}/{}", d.project, d.environment)).collect();

@@ -1,7 +1,7 @@
 //! `launchway adopt`.
 
 use super::client::{Client, block_on};
-use super::which::Which;
+use super::which::{Named, Which};
 use super::{look, who};
 use crate::web::wire::{AdoptReport, AdoptRequest};
 use std::path::Path;
@@ -27,7 +27,8 @@ pub struct Args {
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
-        let Args { which: Which { environment, project }, from, json } = args;
+        let Args { which, from, json } = args;
+        let Named { project, environment } = which.named()?;
         let request = AdoptRequest { project, environment, from, by: who::at_the_command_line() };
         let report: AdoptReport = Client::new(config)?.post("/v1/adopt", &request).await?;
         if json {

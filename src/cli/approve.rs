@@ -1,8 +1,8 @@
 //! `launchway approve`: somebody's yes to a deployment that waits for one.
 
 use super::client::{Client, block_on};
+use super::which::WhichDeployment;
 use super::{look, who};
-use crate::model::DeploymentId;
 use crate::web::wire::{CancelRequest, DeploymentDetails, QueueReport};
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,8 +13,8 @@ use std::process::ExitCode;
 /// noted (`launchway audit`).
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The deployment's number
-    deployment: Option<DeploymentId>,
+    /// The deployment's number, or its number in its environment (production#12)
+    deployment: Option<WhichDeployment>,
     /// Print JSON: the deployment, or the list of those that wait
     #[arg(long)]
     json: bool,
@@ -23,7 +23,8 @@ pub struct Args {
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
         let client = Client::new(config)?;
-        let Some(id) = args.deployment else { return list(&client, args.json).await };
+        let Some(named) = &args.deployment else { return list(&client, args.json).await };
+        let id = named.id(&client).await?;
         let request = CancelRequest { by: who::at_the_command_line() };
         let details: DeploymentDetails = client.post(&format!("/v1/deployments/{id}/approve"), &request).await?;
         if args.json {

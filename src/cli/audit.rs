@@ -2,6 +2,7 @@
 
 use super::client::{Client, block_on};
 use super::look::{self, Look, Mood};
+use super::which::Which;
 use crate::web::wire::AuditReport;
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,12 +10,8 @@ use std::process::ExitCode;
 /// List what people asked for: who, what, when and why
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Only this project
-    #[arg(short, long, value_name = "NAME")]
-    project: Option<String>,
-    /// Only this environment
-    #[arg(short, long, value_name = "NAME")]
-    environment: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// The newest so many
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
@@ -25,10 +22,9 @@ pub struct Args {
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
-        let limit = args.limit.to_string();
-        let mut query = vec![("limit", limit.as_str())];
-        query.extend(args.project.as_deref().map(|name| ("project", name)));
-        query.extend(args.environment.as_deref().map(|name| ("environment", name)));
+        let (named, limit) = (args.which.named()?, args.limit.to_string());
+        let mut query = named.query();
+        query.push(("limit", &limit));
         let list: Vec<AuditReport> = Client::new(config)?.get("/v1/audit", &query).await?;
         match args.json {
             true => look::print_json(&list)?,

@@ -2,6 +2,7 @@
 
 use super::client::{Client, block_on};
 use super::look::{self, Look};
+use super::which::WhichDeployment;
 use super::{wait, who};
 use crate::model::{DeploymentId, DeploymentState};
 use crate::web::wire::{CancelRequest, DeploymentDetails, DeploymentSummary, StatusReport};
@@ -14,8 +15,8 @@ use std::process::ExitCode;
 /// Waits until that is done. Exits 0 when it ended cancelled, and 1 when it ended otherwise before it could be stopped.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The deployment's number; not needed while only one runs or waits
-    pub(super) deployment: Option<DeploymentId>,
+    /// The deployment's number, or its number in its environment (production#12); not needed while only one runs or waits
+    pub(super) deployment: Option<WhichDeployment>,
     /// Do not wait for the end
     #[arg(long)]
     pub(super) no_wait: bool,
@@ -27,8 +28,8 @@ pub struct Args {
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
         let client = Client::new(config)?;
-        let id = match args.deployment {
-            Some(id) => id,
+        let id = match &args.deployment {
+            Some(named) => named.id(&client).await?,
             None => only_open(&client.get("/v1/status", &[]).await?)?,
         };
         let request = CancelRequest { by: who::at_the_command_line() };

@@ -1,9 +1,9 @@
 //! The command line as clap reads it: every command and its arguments. `main` carries out what was asked for.
 
 use super::{
-    abort, adopt, approve, audit, backup, cancel, check, config_check, deliveries, deploy, edge, exit, fetch_refs,
-    front, gc, give_back, health, insights, logs, pause, plan, promote, queue, read_commits, rollback, serve, start,
-    status, up, webhook_explain,
+    abort, adopt, approve, audit, backup, cancel, check, config_check, deliveries, deploy, deployments, edge, exit,
+    fetch_refs, front, gc, give_back, health, insights, logs, pause, plan, promote, queue, read_commits, releases, remove,
+    rollback, serve, start, status, up, webhook_explain,
 };
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -41,9 +41,12 @@ pub enum Command {
     Status(status::Args),
     Insights(insights::Args),
     Logs(logs::Args),
+    Deployments(deployments::Args),
+    Releases(releases::Args),
     Rollback(rollback::Args),
     GiveBack(give_back::Args),
     Adopt(adopt::Args),
+    Remove(remove::Args),
     Cancel(cancel::Args),
     Start(start::Args),
     Promote(promote::Args),

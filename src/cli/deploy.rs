@@ -2,6 +2,7 @@
 
 use super::client::{Client, block_on};
 use super::look::{self, Look};
+use super::which::{Named, Which};
 use super::{exit, wait, who};
 use crate::web::wire::{DeployRequest, DeploymentDetails};
 use std::path::Path;
@@ -13,12 +14,8 @@ use std::process::ExitCode;
 /// not the deployment. A commit has to be on a branch or tag that deploys to the environment.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Which project; not needed where only one is set
-    #[arg(short, long, value_name = "NAME")]
-    project: Option<String>,
-    /// Which environment; not needed where the project has only one
-    #[arg(short, long, value_name = "NAME")]
-    environment: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// The commit: its full id, or at least 7 digits of it
     #[arg(long, value_name = "COMMIT")]
     commit: Option<String>,
@@ -46,7 +43,8 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
         let client = Client::new(config)?;
         let by = who::at_the_command_line();
-        let Args { project, environment, commit, rebuild, pull, now: _, reason, fresh_volumes, how } = args;
+        let Args { which, commit, rebuild, pull, now: _, reason, fresh_volumes, how } = args;
+        let Named { project, environment } = which.named()?;
         let now_reason = reason;
         let request = DeployRequest { project, environment, commit, rebuild, pull, now_reason, fresh_volumes, by };
         let added = client.post("/v1/deploy", &request).await?;

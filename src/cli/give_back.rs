@@ -2,7 +2,7 @@
 
 use super::client::{Client, block_on};
 use super::deploy::How;
-use super::which::Which;
+use super::which::{Named, Which};
 use super::{deploy, who};
 use crate::web::wire::StartRequest;
 use std::path::Path;
@@ -24,7 +24,8 @@ pub struct Args {
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
         let client = Client::new(config)?;
-        let Args { which: Which { environment, project }, how } = args;
+        let Args { which, how } = args;
+        let Named { project, environment } = which.named()?;
         let request = StartRequest { project, environment, by: who::at_the_command_line() };
         let added = client.post("/v1/give-back", &request).await?;
         deploy::follow(&client, added, how).await

@@ -1,7 +1,7 @@
 //! `launchway pause` and `launchway resume`.
 
 use super::client::{Client, block_on};
-use super::which::Which;
+use super::which::{Named, Which};
 use super::{look, who};
 use crate::web::wire::{PauseReport, PauseRequest, StartRequest};
 use std::path::Path;
@@ -35,7 +35,8 @@ pub struct ResumeArgs {
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
-        let Args { which: Which { environment, project }, reason, json } = args;
+        let Args { which, reason, json } = args;
+        let Named { project, environment } = which.named()?;
         let request = PauseRequest { project, environment, reason, by: who::at_the_command_line() };
         let report: PauseReport = Client::new(config)?.post("/v1/pause", &request).await?;
         tell(&report, json)
@@ -44,7 +45,8 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
 
 pub fn resume(config: &Path, args: ResumeArgs) -> anyhow::Result<ExitCode> {
     block_on(async {
-        let ResumeArgs { which: Which { environment, project }, json } = args;
+        let ResumeArgs { which, json } = args;
+        let Named { project, environment } = which.named()?;
         let request = StartRequest { project, environment, by: who::at_the_command_line() };
         let report: PauseReport = Client::new(config)?.post("/v1/resume", &request).await?;
         tell(&report, json)

@@ -1,7 +1,7 @@
 //! `launchway promote`: a canary goes on to its next share of the traffic.
 
 use super::client::{Client, block_on};
-use super::which::Which;
+use super::which::{Named, Which};
 use super::{look, who};
 use crate::web::wire::{PromoteReport, PromoteRequest};
 use std::path::Path;
@@ -25,7 +25,8 @@ pub struct Args {
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
-        let Args { which: Which { environment, project }, all, json } = args;
+        let Args { which, all, json } = args;
+        let Named { project, environment } = which.named()?;
         let by = who::at_the_command_line();
         let request = PromoteRequest { project, environment, to_the_end: all, by };
         let report: PromoteReport = Client::new(config)?.post("/v1/promote", &request).await?;

@@ -2,7 +2,7 @@
 
 use super::client::{Client, block_on};
 use super::deploy::How;
-use super::which::Which;
+use super::which::{Named, Which};
 use super::{deploy, look, who};
 use crate::model::{ReleaseId, plain};
 use crate::web::wire::{ComponentPlan, RollbackRelease, RollbackReport, RollbackRequest};
@@ -30,7 +30,8 @@ pub struct Args {
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
         let client = Client::new(config)?;
-        let Args { which: Which { environment, project }, to, how } = args;
+        let Args { which, to, how } = args;
+        let Named { project, environment } = which.named()?;
         let mut request = RollbackRequest { project, environment, to, from: None, by: who::at_the_command_line() };
         let plan: RollbackReport = client.post("/v1/rollback/plan", &request).await?;
         let text = text(&plan);

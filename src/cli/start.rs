@@ -1,7 +1,7 @@
 //! `launchway start`: starts what somebody stopped by hand.
 
 use super::client::{Client, block_on};
-use super::which::Which;
+use super::which::{Named, Which};
 use super::{look, who};
 use crate::web::wire::{StartReport, StartRequest};
 use std::path::Path;
@@ -21,7 +21,8 @@ pub struct Args {
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
-        let Args { which: Which { environment, project }, json } = args;
+        let Args { which, json } = args;
+        let Named { project, environment } = which.named()?;
         let request = StartRequest { project, environment, by: who::at_the_command_line() };
         let report: StartReport = Client::new(config)?.post("/v1/start", &request).await?;
         if json {

@@ -18,7 +18,7 @@ macro_rules! columns {
     () => {
         "id, project, environment, commit_id, subject, ref, trigger, asked_by, delivery, release, previous, \
          state, description, page_key, rebuild, cancelled_by, plan, touched, created_at, started_at, \
-         ended_at, host_fault, pull, now_reason, approved_by, deaths, fresh_volumes, asks, last_lines"
+         ended_at, host_fault, pull, now_reason, approved_by, deaths, fresh_volumes, asks, last_lines, number"
     };
 }
 
@@ -32,10 +32,16 @@ pub enum Trigger {
     /// `launchway deploy`.
     Manual,
     Rollback,
+    /// `launchway give-back`: like a rollback, to the live release as Docker Compose alone has it.
+    GiveBack,
 }
 
 impl Trigger {
-    const ALL: [Self; 5] = [Self::Push, Self::Found, Self::Redelivery, Self::Manual, Self::Rollback];
+    const ALL: [Self; 6] = [Self::Push, Self::Found, Self::Redelivery, Self::Manual, Self::Rollback, Self::GiveBack];
+    /// Whether it puts something live that was live before: nothing is built for it, and nothing holds it up.
+    pub fn goes_back(self) -> bool {
+        matches!(self, Self::Rollback | Self::GiveBack)
+    }
     pub fn word(self) -> &'static str {
         match self {
             Self::Push => "push",
@@ -43,6 +49,7 @@ impl Trigger {
             Self::Redelivery => "redelivery",
             Self::Manual => "manual",
             Self::Rollback => "rollback",
+            Self::GiveBack => "give-back",
         }
     }
 }
@@ -80,6 +87,8 @@ pub struct NewDeployment {
 #[derive(Debug, Clone)]
 pub struct Deployment {
     pub id: DeploymentId,
+    /// Counts up in its environment.
+    pub number: i64,
     pub project: ProjectName,
     pub environment: EnvironmentName,
     pub commit: CommitId,
@@ -495,6 +504,7 @@ fn asked_for(new: &NewDeployment) -> Option<Action> {
         (Trigger::Manual, Some(_)) => Some(Action::DeployNow),
         (Trigger::Manual, None) => Some(Action::Deploy),
         (Trigger::Rollback, _) => Some(Action::Rollback),
+        (Trigger::GiveBack, _) => Some(Action::GiveBack),
         (Trigger::Push | Trigger::Found | Trigger::Redelivery, _) => None,
     }
 }
@@ -513,8 +523,9 @@ fn audited(new: &NewDeployment, action: Action, id: i64, now_ms: i64) -> AuditEn
 
 async fn insert(c: &mut SqliteConnection, new: &NewDeployment, waits: &str, now_ms: i64) -> Result<i64, sqlx::Error> {
     let sql = "INSERT INTO deployments (project, environment, commit_id, subject, ref, trigger, asked_by, delivery,
-        release, state, description, page_key, rebuild, pull, now_reason, fresh_volumes, created_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        release, state, description, page_key, rebuild, pull, now_reason, fresh_volumes, created_at, number)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+            (SELECT coalesce(max(number), 0) + 1 FROM deployments WHERE project = ?1 AND environment = ?2))";
     let done = sqlx::query(sql)
         .bind(new.project.as_str())
         .bind(new.environment.as_str())
@@ -574,6 +585,7 @@ fn decode(error: StoreError) -> sqlx::Error {
 fn from_row(row: &SqliteRow) -> Result<Deployment, StoreError> {
     Ok(Deployment {
         id: DeploymentId(number(row, "id")?),
+        number: number(row, "number")?,
         project: parsed(row, "project")?,
         environment: parsed(row, "environment")?,
         commit: parsed(row, "commit_id")?,

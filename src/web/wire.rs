@@ -21,6 +21,9 @@ pub struct StatusReport {
     pub outbox: OutboxReport,
     /// Every environment of the settings, by project and name.
     pub environments: Vec<EnvironmentReport>,
+    /// Environments that left launchway.toml while something of them is live.
+    #[serde(default)]
+    pub orphans: Vec<OrphanReport>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -163,6 +166,9 @@ pub struct ImageReport {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeploymentSummary {
     pub id: DeploymentId,
+    /// Counts up in its environment: `production#12`.
+    #[serde(default)]
+    pub number: i64,
     pub project: ProjectName,
     pub environment: EnvironmentName,
     pub state: DeploymentState,
@@ -174,7 +180,7 @@ pub struct DeploymentSummary {
     pub subject: String,
     #[serde(rename = "ref")]
     pub reference: Option<RefName>,
-    /// push, found, redelivery, manual or rollback.
+    /// push, found, redelivery, manual, rollback or give-back.
     pub trigger: String,
     pub asked_by: String,
     pub release: Option<ReleaseId>,
@@ -183,6 +189,30 @@ pub struct DeploymentSummary {
     pub ended_at: Option<Timestamp>,
     /// Its page. Whoever has the address can read it.
     pub page: String,
+}
+
+impl DeploymentSummary {
+    /// `production#12`
+    pub fn in_place(&self) -> String {
+        format!("{}#{}", self.environment, self.number)
+    }
+}
+
+/// One of `GET /v1/releases`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReleaseSummary {
+    pub release: ReleaseId,
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    pub commit: CommitId,
+    pub subject: String,
+    pub created_at: Timestamp,
+    /// The newest deployment of it.
+    pub deployment: Option<DeploymentId>,
+    /// When it last went live; null where it never did.
+    pub live_at: Option<Timestamp>,
+    /// It is what is live.
+    pub live: bool,
 }
 
 /// `GET /v1/deployments/{id}`.
@@ -389,7 +419,7 @@ pub struct QueuedReport {
 pub struct AuditReport {
     pub at: Timestamp,
     pub by: String,
-    /// deploy, deploy-now, approve, rollback, cancel, pause, resume, promote, adopt or fresh-volume.
+    /// deploy, deploy-now, approve, rollback, give-back, cancel, pause, resume, promote, adopt, remove or fresh-volume.
     pub action: String,
     pub project: ProjectName,
     pub environment: EnvironmentName,
@@ -434,6 +464,33 @@ pub struct RollbackRelease {
     pub subject: String,
 }
 
+/// An environment that left launchway.toml.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OrphanReport {
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    /// What is live there.
+    pub release: ReleaseId,
+    /// Names of its containers that run; null where the engine does not answer.
+    pub running: Option<Vec<String>>,
+    /// Ports of the host and of the edge that it holds.
+    pub ports: Vec<String>,
+    /// Hosts that the edge leads to it.
+    pub hosts: Vec<String>,
+    pub volumes: Vec<String>,
+}
+
+/// What `POST /v1/remove` did.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RemoveReport {
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    /// Containers that ran.
+    pub removed: Vec<String>,
+    /// What stays.
+    pub volumes: Vec<String>,
+}
+
 /// What `POST /v1/adopt` took over.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AdoptReport {
@@ -460,7 +517,7 @@ pub struct AdoptRequest {
     pub by: String,
 }
 
-/// `POST /v1/start`, `POST /v1/resume` and `POST /v1/give-back`.
+/// `POST /v1/start`, `POST /v1/resume`, `POST /v1/give-back` and `POST /v1/remove`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StartRequest {

@@ -4,7 +4,7 @@ use crate::support::engine_stub::EngineStub;
 use crate::support::git_repository::GitRepository;
 use crate::support::quiet_server::{QuietServer, SECRET, launchway};
 use launchway::model::{DeploymentState, Mask, Transition};
-use launchway::store::DeliveryOutcome;
+use launchway::store::{DeliveryOutcome, Deployment, LastLines};
 use serde_json::Value;
 use std::process::Output;
 use std::sync::atomic::Ordering;
@@ -76,7 +76,7 @@ async fn status_tells_what_runs_and_what_waits() {
     assert_eq!(status["outbox"]["unsent"], 0);
 
     let text = out(&server.launchway(&["status"]).await);
-    assert!(text.contains("deployment 1 building: Building api (1 of 2); deployment 2 waits"), "{text}");
+    assert!(text.contains("deployment 1: Building api (1 of 2); deployment 2 waits"), "{text}");
 
     server.engine.is_away.store(true, Ordering::Relaxed);
     let text = out(&server.launchway(&["status"]).await);
@@ -88,6 +88,8 @@ async fn deploy_takes_the_first_digits_of_a_commit_that_is_on_the_branch() {
     let (repository, server) = shop().await;
     let old = repository.head();
     repository.publish("README", "newer");
+    repository.git(&["tag", "v1"]);
+    repository.push("v1");
     let added = json(&server.launchway(&["deploy", "--no-wait", "--json", "--commit", &old.as_str()[..7]]).await);
     assert_eq!(added["commit"], old.as_str());
     assert_eq!(added["trigger"], "manual");
@@ -100,6 +102,8 @@ async fn deploy_takes_the_first_digits_of_a_commit_that_is_on_the_branch() {
     assert_eq!(first.state, DeploymentState::Superseded);
 
     for (commit, why) in [
+        ("main", "\"main\" is a branch, and --commit takes a commit; its commit is "),
+        ("v1", "\"v1\" is a tag, and --commit takes a commit; its commit is "),
         ("abc", "names no commit: give its full id, or at least its first 7 digits"),
         ("main --upload-pack=x", "names no commit"),
         (&"0".repeat(12), "that was fetched begins with 000000000000"),
@@ -109,6 +113,26 @@ async fn deploy_takes_the_first_digits_of_a_commit_that_is_on_the_branch() {
         assert_eq!(output.status.code(), Some(1));
         assert!(err(&output).contains(why), "{commit}: {}", err(&output));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_repository_is_said_to_be_empty() {
+    let repository = GitRepository::new();
+    let server = QuietServer::with(repository.bare().to_str().unwrap(), "", EngineStub::default()).await;
+    for command in ["plan", "deploy"] {
+        let told = err(&server.launchway(&[command]).await);
+        assert!(told.ends_with(" is empty: push a commit first\n"), "{command}: {told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_of_the_machine_may_be_asked_beside_the_settings() {
+    // `launchway` gives --config, as LAUNCHWAY_CONFIG would.
+    let server = QuietServer::new().await;
+    let output = server.launchway(&["check", "--server"]).await;
+    assert!(output.status.success(), "{}", err(&output));
+    let output = server.launchway(&["check", "--server", "--json"]).await;
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,18 +151,12 @@ async fn deploy_waits_for_the_end_and_exits_by_it() {
     for (transition, code, says) in [
         (Transition::Succeed, 0, "Succeeded: all is well"),
         (Transition::Fail, 1, "Failed: all is well"),
-        (Transition::Cancel, 4, "Cancelled: all is well"),
-        (Transition::Supersede, 4, "Superseded: all is well"),
+        (Transition::Cancel, 4, "all is well"),
+        (Transition::Supersede, 4, "all is well"),
     ] {
         let command = server.launchway(&["deploy"]);
         let ending = async {
-            let added = loop {
-                let open = server.store().open_deployments().await.unwrap();
-                if let Some(deployment) = open.into_iter().next() {
-                    break deployment;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            };
+            let added = first_open(&server).await;
             server.advance(added.id, Transition::Prepare, "Preparing it", 1).await;
             server.advance(added.id, transition, "all is well", 3).await;
         };
@@ -151,6 +169,55 @@ async fn deploy_waits_for_the_end_and_exits_by_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn deploy_prints_the_whole_end_and_what_the_failing_component_said_last() {
+    let (_repository, server) = shop().await;
+    let why = format!("web-1 exited with code 1: {}; nothing is live yet", "a long story ".repeat(30).trim_end());
+    let command = server.launchway(&["deploy"]);
+    let ending = async {
+        let added = first_open(&server).await;
+        server.advance(added.id, Transition::Prepare, "Preparing it", 1).await;
+        let lines = vec!["no database".to_string(), format!("the key is {SECRET}")];
+        let last_lines = LastLines { component: Some("web".parse().unwrap()), lines };
+        server.store().note_last_lines(added.id, last_lines).await.unwrap();
+        server.advance(added.id, Transition::Fail, &why, 3).await;
+    };
+    let (output, ()) = tokio::join!(command, ending);
+    let said = out(&output);
+    let end = format!("Failed: {why}\nWhat web said last:\n  | no database\n  | the key is ***\n");
+    assert!(said.contains(&end), "{said}");
+}
+
+async fn first_open(server: &QuietServer) -> Deployment {
+    loop {
+        let open = server.store().open_deployments().await.unwrap();
+        if let Some(deployment) = open.into_iter().next() {
+            return deployment;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_that_are_followed_right_after_a_push_are_those_of_its_deployment() {
+    let server = QuietServer::new().await;
+    let before = server.push('a', "Before").await;
+    server.deployer.logs.open(before.id, Mask::default()).unwrap().line(None, "of before");
+    server.advance(before.id, Transition::Cancel, "no", 1).await;
+    let number = server.delivery("guid-1", DeliveryOutcome::Received, "").await;
+    let following = server.launchway(&["logs", "--follow"]);
+    let judging = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let pushed = server.push('b', "The push").await;
+        server.deployer.logs.open(pushed.id, Mask::default()).unwrap().line(None, "of the push");
+        server.advance(pushed.id, Transition::Cancel, "no", 2).await;
+        server.store().judge_delivery(number, DeliveryOutcome::Deploys, "").await.unwrap();
+    };
+    let (output, ()) = tokio::join!(following, judging);
+    assert!(out(&output).contains("of the push") && !out(&output).contains("of before"), "{}", out(&output));
+    assert_eq!(err(&output), "Waiting until delivery 1 to shop has been looked at\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn logs_are_followed_to_the_end() {
     let server = QuietServer::new().await;
     let deployment = server.push('a', "Fix the price").await;
@@ -159,6 +226,9 @@ async fn logs_are_followed_to_the_end() {
     let text = out(&server.launchway(&["logs"]).await);
     assert!(text.ends_with("prepare - the first line\n"), "{text}");
 
+    log.line(None, "the line after it");
+    let text = out(&server.launchway(&["logs", "--tail", "1"]).await);
+    assert!(text.lines().count() == 1 && text.ends_with("prepare - the line after it\n"), "{text}");
     let following = server.launchway(&["logs", "1", "-f"]);
     let writing = async {
         log.line(None, &format!("the second line, which holds {SECRET}"));
@@ -166,7 +236,7 @@ async fn logs_are_followed_to_the_end() {
     };
     let (output, ()) = tokio::join!(following, writing);
     let text = out(&output);
-    assert_eq!(text.lines().count(), 2, "{text}");
+    assert_eq!(text.lines().count(), 3, "{text}");
     // Masked on its way out too, though this log was opened without knowing the secret.
     assert!(text.contains("the second line, which holds ***"), "{text}");
     assert!(err(&server.launchway(&["logs", "7"]).await).contains("there is no deployment 7"));
@@ -181,7 +251,7 @@ async fn cancel_needs_no_number_while_only_one_waits() {
     let deployment = server.push('a', "Fix the price").await;
     let output = server.launchway(&["cancel"]).await;
     assert!(output.status.success(), "{}", err(&output));
-    assert!(out(&output).starts_with("Cancelled: Cancelled by "), "{}", out(&output));
+    assert!(out(&output).starts_with("Cancelled by "), "{}", out(&output));
     let cancelled = server.store().deployment(deployment.id).await.unwrap().unwrap();
     assert_eq!(cancelled.state, DeploymentState::Cancelled);
 
@@ -249,7 +319,12 @@ async fn a_backup_is_for_its_owner_only_and_overwrites_nothing() {
     assert!(std::fs::metadata(&file).unwrap().len() > 10_000);
     let again = server.launchway(&["backup", file.to_str().unwrap()]).await;
     assert_eq!(again.status.code(), Some(1));
-    assert!(err(&again).contains("File exists"), "{}", err(&again));
+    let told =
+        format!("launchway: {} is there already, and a backup overwrites nothing: name another file\n", file.display());
+    assert_eq!(err(&again), told);
+    let folder = server.folder.path();
+    let told = format!("launchway: {} is a folder: name a file in it to back up to\n", folder.display());
+    assert_eq!(err(&server.launchway(&["backup", folder.to_str().unwrap()]).await), told);
 }
 
 #[tokio::test(flavor = "multi_thread")]

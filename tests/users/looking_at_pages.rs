@@ -83,7 +83,7 @@ async fn a_page_shows_what_is_deployed_how_far_it_is_and_why() {
     api exited with code 1: no database; nothing is live yet
     Commit aaaaaaaaaaaa Fix the price
     Branch or tag main
-    Deployment 1, release 1, pushed by ada (delivery)
+    Deployment 1 (production#1), release 1, pushed by ada (delivery)
     Asked for 24 Nov 2026, 08:00:00 UTC, took 34 s
     Stages
     prepare 2 s done from 08:00:01 UTC

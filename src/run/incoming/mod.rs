@@ -4,6 +4,7 @@ pub mod already;
 pub mod catch_up;
 pub mod intake;
 pub mod judge;
+pub mod places;
 pub mod preview;
 pub mod requests;
 pub mod revision;

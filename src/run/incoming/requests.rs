@@ -1,7 +1,7 @@
 //! What people ask for: deploy, cancel, run a delivery again. Going back is `rollback`.
 
 use crate::config::{Environment, Project};
-use crate::model::{CommitId, DeploymentId, DeploymentState, EnvironmentName, ProjectName, RefName, Transition};
+use crate::model::{CommitId, DeploymentId, DeploymentState, RefName, Transition};
 use crate::report::texts::Situation;
 use crate::run::flow::checkout::{fetch, remote_tips};
 use crate::run::ground::deployer::Deployer;
@@ -9,6 +9,7 @@ use crate::run::ground::ids::{new_key, now_ms};
 use crate::run::ground::refusal::Refusal;
 use crate::run::ground::work_record::Fetching;
 use crate::store::{Action, Delivery, DeliveryOutcome, Deployment, NewDeployment, Trigger};
+use std::collections::BTreeMap;
 
 /// What a deployment is to do anew although nothing of it changed, or although it leaves something behind.
 #[derive(Debug, Clone, Default)]
@@ -22,40 +23,6 @@ pub struct AskedAnew {
 }
 
 impl Deployer {
-    /// The project and environment that somebody names. Where only one is set, it need not be named.
-    pub fn find_environment(
-        &self,
-        project: Option<&str>,
-        environment: Option<&str>,
-    ) -> Result<(Project, Environment), Refusal> {
-        let config = self.config();
-        let names = |list: Vec<&str>| list.join(", ");
-        let project = match project {
-            Some(name) => config.projects.get(name).ok_or_else(|| {
-                let known = names(config.projects.keys().map(ProjectName::as_str).collect());
-                Refusal::NotFound(format!("there is no project {name:?} in launchway.toml; there are {known}"))
-            })?,
-            None => match config.projects.values().collect::<Vec<_>>().as_slice() {
-                [only] => *only,
-                _ => {
-                    let known = names(config.projects.keys().map(ProjectName::as_str).collect());
-                    return Err(Refusal::NotFound(format!("name a project: {known}")));
-                }
-            },
-        };
-        let known = || names(project.environments.keys().map(EnvironmentName::as_str).collect());
-        let environment = match environment {
-            Some(name) => project.environments.get(name).ok_or_else(|| {
-                Refusal::NotFound(format!("project {} has no environment {name:?}; it has {}", project.name, known()))
-            })?,
-            None => match project.environments.values().collect::<Vec<_>>().as_slice() {
-                [only] => *only,
-                _ => return Err(Refusal::NotFound(format!("name an environment of {}: {}", project.name, known()))),
-            },
-        };
-        Ok((project.clone(), environment.clone()))
-    }
-
     /// Deploys a commit (a full id, or its first digits), or the newest of the environment's first branch that is set by
     /// name. With `now`, the reason for that, it waits neither for windows and freezes nor for a yes.
     pub async fn ask_to_deploy(
@@ -103,6 +70,10 @@ impl Deployer {
         let tips = remote_tips(self, project).await;
         let tips = tips.map_err(|error| Refusal::Impossible(error.to_string()))?;
         let wanted: Vec<RefName> = tips.keys().filter(|reference| environment.wants(reference)).cloned().collect();
+        if tips.is_empty() {
+            let name = &project.full_name;
+            return Err(Refusal::NotFound(format!("{name} is empty: push a commit first")));
+        }
         if wanted.is_empty() {
             return Err(Refusal::NotFound(format!(
                 "no branch or tag of {} deploys to {}: it wants {}",
@@ -125,6 +96,9 @@ impl Deployer {
         }
         match commit {
             Some(text) => {
+                if let Some(refused) = self.names_a_ref(project, &tips, text) {
+                    return Err(refused);
+                }
                 let commit = self.commit_named(project, text)?;
                 for reference in &wanted {
                     let on_it = self.mirrors.contains(&project.name, reference, &commit);
@@ -149,6 +123,23 @@ impl Deployer {
                 Ok((newest.id, reference))
             }
         }
+    }
+
+    /// Where somebody gave the name of a branch or tag for a commit: which commit that is, as far as it is known here.
+    fn names_a_ref(&self, project: &Project, tips: &BTreeMap<RefName, CommitId>, text: &str) -> Option<Refusal> {
+        let (reference, tip) =
+            tips.iter().find(|(reference, _)| [reference.short(), reference.as_str()].contains(&text))?;
+        let kind = if reference.tag().is_some() { "tag" } else { "branch" };
+        // A tag may be an object of its own.
+        let commit = self.mirrors.tip(&project.name, reference).ok().flatten();
+        let is = match (commit, reference.tag()) {
+            (Some(commit), _) => format!("; its commit is {commit}"),
+            (None, None) => format!("; its commit is {tip}"),
+            (None, Some(_)) => String::new(),
+        };
+        Some(Refusal::NotFound(format!(
+            "{text:?} is a {kind}, and --commit takes a commit{is}. Without --commit the newest commit of the environment's branch is deployed"
+        )))
     }
 
     /// Cancels a deployment in whatever stage it is.

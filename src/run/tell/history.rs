@@ -1,12 +1,11 @@
 //! Reads an environment's past from the store, for what it tells.
 
-use crate::config::{Environment, Project};
 use crate::model::{ComponentName, DeploymentId, EnvironmentName, ProjectName, Work};
 use crate::plan::insights::{History, Past, Usage};
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::ids::now_ms;
 use crate::run::ground::refusal::Refusal;
-use crate::store::{Deployment, Trigger};
+use crate::store::Deployment;
 use std::collections::BTreeMap;
 
 /// More days than that are not looked at.
@@ -16,28 +15,6 @@ const MOST_DEPLOYMENTS: u32 = 1000;
 const DAY_MS: i64 = 24 * 3_600_000;
 
 impl Deployer {
-    /// An environment by its names; all of a project, or of all projects, where they are not named.
-    pub fn find_environments(
-        &self,
-        project: Option<&str>,
-        environment: Option<&str>,
-    ) -> Result<Vec<(Project, Environment)>, Refusal> {
-        if project.is_some() && environment.is_some() {
-            return Ok(vec![self.find_environment(project, environment)?]);
-        }
-        let config = self.config();
-        if let Some(name) = project.filter(|name| !config.projects.contains_key(*name)) {
-            let known: Vec<&str> = config.projects.keys().map(ProjectName::as_str).collect();
-            let known = known.join(", ");
-            return Err(Refusal::NotFound(format!(
-                "there is no project {name:?} in launchway.toml; there are {known}"
-            )));
-        }
-        let asked = config.projects.values().filter(|one| project.is_none_or(|name| one.name.as_str() == name));
-        let environments = asked.flat_map(|project| project.environments.values().map(move |one| (project, one)));
-        Ok(environments.map(|(project, environment)| (project.clone(), environment.clone())).collect())
-    }
-
     /// The past of the last days, and whether there was more than is in it.
     pub async fn history(
         &self,
@@ -91,7 +68,7 @@ fn past(deployment: &Deployment, ended_ms: i64, pushed_ms: Option<i64>, work: Ve
     Past {
         id: deployment.id,
         state: deployment.state,
-        is_rollback: deployment.trigger == Trigger::Rollback,
+        is_rollback: deployment.trigger.goes_back(),
         pushed_ms,
         created_ms: deployment.created_ms,
         started_ms: deployment.started_ms,

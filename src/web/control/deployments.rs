@@ -1,13 +1,13 @@
-//! Deployments, one of them, and its log.
+//! Deployments, one of them, its log, and releases.
 
 use super::answer::{Answer, answer};
-use super::reports::{details, images, summary};
-use crate::model::{DeploymentId, EnvironmentName, ProjectName};
+use super::reports::{details, images, summary, time};
+use crate::model::DeploymentId;
 use crate::run::{Deployer, Refusal};
-use crate::store::Deployment;
-use crate::web::wire::{DeploymentDetails, DeploymentSummary, LogPiece};
+use crate::store::{Deployment, ListedRelease};
+use crate::web::wire::{DeploymentDetails, DeploymentSummary, LogPiece, ReleaseSummary};
 use axum::extract::{Path, Query, State};
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -16,23 +16,61 @@ const PIECE: usize = 256 * 1024;
 
 #[derive(Deserialize)]
 pub struct Filter {
-    pub project: Option<ProjectName>,
-    pub environment: Option<EnvironmentName>,
+    pub project: Option<String>,
+    pub environment: Option<String>,
     /// How many, the newest.
     pub limit: Option<u32>,
+    /// Only the one that has this number in the environment.
+    pub number: Option<i64>,
 }
 
 pub async fn list(
     State(deployer): State<Arc<Deployer>>,
     Query(filter): Query<Filter>,
 ) -> Answer<Vec<DeploymentSummary>> {
-    let most = filter.limit.unwrap_or(20).min(1000);
-    let found = deployer.store.deployments(filter.project.as_ref(), filter.environment.as_ref(), most).await;
-    let found = match found {
-        Ok(list) => Ok(join_all(list.iter().map(|deployment| summary(&deployer, deployment))).await),
-        Err(error) => Err(Refusal::from(error)),
+    answer(&deployer, found(&deployer, &filter).await)
+}
+
+async fn found(deployer: &Deployer, filter: &Filter) -> Result<Vec<DeploymentSummary>, Refusal> {
+    let names = deployer.names_of_the_past(filter.project.as_deref(), filter.environment.as_deref()).await?;
+    let list = match (filter.number, &names.1) {
+        (Some(number), Some(environment)) => {
+            let ids = deployer.store.numbered(names.0.as_ref(), environment, number).await?;
+            let found = try_join_all(ids.into_iter().map(|id| deployer.store.deployment(id))).await?;
+            found.into_iter().flatten().collect()
+        }
+        _ => {
+            let most = filter.limit.unwrap_or(20).min(1000);
+            deployer.store.deployments(names.0.as_ref(), names.1.as_ref(), most).await?
+        }
     };
-    answer(&deployer, found)
+    Ok(join_all(list.iter().map(|deployment| summary(deployer, deployment))).await)
+}
+
+/// Releases, the newest first.
+pub async fn releases(
+    State(deployer): State<Arc<Deployer>>,
+    Query(filter): Query<Filter>,
+) -> Answer<Vec<ReleaseSummary>> {
+    answer(&deployer, listed_releases(&deployer, &filter).await)
+}
+
+async fn listed_releases(deployer: &Deployer, filter: &Filter) -> Result<Vec<ReleaseSummary>, Refusal> {
+    let names = deployer.names_of_the_past(filter.project.as_deref(), filter.environment.as_deref()).await?;
+    let most = filter.limit.unwrap_or(20).min(1000);
+    let list = deployer.store.listed_releases(names.0.as_ref(), names.1.as_ref(), most).await?;
+    let report = |release: ListedRelease| ReleaseSummary {
+        subject: deployer.mask_of(&release.project, &release.environment).apply(&release.subject),
+        release: release.id,
+        project: release.project,
+        environment: release.environment,
+        commit: release.commit,
+        created_at: time(release.created_ms),
+        deployment: release.deployment,
+        live_at: release.live_ms.map(time),
+        live: release.is_live,
+    };
+    Ok(list.into_iter().map(report).collect())
 }
 
 pub async fn one(State(deployer): State<Arc<Deployer>>, Path(id): Path<i64>) -> Answer<DeploymentDetails> {

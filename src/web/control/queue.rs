@@ -28,7 +28,13 @@ async fn queued(deployer: &Deployer) -> Result<QueueReport, Refusal> {
 
 pub async fn audit(State(deployer): State<Arc<Deployer>>, Query(filter): Query<Filter>) -> Answer<Vec<AuditReport>> {
     let most = filter.limit.unwrap_or(50).min(1000);
-    let found = deployer.store.audit(filter.project.as_ref(), filter.environment.as_ref(), most).await;
+    let names = deployer.names_of_the_past(filter.project.as_deref(), filter.environment.as_deref()).await;
+    let found = match names {
+        Ok((project, environment)) => {
+            deployer.store.audit(project.as_ref(), environment.as_ref(), most).await.map_err(Refusal::from)
+        }
+        Err(refusal) => Err(refusal),
+    };
     let report = |entry: AuditEntry| {
         let mask = deployer.mask_of(&entry.project, &entry.environment);
         AuditReport {

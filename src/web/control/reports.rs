@@ -21,6 +21,7 @@ pub async fn summary(deployer: &Deployer, deployment: &Deployment) -> Deployment
     let mask = deployer.mask_of_deployment(deployment).await;
     DeploymentSummary {
         id: deployment.id,
+        number: deployment.number,
         project: deployment.project.clone(),
         environment: deployment.environment.clone(),
         state: deployment.state,
@@ -97,7 +98,10 @@ fn stage(record: &StageRecord) -> StageReport {
 }
 
 pub fn delivery(deployer: &Deployer, delivery: &Delivery) -> DeliverySummary {
-    let mask = deployer.mask_of_project(&delivery.project);
+    let mask = match deployer.config().projects.contains_key(&delivery.project) {
+        true => deployer.mask_of_project(&delivery.project),
+        false => deployer.mask(),
+    };
     DeliverySummary {
         number: delivery.number,
         project: delivery.project.clone(),

@@ -246,6 +246,7 @@ mod tests {
     fn deployment() -> Deployment {
         Deployment {
             id: DeploymentId(7),
+            number: 3,
             project: ProjectName::new("shop").unwrap(),
             environment: EnvironmentName::new("production").unwrap(),
             commit: CommitId::new("0123456789abcdef0123456789abcdef01234567").unwrap(),
