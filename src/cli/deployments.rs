@@ -23,6 +23,7 @@ pub struct Args {
     json: bool,
 }
 
+/// Asks the server, and prints what it says.
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     let (named, limit) = (args.which.named()?, args.limit.to_string());
     let mut query = named.query();

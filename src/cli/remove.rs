@@ -24,6 +24,7 @@ pub struct Args {
     json: bool,
 }
 
+/// Asks the server, and prints what it says.
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     let Args { which, keep_volumes: _, json } = args;
     let Named { project, environment } = which.named()?;

@@ -1,6 +1,6 @@
 //! What is counted and measured over many rows: read in steps, each of them bounded.
 
-use super::deployments::Trigger;
+use super::Trigger;
 use super::open::query;
 use super::row::{number, optional_number, parsed, text};
 use super::{Store, StoreError};

@@ -2,6 +2,7 @@
 //! meaning or goes. Times are RFC 3339 in UTC, durations milliseconds, what is not known is null.
 
 mod insights;
+mod places;
 
 use crate::model::{
     CommitId, ComponentName, DeploymentId, DeploymentState, EnvironmentName, ForgeKind, Problem, ProjectName, RefName,
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 pub use insights::{EnvironmentInsights, InsightsReport};
+pub use places::{OrphanReport, ReleaseSummary, RemoveReport};
 
 /// `GET /v1/status`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -196,23 +198,6 @@ impl DeploymentSummary {
     pub fn in_place(&self) -> String {
         format!("{}#{}", self.environment, self.number)
     }
-}
-
-/// One of `GET /v1/releases`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ReleaseSummary {
-    pub release: ReleaseId,
-    pub project: ProjectName,
-    pub environment: EnvironmentName,
-    pub commit: CommitId,
-    pub subject: String,
-    pub created_at: Timestamp,
-    /// The newest deployment of it.
-    pub deployment: Option<DeploymentId>,
-    /// When it last went live; null where it never did.
-    pub live_at: Option<Timestamp>,
-    /// It is what is live.
-    pub live: bool,
 }
 
 /// `GET /v1/deployments/{id}`.
@@ -462,33 +447,6 @@ pub struct RollbackRelease {
     pub release: ReleaseId,
     pub commit: CommitId,
     pub subject: String,
-}
-
-/// An environment that left launchway.toml.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct OrphanReport {
-    pub project: ProjectName,
-    pub environment: EnvironmentName,
-    /// What is live there.
-    pub release: ReleaseId,
-    /// Names of its containers that run; null where the engine does not answer.
-    pub running: Option<Vec<String>>,
-    /// Ports of the host and of the edge that it holds.
-    pub ports: Vec<String>,
-    /// Hosts that the edge leads to it.
-    pub hosts: Vec<String>,
-    pub volumes: Vec<String>,
-}
-
-/// What `POST /v1/remove` did.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RemoveReport {
-    pub project: ProjectName,
-    pub environment: EnvironmentName,
-    /// Containers that ran.
-    pub removed: Vec<String>,
-    /// What stays.
-    pub volumes: Vec<String>,
 }
 
 /// What `POST /v1/adopt` took over.

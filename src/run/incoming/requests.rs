@@ -1,15 +1,17 @@
 //! What people ask for: deploy, cancel, run a delivery again. Going back is `rollback`.
 
 use crate::config::{Environment, Project};
-use crate::model::{CommitId, DeploymentId, DeploymentState, RefName, Transition};
+use crate::model::{CommitId, DeploymentId, DeploymentState, EnvironmentName, ProjectName, RefName, Transition};
 use crate::report::texts::Situation;
 use crate::run::flow::checkout::{fetch, remote_tips};
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::ids::{new_key, now_ms};
 use crate::run::ground::refusal::Refusal;
 use crate::run::ground::work_record::Fetching;
+use crate::run::incoming::places::{Named, list, named, place};
 use crate::store::{Action, Delivery, DeliveryOutcome, Deployment, NewDeployment, Trigger};
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 /// What a deployment is to do anew although nothing of it changed, or although it leaves something behind.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +25,55 @@ pub struct AskedAnew {
 }
 
 impl Deployer {
+    /// The project and environment that somebody names. Neither needs to be named where only one could be meant.
+    pub fn find_environment(
+        &self,
+        project: Option<&str>,
+        environment: Option<&str>,
+    ) -> Result<(Project, Environment), Refusal> {
+        let config = self.config();
+        let mut found = named(&config, project, environment)?;
+        match (found.pop(), found.is_empty()) {
+            (Some((project, environment)), true) => Ok((project.clone(), environment.clone())),
+            (Some(last), false) => {
+                found.push(last);
+                Err(Refusal::NotFound(format!("several could be meant; name one: {}", list(found.iter().map(place)))))
+            }
+            (None, _) => Err(Refusal::NotFound("launchway.toml has no environment".into())),
+        }
+    }
+
+    /// All that could be meant by such names; every environment where there are none.
+    pub fn find_environments(
+        &self,
+        project: Option<&str>,
+        environment: Option<&str>,
+    ) -> Result<Vec<(Project, Environment)>, Refusal> {
+        let config = self.config();
+        let found = named(&config, project, environment)?;
+        Ok(found.into_iter().map(|(project, environment)| (project.clone(), environment.clone())).collect())
+    }
+
+    /// What to look for where things of the past are listed: of environments, too, that are no longer in launchway.toml.
+    pub async fn names_of_the_past(
+        &self,
+        project: Option<&str>,
+        environment: Option<&str>,
+    ) -> Result<(Option<ProjectName>, Option<EnvironmentName>), Refusal> {
+        let config = self.config();
+        let Named { project, environment } = Named::of(&config, project, environment);
+        let wrong = |error: &dyn Display| Refusal::NotFound(error.to_string());
+        let names = (
+            project.map(ProjectName::new).transpose().map_err(|error| wrong(&error))?,
+            environment.map(EnvironmentName::new).transpose().map_err(|error| wrong(&error))?,
+        );
+        let was_there = !self.store.deployments(names.0.as_ref(), names.1.as_ref(), 1).await?.is_empty();
+        if !was_there {
+            named(&config, project, environment)?;
+        }
+        Ok(names)
+    }
+
     /// Deploys a commit (a full id, or its first digits), or the newest of the environment's first branch that is set by
     /// name. With `now`, the reason for that, it waits neither for windows and freezes nor for a yes.
     pub async fn ask_to_deploy(

@@ -1,18 +1,29 @@
-//! `launchway give-back`: an environment goes back to Docker Compose, with its data as it is.
+//! The ways out: `launchway give-back`, by which an environment goes back to Docker Compose with its data as it is, and
+//! `launchway remove`, which takes away what runs of one that left launchway.toml.
 
 use crate::config::{Environment, Project};
-use crate::model::{ComponentName, Fingerprint, Release, ReleasePart, Stack};
+use crate::engine::EngineError;
+use crate::model::{ComponentName, Fingerprint, Listen, Release, ReleasePart, Stack};
+use crate::plan::converge::{Goal, Wanted};
 use crate::plan::fingerprint::fingerprint;
 use crate::plan::order::levels;
 use crate::plan::routing::without_edge;
+use crate::plan::unnamed::Unnamed;
+use crate::run::flow::deploy::Convergence;
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::ids::now_ms;
 use crate::run::ground::refusal::Refusal;
-use crate::store::{Deployment, NewRelease, Trigger};
-use std::collections::BTreeMap;
+use crate::run::ground::stage_error::{Limit, StageError, within};
+use crate::run::keep::orphans::{Orphan, Remains};
+use crate::store::{Action, Deployment, NewRelease, StoreError, Trigger};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Why nothing is deployed there any more, until somebody resumes.
 const GIVEN_BACK: &str = "given back to Docker Compose";
+/// A container that was told to stop is waited for.
+const REST: Duration = Duration::from_secs(60);
 
 impl Deployer {
     /// Puts the live release live once more as Compose alone would have it: the engine publishes its ports, no front owns a
@@ -42,6 +53,126 @@ impl Deployer {
         };
         let plain = self.store.add_release(new, now_ms()).await?;
         self.go_live_at_once(project, environment, (plain.id, live), Trigger::GiveBack, by).await
+    }
+
+    /// Environments in which something is live and that are not in launchway.toml.
+    pub async fn orphans(&self) -> Result<Vec<Orphan>, StoreError> {
+        let config = self.config();
+        let mut found = Vec::new();
+        for (project, name, live) in self.store.all_live().await? {
+            if config.environment(&project, &name).is_some() {
+                continue;
+            }
+            let Some(release) = self.store.release(live.release).await? else { continue };
+            let environment = Environment::gone(name, release.stack.compose_project.clone());
+            let project = config.projects.get(&project).cloned().unwrap_or_else(|| Project::gone(project));
+            found.push(Orphan { project, environment, live, release });
+        }
+        Ok(found)
+    }
+
+    /// What of it is on the engine.
+    pub async fn remains(&self, orphan: &Orphan) -> Result<Remains, EngineError> {
+        let observed = self.snapshot(&orphan.project, &orphan.environment).await?;
+        let mut remains = Remains::default();
+        for container in observed.containers.iter().filter(|container| container.is_running()) {
+            remains.running.push(container.name.clone());
+            let published = container.published.iter();
+            remains
+                .ports
+                .extend(published.map(|port| format!("{}:{}/{}", port.host_ip, port.port, port.protocol.word())));
+        }
+        for entry in orphan.release.stack.components.values().flat_map(|component| component.edge_entries()) {
+            match &entry.listen {
+                Listen::Shared { host, .. } => {
+                    remains.hosts.insert(host.clone().unwrap_or_else(|| "every host that nobody else has".to_string()));
+                }
+                Listen::Port { port, .. } => {
+                    remains.ports.insert(format!("{port} at the edge"));
+                }
+                Listen::Inside { .. } => {}
+            }
+        }
+        let volumes = orphan.release.stack.volumes.values().map(|volume| volume.name.clone());
+        remains.volumes = volumes.filter(|name| observed.volumes.contains_key(name)).collect();
+        Ok(remains)
+    }
+
+    /// Takes away the containers and networks of an environment that left launchway.toml, and what leads to it. Volumes stay;
+    /// they are what is told of it.
+    pub async fn ask_to_remove(
+        self: &Arc<Self>,
+        project: Option<&str>,
+        environment: Option<&str>,
+        by: &str,
+    ) -> Result<(Orphan, Remains), Refusal> {
+        let orphan = self.orphan_named(project, environment).await?;
+        let place = (orphan.project.name.clone(), orphan.environment.name.clone());
+        let named = format!("{}/{}", place.0, place.1);
+        let remains = self.remains(&orphan).await.map_err(|error| Refusal::Impossible(error.to_string()))?;
+        let Some(_control) = self.occupancy.occupy(place.clone(), orphan.live.deployment) else {
+            return Err(Refusal::Impossible(format!("something is done in {named} just now: try again")));
+        };
+        let removed = self.remove(&orphan).await;
+        self.leave(&place);
+        removed.map_err(|error| Refusal::Impossible(format!("{named} could not be removed: {error}")))?;
+        self.store.forget_live(&place.0, &place.1).await?;
+        let deployment = Some(orphan.live.deployment);
+        self.store.note_audit(self.audited(by, Action::Remove, place, deployment, None)).await?;
+        Ok((orphan, remains))
+    }
+
+    async fn orphan_named(&self, project: Option<&str>, environment: Option<&str>) -> Result<Orphan, Refusal> {
+        let all = self.orphans().await?;
+        let names = all.iter().map(|one| format!("{}/{}", one.project.name, one.environment.name));
+        let known = names.collect::<Vec<_>>().join(", ");
+        let mut found: Vec<Orphan> = all.into_iter().filter(|one| one.is_named(project, environment)).collect();
+        match (found.pop(), found.is_empty()) {
+            (Some(only), true) => Ok(only),
+            (Some(_), false) => Err(Refusal::NotFound(format!("several could be meant; name one: {known}"))),
+            (None, _) if self.find_environment(project, environment).is_ok() => Err(Refusal::Impossible(
+                "it is in launchway.toml, and its next push would deploy it again: take it out of the file first"
+                    .into(),
+            )),
+            (None, _) if known.is_empty() => {
+                Err(Refusal::NotFound("no environment has left launchway.toml while something of it was live".into()))
+            }
+            (None, _) => {
+                Err(Refusal::NotFound(format!("only what has left launchway.toml can be removed; that is {known}")))
+            }
+        }
+    }
+
+    async fn remove(&self, orphan: &Orphan) -> Result<(), StageError> {
+        let Orphan { project, environment, live, .. } = orphan;
+        let log = self.logs.open(live.deployment, self.mask_of(&project.name, &environment.name));
+        let log = log.map_err(StageError::host)?;
+        log.line(None, "removing what runs: the environment has left launchway.toml, and somebody asked for it");
+        let stop = self.stop.child_token();
+        let convergence = Convergence {
+            deployer: self,
+            project,
+            environment,
+            wanted: Wanted {
+                release: None,
+                accepted: BTreeMap::new(),
+                deployment: None,
+                goal: Goal::PutBack,
+                release_commands: BTreeSet::new(),
+                passed: BTreeMap::new(),
+                found: Vec::new(),
+                unnamed: Unnamed::default(),
+            },
+            tree: None,
+            log: &log,
+            cancel: &stop,
+            canaries: None,
+            outlook: Arc::default(),
+        };
+        let limit = Limit { what: "removing", time: self.config().limits.deploy, rest: REST };
+        within(limit, &stop, convergence.converge(None)).await?;
+        convergence.clean().await;
+        Ok(())
     }
 }
 

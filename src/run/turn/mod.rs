@@ -3,6 +3,5 @@
 pub mod approval;
 pub mod booking;
 pub mod pause;
-pub mod push_waits;
 pub mod timing;
 pub mod usage;

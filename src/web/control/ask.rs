@@ -88,11 +88,12 @@ pub async fn adopt(State(deployer): State<Arc<Deployer>>, Json(asked): Json<Adop
     .await
 }
 
+/// Takes away what runs of an environment that left launchway.toml.
 pub async fn remove(State(deployer): State<Arc<Deployer>>, Json(asked): Json<StartRequest>) -> Answer<RemoveReport> {
     carried_out(deployer, |deployer| async move {
         let (project, environment) = (asked.project.as_deref(), asked.environment.as_deref());
         let (orphan, remains) = deployer.ask_to_remove(project, environment, &name_of(&asked.by)).await?;
-        let (project, environment) = (orphan.project().clone(), orphan.environment().clone());
+        let (project, environment) = (orphan.project.name.clone(), orphan.environment.name.clone());
         Ok(RemoveReport { project, environment, removed: remains.running, volumes: remains.volumes })
     })
     .await

@@ -59,9 +59,9 @@ async fn orphans(deployer: &Deployer) -> Result<Vec<OrphanReport>, Refusal> {
         let running = remains.as_ref().map(|remains| remains.running.clone());
         let Remains { ports, hosts, volumes, .. } = remains.unwrap_or_default();
         reports.push(OrphanReport {
-            project: orphan.project().clone(),
-            environment: orphan.environment().clone(),
-            release: orphan.release().id,
+            project: orphan.project.name.clone(),
+            environment: orphan.environment.name.clone(),
+            release: orphan.release.id,
             running,
             ports: ports.into_iter().collect(),
             hosts: hosts.into_iter().collect(),

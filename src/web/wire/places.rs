@@ -1,0 +1,49 @@
+//! Releases, and environments that left launchway.toml.
+
+use crate::model::{CommitId, DeploymentId, EnvironmentName, ProjectName, ReleaseId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One of `GET /v1/releases`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReleaseSummary {
+    pub release: ReleaseId,
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    pub commit: CommitId,
+    pub subject: String,
+    pub created_at: Timestamp,
+    /// The newest deployment of it.
+    pub deployment: Option<DeploymentId>,
+    /// When it last went live; null where it never did.
+    pub live_at: Option<Timestamp>,
+    /// It is what is live.
+    pub live: bool,
+}
+
+/// An environment that left launchway.toml.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OrphanReport {
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    /// What is live there.
+    pub release: ReleaseId,
+    /// Names of its containers that run; null where the engine does not answer.
+    pub running: Option<Vec<String>>,
+    /// Ports of the host and of the edge that it holds.
+    pub ports: Vec<String>,
+    /// Hosts that the edge leads to it.
+    pub hosts: Vec<String>,
+    pub volumes: Vec<String>,
+}
+
+/// What `POST /v1/remove` did.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RemoveReport {
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    /// Containers that ran.
+    pub removed: Vec<String>,
+    /// What stays.
+    pub volumes: Vec<String>,
+}
