@@ -486,7 +486,7 @@ async fn insert(c: &mut SqliteConnection, new: &NewDeployment, waits: &str, now_
     let sql = "INSERT INTO deployments (project, environment, commit_id, subject, ref, trigger, asked_by, delivery,
         release, state, description, page_key, rebuild, pull, now_reason, fresh_volumes, created_at, number)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-            (SELECT coalesce(max(number), 0) + 1 FROM deployments WHERE project = ?1 AND environment = ?2))";
+            (SELECT coalesce(max(number), 0) + 1 FROM deployments WHERE project = ? AND environment = ?))";
     let done = sqlx::query(sql)
         .bind(new.project.as_str())
         .bind(new.environment.as_str())
@@ -505,6 +505,9 @@ async fn insert(c: &mut SqliteConnection, new: &NewDeployment, waits: &str, now_
         .bind(&new.now_reason)
         .bind(to_json(&new.fresh_volumes).map_err(decode)?)
         .bind(now_ms)
+        // Once more: numbered marks beside plain ones would be counted apart.
+        .bind(new.project.as_str())
+        .bind(new.environment.as_str())
         .execute(c)
         .await?;
     Ok(done.last_insert_rowid())

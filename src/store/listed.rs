@@ -29,7 +29,7 @@ impl Store {
         environment: &EnvironmentName,
         count: i64,
     ) -> Result<Vec<DeploymentId>, StoreError> {
-        let sql = "SELECT id FROM deployments WHERE environment = ? AND number = ? AND (?3 IS NULL OR project = ?3)";
+        let sql = "SELECT id FROM deployments WHERE environment = ?1 AND number = ?2 AND (?3 IS NULL OR project = ?3)";
         let ids: Vec<i64> = sqlx::query_scalar(sql)
             .bind(environment.as_str())
             .bind(count)

@@ -127,9 +127,13 @@ async fn an_empty_repository_is_said_to_be_empty() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_asked_of_the_machine_may_be_asked_beside_the_settings() {
-    // `launchway` gives --config, as LAUNCHWAY_CONFIG would.
     let server = QuietServer::new().await;
-    let output = server.launchway(&["check", "--server"]).await;
+    let settings = server.settings();
+    let settings = settings.to_str().unwrap();
+    let output = server.launchway(&["check", "--server", "--config", settings]).await;
+    assert!(output.status.success(), "{}", err(&output));
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_launchway"));
+    let output = command.env("LAUNCHWAY_CONFIG", settings).args(["check", "--server"]).output().await.unwrap();
     assert!(output.status.success(), "{}", err(&output));
     let output = server.launchway(&["check", "--server", "--json"]).await;
     assert_eq!(output.status.code(), Some(2), "{}", err(&output));

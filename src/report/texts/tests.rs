@@ -195,7 +195,7 @@ fn a_person_reads_the_whole_sentence_and_a_commit_as_much_as_fits() {
         "panicked at src/main.rs:12: DATABASE_URL is not set; set it in the environment of the service, or in .env";
     let failed = Situation::Failed { fault: Fault::Commit, what: why, last_line: Some(line), live: LIVE };
     assert_eq!(failed.whole(&mask), format!("{why}; the last that it said: {line}; release 41 is still live"),);
-    insta::assert_snapshot!(failed.brief(&mask), @"web-1 is unhealthy: panicked at src/main.rs:12: DATABASE_URL is not set; set it in the environment of the servi…; release 41 is still live");
+    insta::assert_snapshot!(failed.brief(&mask), @"web-1 is unhealthy: panicked at src/main.rs:12: DATABASE_URL is not set; set it in the environment of the service…; release 41 is still live");
     let remedy = format!("the engine refused it: {}. Do this: {}", "why ".repeat(40), "this ".repeat(40));
     let failed = Situation::Failed { fault: Fault::Host, what: &remedy, last_line: None, live: LIVE };
     assert_eq!(failed.whole(&mask), format!("{remedy}; release 41 is still live"));
