@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 /// List releases, the newest first: which one is live, and which ones were
 ///
-/// `launchway rollback --to` takes the number of one that was live.
+/// `launchway rollback --to 12` takes the number of one that was live.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]

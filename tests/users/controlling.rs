@@ -103,7 +103,7 @@ async fn deploy_takes_the_first_digits_of_a_commit_that_is_on_the_branch() {
 
     for (commit, why) in [
         ("main", "\"main\" is a branch, and --commit takes a commit; its commit is "),
-        ("v1", "\"v1\" is a tag, and --commit takes a commit; its commit is "),
+        ("v1", "\"v1\" is a tag, and --commit takes a commit. Without --commit the newest"),
         ("abc", "names no commit: give its full id, or at least its first 7 digits"),
         ("main --upload-pack=x", "names no commit"),
         (&"0".repeat(12), "that was fetched begins with 000000000000"),
