@@ -3,6 +3,7 @@
 use crate::support::engine_stub::EngineStub;
 use crate::support::quiet_server::{QuietServer, SECRET};
 use hmac::{Hmac, KeyInit, Mac};
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use launchway::receive::{Limits, routes};
 use launchway::run::Deliveries;
 use serde_json::{Value, json};
@@ -57,9 +58,9 @@ async fn a_push_is_told_where_it_is_deployed_and_what_it_waits_for_elsewhere() {
     waits.deployer.ask_to_pause(project, production, Some("a fair".into()), "ada").await.unwrap();
     insta::assert_snapshot!(told(&waits, 'b', "Fix").await, @"main bbbbbbbbbbbb of shop is not deployed yet; production: Paused by ada: a fair; `launchway resume` lets it go on; staging: Waiting for somebody's yes: `launchway approve`");
 
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let (from, to) = (today.yesterday().unwrap(), today.saturating_add(jiff::ToSpan::days(3)));
-    let frozen = format!("freeze = [{{ from = \"{from}\", to = \"{to}\", reason = \"a fair\" }}]\n");
+    let today = Timestamp::now().to_zoned_datetime(TimeZone::UTC).date();
+    let last = today.saturating_add(3.days());
+    let frozen = format!("freeze = [{{ from = \"{today}\", to = \"{last}\", reason = \"a fair\" }}]\n");
     let frozen = server(&format!("{STAGING}{frozen}")).await;
     let told = told(&frozen, 'c', "Fix").await;
     assert!(
