@@ -4,7 +4,6 @@
 
 use super::aside::Aside;
 use super::framing::BodyLeft;
-use super::refusal::LONGEST_HEAD;
 use super::requests::{AT_ONCE, Expects, Requests};
 use std::io::{IoSlice, Result};
 use std::mem::MaybeUninit;
@@ -105,8 +104,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientWire<T> {
                 Expects::Body(body) => return this.poll_body(body, cx, buf),
                 Expects::Anything => return this.poll_some(cx, buf),
                 Expects::Nothing => return this.poll_discard(cx),
-                // As much as a head may have is enough of what nobody may look at yet.
-                Expects::Answer if this.requests.came.len() > LONGEST_HEAD => return Poll::Pending,
+                // Enough of what nobody may look at yet: so much of it is memory of ours.
+                Expects::Answer if this.requests.came.len() >= PIECE => return Poll::Pending,
                 _ => {}
             }
             if !ready!(this.poll_more(cx))? {

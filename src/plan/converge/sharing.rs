@@ -19,7 +19,9 @@ pub(super) fn outlives_network(
     let NetworkMode::Component(owner) = &component.container.network_mode else { return false };
     let Some(owners) = others.get(owner) else { return false };
     let Some((_, owner)) = owners.kept().find(|(replica, _)| *replica == OWNER) else { return false };
-    let is_started_now = owners.restart || !is_up(owner);
+    // A job that is done stays as it is, and so does its network for whom it is shared with.
+    let is_to_run = owners.slots().any(|(replica, _)| replica == OWNER);
+    let is_started_now = owners.restart || (is_to_run && !is_up(owner));
     matching.kept().any(|(_, sharer)| is_up(sharer) && (is_started_now || is_older(sharer, owner)))
 }
 
