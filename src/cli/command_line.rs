@@ -2,8 +2,8 @@
 
 use super::{
     abort, adopt, approve, audit, backup, cancel, check, config_check, deliveries, deploy, deployments, edge, exit,
-    fetch_refs, front, gc, give_back, health, insights, logs, pause, plan, promote, queue, read_commits, releases, remove,
-    rollback, serve, start, status, up, webhook_explain,
+    fetch_refs, front, gc, give_back, health, insights, logs, pause, plan, promote, queue, read_commits, releases,
+    remove, rollback, serve, start, status, up, webhook_explain,
 };
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;

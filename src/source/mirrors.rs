@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 /// All mirrors of a server. Cheap to clone; clones share locks and open handles.
 #[derive(Clone)]
@@ -195,15 +196,36 @@ impl Mirror {
     }
 }
 
+/// Whoever writes a ref holds its lock file for a moment; an older one is of a process that was killed.
+const LOCKED_FOR: Duration = Duration::from_secs(10);
+
 /// Removes what an earlier process left when it was killed in the middle of a fetch. The caller holds the lock.
 pub(super) fn remove_leftovers(mirror: &Path) {
     super::unchecked::remove(mirror);
+    let _ = remove_lock(&mirror.join("packed-refs.lock"));
+    remove_locks(&mirror.join("refs"));
     let Ok(entries) = std::fs::read_dir(mirror.join("objects/pack")) else { return };
     for entry in entries.flatten() {
         if entry.file_name().to_string_lossy().starts_with("pack_git2_") {
             let _ = std::fs::remove_file(entry.path());
         }
     }
+}
+
+fn remove_locks(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            remove_locks(&path);
+        } else if path.extension().is_some_and(|end| end == "lock") {
+            let _ = remove_lock(&path);
+        }
+    }
+}
+
+fn remove_lock(file: &Path) -> std::io::Result<()> {
+    let age = file.metadata()?.modified()?.elapsed().unwrap_or_default();
+    if age >= LOCKED_FOR { std::fs::remove_file(file) } else { Ok(()) }
 }
 
 impl From<MirrorError> for FetchError {

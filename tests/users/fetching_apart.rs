@@ -71,6 +71,20 @@ async fn a_repository_that_is_larger_than_it_may_be_is_not_fetched_and_leaves_no
 }
 
 #[tokio::test]
+async fn what_a_fetch_left_locked_that_was_killed_holds_up_no_other() {
+    let (repository, mirrored) = (GitRepository::new(), Mirrored::new());
+    repository.publish("README", "one");
+    mirrored.fetch(at(&repository.bare())).await.unwrap();
+    let mirror = mirrored.folder.path().join("mirrors/shop.git");
+    for lock in ["refs/heads/main.lock", "packed-refs.lock"] {
+        let file = std::fs::File::create(mirror.join(lock)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+    }
+    let second = repository.publish("README", "two");
+    assert_eq!(mirrored.fetch(at(&repository.bare())).await.unwrap().tips[&main()], second);
+}
+
+#[tokio::test]
 async fn a_commit_or_tag_of_many_megabytes_is_refused_before_anybody_reads_it() {
     let repository = GitRepository::new();
     let good = repository.publish("README", "one");
