@@ -63,7 +63,11 @@ async fn who_is_named_wrong_and_days_that_are_none_are_said() {
     world.until_said("Launchway is ready").await;
     let project = world.project.as_str();
     for (arguments, expected) in [
-        (&["insights", "nobody"][..], format!("there is no project \"nobody\" in launchway.toml; there are {project}")),
+        (&["insights", "nobody"][..], format!("project {project} has no environment \"nobody\"; it has production")),
+        (
+            &["insights", "nobody", "production"],
+            format!("there is no project \"nobody\" in launchway.toml; there are {project}"),
+        ),
         (
             &["insights", project, "nowhere"],
             format!("project {project} has no environment \"nowhere\"; it has production"),

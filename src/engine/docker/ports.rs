@@ -7,6 +7,7 @@ use crate::engine::{EngineError, Whose};
 use crate::model::{Kind, label};
 use bollard::models::{ContainerSummary, PortMap};
 use bollard::query_parameters::ListContainersOptionsBuilder;
+use std::collections::HashMap;
 
 /// The engine's words for a port that it cannot have: `port is already allocated` (another container), `address
 /// already in use` (a process of the host).
@@ -38,9 +39,12 @@ impl std::fmt::Display for Wanted {
 impl DockerEngine {
     /// Turns the engine's refusal to start into one that names the holder.
     pub(super) async fn port_taken(&self, target: Existing<'_>, denied: Denied) -> EngineError {
-        let bindings = match self.look_up(target.id).await {
-            Ok(Some(found)) => found.host_config.and_then(|host| host.port_bindings).unwrap_or_default(),
-            Ok(None) => PortMap::new(),
+        let (bindings, own) = match self.look_up(target.id).await {
+            Ok(Some(found)) => (
+                found.host_config.and_then(|host| host.port_bindings).unwrap_or_default(),
+                found.config.and_then(|config| config.labels).unwrap_or_default(),
+            ),
+            Ok(None) => Default::default(),
             Err(error) => return error,
         };
         let options = ListContainersOptionsBuilder::new().build();
@@ -55,7 +59,7 @@ impl DockerEngine {
             return denied.into();
         };
         let why = match super::ports::holder(&port, target.id, &running) {
-            Some(container) => self.held_by(container),
+            Some(container) => self.held_by(container, &own),
             None => format!(
                 "a process of the engine's host listens on it (or a container in the host's network). `sudo ss -lnp 'sport = :{}'` there shows which; stop it, or publish another port",
                 port.port
@@ -67,12 +71,14 @@ impl DockerEngine {
 
 impl DockerEngine {
     /// Who holds a port, and how to free it: another environment of ours is not to be stopped by hand.
-    fn held_by(&self, container: &ContainerSummary) -> String {
+    /// `own`: the labels of who wants it.
+    fn held_by(&self, container: &ContainerSummary, own: &HashMap<String, String>) -> String {
         let name = super::observed::name_in_list(container).unwrap_or_default();
         let labels = container.labels.clone().unwrap_or_default().into_iter().collect();
         let id = container.id.as_deref().unwrap_or_default();
         if let Whose::Ours(labels) = self.ownership.whose(Kind::Container, id, labels)
             && let (Some(project), Some(environment)) = (labels.get(label::PROJECT), labels.get(label::ENVIRONMENT))
+            && (own.get(label::PROJECT), own.get(label::ENVIRONMENT)) != (Some(project), Some(environment))
         {
             return format!(
                 "{project}/{environment}, which is deployed here too, publishes it with container {name}. Publish another port in one of the two; where {project}/{environment} has left launchway.toml, `launchway remove {project}/{environment} --keep-volumes` frees it"
