@@ -24,7 +24,7 @@ async fn over_http_the_token_lets_in_and_a_wrong_one_says_what_to_do() {
     assert!(matches!(wrong, FetchError::Authentication { .. }), "{wrong:?}");
     insta::assert_snapshot!(shown(wrong), @"fetching http://ADDRESS/shop.git: access was refused: the token is wrong, has expired, or may not read this repository. Put a new one where launchway.toml says the project's token comes from");
     let none = world.fetch(remote(&url, GitCredentials::default())).await.unwrap_err();
-    insta::assert_snapshot!(shown(none), @"fetching http://ADDRESS/shop.git: access was refused: the repository asks for a token, and none is configured for the project in launchway.toml");
+    insta::assert_snapshot!(shown(none), @"fetching http://ADDRESS/shop.git: access was refused: the repository asks for a token, and none is configured for the project in launchway.toml (`token`)");
     let absent = world.fetch(remote(&server.url("other.git"), with_token("s3cret-token"))).await.unwrap_err();
     assert!(matches!(absent, FetchError::NotFound { .. }), "{absent:?}");
     let in_url = format!("http://oauth2:s3cret-token@{}/shop.git", server.address);
