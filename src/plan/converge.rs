@@ -9,7 +9,7 @@ use super::readiness::readiness;
 use super::relations::Relations;
 use super::slots::{Matching, Slot, is_accepted, match_containers};
 use super::unnamed::Unnamed;
-use super::{Action, Phase, Plan, Reach, Readiness, RouteChange, Target, method};
+use super::{Action, Phase, Plan, Reach, Readiness, RouteChange, Target};
 use crate::model::{
     Component, ComponentName, ComponentRoutes, Condition, DeploymentId, EnvironmentName, Fingerprint, FoundContainer,
     Method, MountSource, NetworkMode, Observed, ObservedContainer, Problem, ProjectName, Protocol, Release,
@@ -120,7 +120,7 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
         .into_iter()
         .flatten();
     let components: Vec<&Component> = order.filter_map(|name| release.stack.components.get(&name)).collect();
-    let shares_anew = mark_restarts(&relations, &components, &mut matchings, &again);
+    let shares_anew = sharing::mark_restarts(&relations, &components, &mut matchings, &again);
 
     let (ends, stops, commands) = Default::default();
     let (addresses, led, let_go) = Default::default();
@@ -178,31 +178,6 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
     planner.clean(&matchings);
     planner.remove_release_commands();
     Ok(planner.draft.finish())
-}
-
-/// Notes what is restarted though it stays as it is. Returns who is because of the network that it shares.
-fn mark_restarts<'c>(
-    relations: &Relations<'_>,
-    components: &[&'c Component],
-    matchings: &mut BTreeMap<&'c ComponentName, Matching>,
-    again: &BTreeSet<ComponentName>,
-) -> BTreeSet<ComponentName> {
-    let mut shares_anew = BTreeSet::new();
-    for component in components {
-        let Some(mut matching) = matchings.remove(&component.name) else { continue };
-        let replaced = |name: &ComponentName| matchings.get(name).is_some_and(|m| m.is_replaced());
-        let outlived = sharing::outlives_network(component, &matching, matchings);
-        shares_anew.extend(outlived.then(|| component.name.clone()));
-        matching.restart = component.depends_on.iter().any(|(name, d)| d.restart && replaced(name))
-            || again.contains(&component.name)
-            || outlived;
-        if matching.restart && method::choose_in(relations, component).method != Method::Recreate {
-            // A restart would interrupt it: others take over instead.
-            matching.replace_all();
-        }
-        matchings.insert(&component.name, matching);
-    }
-    shares_anew
 }
 
 /// The steps after which a component counts as started, and as ready.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 pub use insights::{EnvironmentInsights, InsightsReport};
-pub use places::{OrphanReport, ReleaseSummary, RemoveReport};
+pub use places::{AdoptReport, AdoptRequest, AdoptedThing, OrphanReport, ReleaseSummary, RemoveReport};
 
 /// `GET /v1/status`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -447,32 +447,6 @@ pub struct RollbackRelease {
     pub release: ReleaseId,
     pub commit: CommitId,
     pub subject: String,
-}
-
-/// What `POST /v1/adopt` took over.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct AdoptReport {
-    pub project: ProjectName,
-    pub environment: EnvironmentName,
-    pub adopted: Vec<AdoptedThing>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct AdoptedThing {
-    /// container, network or volume.
-    pub kind: String,
-    pub name: String,
-}
-
-/// `POST /v1/adopt`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AdoptRequest {
-    pub project: Option<String>,
-    pub environment: Option<String>,
-    /// The id of the store whose things are taken, as errors name it; absent: of the only one.
-    pub from: Option<String>,
-    pub by: String,
 }
 
 /// `POST /v1/start`, `POST /v1/resume`, `POST /v1/give-back` and `POST /v1/remove`.

@@ -49,7 +49,7 @@ fn object(repository: &Path, kind: &str, content: &[u8]) -> String {
 async fn a_repository_that_is_larger_than_it_may_be_is_not_fetched_and_leaves_nothing() {
     let repository = GitRepository::new();
     let small = repository.publish("README", "one");
-    repository.write("noise", &noise(3_000_000));
+    repository.write("noise", noise(3_000_000));
     let large = repository.publish("README", "two");
     let server = GitHttp::serve(repository.root(), None).await;
     for remote in [at(&repository.bare()), remote(&server.url("shop.git"), GitCredentials::default())] {
@@ -121,7 +121,7 @@ async fn a_commit_or_tag_of_many_megabytes_is_refused_before_anybody_reads_it() 
 async fn who_unpacks_what_takes_more_memory_than_it_may_dies_alone() {
     let repository = GitRepository::new();
     repository.git(&["config", "core.bigFileThreshold", "1g"]);
-    repository.write("zeros", &vec![0; 200 << 20]);
+    repository.write("zeros", vec![0; 200 << 20]);
     repository.publish("README", "one");
     let mirrored = Mirrored::new();
     let refs = WantedRefs::Exactly(vec![main()]);

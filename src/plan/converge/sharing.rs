@@ -3,19 +3,42 @@
 //! nobody.
 
 use super::is_up;
-use crate::model::{Component, ComponentName, NetworkMode, ObservedContainer};
+use crate::model::{Component, ComponentName, Method, NetworkMode, ObservedContainer};
+use crate::plan::method;
+use crate::plan::relations::Relations;
 use crate::plan::slots::Matching;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Shared is the network of the first replica.
 const OWNER: u32 = 1;
 
+/// Notes what is restarted though it stays as it is. Returns who is because of the network that it shares.
+pub(super) fn mark_restarts<'c>(
+    relations: &Relations<'_>,
+    components: &[&'c Component],
+    matchings: &mut BTreeMap<&'c ComponentName, Matching>,
+    again: &BTreeSet<ComponentName>,
+) -> BTreeSet<ComponentName> {
+    let mut shares_anew = BTreeSet::new();
+    for component in components {
+        let Some(mut matching) = matchings.remove(&component.name) else { continue };
+        let replaced = |name: &ComponentName| matchings.get(name).is_some_and(|m| m.is_replaced());
+        let outlived = outlives_network(component, &matching, matchings);
+        shares_anew.extend(outlived.then(|| component.name.clone()));
+        matching.restart = component.depends_on.iter().any(|(name, d)| d.restart && replaced(name))
+            || again.contains(&component.name)
+            || outlived;
+        if matching.restart && method::choose_in(relations, component).method != Method::Recreate {
+            // A restart would interrupt it: others take over instead.
+            matching.replace_all();
+        }
+        matchings.insert(&component.name, matching);
+    }
+    shares_anew
+}
+
 /// Whether what runs of the component, and stays, has a network that is gone, or goes now. `others`: those before it in order.
-pub(super) fn outlives_network(
-    component: &Component,
-    matching: &Matching,
-    others: &BTreeMap<&ComponentName, Matching>,
-) -> bool {
+fn outlives_network(component: &Component, matching: &Matching, others: &BTreeMap<&ComponentName, Matching>) -> bool {
     let NetworkMode::Component(owner) = &component.container.network_mode else { return false };
     let Some(owners) = others.get(owner) else { return false };
     let Some((_, owner)) = owners.kept().find(|(replica, _)| *replica == OWNER) else { return false };

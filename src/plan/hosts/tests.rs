@@ -135,7 +135,10 @@ fn all_hosts_below_one_are_taken_and_given_as_a_single_one_is() {
     assert!(
         told(&one, std::slice::from_ref(&all), &nobody)[0].starts_with("shop.example.com is taken: evil/production")
     );
-    assert_eq!(told(&release("shop", Some("example.com"), None), &[all.clone()], &nobody), Vec::<String>::new());
+    assert_eq!(
+        told(&release("shop", Some("example.com"), None), std::slice::from_ref(&all), &nobody),
+        Vec::<String>::new()
+    );
     // What is given to somebody, nobody takes with all the rest, before that one has a route for it, too.
     let given = grants(&[("evil", &[]), ("shop", &["shop.example.com"])]);
     assert!(told(&all, &[], &given)[0].starts_with("*.example.com would take shop.example.com, too"));

@@ -47,5 +47,5 @@ pub async fn audit(State(deployer): State<Arc<Deployer>>, Query(filter): Query<F
             reason: entry.reason.map(|reason| mask.apply(&reason)),
         }
     };
-    answer(&deployer, found.map(|list| list.into_iter().map(report).collect()).map_err(Refusal::from))
+    answer(&deployer, found.map(|list| list.into_iter().map(report).collect()))
 }

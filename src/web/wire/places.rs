@@ -1,4 +1,4 @@
-//! Releases, and environments that left launchway.toml.
+//! Releases, environments that left launchway.toml, and what another Launchway made.
 
 use crate::model::{CommitId, DeploymentId, EnvironmentName, ProjectName, ReleaseId};
 use jiff::Timestamp;
@@ -46,4 +46,30 @@ pub struct RemoveReport {
     pub removed: Vec<String>,
     /// What stays.
     pub volumes: Vec<String>,
+}
+
+/// What `POST /v1/adopt` took over.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AdoptReport {
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    pub adopted: Vec<AdoptedThing>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AdoptedThing {
+    /// container, network or volume.
+    pub kind: String,
+    pub name: String,
+}
+
+/// `POST /v1/adopt`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdoptRequest {
+    pub project: Option<String>,
+    pub environment: Option<String>,
+    /// The id of the store whose things are taken, as errors name it; absent: of the only one.
+    pub from: Option<String>,
+    pub by: String,
 }

@@ -3,6 +3,7 @@
 use super::super::tests::{ALL, FORWARD, assert_is, release, wanted};
 use super::super::*;
 use crate::model::{CanarySettings, EdgeSettings, Health, Listen, ObservedEdge, Route};
+use crate::plan::method;
 use crate::plan::routing::{EDGE_NETWORK, give_to_edge};
 use crate::plan::sample::{component, stack};
 use crate::plan::simulation::Simulation;
