@@ -1,8 +1,7 @@
 //! `launchway audit`: what people asked for.
 
-use super::client::{Client, block_on};
 use super::look::{self, Look, Mood};
-use super::which::Which;
+use super::newest::{self, Newest};
 use crate::web::wire::AuditReport;
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,27 +10,14 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    which: Which,
-    /// The newest so many
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    limit: u32,
+    newest: Newest,
     /// Print JSON: a list
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
-    block_on(async {
-        let (named, limit) = (args.which.named()?, args.limit.to_string());
-        let mut query = named.query();
-        query.push(("limit", &limit));
-        let list: Vec<AuditReport> = Client::new(config)?.get("/v1/audit", &query).await?;
-        match args.json {
-            true => look::print_json(&list)?,
-            false => look::print(&text(&list, &Look::of_stdout()))?,
-        }
-        Ok(ExitCode::SUCCESS)
-    })
+    newest::print(config, "/v1/audit", args.newest, args.json, |list: &[AuditReport], look| text(list, look))
 }
 
 fn text(list: &[AuditReport], look: &Look) -> String {

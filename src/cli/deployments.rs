@@ -1,8 +1,7 @@
 //! `launchway deployments`: deployments, the newest first.
 
-use super::client::{Client, block_on};
 use super::look::{self, Look, Mood, ago, mood};
-use super::which::Which;
+use super::newest::{self, Newest};
 use crate::web::wire::DeploymentSummary;
 use jiff::Timestamp;
 use std::path::Path;
@@ -14,10 +13,7 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    which: Which,
-    /// The newest so many
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    limit: u32,
+    newest: Newest,
     /// Print JSON: a list of deployments
     #[arg(long)]
     json: bool,
@@ -25,16 +21,8 @@ pub struct Args {
 
 /// Asks the server, and prints what it says.
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
-    let (named, limit) = (args.which.named()?, args.limit.to_string());
-    let mut query = named.query();
-    query.push(("limit", &limit));
-    block_on(async {
-        let list: Vec<DeploymentSummary> = Client::new(config)?.get("/v1/deployments", &query).await?;
-        match args.json {
-            true => look::print_json(&list)?,
-            false => look::print(&text(&list, &Look::of_stdout(), Timestamp::now()))?,
-        }
-        Ok(ExitCode::SUCCESS)
+    newest::print(config, "/v1/deployments", args.newest, args.json, |list: &[DeploymentSummary], look| {
+        text(list, look, Timestamp::now())
     })
 }
 

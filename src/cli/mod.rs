@@ -26,6 +26,7 @@ pub mod insights;
 pub mod log;
 pub mod logs;
 mod look;
+mod newest;
 pub mod pause;
 pub mod plan;
 mod plan_repository;

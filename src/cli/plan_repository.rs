@@ -3,7 +3,7 @@
 use super::plan::Args;
 use crate::config::{self, Environment, Project};
 use crate::model::{
-    EdgeSettings, EnvironmentName, ForgeKind, GitCredentials, MaskNames, Permissions, ProjectName, RepoPath, Tree,
+    EdgeSettings, EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RepoPath, Tree,
 };
 use crate::run::compare;
 use crate::source::{CommitInfo, LocalRepository};
@@ -77,28 +77,8 @@ fn made_up(repository: &Path, environment: Option<&str>) -> anyhow::Result<(Proj
     let name = name.trim_end_matches(".git");
     let name = ProjectName::new(name).or_else(|_| ProjectName::new("project"))?;
     let environment_name = EnvironmentName::new(environment.unwrap_or("production"))?;
-    let environment = Environment {
-        hosts: Vec::new(),
-        compose_project: format!("{name}-{environment_name}"),
-        name: environment_name,
-        branches: Vec::new(),
-        tags: Vec::new(),
-        compose: Vec::new(),
-        profiles: Vec::new(),
-        variables: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        line_ends: BTreeMap::new(),
-        names: MaskNames::default(),
-        files: BTreeMap::new(),
-        binds: BTreeMap::new(),
-        bake: None,
-        repair: None,
-        windows: Vec::new(),
-        freezes: Vec::new(),
-        approval: false,
-        approvers: BTreeMap::new(),
-        priority: 0,
-    };
+    let compose_project = format!("{name}-{environment_name}");
+    let environment = Environment::bare(environment_name, compose_project);
     let project = Project {
         name,
         forge: ForgeKind::Plain,

@@ -29,8 +29,8 @@ impl Project {
 }
 
 impl Environment {
-    /// An environment that nothing deploys to.
-    pub fn gone(name: EnvironmentName, compose_project: String) -> Self {
+    /// An environment of which nothing is set but its names.
+    pub fn bare(name: EnvironmentName, compose_project: String) -> Self {
         Self {
             name,
             branches: Vec::new(),

@@ -109,6 +109,15 @@ impl Helper {
 }
 
 impl HelperEnded {
+    /// How `who` ended, and its last line as `quoted` shows it.
+    pub fn told(&self, who: &str, quoted: impl Fn(&str) -> String) -> String {
+        let how = &self.how;
+        match &self.last_line {
+            Some(line) => format!("{who} {how}: {}", quoted(line)),
+            None => format!("{who} {how}"),
+        }
+    }
+
     fn new(status: Option<ExitStatus>, said: &str, error: &io::Error) -> Self {
         let how = match status {
             Some(status) => match (status.signal(), status.code()) {

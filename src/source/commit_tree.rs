@@ -141,8 +141,7 @@ pub fn open_tree(source: &TreeSource) -> Result<GitTree, MirrorError> {
     let TreeSource { repository, commit, modules } = source;
     // This process's own folder: it has nothing of the server's to write to.
     libgit2::set_up(Path::new("."));
-    let name = repository.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let tree = GitTree::open(Mirror::at(name, repository.clone()), commit)?;
+    let tree = GitTree::open(Arc::new(Mirror::at_path(repository.clone())), commit)?;
     let modules: Result<BTreeMap<_, _>, MirrorError> =
         modules.iter().map(|(path, module)| Ok((path.clone(), open_tree(module)?))).collect();
     let modules = modules?;

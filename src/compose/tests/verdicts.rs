@@ -65,8 +65,8 @@ pub(in crate::compose) fn expect_all(path: &str, known: &[&str]) {
 fn shorter(key: &str) -> impl Iterator<Item = String> {
     let parts: Vec<&str> = key.split('.').collect();
     let after = parts.iter().rposition(|part| *part == "*").map_or(parts.len(), |star| star + 1);
+    let most = parts.len() - after;
     let cut = move |more: usize| [&parts[..after], &parts[after + more..]].concat().join(".");
-    let most = key.split('.').count() - after;
     (0..=most).map(cut)
 }
 

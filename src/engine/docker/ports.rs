@@ -67,9 +67,7 @@ impl DockerEngine {
         };
         EngineError::PortTaken { port: port.to_string(), why }
     }
-}
 
-impl DockerEngine {
     /// Who holds a port, and how to free it: another environment of ours is not to be stopped by hand.
     /// `own`: the labels of who wants it.
     fn held_by(&self, container: &ContainerSummary, own: &HashMap<String, String>) -> String {

@@ -64,7 +64,7 @@ impl Deployer {
                 continue;
             }
             let Some(release) = self.store.release(live.release).await? else { continue };
-            let environment = Environment::gone(name, release.stack.compose_project.clone());
+            let environment = Environment::bare(name, release.stack.compose_project.clone());
             let project = config.projects.get(&project).cloned().unwrap_or_else(|| Project::gone(project));
             found.push(Orphan { project, environment, live, release });
         }

@@ -102,9 +102,5 @@ async fn hear_out(
 }
 
 fn how_it_ended(ended: &HelperEnded) -> String {
-    let how = &ended.how;
-    match &ended.last_line {
-        Some(line) => format!("the process that fetched {how}: {}", Quoted(line)),
-        None => format!("the process that fetched {how}"),
-    }
+    ended.told("the process that fetched", |line| Quoted(line).to_string())
 }

@@ -206,13 +206,9 @@ async fn answer(reader: &mut Helper, question: &Question) -> io::Result<Answer> 
     reader.hear().await
 }
 
+/// Its last words are quoted: it had values of the environment at hand when it said them.
 fn how_it_ended(ended: &HelperEnded) -> String {
-    let how = &ended.how;
-    match &ended.last_line {
-        // It had values of the environment at hand when it said that.
-        Some(line) => format!("the process that read it {how}: {}", Quoted(line)),
-        None => format!("the process that read it {how}"),
-    }
+    ended.told("the process that read it", |line| Quoted(line).to_string())
 }
 
 #[cfg(test)]
