@@ -148,7 +148,7 @@ async fn an_app_that_does_not_stay_up_is_put_back_with_its_last_lines() {
     insta::assert_snapshot!(log(&world, "meant to end"), @"
     web #6 web-1: wait until ready: web-1 exited with code 0 N s after its start. If it is meant to end, say so: `x-launchway: { job: true }`
     - failed: web-1 exited with code 0 N s after its start. If it is meant to end, say so: `x-launchway: { job: true }`
-    - web-1 exited with code 0 N s after its start. If it is meant to end, say so: `x-launchway: { job: true }`; release 1 is live again
+    - web-1 exited with code 0 N s after its start. If it is meant to end, say so: `x-launchway: { job: true }`: all done; release 1 is live again
     ");
 
     let loops = "services:\n  web: { image: launchway-test/base:1, restart: always, command: [sh, -c, 'echo no bank; exit 5'] }\n";

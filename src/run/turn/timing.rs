@@ -202,15 +202,15 @@ impl Deployer {
         let place = (deployment.project.clone(), deployment.environment.clone());
         let entry = self.audited(by, Action::Approve, place, Some(id), None);
         let waits = deployment.state == DeploymentState::Waiting;
+        if let Some(who) = &deployment.approved_by {
+            let who = Quoted(who);
+            return Err(Refusal::Impossible(format!("{who} said yes to deployment {id} already")));
+        }
         if deployment.state.is_end() {
             let state = deployment.state;
             return Err(Refusal::Impossible(format!(
                 "deployment {id} has ended already ({state}): there is nothing to say yes to. `launchway approve` lists what waits"
             )));
-        }
-        if let Some(who) = &deployment.approved_by {
-            let who = Quoted(who);
-            return Err(Refusal::Impossible(format!("{who} said yes to deployment {id} already")));
         }
         if !waits || !held.is_some_and(|held| held.needs_yes) || !self.store.approve(id, entry).await? {
             let state = find().await?.state;
