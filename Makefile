@@ -22,6 +22,8 @@ test: setup ## every test (T=words: only those whose name holds them)
 lint: setup ## formatting and clippy, warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	@# What is fuzzed is a package of its own, with a lock file of its own.
+	$(CARGO) tree --locked --manifest-path fuzz/Cargo.toml >/dev/null
 
 .PHONY: fmt
 fmt: ## format the code
