@@ -34,7 +34,7 @@ fn push(path: &Path) -> Option<Payload> {
         (http::header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         ("x-github-event".parse().ok()?, HeaderValue::from_static("push")),
     ]);
-    let event = forge::read(ForgeKind::GitHub, &headers, &body).ok()?;
+    let event = forge::read(ForgeKind::GitHub, &headers, &body).ok()?.pop()?;
     let EventKind::Push(change) = event.kind else { return None };
     Some(Payload {
         name: path.file_name()?.to_string_lossy().into_owned(),

@@ -10,12 +10,19 @@ pub fn run(bytes: &[u8]) {
     let id = forge::delivery_id(kind, &headers, body);
     assert_eq!(id, forge::delivery_id(kind, &headers, body));
     assert!(!id.to_string().contains(|c: char| c.is_control() || c == '/'));
-    let Ok(event) = forge::read(kind, &headers, body) else { return };
-    match event.kind {
+    let Ok(events) = forge::read(kind, &headers, body) else { return };
+    assert!(!events.is_empty());
+    for event in events {
+        holds(event.kind, body.len());
+    }
+}
+
+fn holds(kind: EventKind, length: usize) {
+    match kind {
         EventKind::Push(change) | EventKind::Tag(change) => {
             assert!(change.reference.branch().is_some() || change.reference.tag().is_some());
             let message = change.message.map_or(0, |message| message.len());
-            assert!(message <= body.len() * 3 && change.reference.as_str().len() <= 1024);
+            assert!(message <= length * 3 && change.reference.as_str().len() <= 1024);
         }
         EventKind::Delete { reference, .. } => assert!(reference.as_str().starts_with("refs/")),
         EventKind::Ignored { reason } => assert!(!reason.is_empty()),

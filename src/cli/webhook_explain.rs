@@ -1,7 +1,7 @@
 //! `launchway webhook explain`: what Launchway would make of a delivery, without a server.
 
 use super::look;
-use crate::forge::{self, InvalidDelivery, Proof, SignatureVerdict};
+use crate::forge::{self, InvalidDelivery, SignatureVerdict};
 use crate::model::{CommitId, Event, EventKind, ForgeKind, Secret, plain, plain_line};
 use anyhow::Context as _;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -59,16 +59,18 @@ struct Explanation {
 /// # Errors
 /// A file that cannot be read, or headers that are none.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let explained = explain(&args)?;
-    if args.json {
-        look::print_json_line(&explained)?;
-    } else {
-        look::print(&explained.text())?;
+    for explained in explain(&args)? {
+        if args.json {
+            look::print_json_line(&explained)?;
+        } else {
+            look::print(&explained.text())?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn explain(args: &Args) -> anyhow::Result<Explanation> {
+/// One for each change of a ref that the delivery tells.
+fn explain(args: &Args) -> anyhow::Result<Vec<Explanation>> {
     let body = if args.body.as_os_str() == "-" { standard_input() } else { std::fs::read(&args.body) }
         .with_context(|| format!("cannot read the body from {}", args.body.display()))?;
     let mut headers = match &args.headers {
@@ -86,27 +88,20 @@ fn explain(args: &Args) -> anyhow::Result<Explanation> {
         let value = HeaderValue::from_str(event).with_context(|| format!("{event:?} cannot be an event's name"))?;
         headers.insert(forge::default_event_header(args.forge), value);
     }
-    let proof = proof(args.forge, args.secret.as_deref(), &headers);
+    let secret = args.secret.as_deref().map(Secret::new);
+    let proof = secret.map(|secret| forge::proof_of(args.forge, secret, &headers)).unwrap_or_default();
     let now = args.at.unwrap_or_else(jiff::Timestamp::now);
     let verdict = forge::verify(args.forge, &headers, &body, &proof, now);
-    Ok(Explanation::new(forge::read(args.forge, &headers, &body), verdict))
+    Ok(match forge::read(args.forge, &headers, &body) {
+        Ok(events) => events.into_iter().map(|event| Explanation::new(Ok(event), verdict.clone())).collect(),
+        Err(invalid) => vec![Explanation::new(Err(invalid), verdict)],
+    })
 }
 
 fn standard_input() -> std::io::Result<Vec<u8>> {
     let mut body = Vec::new();
     std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut body)?;
     Ok(body)
-}
-
-/// GitLab has two kinds of secret: one that starts with `whsec_` signs; another one is the plain token, unless only a
-/// signature came.
-fn proof(kind: ForgeKind, secret: Option<&str>, headers: &HeaderMap) -> Proof {
-    let Some(secret) = secret else { return Proof::default() };
-    let only_signed = headers.contains_key("webhook-signature") && !headers.contains_key("x-gitlab-token");
-    if kind == ForgeKind::GitLab && (secret.starts_with("whsec_") || only_signed) {
-        return Proof { secret: None, signing_token: Some(Secret::new(secret)) };
-    }
-    Proof { secret: Some(Secret::new(secret)), signing_token: None }
 }
 
 fn header_map(json: &[u8]) -> anyhow::Result<HeaderMap> {

@@ -149,7 +149,7 @@ impl Check<'_> {
 
     /// Nothing of it is wrong: a public repository is fetched without one. But its forge is told nothing.
     fn warn_of_no_token(&mut self, forge: Option<ForgeKind>, offset: usize, key: &str) {
-        if forge.is_none_or(|forge| forge == ForgeKind::Plain) {
+        if !forge.is_some_and(ForgeKind::has_api) {
             return;
         }
         let message = "it is missing: the forge shows no status of a deployment, and a private repository cannot be fetched over https. Set a token that may read the repository and write its commit statuses, such as token = { file = \"forge.token\" }, or `forge = \"plain\"` where nobody reads them.";
@@ -566,7 +566,7 @@ pub(super) fn web_url(text: &str) -> Result<url::Url, String> {
 /// parts, what stands before them in a URL is where the forge is (`https://host/git/acme/shop`).
 fn full_name_of(repository: &str, forge: Option<ForgeKind>) -> String {
     let name = path_of(repository);
-    let two = matches!(forge, Some(ForgeKind::GitHub | ForgeKind::Gitea | ForgeKind::Forgejo));
+    let two = forge.is_some_and(ForgeKind::names_have_two_parts);
     match name.rmatch_indices('/').nth(1) {
         Some((at, _)) if two => name[at + 1..].to_string(),
         _ => name,

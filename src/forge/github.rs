@@ -1,11 +1,45 @@
 //! GitHub's payloads (docs.github.com, "Webhook events and payloads"); the plain forge's too.
 
-use super::InvalidDelivery;
+use super::claim::{Claim, Proof, SignatureVerdict, hex_code, key, proof_header};
+use super::invalid::InvalidDelivery;
 use super::moved_ref::MovedRef;
 use super::payload::{self, Flag, List, Number, Object, Text};
 use super::repository;
+use super::rules::{Forge, Signed};
+use super::statuses::{ApiPath, Connections, GitHubClient, StatusClient, StatusTarget};
 use crate::model::{Event, EventKind};
+use http::HeaderMap;
 use serde::Deserialize;
+use std::sync::Arc;
+
+const API: ApiPath = ApiPath { hosted: Some(("github.com", "https://api.github.com")), below: "/api/v3" };
+
+/// github.com, and GitHub Enterprise Server.
+pub(super) struct GitHub;
+
+impl Forge for GitHub {
+    fn event_headers(&self) -> &'static [&'static str] {
+        &["X-GitHub-Event"]
+    }
+
+    fn id_headers(&self) -> &'static [&'static str] {
+        &["X-GitHub-Delivery"]
+    }
+
+    fn claim<'a>(&self, signed: &Signed<'a>) -> Result<Claim<'a>, SignatureVerdict> {
+        claim(signed.headers, signed.body, signed.proof)
+    }
+
+    fn read(&self, event: &str, text: &[u8]) -> Result<Vec<Event>, InvalidDelivery> {
+        read(event, text).map(|event| vec![event])
+    }
+
+    fn status_client(&self, target: &StatusTarget, connections: &Connections) -> anyhow::Result<Arc<dyn StatusClient>> {
+        let api = connections.api(target, API)?;
+        let [owner, name] = target.owner_and_name()?;
+        Ok(Arc::new(GitHubClient::new(api.client, owner, name, connections.pace(api.account))))
+    }
+}
 
 /// What is read of a payload of GitHub, Gitea or Forgejo, whatever the event.
 #[derive(Debug, Default, Deserialize)]
@@ -92,4 +126,20 @@ pub(super) fn read(event: &str, text: &[u8]) -> Result<Event, InvalidDelivery> {
         _ => repository::ignored(event),
     };
     payload.event(kind)
+}
+
+/// `X-Hub-Signature-256: sha256=<hex>` over the raw body, forms too.
+pub(super) fn claim<'a>(headers: &HeaderMap, body: &'a [u8], proof: &Proof) -> Result<Claim<'a>, SignatureVerdict> {
+    let name = "X-Hub-Signature-256";
+    let value = match proof_header(headers, name) {
+        Err(SignatureVerdict::Absent) if headers.contains_key("X-Hub-Signature") => {
+            return Err(SignatureVerdict::invalid(format!("only the SHA-1 signature is there, not {name}")));
+        }
+        other => other?,
+    };
+    let digits = value
+        .strip_prefix("sha256=")
+        .ok_or_else(|| SignatureVerdict::invalid(format!("the header {name} does not start with sha256=")))?;
+    let codes = vec![hex_code(name, digits)?];
+    Ok(Claim { key: key(&proof.secret)?, prefix: Vec::new(), text: body, codes })
 }

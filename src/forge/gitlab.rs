@@ -1,11 +1,66 @@
 //! GitLab's payloads (docs.gitlab.com, "Webhook events" and "System hooks").
 
-use super::InvalidDelivery;
+use super::claim::{Claim, Proof, SignatureVerdict};
+use super::gitlab_proof::{signed_claim, token_verdict};
+use super::invalid::InvalidDelivery;
 use super::moved_ref::MovedRef;
 use super::payload::{self, List, Number, Object, Text};
 use super::repository;
-use crate::model::Event;
+use super::rules::{Forge, Signed};
+use super::statuses::{ApiPath, Connections, GitLabClient, StatusClient, StatusTarget};
+use crate::model::{Event, Secret};
+use http::HeaderMap;
 use serde::Deserialize;
+use std::sync::Arc;
+
+/// gitlab.com, and GitLab on one's own server.
+pub(super) struct GitLab;
+
+impl Forge for GitLab {
+    fn event_headers(&self) -> &'static [&'static str] {
+        &["X-Gitlab-Event"]
+    }
+
+    /// `webhook-id` is the one that the signature covers.
+    fn id_headers(&self) -> &'static [&'static str] {
+        &["webhook-id", "Idempotency-Key", "X-Gitlab-Event-UUID"]
+    }
+
+    /// `X-Gitlab-Event-UUID` is handed on to the events that a webhook's receiver causes (GitLab's documentation, "Delivery
+    /// headers").
+    fn id_tells_apart(&self, header: &str) -> bool {
+        header != "X-Gitlab-Event-UUID"
+    }
+
+    fn sends_forms(&self) -> bool {
+        false
+    }
+
+    fn claim<'a>(&self, signed: &Signed<'a>) -> Result<Claim<'a>, SignatureVerdict> {
+        match signed.proof.signing_token {
+            Some(_) => signed_claim(signed),
+            None => Err(token_verdict(signed.headers, signed.proof)),
+        }
+    }
+
+    /// A secret that starts with `whsec_` signs; another one is the plain token, unless only a signature came.
+    fn proof_of(&self, secret: Secret, headers: &HeaderMap) -> Proof {
+        let only_signed = headers.contains_key("webhook-signature") && !headers.contains_key("x-gitlab-token");
+        if secret.expose().starts_with("whsec_") || only_signed {
+            return Proof { secret: None, signing_token: Some(secret) };
+        }
+        Proof { secret: Some(secret), signing_token: None }
+    }
+
+    fn read(&self, event: &str, text: &[u8]) -> Result<Vec<Event>, InvalidDelivery> {
+        read(event, text).map(|event| vec![event])
+    }
+
+    fn status_client(&self, target: &StatusTarget, connections: &Connections) -> anyhow::Result<Arc<dyn StatusClient>> {
+        let api = connections.api(target, ApiPath::below("/api/v4"))?;
+        Ok(Arc::new(GitLabClient::new(api.client, target.repository.clone())))
+    }
+}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -47,7 +102,7 @@ struct User {
 }
 
 /// Reads GitLab's JSON text.
-pub(super) fn read(event: &str, text: &[u8]) -> Result<Event, InvalidDelivery> {
+fn read(event: &str, text: &[u8]) -> Result<Event, InvalidDelivery> {
     let mut payload: Payload = payload::parse(text)?;
     let moves_a_ref = match event {
         "Push Hook" | "Tag Push Hook" => true,

@@ -1,6 +1,6 @@
 //! Headers of which a delivery has at most one.
 
-use super::InvalidDelivery;
+use super::invalid::InvalidDelivery;
 use http::HeaderMap;
 
 /// Why a header does not say one thing.

@@ -1,8 +1,8 @@
 //! What of a delivery may be stored and shown: never a secret, a token or a signature.
 
-use super::delivery::{event_headers, id_headers};
+use super::claim::Proof;
 use super::payload::{self, ContentType};
-use super::signature::Proof;
+use super::table;
 use crate::model::ForgeKind;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -47,7 +47,8 @@ pub fn kept(kind: ForgeKind, headers: &HeaderMap, body: &Bytes, proof: &Proof) -
 
 fn kept_headers(kind: ForgeKind, headers: &HeaderMap, from_form: bool) -> Vec<(String, String)> {
     let mut kept = Vec::new();
-    let names = event_headers(kind).iter().chain(id_headers(kind)).copied();
+    let forge = table::of(kind);
+    let names = forge.event_headers().iter().chain(forge.id_headers()).copied();
     for name in names.chain([CONTENT_TYPE.as_str(), USER_AGENT.as_str()]) {
         for value in headers.get_all(name) {
             let Ok(value) = value.to_str() else { continue };

@@ -1,6 +1,6 @@
 //! What every forge says of a push, judged by one set of rules.
 
-use super::InvalidDelivery;
+use super::invalid::InvalidDelivery;
 use super::payload::Text;
 use crate::model::{CommitId, EventKind, Quoted, RefChange, RefName};
 

@@ -1,7 +1,7 @@
 //! The payload of a delivery, read so that nothing a forge or a stranger sends can hurt: bounded memory, no deep
 //! recursion, no key read twice, and a value of the wrong type is a finding instead of a panic.
 
-use super::InvalidDelivery;
+use super::invalid::InvalidDelivery;
 use crate::model::Quoted;
 use http::{HeaderMap, header::CONTENT_TYPE};
 use serde::de::value::MapAccessDeserializer;

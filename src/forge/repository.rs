@@ -1,6 +1,6 @@
 //! The repository that a delivery names, and the events that name one but deploy nothing.
 
-use super::InvalidDelivery;
+use super::invalid::InvalidDelivery;
 use super::moved_ref::excerpt;
 use super::payload::{Number, Text};
 use crate::model::{EventKind, Quoted, RepositoryRef};

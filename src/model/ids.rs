@@ -135,6 +135,17 @@ impl CommitId {
     }
 }
 
+impl DeliveryId {
+    /// The id of one of several events that a delivery tells, by its place among them from 0; the first has the delivery's own.
+    pub fn of_part(&self, at: usize) -> Self {
+        if at == 0 {
+            return self.clone();
+        }
+        let end = format!("+{at}");
+        Self(format!("{}{end}", &self.0[..self.0.len().min(128 - end.len())]))
+    }
+}
+
 impl RefName {
     /// The branch's name where this is `refs/heads/...`.
     pub fn branch(&self) -> Option<&str> {

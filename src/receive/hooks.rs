@@ -6,7 +6,7 @@ use super::problem::Problem;
 use super::request_id::{self, RequestId};
 use super::said::Said;
 use crate::connections::Caller;
-use crate::forge::{self, Proof, SignatureVerdict};
+use crate::forge::{self, InvalidDelivery, Proof, SignatureVerdict};
 use crate::model::{ForgeKind, ProjectName, Quoted, Secret};
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
@@ -147,8 +147,8 @@ impl Receiver {
                 false => Err(unproven),
             };
         }
-        let delivery = match checked {
-            Ok(delivery) if known => delivery,
+        let deliveries = match checked {
+            Ok(deliveries) if known => deliveries,
             unproven => {
                 let reason = match &unproven {
                     Err(unproven) if known => verdict_reason(&unproven.verdict),
@@ -163,7 +163,7 @@ impl Receiver {
                 return Err(not_proven());
             }
         };
-        let answer = self.store(delivery).await;
+        let answer = self.store(deliveries).await;
         // Until now what is stored may have held the body's memory.
         drop(body);
         answer
@@ -189,7 +189,25 @@ impl Receiver {
         );
     }
 
-    async fn store(&self, delivery: Verified) -> Result<Response, Problem> {
+    /// Stores what one request brought, in its order. Where one of several cannot be stored, the forge sends all of them
+    /// again, and those that were are known by then.
+    async fn store(&self, deliveries: Vec<Verified>) -> Result<Response, Problem> {
+        let first = deliveries.first().map(|delivery| delivery.id.clone());
+        let mut answers = Vec::new();
+        for delivery in deliveries {
+            answers.push(self.store_one(delivery).await?);
+        }
+        let (Some(id), Some(answer)) = (first, Answer::of_all(answers)) else {
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "the delivery says nothing"));
+        };
+        let status = match answer.outcome {
+            Outcome::Accepted => StatusCode::ACCEPTED,
+            Outcome::Known | Outcome::Ignored | Outcome::Pong => StatusCode::OK,
+        };
+        Ok((status, Said(Told { delivery: id.as_str(), answer: &answer })).into_response())
+    }
+
+    async fn store_one(&self, delivery: Verified) -> Result<Answer, Problem> {
         let (id, invalid) = (delivery.id.clone(), delivery.event.as_ref().err().cloned());
         let answer = match timeout(self.stored_within, self.intake.accept(delivery)).await {
             Ok(Ok(answer)) => answer,
@@ -205,16 +223,12 @@ impl Receiver {
         if let Some(invalid) = invalid {
             tracing::warn!(delivery.id = %id, reason = invalid.reason, "a delivery is invalid");
             // As it was stored, without secrets.
-            let mut problem = Problem::new(StatusCode::BAD_REQUEST, answer.message.clone());
+            let mut problem = Problem::new(StatusCode::BAD_REQUEST, answer.message);
             problem.url = answer.url;
             return Err(problem);
         }
         tracing::info!(delivery.id = %id, outcome = ?answer.outcome, "{}", answer.message);
-        let status = match answer.outcome {
-            Outcome::Accepted => StatusCode::ACCEPTED,
-            Outcome::Known | Outcome::Ignored | Outcome::Pong => StatusCode::OK,
-        };
-        Ok((status, Said(Told { delivery: id.as_str(), answer: &answer })).into_response())
+        Ok(answer)
     }
 }
 
@@ -244,7 +258,7 @@ async fn checked(
     expected: Expected,
     request: Unproven,
     request_id: &RequestId,
-) -> Result<Result<Verified, Box<Unproven>>, Problem> {
+) -> Result<Result<Vec<Verified>, Box<Unproven>>, Problem> {
     let request_id = request_id.to_string();
     if request.body.len() <= CHECKED_IN_PLACE {
         return Ok(check(expected, request, request_id));
@@ -255,20 +269,24 @@ async fn checked(
     })
 }
 
-fn check(expected: Expected, request: Unproven, request_id: String) -> Result<Verified, Box<Unproven>> {
+fn check(expected: Expected, request: Unproven, request_id: String) -> Result<Vec<Verified>, Box<Unproven>> {
     let Expected { project, forge, proof } = expected;
     let Unproven { headers, body, .. } = request;
     let verdict = forge::verify(forge, &headers, &body, &proof, jiff::Timestamp::now());
     if verdict != SignatureVerdict::Valid {
         return Err(Box::new(Unproven { headers, body, verdict }));
     }
-    Ok(Verified {
+    let said = Verified {
         project,
         forge,
         id: forge::delivery_id(forge, &headers, &body),
         event_name: forge::event_name(forge, &headers).unwrap_or_default().to_string(),
-        event: forge::read(forge, &headers, &body),
+        event: Err(InvalidDelivery::new("it says nothing")),
         kept: forge::kept(forge, &headers, &body, &proof),
         request_id,
+    };
+    Ok(match forge::read(forge, &headers, &body) {
+        Ok(events) => said.for_each_of(events),
+        Err(invalid) => vec![Verified { event: Err(invalid), ..said }],
     })
 }

@@ -1,6 +1,8 @@
 //! The forges' published vectors, and every wrong proof that could be offered.
 
+use super::super::claim::{MISMATCH, hmac};
 use super::*;
+use hmac::Mac as _;
 use http::{HeaderName, HeaderValue};
 
 const SECRET: &str = "It's a Secret to Everybody";

@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::time::SystemTime;
 
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(in crate::forge) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     /// The body, bounded, with the token masked.
@@ -18,7 +18,7 @@ pub(super) struct Answer {
 }
 
 /// Sentences on what to do, which differ by forge.
-pub(super) struct Advice {
+pub(in crate::forge) struct Advice {
     /// `GitHub`.
     pub forge: &'static str,
     /// After 401 and 403: what the token needs.

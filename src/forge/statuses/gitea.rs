@@ -2,8 +2,8 @@
 //! `/swagger.v1.json`).
 
 use super::answer::Advice;
-use super::client::StatusClient;
 use super::http::Http;
+use super::status_client::StatusClient;
 use super::words::one_line;
 use super::{Failed, PostError};
 use crate::model::{CommitStatus, ForgeKind, StatusState};
@@ -16,7 +16,7 @@ use url::Url;
 /// Gitea has no limit of its own; a longer one would only push the page's columns apart.
 const LONGEST_DESCRIPTION: usize = 255;
 
-pub(super) struct GiteaClient {
+pub(in crate::forge) struct GiteaClient {
     http: Http,
     forge: ForgeKind,
     owner: String,

@@ -2,10 +2,10 @@
 //! `GET /repos/{owner}/{repo}/commits/{ref}/statuses` (npm `@octokit/openapi`, api.github.com).
 
 use super::answer::{Advice, Answer};
-use super::client::StatusClient;
 use super::http::Http;
 use super::limits::{retry_after, used_up};
 use super::pace::Pace;
+use super::status_client::StatusClient;
 use super::words::{one_line, without_astral};
 use super::{Failed, PostError};
 use crate::model::{CommitStatus, Quoted, StatusState};
@@ -27,7 +27,7 @@ const ADVICE: Advice = Advice {
     token: "A fine-grained token needs \"Commit statuses: write\" for the repository, a classic one `repo:status`",
 };
 
-pub(super) struct GitHubClient {
+pub(in crate::forge) struct GitHubClient {
     http: Http,
     owner: String,
     name: String,

@@ -10,8 +10,8 @@
 //!   meanwhile would get the final and leave the old one running for ever.
 
 use super::answer::{Advice, Answer};
-use super::client::StatusClient;
 use super::http::Http;
+use super::status_client::StatusClient;
 use super::words::{one_line, short_reference};
 use super::{Failed, PostError};
 use crate::model::{CommitStatus, Quoted, StatusState};
@@ -29,7 +29,7 @@ const ADVICE: Advice = Advice {
             Maintainers may push to)",
 };
 
-pub(super) struct GitLabClient {
+pub(in crate::forge) struct GitLabClient {
     http: Http,
     /// `group/sub/name`, or the project's number.
     project: String,

@@ -12,7 +12,7 @@ use url::Url;
 const LONGEST_BODY: usize = 256 * 1024;
 const MOST_REDIRECTS: usize = 3;
 
-pub(super) struct Http {
+pub(in crate::forge) struct Http {
     client: reqwest::Client,
     api: Url,
     token: Option<Secret>,

@@ -3,6 +3,7 @@
 
 mod answer;
 mod client;
+mod connections;
 mod failed;
 mod gitea;
 mod github;
@@ -15,9 +16,18 @@ mod notes;
 mod notes_remote;
 mod notes_tree;
 mod pace;
+mod status_client;
+mod target;
 mod words;
 
 pub use crate::model::PostError;
-pub use client::{StatusClient, StatusClients, StatusTarget, client};
+pub use client::{StatusClients, client};
+pub(super) use connections::Connections;
 pub use failed::Failed;
+pub(super) use gitea::GiteaClient;
+pub(super) use github::GitHubClient;
+pub(super) use gitlab::GitLabClient;
 pub use notes::{NOTES_REF, NotesClient};
+pub use status_client::StatusClient;
+pub(super) use target::ApiPath;
+pub use target::StatusTarget;

@@ -2,8 +2,9 @@
 //!
 //! One line for each context: `<context> <state> <RFC 3339 time> <url> <description>`, `-` where there is no URL.
 
-use super::client::{StatusClient, shown};
 use super::left_lock::LeftLock;
+use super::status_client::StatusClient;
+use super::target::shown;
 use super::words::one_line;
 use super::{Failed, PostError, notes_remote, notes_tree};
 use crate::model::{CommitStatus, GitCredentials, Quoted, StatusState};

@@ -2,9 +2,9 @@
 //! somebody else was quicker. The server compares the ref with what was fetched, so nobody's notes are lost.
 
 use super::PostError;
-use super::client::shown;
 use super::known_hosts;
 use super::notes::{Deadline, NOTES_REF, add, git_failure, given_up, is_said, object_id, target, tip};
+use super::target::shown;
 use crate::model::{CommitStatus, GitCredentials};
 use anyhow::{Context, Result};
 use git2::{AutotagOption, CertificateCheckStatus, Cred, CredentialType, ErrorCode};

@@ -163,7 +163,7 @@ fn told_number(project: &Project, known: &NumberedRepository) -> String {
 
 /// Whether a delivery names the repository of the settings. Those of GitLab may name it by its number.
 fn is_named(project: &Project, repository: &RepositoryRef) -> bool {
-    let by_number = |id: i64| project.forge == ForgeKind::GitLab && project.full_name == id.to_string();
+    let by_number = |id: i64| project.forge.names_may_be_numbers() && project.full_name == id.to_string();
     repository.full_name.eq_ignore_ascii_case(&project.full_name) || repository.id.is_some_and(by_number)
 }
 
@@ -268,7 +268,7 @@ impl Deliveries {
     async fn not_ours(&self, project: &Project, event: &Event) -> anyhow::Result<Option<String>> {
         let Some(repository) = &event.repository else { return Ok(None) };
         // A plain repository has no name but its folder's, which differs between machines; the secret proves it.
-        if project.forge == ForgeKind::Plain {
+        if !project.forge.names_are_everybodys() {
             return Ok(None);
         }
         let known = self.deployer.store.numbered_repository(&project.name).await?;
