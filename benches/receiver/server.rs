@@ -6,7 +6,7 @@ use launchway::build::{Builder, EngineAddress};
 use launchway::config::{self, Config};
 use launchway::engine::DockerEngine;
 use launchway::forge::Proof;
-use launchway::forge::statuses::StatusClients;
+use launchway::forge::StatusClients;
 use launchway::receive::{self, Answer, Expected, Intake, Outcome, Verified};
 use launchway::run::{Deliveries, Deployer, Parts};
 use launchway::store::Store;

@@ -5,12 +5,12 @@ use super::context::{Context, Dockerfile};
 use super::file_sync::{Folder, Folders};
 use super::host_gateway::host_gateway;
 use super::limits::{BuildLimits, Limited, put_in_force};
-use super::progress::{BuildLine, BuildProgress};
-use super::session::{Accounts, Session, random_id};
+use super::progress::BuildProgress;
+use super::request::BuildRequest;
+use super::session::{Session, random_id};
 use super::solve_request::{CONTEXT, DOCKERFILE, additional, needs_gateway, solve_request};
-use super::source_policy::Sources;
 use super::{BuildError, EngineAddress};
-use crate::model::{AdditionalContext, BuildSpec, ComponentName, Mask, ProjectName, Tree, WorkDetail};
+use crate::model::{AdditionalContext, BuildSpec, Mask, Tree, WorkDetail};
 use bollard::grpc::export::moby::buildkit::v1::StatusRequest;
 use bollard::grpc::export::moby::buildkit::v1::control_client::ControlClient;
 use bollard::models::SystemInfoCgroupDriverEnum;
@@ -20,7 +20,6 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_stream::StreamExt;
-use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
 /// Builds on one engine. Cheap to clone; any number of builds may run at once.
@@ -28,44 +27,6 @@ use tonic::transport::{Channel, Endpoint};
 pub struct Builder {
     docker: bollard::Docker,
     engine: EngineAddress,
-}
-
-pub struct BuildRequest {
-    pub tree: Arc<dyn Tree>,
-    pub spec: BuildSpec,
-    /// The Dockerfile's text where it is not the commit's: what other components build is called there as Launchway keeps it.
-    pub dockerfile: Option<String>,
-    /// The image's name; `spec.tags` are further ones.
-    pub tag: String,
-    /// Whose it is: caches and the outcome of steps are each project's own.
-    pub project: ProjectName,
-    /// What the engine may fetch beside images of registries; `None`: whatever it is asked for.
-    pub sources: Option<Sources>,
-    /// Ours (project, component, content key, commit), beside those of the Compose file.
-    pub labels: BTreeMap<String, String>,
-    /// The images of components that this one is built from.
-    pub images: BTreeMap<ComponentName, String>,
-    /// For base images that are not public.
-    pub registries: Arc<dyn Accounts>,
-    /// Hides what must not be read in the output. The build's own secrets are hidden in any case.
-    pub mask: Mask,
-    /// Of the secrets that somebody declared: tells which build arguments hold one. What only looks secret is no reason not to
-    /// build.
-    pub declared: Mask,
-    /// `launchway deploy --rebuild`.
-    pub pull: bool,
-    /// The base images were pulled just now: those that the engine has count.
-    pub pulled: bool,
-    /// Images by the names that the Dockerfile and its contexts have for them, and which ones they are in truth
-    /// (`name@sha256:...`): under these names the engine has others. Needs Docker 23.
-    pub instead: BTreeMap<String, String>,
-    pub no_cache: bool,
-    /// What [`Builder::limit`] put in force; `None` where it could not.
-    pub limits: Option<Limited>,
-    pub cancel: CancellationToken,
-    pub deadline: Instant,
-    /// Called for each line, in order.
-    pub output: Arc<dyn Fn(BuildLine) + Send + Sync>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! A build as BuildKit's Dockerfile frontend wants it described
 //! (https://github.com/moby/buildkit/blob/master/frontend/dockerfile/docs/reference.md and `builder/build.go` there).
 
+use super::BuildError;
 use super::host_gateway::HOST_GATEWAY;
+use super::request::BuildRequest;
 use super::source_policy::policy;
-use super::{BuildError, BuildRequest};
 use crate::model::{AdditionalContext, BuildSpec, CACHE_NAMESPACE, ProjectName, short_image_name};
 use bollard::grpc::export::moby::buildkit::v1::{CacheOptions, CacheOptionsEntry, SolveRequest};
 use std::collections::HashMap;

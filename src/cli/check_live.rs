@@ -1,9 +1,10 @@
 //! `launchway check --live`: a working copy beside what is live, by the settings of its environment.
 
-use super::check::{Args, Report, hidden, of_reading, place};
+use super::check_report::{Report, hidden, of_reading};
 use super::client::{Client, block_on};
 use super::plan_repository::of_settings;
-use crate::model::Tree;
+use super::working_copy::place;
+use crate::model::{EnvironmentName, Tree};
 use crate::run::read_tree;
 use crate::source::WorkingCopy;
 use crate::web::wire::{CheckReport, CheckRequest};
@@ -14,10 +15,13 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// Settings or a folder that cannot be read, and a server that does not answer.
-pub fn check(config: &Path, args: &Args) -> anyhow::Result<Report> {
-    let found = place(&args.path)?;
-    let environment = args.environment.as_ref().map(|name| name.as_str());
-    let (project, environment, edge) = of_settings(config, args.project.as_deref(), environment)?;
+pub fn check(
+    config: &Path,
+    folder: &Path,
+    (project, environment): (Option<&str>, Option<&EnvironmentName>),
+) -> anyhow::Result<Report> {
+    let found = place(folder)?;
+    let (project, environment, edge) = of_settings(config, project, environment.map(EnvironmentName::as_str))?;
     let tree: Arc<dyn Tree> = Arc::new(WorkingCopy::open(&found.repository)?);
     block_on(async {
         let reading = match read_tree(&project, &environment, edge.as_ref(), tree.clone()).await? {

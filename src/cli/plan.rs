@@ -45,7 +45,17 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
         let commit = args.positional.clone().or(args.commit.clone());
         let report = match &args.repository {
-            Some(repository) => as_plain(&plan_repository::plan(repository, commit.as_deref(), &args, config).await?)?,
+            Some(repository) => {
+                let asked = plan_repository::Asked {
+                    repository,
+                    commit: commit.as_deref(),
+                    live: args.live.as_deref(),
+                    project: args.project.as_deref(),
+                    environment: args.environment.as_deref(),
+                    folder: args.project_path.as_deref(),
+                };
+                as_plain(&plan_repository::plan(&asked, config).await?)?
+            }
             None => {
                 let (project, environment) = (args.project.clone(), args.environment.clone());
                 let request = PlanRequest { project, environment, commit, against: args.live.clone() };

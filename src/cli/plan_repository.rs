@@ -1,6 +1,5 @@
 //! `launchway plan --repository`: two commits of a local repository, compared without server and engine.
 
-use super::plan::Args;
 use crate::config::{self, Environment, Project};
 use crate::model::{
     EdgeSettings, EnvironmentName, ForgeKind, GitCredentials, Permissions, ProjectName, RepoPath, Tree,
@@ -14,20 +13,39 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-pub async fn plan(repository: &Path, commit: Option<&str>, args: &Args, config: &Path) -> anyhow::Result<PlanReport> {
-    let (mut project, environment, edge) = match &args.project {
-        Some(name) => of_settings(config, Some(name), args.environment.as_deref())?,
+/// What is compared.
+pub struct Asked<'a> {
+    pub repository: &'a Path,
+    /// Any revision; HEAD where absent.
+    pub commit: Option<&'a str>,
+    /// Any revision; where absent, nothing is live.
+    pub live: Option<&'a str>,
+    /// Whose settings count; where absent, those of a project for which nothing is set.
+    pub project: Option<&'a str>,
+    pub environment: Option<&'a str>,
+    /// The folder of the repository that holds the Compose file.
+    pub folder: Option<&'a str>,
+}
+
+/// Compares two commits by their files.
+///
+/// # Errors
+/// A repository or a revision that is not there, settings that cannot be read, and a Compose file that is wrong.
+pub async fn plan(asked: &Asked<'_>, config: &Path) -> anyhow::Result<PlanReport> {
+    let repository = asked.repository;
+    let (mut project, environment, edge) = match asked.project {
+        Some(name) => of_settings(config, Some(name), asked.environment)?,
         None => {
-            let (project, environment) = made_up(repository, args.environment.as_deref())?;
+            let (project, environment) = made_up(repository, asked.environment)?;
             (project, environment, None)
         }
     };
-    if let Some(path) = &args.project_path {
+    if let Some(path) = asked.folder {
         project.path = RepoPath::new(path).context("--project-path")?;
     }
     let local = LocalRepository::open(repository)?;
-    let new = local.commit(commit.unwrap_or("HEAD"))?;
-    let old = args.live.as_deref().map(|revision| local.commit(revision)).transpose()?;
+    let new = local.commit(asked.commit.unwrap_or("HEAD"))?;
+    let old = asked.live.map(|revision| local.commit(revision)).transpose()?;
     let tree = |commit: &CommitInfo| anyhow::Ok(Arc::new(local.tree(commit)?) as Arc<dyn Tree>);
     let old_side = match &old {
         Some(old) => Some((&old.id, tree(old)?)),

@@ -5,7 +5,7 @@ use crate::build::{Builder, EngineAddress};
 use crate::config::{self, Config};
 use crate::connections::{Gate, Pace, Patience, Public, Room, Trusted, serve as serve_public};
 use crate::engine::{DockerEngine, Engine, EngineError, Ownership};
-use crate::forge::statuses::StatusClients;
+use crate::forge::StatusClients;
 use crate::process::{Signals, Told, memory_bytes, put_right, raise_file_limit};
 use crate::run::{Deliveries, Deployer, Parts};
 use crate::store::Store;

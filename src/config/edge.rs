@@ -1,7 +1,7 @@
 //! The table `[edge]`: from what is written to checked settings.
 
-use super::file::{FileEdge, OneOrMore};
-use super::load::Check;
+use super::check::Check;
+use super::file::FileEdge;
 use super::value::duration;
 use crate::model::{EdgeAddress, EdgeSettings};
 use ipnet::{IpNet, Ipv4Net};
@@ -48,23 +48,6 @@ impl Check<'_> {
             addresses,
             inside: false,
         }
-    }
-
-    pub(super) fn each<T>(
-        &mut self,
-        list: Option<&Spanned<OneOrMore>>,
-        key: &str,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Vec<T> {
-        let Some(list) = list else { return Vec::new() };
-        let mut found = Vec::new();
-        for text in list.get_ref().list() {
-            match parse(&text) {
-                Ok(parsed) => found.push(parsed),
-                Err(message) => self.wrong(list.span().start, key, message),
-            }
-        }
-        found
     }
 }
 

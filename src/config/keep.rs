@@ -1,7 +1,7 @@
 //! `[keep]`: how much of what is past is kept.
 
+use super::check::Check;
 use super::file::FileKeep;
-use super::load::Check;
 use super::value::{duration, size};
 use crate::model::{FreeSpace, Retention};
 use std::time::Duration;

@@ -1,20 +1,21 @@
 //! From the file's text to checked settings.
 
+use super::check::Check;
 use super::edge::network;
 use super::file::{File, FileEnvironment, FileProject, FileRegistry, OneOrMore};
 use super::masking::FileNames;
 use super::mistakes;
 use super::read_files::ReadFiles;
-use super::value::{Source, duration, size};
+use super::value::{duration, size};
 use super::{Config, Environment, Limits, Pattern, Project};
 use crate::model::{
     EnvironmentName, ForgeKind, GitCredentials, HostPattern, MaskNames, Place, Problem, ProjectName, RegistryAccounts,
-    RegistryCredentials, Repair, RepoPath, Secret, registry_name,
+    RegistryCredentials, Repair, RepoPath, registry_name,
 };
 use globset::GlobBuilder;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use toml::Spanned;
 
@@ -126,27 +127,7 @@ fn fetch_memory(text: &str) -> Result<u64, String> {
     Ok(bytes)
 }
 
-pub(super) struct Check<'a> {
-    text: &'a str,
-    file: String,
-    pub(super) folder: PathBuf,
-    pub(super) files: ReadFiles,
-    pub(super) problems: Vec<Problem>,
-    /// What is right, and may not be what was meant.
-    pub(super) warnings: Vec<Problem>,
-}
-
 impl Check<'_> {
-    fn place_at(&self, offset: usize) -> Place {
-        let before = self.text.get(..offset).unwrap_or_default();
-        Place { file: self.file.clone(), line: before.matches('\n').count() as u32 + 1 }
-    }
-
-    pub(super) fn wrong(&mut self, offset: usize, key: &str, message: impl Into<String>) {
-        let place = self.place_at(offset);
-        self.problems.push(Problem::error(Some(place), key, message));
-    }
-
     /// Nothing of it is wrong: a public repository is fetched without one. But its forge is told nothing.
     fn warn_of_no_token(&mut self, forge: Option<ForgeKind>, offset: usize, key: &str) {
         if !forge.is_some_and(ForgeKind::has_api) {
@@ -155,23 +136,6 @@ impl Check<'_> {
         let message = "it is missing: the forge shows no status of a deployment, and a private repository cannot be fetched over https. Set a token that may read the repository and write its commit statuses, such as token = { file = \"forge.token\" }, or `forge = \"plain\"` where nobody reads them.";
         let place = self.place_at(offset);
         self.warnings.push(Problem::warning(Some(place), key, message));
-    }
-
-    /// The parsed value of an optional text, or a problem.
-    pub(super) fn parsed<T>(
-        &mut self,
-        value: Option<&Spanned<String>>,
-        key: &str,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        let value = value?;
-        match parse(value.as_ref()) {
-            Ok(parsed) => Some(parsed),
-            Err(message) => {
-                self.wrong(value.span().start, key, message);
-                None
-            }
-        }
     }
 
     fn config(&mut self, file: File) -> Config {
@@ -332,29 +296,6 @@ impl Check<'_> {
             }
         }
         registries
-    }
-
-    pub(super) fn secret(&mut self, source: Option<&Spanned<Source>>, key: &str) -> Option<Secret> {
-        let source = source?;
-        match self.value(source.get_ref()) {
-            Ok(text) if text.is_empty() => {
-                self.wrong(source.span().start, key, "it is empty");
-                None
-            }
-            Ok(text) => Some(Secret::new(text)),
-            Err(message) => {
-                self.wrong(source.span().start, key, message);
-                None
-            }
-        }
-    }
-
-    /// What a source says now. Where that is a file, it is among those whose change is noticed.
-    fn value(&mut self, source: &Source) -> Result<String, String> {
-        if let Some(file) = source.file(&self.folder) {
-            self.files.note(&file);
-        }
-        source.read(&self.folder)
     }
 
     fn repo_paths(&mut self, list: Option<&Spanned<OneOrMore>>, key: &str) -> Vec<RepoPath> {

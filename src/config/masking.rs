@@ -1,7 +1,7 @@
 //! What of the settings is secret, and what they say of other values.
 
+use super::check::Check;
 use super::file::OneOrMore;
-use super::load::Check;
 use super::{Config, Environment};
 use crate::model::{Hidden, MaskNames, Secret, Sieve};
 use std::collections::BTreeSet;

@@ -1,6 +1,7 @@
 //! `launchway.toml`: parsed and validated, every error with its line.
 
 mod allow_lines;
+mod check;
 mod data;
 mod edge;
 mod file;

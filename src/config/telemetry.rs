@@ -1,7 +1,8 @@
 //! `[telemetry]`: where traces of deployments are sent.
 
+use super::check::Check;
 use super::file::FileTelemetry;
-use super::load::{Check, web_url};
+use super::load::web_url;
 use crate::model::Secret;
 use http::{HeaderName, HeaderValue};
 use url::Url;

@@ -1,6 +1,6 @@
 //! `windows`, `freeze`, `approval`, `approvers` and `priority` of an environment.
 
-use super::load::Check;
+use super::check::Check;
 use super::value::Source;
 use crate::model::{EnvironmentName, Freeze, Secret, Window, WrongTiming, overlaps};
 use std::collections::BTreeMap;

@@ -1,34 +1,12 @@
 //! `variable-files`: files with lines `NAME=value`, read line by line or, with `format = "dotenv"`, as Compose reads env files.
 
-use super::load::Check;
+use super::check::Check;
+use super::file::{Format, Formatted, VariableFile};
 use crate::compose::read_env_file;
 use crate::model::{Place, Problem};
-use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use toml::Spanned;
-
-/// `"shop.variables"` or `{ path = "shop.variables", format = "dotenv" }`.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a path or { path = \"...\", format = \"dotenv\" }")]
-pub enum VariableFile {
-    Path(String),
-    Formatted(Formatted),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Formatted {
-    path: String,
-    format: Format,
-}
-
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-enum Format {
-    Dotenv,
-    Lines,
-}
 
 type Values = BTreeMap<String, String>;
 

@@ -20,6 +20,7 @@ mod plain;
 mod repository;
 mod rules;
 mod signature;
+mod status_clients;
 pub mod statuses;
 mod table;
 
@@ -30,6 +31,7 @@ pub use invalid::InvalidDelivery;
 pub use kept::{Kept, kept};
 pub use payload::{ContentType, content_type};
 pub use signature::{proof_of, verify};
+pub use status_clients::{StatusClients, status_client};
 
 #[cfg(test)]
 mod tests;

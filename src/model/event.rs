@@ -21,6 +21,14 @@ pub struct RepositoryRef {
     pub id: Option<i64>,
 }
 
+/// A repository by the number that its forge gives it, which survives a rename.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberedRepository {
+    pub id: i64,
+    /// The full name that it had when that was noted; absent where an earlier version of Launchway did so.
+    pub name: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum EventKind {

@@ -1,9 +1,9 @@
 //! What stands in the way of a release and can be known before anything starts.
 
 use super::container::container_name;
-use super::converge::{Goal, Wanted};
 use super::definition;
 use super::externals::{described, owner};
+use super::goal::{Goal, Wanted};
 use crate::model::{
     AnotherStore, Component, ContainerState, EdgeAddress, ForeignContainer, Observed, ObservedContainer, Place, Port,
     Problem, Protocol, PublishedPort, Release, label,

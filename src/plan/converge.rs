@@ -4,16 +4,15 @@
 use super::clash;
 use super::container::container_name;
 use super::draft::Draft;
+use super::goal::{Goal, Wanted};
 use super::order::{dependencies, levels};
 use super::readiness::readiness;
 use super::relations::Relations;
 use super::slots::{Matching, Slot, is_accepted, match_containers};
-use super::unnamed::Unnamed;
 use super::{Action, Phase, Plan, Reach, Readiness, RouteChange, Target};
 use crate::model::{
-    Component, ComponentName, ComponentRoutes, Condition, DeploymentId, EnvironmentName, Fingerprint, FoundContainer,
-    Method, MountSource, NetworkMode, Observed, ObservedContainer, Problem, ProjectName, Protocol, Release,
-    ReplicaAddress, Stack, label,
+    Component, ComponentName, ComponentRoutes, Condition, EnvironmentName, Method, MountSource, NetworkMode, Observed,
+    ObservedContainer, Problem, ProjectName, Protocol, Release, ReplicaAddress, Stack, label,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,34 +45,6 @@ struct Made {
     name: String,
     /// Where the edge will reach it.
     address: Option<ReplicaAddress>,
-}
-
-/// What should run.
-#[derive(Debug, Clone)]
-pub struct Wanted<'a> {
-    /// `None`: nothing of the environment should run (its first deployment is put back).
-    pub release: Option<&'a Release>,
-    /// Fingerprints of earlier versions of Launchway that mean the same as the release's own.
-    pub accepted: BTreeMap<ComponentName, BTreeSet<Fingerprint>>,
-    pub deployment: Option<DeploymentId>,
-    pub goal: Goal,
-    /// Components whose release command belongs to this deployment and is not known to have ended well.
-    pub release_commands: BTreeSet<ComponentName>,
-    /// Canaries of this deployment that were as good at a share of the traffic: the largest such share, in percent. 100
-    /// is for one that somebody promoted.
-    pub passed: BTreeMap<ComponentName, u8>,
-    /// Going back, what was there before, and no deployment had made: it is neither replaced nor removed, but stands again
-    /// as it stood.
-    pub found: Vec<FoundContainer>,
-    pub unnamed: Unnamed,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Goal {
-    /// Forwards: jobs run.
-    Deploy,
-    /// Backwards, or mending what died: jobs never run.
-    PutBack,
 }
 
 /// The steps from `observed` to `wanted`, or what stands in the way: problems that are found before anything starts.

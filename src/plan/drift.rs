@@ -1,13 +1,12 @@
 //! What was changed by hand: where what runs differs from the live release.
 
+use super::attached::detached;
 use super::container::container_name;
-use super::converge::Wanted;
 use super::definition;
+use super::goal::Wanted;
 use super::standing::{ComponentStanding, Standing};
-use crate::model::{
-    Component, ComponentName, ContainerState, NetworkMode, Observed, ObservedContainer, Quoted, Release,
-};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::model::{Component, ComponentName, ContainerState, Observed, ObservedContainer, Quoted, Release};
+use std::collections::BTreeMap;
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,15 +126,6 @@ fn of_replica(
     for network in detached(release, component, container) {
         found.push(of_container(container, DriftKind::Detached, format!("is not attached to network {network}")));
     }
-}
-
-/// Networks that the component names and the container does not hang on.
-pub fn detached(release: &Release, component: &Component, container: &ObservedContainer) -> BTreeSet<String> {
-    if component.container.network_mode != NetworkMode::Networks {
-        return BTreeSet::new();
-    }
-    let names = component.container.networks.keys().filter_map(|key| release.stack.networks.get(key));
-    names.map(|network| network.name.clone()).filter(|name| !container.networks.contains_key(name)).collect()
 }
 
 fn networks_and_volumes(release: &Release, observed: &Observed, found: &mut Vec<Drift>) {

@@ -2,10 +2,10 @@
 //! and leads whoever calls it there to the replicas that are ready.
 
 use super::further_calls::by_images;
-use super::method::two_are_impossible;
 use super::readiness::tcp_ports;
 use super::relations::{Ports, Relations};
 use super::routing::{EDGE_NETWORK, is_checked_by_http, speaks_http};
+use super::side_by_side::two_are_impossible;
 use crate::model::{
     Component, ComponentName, EntryProtocol, Listen, Method, NetworkAttachment, NetworkMode, Problem, Protocol,
     RouteEntry, Stack,

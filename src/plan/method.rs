@@ -2,8 +2,8 @@
 
 use super::fronts;
 use super::relations::Relations;
-use crate::model::{CanarySettings, Component, ComponentName, Method, MountSource, NetworkMode, Problem, Stack};
-use std::collections::BTreeSet;
+use super::side_by_side::two_are_impossible;
+use crate::model::{CanarySettings, Component, ComponentName, Method, Problem, Stack};
 
 /// The method that will be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,97 +175,6 @@ fn waiting(has_entries: bool, reason: String) -> String {
         true => format!("{reason}; requests wait meanwhile"),
         false => reason,
     }
-}
-
-/// Why `other` may reach the component by its name, or by another one of `names` under which it is reached.
-pub(super) fn calls(other: &Component, component: &Component, names: &BTreeSet<String>) -> Option<String> {
-    let (name, container) = (component.name.as_str(), &other.container);
-    if other.name == component.name {
-        return None;
-    }
-    let links = container.links.iter().any(|link| link.split(':').next() == Some(name));
-    if links || other.depends_on.contains_key(&component.name) {
-        return Some(format!("{} depends on it", other.name));
-    }
-    let named_in = |text: &str| names.iter().find(|name| has_word(text, name));
-    if let Some(called) = texts(other).find_map(|text| named_in(text)) {
-        let by = if called == name { String::new() } else { format!(" as {called}") };
-        return Some(format!("{} names it{by}", other.name));
-    }
-    if other.image_calls.contains(&component.name) {
-        return Some(format!("the image of {} names it", other.name));
-    }
-    let shares_a_network = container
-        .networks
-        .keys()
-        .any(|key| key != super::routing::EDGE_NETWORK && component.container.networks.contains_key(key));
-    let files = container.mounts.iter().any(|mount| match &mount.source {
-        MountSource::Text { text, .. } => named_in(text.expose()).is_some(),
-        MountSource::Repository { .. } => true,
-        _ => false,
-    });
-    (files && shares_a_network).then(|| format!("{} mounts files that may name it", other.name))
-}
-
-/// The values and commands of a component, in which another may be named.
-pub(super) fn texts(component: &Component) -> impl Iterator<Item = &String> {
-    let container = &component.container;
-    let commands = container.command.iter().chain(&container.entrypoint).flatten();
-    container.environment.values().chain(commands)
-}
-
-/// `http://api:8080` has the word `api`, `rapid` has not.
-fn has_word(text: &str, word: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
-    text.match_indices(word).any(|(at, _)| {
-        !text[..at].chars().next_back().is_some_and(is_part)
-            && !text[at + word.len()..].chars().next().is_some_and(is_part)
-    })
-}
-
-/// Why two containers of the component cannot run at once, if so; the ports that it publishes apart.
-pub(super) fn two_are_impossible(relations: &Relations<'_>, component: &Component) -> Option<String> {
-    let container = &component.container;
-    if relations.is_job(&component.name) || component.settings.job {
-        return Some("it is a job that runs once and ends".into());
-    }
-    if component.replicas == 0 {
-        return Some("it has no replicas".into());
-    }
-    if let Some(name) = &container.container_name {
-        return Some(format!("its container_name {name} can exist only once"));
-    }
-    match &container.network_mode {
-        NetworkMode::Host => return Some("it uses the host's network, whose ports two cannot share".into()),
-        NetworkMode::Component(other) => return Some(format!("it shares the network of {other}")),
-        NetworkMode::Container(other) => return Some(format!("it shares the network of container {other}")),
-        NetworkMode::Networks | NetworkMode::None | NetworkMode::Bridge => {}
-    }
-    for mount in container.mounts.iter().filter(|mount| mount.is_writable_storage()) {
-        match &mount.source {
-            MountSource::Volume { key, .. } if component.settings.shared_volumes.contains(key) => {}
-            MountSource::Volume { key, .. } => {
-                return Some(format!("it writes to volume {key}, and two writers would corrupt it"));
-            }
-            MountSource::Anonymous => {
-                return Some(format!("it writes to an unnamed volume at {}, which is handed on", mount.target));
-            }
-            _ => return Some(format!("it writes to the host at {}, and two writers would corrupt it", mount.target)),
-        }
-    }
-    let is_mounted = |path: &&String| container.mounts.iter().any(|mount| mount.target == **path);
-    if let Some(path) = component.image_volumes.iter().find(|path| !is_mounted(path)) {
-        return Some(format!("its image keeps data at {path}, in an unnamed volume that is handed on"));
-    }
-    let fixed =
-        |network: &crate::model::NetworkAttachment| network.ipv4_address.clone().or(network.ipv6_address.clone());
-    if let Some(address) = container.networks.values().find_map(fixed) {
-        return Some(format!("its address {address} can be had only once"));
-    }
-    if component.update.order.as_deref() == Some("stop-first") && component.replicas == 1 {
-        return Some("its update_config says stop-first and it has one replica".into());
-    }
-    None
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What to do: changes, order, method, steps. Pure: time, randomness and facts come in as arguments.
 
 pub mod admission;
+pub mod attached;
+mod calls;
 pub mod changes;
 mod clash;
 pub mod container;
@@ -10,11 +12,13 @@ pub mod definition;
 mod draft;
 pub mod drift;
 pub mod durations;
+mod edge_network;
 pub mod estimate;
 pub mod externals;
 pub mod fingerprint;
 pub mod fronts;
 mod further_calls;
+mod goal;
 pub mod going_back;
 pub mod grants;
 mod host_paths;
@@ -37,6 +41,7 @@ mod sample;
 pub mod schedule;
 pub mod shared_names;
 pub mod shares;
+mod side_by_side;
 #[cfg(test)]
 pub(crate) mod simulation;
 mod slots;
@@ -52,5 +57,6 @@ pub mod unnamed;
 pub mod verdict;
 mod work_kinds;
 
+pub use goal::{Goal, Wanted};
 pub use reach::{Leader, Miss, Reach, ReachedPort, listens_instead};
 pub use step::*;

@@ -1,8 +1,8 @@
 //! Which ports of a replica have to take connections from whoever leads there before it counts as ready: a health check may
 //! pass while nobody listens where callers are led to. And what is said where none does.
 
-use super::converge::Goal;
 use super::fronts::named_ports;
+use super::goal::Goal;
 use super::readiness::tcp_ports;
 use super::relations::Relations;
 use crate::model::{Component, ComponentName, Place, ReplicaAddress};

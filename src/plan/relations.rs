@@ -1,7 +1,7 @@
 //! Who knows whom in a stack, found once for all of its components: whoever looks through all texts of all components for
 //! each component takes a million looks at a thousand of them.
 
-use super::method::{calls, texts};
+use super::calls::{calls, texts};
 use crate::model::{Component, ComponentName, Condition, MountSource, NetworkMode, Stack};
 use std::collections::{BTreeSet, HashMap};
 

@@ -1,9 +1,10 @@
 //! What the edge opens for a component: the hosts and paths of its route, and the ports of the Compose file that are
 //! better held by something that outlives a container.
 
-use super::method::two_are_impossible;
+pub use super::edge_network::EDGE_NETWORK;
 use super::readiness::tcp_ports;
 use super::relations::Relations;
+use super::side_by_side::two_are_impossible;
 use crate::model::{
     Component, ComponentName, EdgeAddress, EdgeSettings, EntryProtocol, HealthTest, Listen, Network, NetworkAttachment,
     NetworkMode, Port, Problem, Protocol, RouteEntry, Stack, own_names, route_host,
@@ -11,10 +12,6 @@ use crate::model::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use url::Url;
-
-/// The key, among a stack's networks, of the one over which the edge reaches the replicas. No key of a Compose file can
-/// hold a colon: `compose::names` refuses it.
-pub const EDGE_NETWORK: &str = "launchway:edge";
 
 /// What the edge's network is called on the engine.
 pub fn edge_network(compose_project: &str) -> String {

@@ -1,8 +1,8 @@
 //! Which of the containers that are there serve as which replica of the wanted release.
 
+use super::attached::detached;
 use super::container::container_name;
-use super::converge::{Goal, Wanted};
-use super::drift::detached;
+use super::goal::{Goal, Wanted};
 use super::relations::Relations;
 use crate::model::{Component, ContainerState, Fingerprint, Health, Observed, ObservedContainer, Release};
 use std::collections::BTreeMap;

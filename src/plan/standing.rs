@@ -1,6 +1,6 @@
 //! How it stands with each component of the live release while nothing is deployed.
 
-use super::converge::{Goal, Wanted};
+use super::goal::{Goal, Wanted};
 use super::relations::Relations;
 use super::slots::{is_accepted, match_containers};
 use crate::model::{

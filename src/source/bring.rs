@@ -2,7 +2,7 @@
 
 use super::connection::{Connection, Progress};
 use super::libgit2::{self, Stop};
-use super::mirrors::{Mirror, remove_leftovers};
+use super::mirror::{Mirror, remove_leftovers};
 use super::remote_heads::{Heads, heads};
 use super::{FetchError, RemoteUrl, one_commit, sizes, unchecked};
 use crate::model::budgets::TooMuch;

@@ -2,7 +2,7 @@
 
 use super::MirrorError;
 use super::libgit2;
-use super::mirrors::Mirror;
+use super::mirror::Mirror;
 use crate::model::budgets;
 use crate::model::{CommitId, Entry, EntryKind, RepoPath, Tree, TreeError, TreeSource};
 use git2::{ErrorCode, ObjectType, Oid, Repository};

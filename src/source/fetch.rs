@@ -4,7 +4,7 @@ use super::bring::{ASKING, FETCHING, Fetched, Remote, WantedRefs};
 use super::connection::{Progress, more_than_may_be};
 use super::fetcher::{Brought, Errand, Fetcher, What};
 use super::libgit2::Patience;
-use super::mirrors::{Mirror, remove_leftovers};
+use super::mirror::{Mirror, remove_leftovers};
 use super::{FetchError, Mirrors, rebuild, sizes};
 use crate::model::{CommitId, ProjectName, RefName};
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use super::history::info;
 use super::libgit2;
-use super::mirrors::Mirror;
+use super::mirror::Mirror;
 use super::{CommitInfo, GitTree};
 use anyhow::Context as _;
 use git2::Repository;

@@ -15,6 +15,7 @@ mod known_hosts;
 mod left_mirrors;
 mod libgit2;
 mod local_repository;
+mod mirror;
 mod mirrors;
 mod one_commit;
 mod rebuild;

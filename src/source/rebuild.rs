@@ -1,7 +1,7 @@
 //! A mirror that has gathered too many packs is written anew beside itself and swapped: libgit2 never repacks, and
 //! every lookup asks every pack.
 
-use super::mirrors::Mirror;
+use super::mirror::Mirror;
 use git2::{Repository, Sort};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;

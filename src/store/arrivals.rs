@@ -1,6 +1,6 @@
 //! Deliveries as they arrive: what waits is stored in the order in which it came, many by one statement.
 
-use super::open::query;
+use super::error::query;
 use super::row::to_json;
 use super::{NewDelivery, StoreError};
 use sqlx::sqlite::Sqlite;

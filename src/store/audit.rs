@@ -1,6 +1,6 @@
 //! What people asked for: who, what, when and why.
 
-use super::open::query;
+use super::error::query;
 use super::row::{number, optional_number, optional_text, parsed, text};
 use super::{Store, StoreError};
 use crate::model::{DeploymentId, EnvironmentName, ProjectName};

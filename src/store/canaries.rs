@@ -1,6 +1,6 @@
 //! How far canaries have got.
 
-use super::open::query;
+use super::error::query;
 use super::row::{number, text};
 use super::{Store, StoreError};
 use crate::model::{ComponentName, DeploymentId};

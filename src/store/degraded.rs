@@ -1,6 +1,6 @@
 //! What makes environments degraded, and what somebody stopped.
 
-use super::open::query;
+use super::error::query;
 use super::row::{json, number, parsed, text, to_json};
 use super::{Store, StoreError};
 use crate::model::{ComponentName, Degraded, EnvironmentName, ProjectName};

@@ -1,6 +1,6 @@
 //! Deliveries: what came, what became of each, and why.
 
-use super::open::query;
+use super::error::query;
 use super::row::{json, number, optional_parsed, optional_text, parsed, text, to_json};
 use super::{Store, StoreError};
 use crate::model::{CommitId, DeliveryId, Event, ForgeKind, ProjectName, RefName};

@@ -1,8 +1,8 @@
 //! Deployments: the queue of each environment, and what became of each.
 
 use super::audit::{Action, AuditEntry, put_audit};
+use super::error::query;
 use super::hooks::put_hook;
-use super::open::query;
 use super::outbox::{NewStatus, put_status};
 use super::row::{json, number, optional_number, optional_parsed, optional_text, parsed, text, to_json};
 use super::{LastLines, Store, StoreError, Trigger};

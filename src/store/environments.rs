@@ -1,6 +1,6 @@
 //! What is live where.
 
-use super::open::query;
+use super::error::query;
 use super::row::{number, parsed};
 use super::{Store, StoreError};
 use crate::model::{DeploymentId, EnvironmentName, ProjectName, ReleaseId};

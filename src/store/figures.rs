@@ -1,7 +1,7 @@
 //! What is counted and measured over many rows: read in steps, each of them bounded.
 
 use super::Trigger;
-use super::open::query;
+use super::error::query;
 use super::row::{number, optional_number, parsed, text};
 use super::{Store, StoreError};
 use crate::model::{DeploymentId, DeploymentState, EnvironmentName, ProjectName, Stage};

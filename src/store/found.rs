@@ -1,6 +1,6 @@
 //! What stood in an environment before a deployment changed it, and no deployment had made.
 
-use super::open::query;
+use super::error::query;
 use super::row::{number, text};
 use super::{Store, StoreError};
 use crate::model::{DeploymentId, EnvironmentName, FoundContainer, ProjectName};

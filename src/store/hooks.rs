@@ -1,6 +1,6 @@
 //! What hooks on the server still have to be told.
 
-use super::open::query;
+use super::error::query;
 use super::row::{number, parsed};
 use super::{Deployment, Store, StoreError};
 use crate::model::{DeploymentId, EnvironmentName, LifecycleEvent, ProjectName};

@@ -1,6 +1,6 @@
 //! Who this store is, and which things on the engine are its own without its seal.
 
-use super::open::query;
+use super::error::query;
 use super::row::{json, number, text, to_json};
 use super::{Store, StoreError};
 use crate::model::{Kind, Recorded, SealKey};

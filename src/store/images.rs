@@ -1,6 +1,6 @@
 //! Images as the engine had them: their ids, and what they are based on.
 
-use super::open::query;
+use super::error::query;
 use super::row::{json, number, optional_number, optional_parsed, parsed, text, to_json};
 use super::{Store, StoreError};
 use crate::model::{ComponentName, ContentKey, DeploymentId, ImageIdentity, ProjectName, ReleaseId};

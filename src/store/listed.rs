@@ -1,6 +1,6 @@
 //! Deployments by their number in their environment, and releases as they are listed.
 
-use super::open::query;
+use super::error::query;
 use super::row::{number, optional_number, parsed, text};
 use super::{Store, StoreError};
 use crate::model::{CommitId, DeploymentId, EnvironmentName, ProjectName, ReleaseId};

@@ -1,10 +1,12 @@
 //! Opening the store: pragmas, migrations, backup.
 
-use super::projects::NumberedRepository;
+use super::NewDelivery;
+use super::error::{StoreError, query};
 use super::writer::Writer;
-use crate::model::ProjectName;
+use crate::model::{NumberedRepository, ProjectName};
+use futures_util::future::BoxFuture;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use std::collections::HashMap;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -12,28 +14,6 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");
-
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    #[error(
-        "the store {0} was written by a newer Launchway. Start that version, or restore the copy that was made before its first start."
-    )]
-    Newer(PathBuf),
-    #[error("the store {path} cannot be opened: {why}")]
-    Open { path: PathBuf, why: String },
-    #[error("{0} is there already, and a backup overwrites nothing: name another file")]
-    BackupThere(PathBuf),
-    #[error("{path} cannot be written: {why}")]
-    BackupFile { path: PathBuf, why: String },
-    #[error("{0} is a folder: name a file in it to back up to")]
-    BackupFolder(PathBuf),
-    #[error("the store could not {attempted}: {source}")]
-    Query { attempted: &'static str, source: sqlx::Error },
-    #[error("the store holds something that is not understood: {0}")]
-    Content(String),
-    #[error("the store is closed")]
-    Closed,
-}
 
 /// The store of one data directory. Cheap to clone.
 #[derive(Clone)]
@@ -123,11 +103,29 @@ impl Store {
     }
 }
 
-pub(super) fn query(attempted: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
-    move |source| StoreError::Query { attempted, source }
+impl Store {
+    /// Runs `work` in the next transaction and returns once that is durable. Work that fails leaves no trace and does
+    /// not disturb what is written with it.
+    pub(super) async fn write<T, F>(&self, attempted: &'static str, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + 'static,
+    {
+        self.writer.write(attempted, work).await
+    }
+
+    /// Stores a delivery in the next transaction, together with all others that arrive, and returns once that is
+    /// durable: its number, or `None` where its id came before.
+    pub(super) async fn write_arrival(
+        &self,
+        new: Arc<NewDelivery>,
+        received_ms: i64,
+    ) -> Result<Option<i64>, StoreError> {
+        self.writer.write_arrival(new, received_ms).await
+    }
 }
 
-async fn copy_before_migrating(connection: &mut sqlx::SqliteConnection, path: &Path) -> Result<(), sqlx::Error> {
+async fn copy_before_migrating(connection: &mut SqliteConnection, path: &Path) -> Result<(), sqlx::Error> {
     let applied: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
         .fetch_one(&mut *connection)
         .await

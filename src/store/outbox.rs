@@ -1,6 +1,6 @@
 //! Statuses on their way to the forge. One unsent pending per commit and context; finals are never dropped.
 
-use super::open::query;
+use super::error::query;
 use super::row::{number, optional_text, parsed, text};
 use super::{Store, StoreError};
 use crate::model::{CommitId, CommitStatus, DeploymentId, OutboxEntry as Entry, ProjectName};

@@ -1,6 +1,6 @@
 //! Environments that somebody paused.
 
-use super::open::query;
+use super::error::query;
 use super::row::{number, optional_text, parsed, text};
 use super::{Store, StoreError};
 use crate::model::{EnvironmentName, ProjectName};

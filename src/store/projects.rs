@@ -1,17 +1,9 @@
 //! What is known of a project's repository on its forge.
 
-use super::open::query;
+use super::error::query;
 use super::{Store, StoreError};
-use crate::model::ProjectName;
+use crate::model::{NumberedRepository, ProjectName};
 use std::sync::PoisonError;
-
-/// A repository by the number that its forge gives it, which survives a rename.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NumberedRepository {
-    pub id: i64,
-    /// The full name that it had when that was noted; absent where an earlier version of Launchway did so.
-    pub name: Option<String>,
-}
 
 impl Store {
     /// Whether the project's tips were ever compared with what was received.

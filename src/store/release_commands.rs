@@ -1,6 +1,6 @@
 //! Which release commands have begun, and which have ended well.
 
-use super::open::query;
+use super::error::query;
 use super::{Store, StoreError};
 use crate::model::{ComponentName, DeploymentId, EnvironmentName, ProjectName, ReleaseId};
 use std::collections::BTreeSet;

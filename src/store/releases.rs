@@ -1,6 +1,6 @@
 //! Releases: immutable once written.
 
-use super::open::query;
+use super::error::query;
 use super::row::{json, number, parsed, to_json};
 use super::{Store, StoreError};
 use crate::model::{CommitId, ComponentName, EnvironmentName, ProjectName, Release, ReleaseId, ReleasePart, Stack};

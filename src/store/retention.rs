@@ -1,6 +1,6 @@
 //! What of the past is known, and forgetting it.
 
-use super::open::query;
+use super::error::query;
 use super::row::{number, optional_number, optional_parsed, parsed, text, to_json};
 use super::{Store, StoreError};
 use crate::model::{Build, CommitId, DeploymentId, ProjectName, Release, ReleaseId};

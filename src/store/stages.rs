@@ -1,6 +1,6 @@
 //! When each stage of a deployment began and ended.
 
-use super::open::query;
+use super::error::query;
 use super::row::{number, optional_number, optional_text, parsed};
 use super::{Store, StoreError};
 use crate::model::{DeploymentId, Stage};

@@ -1,7 +1,7 @@
 //! What components started on in place of what they had, because somebody said so; and unnamed volumes that were left.
 
 use super::audit::{Action, AuditEntry, put_audit};
-use super::open::query;
+use super::error::query;
 use super::row::{number, optional_text, parsed, text};
 use super::{Store, StoreError};
 use crate::model::{ComponentName, DeploymentId, EnvironmentName, ProjectName};

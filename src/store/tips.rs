@@ -1,6 +1,6 @@
 //! The last tip known of each branch and tag.
 
-use super::open::query;
+use super::error::query;
 use super::{Store, StoreError};
 use crate::model::{CommitId, ProjectName, RefName};
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! What components used, an hour a row, kept for 90 days.
 
-use super::open::query;
+use super::error::query;
 use super::row::{number, parsed};
 use super::{Store, StoreError};
 use crate::model::{ComponentName, EnvironmentName, ProjectName};

@@ -1,6 +1,6 @@
 //! What each piece of work of a deployment took.
 
-use super::open::query;
+use super::error::query;
 use super::row::{json, number, parsed, text, to_json};
 use super::{Store, StoreError};
 use crate::model::{ComponentName, DeploymentId, EnvironmentName, ProjectName, Work};

@@ -1,7 +1,8 @@
 //! One writer: whatever waits is written in one transaction, so that one fsync serves many callers.
 
+use super::NewDelivery;
 use super::arrivals::{self, Arriving, Stored};
-use super::{NewDelivery, Store, StoreError};
+use super::error::StoreError;
 use crate::model::last_words;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -44,10 +45,10 @@ impl Writer {
     }
 }
 
-impl Store {
+impl Writer {
     /// Runs `work` in the next transaction and returns once that is durable. Work that fails leaves no trace and does
     /// not disturb what is written with it.
-    pub(super) async fn write<T, F>(&self, attempted: &'static str, work: F) -> Result<T, StoreError>
+    pub async fn write<T, F>(&self, attempted: &'static str, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + 'static,
@@ -68,15 +69,15 @@ impl Store {
                 finish
             })
         });
-        self.writer.queue.send(Message::Work(boxed)).await.map_err(|_| StoreError::Closed)?;
+        self.queue.send(Message::Work(boxed)).await.map_err(|_| StoreError::Closed)?;
         hear.await.map_err(|_| StoreError::Closed)?
     }
 
     /// Stores a delivery in the next transaction, together with all others that arrive, and returns once that is
     /// durable.
-    pub(super) async fn write_arrival(&self, new: Arc<NewDelivery>, received_ms: i64) -> Stored {
+    pub async fn write_arrival(&self, new: Arc<NewDelivery>, received_ms: i64) -> Stored {
         let (arriving, hear) = Arriving::new(new, received_ms)?;
-        self.writer.queue.send(Message::Arrived(arriving)).await.map_err(|_| StoreError::Closed)?;
+        self.queue.send(Message::Arrived(arriving)).await.map_err(|_| StoreError::Closed)?;
         hear.await.map_err(|_| StoreError::Closed)?
     }
 }
@@ -176,6 +177,7 @@ async fn write_batch(connection: &mut SqliteConnection, Batch { arrived, work }:
 mod tests {
     use super::*;
     use crate::model::ProjectName;
+    use crate::store::Store;
 
     #[tokio::test]
     async fn a_panic_in_one_piece_of_work_loses_nothing_of_the_others() {

@@ -3,7 +3,7 @@
 
 use super::engine_stub::EngineStub;
 use launchway::build::{Builder, EngineAddress};
-use launchway::forge::statuses::StatusClients;
+use launchway::forge::StatusClients;
 use launchway::model::{
     CommitId, DeploymentId, ProjectName, RefName, ReleaseId, Stack, StackValues, Stage, StrategySettings, Transition,
 };

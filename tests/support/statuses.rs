@@ -1,6 +1,7 @@
 //! Statuses to send, and clients with short time-outs.
 
-use launchway::forge::statuses::{StatusClient, StatusClients, StatusTarget};
+use launchway::forge::StatusClients;
+use launchway::forge::statuses::{StatusClient, StatusTarget};
 use launchway::model::{CommitId, CommitStatus, StatusState};
 use std::sync::Arc;
 use std::time::Duration;

@@ -30,7 +30,8 @@ pub(in crate::forge) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(connect: Duration, whole: Duration) -> Result<Self> {
+    /// `connect` bounds one connection attempt, `whole` one call to an API; git work may take twice `whole`.
+    pub fn new(connect: Duration, whole: Duration) -> Result<Self> {
         let http = reqwest::Client::builder()
             .user_agent(concat!("launchway/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(connect)

@@ -2,7 +2,6 @@
 //! (`report::outbox`), told by [`PostError`].
 
 mod answer;
-mod client;
 mod connections;
 mod failed;
 mod gitea;
@@ -21,7 +20,6 @@ mod target;
 mod words;
 
 pub use crate::model::PostError;
-pub use client::{StatusClients, client};
 pub(super) use connections::Connections;
 pub use failed::Failed;
 pub(super) use gitea::GiteaClient;

@@ -6,8 +6,8 @@ use crate::model::{
     Component, ComponentName, ComponentRoutes, Condition, Dependency, Health, Observed, ObservedContainer,
     ObservedFront, Release, RouteEntry, label,
 };
+use crate::plan::Goal;
 use crate::plan::container::front_spec;
-use crate::plan::converge::Goal;
 use crate::plan::fronts::named_entries;
 use crate::plan::order::all_dependencies;
 use crate::plan::relations::Relations;

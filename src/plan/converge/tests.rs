@@ -1,10 +1,12 @@
 use super::*;
 use crate::model::{
-    CommitId, ContainerState, EnvironmentName, ImageIdentity, ProjectName, ReleaseId, ReleasePart, Stack,
+    CommitId, ContainerState, DeploymentId, EnvironmentName, Fingerprint, ImageIdentity, ProjectName, ReleaseId,
+    ReleasePart, Stack,
 };
 use crate::plan::fingerprint::fingerprint;
 use crate::plan::sample::{Sample, component, stack};
 use crate::plan::simulation::Simulation;
+use crate::plan::unnamed::Unnamed;
 use proptest::prelude::*;
 
 pub(super) const ALL: &[Phase] = &[Phase::Prepare, Phase::Deploy, Phase::Clean];

@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::{Observed, Stack, plain};
-use crate::plan::converge::{Goal, converge};
+use crate::plan::Goal;
+use crate::plan::converge::converge;
 use crate::plan::sample::{component, stack};
 use crate::plan::standing::tests::{live, release, wanted};
 

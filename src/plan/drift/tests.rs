@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::{ContainerState, Ending, plain};
-use crate::plan::converge::Goal;
+use crate::plan::Goal;
 use crate::plan::sample::{component, stack};
 use crate::plan::simulation::Simulation;
 use crate::plan::standing::standings;

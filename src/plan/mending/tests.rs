@@ -1,7 +1,8 @@
 use super::*;
 use crate::model::{ContainerState, Ending, Release};
+use crate::plan::Goal;
 use crate::plan::Phase;
-use crate::plan::converge::{Goal, converge};
+use crate::plan::converge::converge;
 use crate::plan::sample::{component, stack};
 use crate::plan::simulation::Simulation;
 use crate::plan::standing::standings;

@@ -4,10 +4,11 @@ use crate::model::{
     label,
 };
 use crate::plan::Phase;
+use crate::plan::converge::converge;
 use crate::plan::converge::tests::release;
-use crate::plan::converge::{Goal, Wanted, converge};
 use crate::plan::sample::{Sample, component, stack, stack_of};
 use crate::plan::simulation::Simulation;
+use crate::plan::{Goal, Wanted};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 

@@ -5,7 +5,7 @@ use crate::model::{
     Release, ReleaseId, ReleasePart, Stack,
 };
 use crate::plan::changes::{Candidate, changes};
-use crate::plan::converge::{Goal, Wanted, converge};
+use crate::plan::converge::converge;
 use crate::plan::durations::Durations;
 use crate::plan::estimate::{step_ranks, steps_left};
 use crate::plan::fingerprint::{accepted, fingerprint};
@@ -15,6 +15,7 @@ use crate::plan::routing::give_to_edge;
 use crate::plan::sample::{Sample, component, stack_of};
 use crate::plan::simulation::Simulation;
 use crate::plan::standing::standings;
+use crate::plan::{Goal, Wanted};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

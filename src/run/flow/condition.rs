@@ -4,12 +4,13 @@
 use crate::config::{Environment, Project};
 use crate::engine::EngineError;
 use crate::model::{ComponentName, ContainerState, Ending, Health, Observed, ObservedContainer, Release};
-use crate::plan::converge::{Goal, Wanted};
-use crate::plan::drift::{Drift, detached, drift};
+use crate::plan::attached::detached;
+use crate::plan::drift::{Drift, drift};
 use crate::plan::fingerprint;
 use crate::plan::standing::{ComponentStanding, Standing, standings};
 use crate::plan::storage::LeftVolume;
 use crate::plan::unnamed::Unnamed;
+use crate::plan::{Goal, Wanted};
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::place::Place;
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,7 +4,8 @@
 use crate::config::{Environment, Project};
 use crate::engine::{EngineError, Supplies};
 use crate::model::{ComponentName, ContainerState, Health, Observed, ObservedContainer, Quoted, Tree};
-use crate::plan::converge::{Wanted, converge, left_networks, paused_time};
+use crate::plan::Wanted;
+use crate::plan::converge::{converge, left_networks, paused_time};
 use crate::plan::{Action, Phase, Plan, ReadyGoal, Step, Target};
 use crate::run::flow::deploying::Deploying;
 use crate::run::flow::engine_away::Patience;

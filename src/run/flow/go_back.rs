@@ -2,9 +2,9 @@
 
 use crate::config::{Environment, Project};
 use crate::model::{ComponentName, Quoted, Release, Stage, Transition};
-use crate::plan::converge::{Goal, Wanted};
 use crate::plan::fingerprint;
 use crate::plan::unnamed::Unnamed;
+use crate::plan::{Goal, Wanted};
 use crate::report::texts::{Fault, Live, Situation};
 use crate::run::flow::condition::ConditionDetail;
 use crate::run::flow::deploy::Convergence;

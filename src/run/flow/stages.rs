@@ -3,8 +3,8 @@
 use crate::config::{Environment, Project};
 use crate::model::{ComponentName, DeploymentId, DeploymentState, Observed, Stage, Transition};
 use crate::plan::Plan;
+use crate::plan::Wanted;
 use crate::plan::changes::ChangeKind;
-use crate::plan::converge::Wanted;
 use crate::plan::converge::found::found;
 use crate::plan::unnamed::Unnamed;
 use crate::report::texts::{Fault, Live, LiveBy, Situation, Success};

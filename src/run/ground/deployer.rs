@@ -3,7 +3,7 @@
 use crate::build::{Builder, ContentKeys};
 use crate::config::Config;
 use crate::engine::{Engine, HeldNames};
-use crate::forge::statuses::StatusClients;
+use crate::forge::StatusClients;
 use crate::model::{Mask, Secret};
 use crate::run::ground::admissions::Admissions;
 use crate::run::ground::bells::Bells;

@@ -3,15 +3,15 @@
 use crate::config::{Config, Project};
 use crate::forge::Proof;
 use crate::model::{
-    DeliveryId, DeploymentState, EnvironmentName, Event, EventKind, ForgeKind, Mask, ProjectName, Quoted, RefChange,
-    RepositoryRef, plain_line,
+    DeliveryId, DeploymentState, EnvironmentName, Event, EventKind, ForgeKind, Mask, NumberedRepository, ProjectName,
+    Quoted, RefChange, RepositoryRef, plain_line,
 };
 use crate::receive::{Answer, Expected, Intake, Outcome, Started, Verified};
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::failpoint::failpoint;
 use crate::run::ground::ids::{new_delivery_key, now_ms};
 use crate::run::incoming::skip;
-use crate::store::{Arrival, Delivery, DeliveryOutcome, Deployment, NewDelivery, NumberedRepository};
+use crate::store::{Arrival, Delivery, DeliveryOutcome, Deployment, NewDelivery};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -10,11 +10,12 @@ use crate::model::{
 use crate::plan::Plan;
 use crate::plan::changes::{Candidate, ComponentChange, changes};
 use crate::plan::converge::release_commands::due;
-use crate::plan::converge::{Goal, Wanted, converge, without_ipv6};
+use crate::plan::converge::{converge, without_ipv6};
 use crate::plan::fingerprint;
 use crate::plan::method;
 use crate::plan::order::levels;
 use crate::plan::taking_over::taken_over;
+use crate::plan::{Goal, Wanted};
 use crate::run::flow::asking::{Answers, known};
 use crate::run::flow::checkout::{Checkout, checkout, read};
 use crate::run::flow::image_facts::Given;

@@ -4,11 +4,11 @@
 use crate::config::{Environment, Project};
 use crate::engine::EngineError;
 use crate::model::{ComponentName, Fingerprint, Listen, Release, ReleasePart, Stack};
-use crate::plan::converge::{Goal, Wanted};
 use crate::plan::fingerprint::fingerprint;
 use crate::plan::order::levels;
 use crate::plan::routing::without_edge;
 use crate::plan::unnamed::Unnamed;
+use crate::plan::{Goal, Wanted};
 use crate::run::flow::deploy::Convergence;
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::ids::now_ms;

@@ -3,11 +3,11 @@
 use crate::config::{Environment, Project};
 use crate::engine::EngineError;
 use crate::model::{ContainerState, Degraded, Ending, Observed, Quoted, Release, Repair};
-use crate::plan::converge::{Goal, Wanted};
 use crate::plan::fingerprint;
 use crate::plan::mending::Mending;
 use crate::plan::standing::{ComponentStanding, Standing, standings};
 use crate::plan::unnamed::Unnamed;
+use crate::plan::{Goal, Wanted};
 use crate::run::flow::go_back;
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::ids::now_ms;

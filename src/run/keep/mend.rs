@@ -4,7 +4,8 @@
 use crate::config::Project;
 use crate::engine::{EngineError, Supplies};
 use crate::model::{ComponentName, Mask, Observed, Release, Stage, Tree};
-use crate::plan::converge::{Wanted, converge};
+use crate::plan::Wanted;
+use crate::plan::converge::converge;
 use crate::plan::mending::Mending;
 use crate::plan::{Action, Phase, Plan};
 use crate::run::flow::executor::{Watch, execute};

@@ -6,7 +6,7 @@ use crate::source::FetchError;
 use crate::source::bring::{bring, tips_of};
 use crate::source::connection::Progress;
 use crate::source::libgit2::{self, Stop};
-use crate::source::mirrors::Mirror;
+use crate::source::mirror::Mirror;
 use crate::source::rebuild;
 use std::io;
 use std::path::Path;

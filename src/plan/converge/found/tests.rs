@@ -1,9 +1,10 @@
 use crate::model::{FoundContainer, Observed, Release, Stack};
 use crate::plan::converge::found::found;
 use crate::plan::converge::tests::{ALL, FORWARD, live, random_stack, release, wanted};
-use crate::plan::converge::{Goal, Wanted, converge, is_up};
+use crate::plan::converge::{converge, is_up};
 use crate::plan::sample::{component, stack};
 use crate::plan::simulation::Simulation;
+use crate::plan::{Goal, Wanted};
 use proptest::prelude::*;
 
 /// A stack that somebody else started: nothing of it is of a deployment.

@@ -3,7 +3,7 @@
 
 use super::super::tests::{ALL, FORWARD, assert_is, release, wanted};
 use super::super::*;
-use crate::model::{ObservedContainer, Stack};
+use crate::model::{Fingerprint, ObservedContainer, Stack};
 use crate::plan::fronts::give_fronts;
 use crate::plan::sample::{Sample, component, stack};
 use crate::plan::simulation::Simulation;

@@ -1,7 +1,8 @@
 use super::*;
 use crate::model::{Condition, Observed, Stack};
+use crate::plan::Wanted;
+use crate::plan::converge::converge;
 use crate::plan::converge::tests::{ALL, FORWARD, assert_is, live, random_stack, release, wanted};
-use crate::plan::converge::{Wanted, converge};
 use crate::plan::sample::{component, stack};
 use crate::plan::simulation::Simulation;
 use crate::plan::{Plan, Step};

@@ -2,8 +2,9 @@ use super::*;
 use crate::compose::tests::truth::{Accepted, accepted, accepted_files};
 use crate::model::{CommitId, EnvironmentName, ReleaseId};
 use crate::plan::Phase;
-use crate::plan::converge::{Goal, Wanted, converge};
+use crate::plan::converge::converge;
 use crate::plan::simulation::Simulation;
+use crate::plan::{Goal, Wanted};
 
 #[test]
 fn an_image_is_pinned_by_its_digest_where_the_registry_gave_one() {

@@ -1,9 +1,7 @@
 //! Makes the client for a project's forge.
 
-use super::connections::Connections;
-use super::status_client::StatusClient;
-use super::target::StatusTarget;
-use crate::forge::table;
+use super::statuses::{Connections, StatusClient, StatusTarget};
+use super::table;
 use anyhow::Result;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +29,6 @@ impl StatusClients {
 }
 
 /// A client that shares its pace with no other.
-pub fn client(target: &StatusTarget) -> Result<Arc<dyn StatusClient>> {
+pub fn status_client(target: &StatusTarget) -> Result<Arc<dyn StatusClient>> {
     StatusClients::new()?.client(target)
 }
