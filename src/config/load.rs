@@ -10,7 +10,7 @@ use super::value::{duration, size};
 use super::{Config, Environment, Limits, Pattern, Project};
 use crate::model::{
     EnvironmentName, ForgeKind, GitCredentials, HostPattern, MaskNames, Place, Problem, ProjectName, RegistryAccounts,
-    RegistryCredentials, Repair, RepoPath, registry_name,
+    RegistryCredentials, Repair, RepoPath, Secret, registry_name,
 };
 use globset::GlobBuilder;
 use std::collections::BTreeMap;
@@ -127,6 +127,14 @@ fn fetch_memory(text: &str) -> Result<u64, String> {
     Ok(bytes)
 }
 
+/// What an environment's variables and secrets are.
+struct Values {
+    variables: BTreeMap<String, String>,
+    secrets: BTreeMap<String, Secret>,
+    /// How the files end that the values came from; see [`Environment::line_ends`].
+    line_ends: BTreeMap<String, String>,
+}
+
 impl Check<'_> {
     /// Nothing of it is wrong: a public repository is fetched without one. But its forge is told nothing.
     fn warn_of_no_token(&mut self, forge: Option<ForgeKind>, offset: usize, key: &str) {
@@ -164,47 +172,8 @@ impl Check<'_> {
             self.wrong(written.span().start, "metrics.listen", format!("{listen} is `listen` already; another port"));
         }
         let telemetry = file.telemetry.as_ref().and_then(|telemetry| self.telemetry(telemetry));
-        let mut registries =
-            RegistryAccounts { of_all: self.registries("registries", &file.registries), of_project: BTreeMap::new() };
-        let mut projects = BTreeMap::new();
-        if file.projects.is_empty() {
-            self.wrong(
-                0,
-                "projects",
-                "no project is set. Add a [projects.NAME] with `forge`, `repository` and `secret`.",
-            );
-        }
-        for (name, project) in file.projects {
-            let start = name.span().start;
-            match ProjectName::new(name.get_ref().clone()) {
-                Ok(name) => {
-                    let line = self.place_at(start).line;
-                    let project = project.get_ref();
-                    if !project.registries.is_empty() {
-                        let key = format!("projects.{name}.registries");
-                        let own = self.registries(&key, &project.registries);
-                        registries.of_project.insert(name.clone(), own);
-                    }
-                    let project = self.project(&name, line, start, project);
-                    projects.insert(name, project);
-                }
-                Err(error) => self.wrong(start, "projects", error.to_string()),
-            }
-        }
-        let mut seen: BTreeMap<String, String> = BTreeMap::new();
-        for project in projects.values() {
-            for environment in project.environments.values() {
-                let here = format!("{} {}", project.name, environment.name);
-                if let Some(other) = seen.insert(environment.compose_project.clone(), here.clone()) {
-                    let message = format!(
-                        "{other} and {here} would have the same containers: both have compose-project {}. Give one of them another `compose-project`.",
-                        environment.compose_project
-                    );
-                    let place = Place { file: self.file.clone(), line: project.line };
-                    self.problems.push(Problem::error(Some(place), format!("projects.{}", project.name), message));
-                }
-            }
-        }
+        let (registries, projects) = self.projects(&file.registries, file.projects);
+        self.refuse_shared_compose_projects(&projects);
         Config {
             listen,
             public_url,
@@ -221,6 +190,60 @@ impl Check<'_> {
             projects,
             warnings: Vec::new(),
             files: ReadFiles::default(),
+        }
+    }
+
+    /// Every project, and the accounts at registries of all of them and of each.
+    fn projects(
+        &mut self,
+        of_all: &BTreeMap<Spanned<String>, FileRegistry>,
+        written: BTreeMap<Spanned<String>, Spanned<FileProject>>,
+    ) -> (RegistryAccounts, BTreeMap<ProjectName, Project>) {
+        let mut registries =
+            RegistryAccounts { of_all: self.registries("registries", of_all), of_project: BTreeMap::new() };
+        let mut projects = BTreeMap::new();
+        if written.is_empty() {
+            self.wrong(
+                0,
+                "projects",
+                "no project is set. Add a [projects.NAME] with `forge`, `repository` and `secret`.",
+            );
+        }
+        for (name, project) in written {
+            let start = name.span().start;
+            match ProjectName::new(name.get_ref().clone()) {
+                Ok(name) => {
+                    let line = self.place_at(start).line;
+                    let project = project.get_ref();
+                    if !project.registries.is_empty() {
+                        let key = format!("projects.{name}.registries");
+                        let own = self.registries(&key, &project.registries);
+                        registries.of_project.insert(name.clone(), own);
+                    }
+                    let project = self.project(&name, line, start, project);
+                    projects.insert(name, project);
+                }
+                Err(error) => self.wrong(start, "projects", error.to_string()),
+            }
+        }
+        (registries, projects)
+    }
+
+    /// Two environments of one Compose project would take each other's containers away.
+    fn refuse_shared_compose_projects(&mut self, projects: &BTreeMap<ProjectName, Project>) {
+        let mut seen: BTreeMap<String, String> = BTreeMap::new();
+        for project in projects.values() {
+            for environment in project.environments.values() {
+                let here = format!("{} {}", project.name, environment.name);
+                if let Some(other) = seen.insert(environment.compose_project.clone(), here.clone()) {
+                    let message = format!(
+                        "{other} and {here} would have the same containers: both have compose-project {}. Give one of them another `compose-project`.",
+                        environment.compose_project
+                    );
+                    let place = Place { file: self.file.clone(), line: project.line };
+                    self.problems.push(Problem::error(Some(place), format!("projects.{}", project.name), message));
+                }
+            }
         }
     }
 
@@ -405,6 +428,45 @@ impl Check<'_> {
         if file.branch.is_none() && file.tag.is_none() {
             self.wrong(start, &key("branch"), "nothing deploys here: set branch = \"main\" or tag = \"v*\"");
         }
+        let Values { variables, secrets, line_ends } = self.values(file, &key);
+        let own = FileNames { mask: file.mask.as_ref(), plain: file.plain.as_ref() };
+        let names = self.mask_names(project_names, &own, file.secrets.keys(), &key);
+        let binds = self.binds(file, &key("binds"));
+        let compose = match self.repo_paths(file.compose.as_ref(), &key("compose")) {
+            own if own.is_empty() => project_compose.to_vec(),
+            own => own,
+        };
+        let compose_project = self
+            .parsed(file.compose_project.as_ref(), &key("compose-project"), |text| {
+                ProjectName::new(text).map(|name| name.to_string()).map_err(|error| error.to_string())
+            })
+            .unwrap_or_else(|| format!("{project}-{name}"));
+        let hosts = self.hosts(file, &key("hosts"));
+        Environment {
+            name: name.clone(),
+            hosts,
+            branches,
+            tags,
+            compose_project,
+            compose,
+            profiles: file.profiles.clone(),
+            variables,
+            secrets,
+            line_ends,
+            names,
+            files: file.files.iter().map(|(path, file)| (path.clone(), self.folder.join(file))).collect(),
+            binds,
+            bake: self.parsed(file.bake.as_ref(), &key("bake"), duration),
+            repair: self.parsed(file.repair.as_ref(), &key("repair"), |text| text.parse::<Repair>()),
+            windows: self.windows(&file.windows, &key("windows")),
+            freezes: self.freezes(&file.freeze, &key("freeze")),
+            approval: file.approval,
+            approvers: self.approvers(&file.approvers, &key("approvers")),
+            priority: self.priority(file.priority.as_ref(), name, &key("priority")),
+        }
+    }
+
+    fn values(&mut self, file: &FileEnvironment, key: &dyn Fn(&str) -> String) -> Values {
         let mut variables = BTreeMap::new();
         for (variable, source) in &file.variables {
             match self.value(source.get_ref()) {
@@ -429,58 +491,35 @@ impl Check<'_> {
         let line_ends = sources
             .filter_map(|(name, source)| Some((name.clone(), source.get_ref().line_end(&self.folder)?)))
             .collect();
-        let own = FileNames { mask: file.mask.as_ref(), plain: file.plain.as_ref() };
-        let names = self.mask_names(project_names, &own, file.secrets.keys(), &key);
+        Values { variables, secrets, line_ends }
+    }
+
+    /// Paths of the host in place of volumes and folders of the Compose file.
+    fn binds(&mut self, file: &FileEnvironment, key: &str) -> BTreeMap<String, String> {
         let mut binds = BTreeMap::new();
         for (source, path) in &file.binds {
             if path.get_ref().starts_with('/') {
                 binds.insert(source.clone(), path.get_ref().clone());
             } else {
                 let message = format!("{:?} is not an absolute path of the host", path.get_ref());
-                self.wrong(path.span().start, &key("binds"), message);
+                self.wrong(path.span().start, key, message);
             }
         }
-        let compose = match self.repo_paths(file.compose.as_ref(), &key("compose")) {
-            own if own.is_empty() => project_compose.to_vec(),
-            own => own,
-        };
-        let compose_project = self
-            .parsed(file.compose_project.as_ref(), &key("compose-project"), |text| {
-                ProjectName::new(text).map(|name| name.to_string()).map_err(|error| error.to_string())
-            })
-            .unwrap_or_else(|| format!("{project}-{name}"));
+        binds
+    }
+
+    fn hosts(&mut self, file: &FileEnvironment, key: &str) -> Vec<HostPattern> {
         let mut hosts = Vec::new();
         for text in file.hosts.iter().flat_map(|hosts| hosts.get_ref().list()) {
             match HostPattern::parse(&text) {
                 Ok(pattern) => hosts.push(pattern),
                 Err(why) => {
-                    let start = file.hosts.as_ref().map_or(start, |hosts| hosts.span().start);
-                    self.wrong(start, &key("hosts"), format!("{why}, *.example.com or *"));
+                    let start = file.hosts.as_ref().map_or(0, |hosts| hosts.span().start);
+                    self.wrong(start, key, format!("{why}, *.example.com or *"));
                 }
             }
         }
-        Environment {
-            name: name.clone(),
-            hosts,
-            branches,
-            tags,
-            compose_project,
-            compose,
-            profiles: file.profiles.clone(),
-            variables,
-            secrets,
-            line_ends,
-            names,
-            files: file.files.iter().map(|(path, file)| (path.clone(), self.folder.join(file))).collect(),
-            binds,
-            bake: self.parsed(file.bake.as_ref(), &key("bake"), duration),
-            repair: self.parsed(file.repair.as_ref(), &key("repair"), |text| text.parse::<Repair>()),
-            windows: self.windows(&file.windows, &key("windows")),
-            freezes: self.freezes(&file.freeze, &key("freeze")),
-            approval: file.approval,
-            approvers: self.approvers(&file.approvers, &key("approvers")),
-            priority: self.priority(file.priority.as_ref(), name, &key("priority")),
-        }
+        hosts
     }
 
     fn patterns(&mut self, list: Option<&Spanned<OneOrMore>>, key: &str) -> Vec<Pattern> {

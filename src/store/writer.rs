@@ -175,7 +175,6 @@ async fn write_batch(connection: &mut SqliteConnection, Batch { arrived, work }:
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::model::ProjectName;
     use crate::store::Store;
 

@@ -442,5 +442,5 @@ plain = ["GREETING", "config/public.key"]
 fn passwords_in_urls_of_the_settings_are_secrets_too() {
     let text = GOOD.replace("https://github.com/", "https://me:pa%40ssword@github.com/");
     let config = parse(&text, Path::new("launchway.toml")).unwrap();
-    assert!(config.secrets().contains(&crate::model::Secret::new("pa@ssword")));
+    assert!(config.secrets().contains(&Secret::new("pa@ssword")));
 }

@@ -68,6 +68,11 @@ impl Planner<'_> {
                 [],
             );
         }
+        self.volumes_with_contents(components, matchings);
+    }
+
+    /// Volumes with files of the commit, and those that lie below a path of the host.
+    fn volumes_with_contents(&mut self, components: &[&Component], matchings: &BTreeMap<&ComponentName, Matching>) {
         let mut filled: BTreeSet<String> = BTreeSet::new();
         for component in components {
             if !matchings[&component.name].has_missing() && !self.lacks_release_command(component) {

@@ -60,6 +60,53 @@ impl Prepared {
     }
 }
 
+/// The release of a deployment, made anew or made before, and the commit's files where they are at hand.
+async fn release_of(
+    deployer: &Deployer,
+    deployment: &Deployment,
+    (project, environment): (&Project, &Environment),
+    previous: Option<&Release>,
+    (log, cancel): (&DeploymentLog, &CancellationToken),
+) -> Result<(Release, Option<Arc<dyn Tree>>), StageError> {
+    match deployment.release {
+        // A rollback, or a deployment that is taken up again after a restart: its release is made already.
+        Some(id) => {
+            let (mut release, tree) = existing(deployer, deployment, (project, environment), id, log, cancel).await?;
+            // What runs may carry what another version of Launchway wrote for a release that was live since.
+            if let Some(previous) = previous {
+                let before = release.parts.clone();
+                carry_over(previous, &release.stack, &mut release.parts);
+                if release.parts != before {
+                    deployer.store.note_parts(&release).await?;
+                }
+            }
+            Ok((release, tree))
+        }
+        None => {
+            let checkout =
+                checkout::checkout(deployer, project, &deployment.commit, deployment.reference.as_ref(), cancel);
+            let Checkout { tree, .. } = checkout.await?;
+            failpoint("prepare.checked_out");
+            let making = Making { deployer, deployment, project, environment, tree: &tree, log, cancel };
+            let release = loop {
+                match making.release(previous).await {
+                    // Once may have been the host's doing.
+                    Err(StageError::ReaderDied { why }) => {
+                        set_aside::note_death(deployer, deployment, &why, log).await?;
+                    }
+                    made => break made?,
+                }
+            };
+            failpoint("prepare.released");
+            Ok((release, Some(tree)))
+        }
+    }
+}
+
+/// Makes ready all that a deployment needs before anything of what runs is touched: its release, and the plan.
+///
+/// # Errors
+/// What ends the deployment: a commit that is wrong or cannot be had, somebody else's names, what would be left behind.
 pub async fn prepare(
     deployer: &Deployer,
     deployment: &Deployment,
@@ -70,39 +117,8 @@ pub async fn prepare(
 ) -> Result<Prepared, StageError> {
     let previous = previous_release(deployer, deployment).await?;
     set_aside::refuse(deployer, deployment, log).await?;
-    let (release, tree) = match deployment.release {
-        // A rollback, or a deployment that is taken up again after a restart: its release is made already.
-        Some(id) => {
-            let (mut release, tree) = existing(deployer, deployment, (project, environment), id, log, cancel).await?;
-            // What runs may carry what another version of Launchway wrote for a release that was live since.
-            if let Some(previous) = &previous {
-                let before = release.parts.clone();
-                carry_over(previous, &release.stack, &mut release.parts);
-                if release.parts != before {
-                    deployer.store.note_parts(&release).await?;
-                }
-            }
-            (release, tree)
-        }
-        None => {
-            let checkout =
-                checkout::checkout(deployer, project, &deployment.commit, deployment.reference.as_ref(), cancel);
-            let Checkout { tree, .. } = checkout.await?;
-            failpoint("prepare.checked_out");
-            let making = Making { deployer, deployment, project, environment, tree: &tree, log, cancel };
-            let release = loop {
-                match making.release(previous.as_ref()).await {
-                    // Once may have been the host's doing.
-                    Err(StageError::ReaderDied { why }) => {
-                        set_aside::note_death(deployer, deployment, &why, log).await?;
-                    }
-                    made => break made?,
-                }
-            };
-            failpoint("prepare.released");
-            (release, Some(tree))
-        }
-    };
+    let of = (project, environment);
+    let (release, tree) = release_of(deployer, deployment, of, previous.as_ref(), (log, cancel)).await?;
     needs_no_edge(deployer, &release)?;
     if let Err(error) = deployer.mirrors.keep(&project.name, &release.commit) {
         log.line(None, &format!("the commit may be lost when its branch is forced: {error}"));

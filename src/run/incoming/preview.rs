@@ -187,7 +187,6 @@ impl Deployer {
             let how = How { known: Some(&new.parts), ..how };
             new = side(project, environment, &commit, tree, (&how, &answers)).await?;
         }
-
         let before = match against {
             Some(text) => {
                 let commit = self.commit_named(project, text)?;
@@ -196,13 +195,9 @@ impl Deployer {
             }
             None => None,
         };
-        let (release, release_tree) = match (&before, &live) {
-            (Some(side), _) => (Some(side.release(ReleaseId(0), project, environment)), Some(side.tree.clone())),
-            (None, Some(live)) => {
-                let tree = self.mirrors.tree(&project.name, &live.commit).ok();
-                (Some(live.clone()), tree.map(|tree| Arc::new(tree) as Arc<dyn Tree>))
-            }
-            (None, None) => (None, None),
+        let (release, release_tree) = match &before {
+            Some(side) => (Some(side.release(ReleaseId(0), project, environment)), Some(side.tree.clone())),
+            None => self.live_side(project, live.as_ref()),
         };
         let comparison = comparison(
             release.as_ref().map(|release| (release, release_tree.as_deref())),
@@ -223,6 +218,13 @@ impl Deployer {
             asks,
             to_pull: to_pull.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect(),
         })
+    }
+
+    /// What is live, and its files where the mirror still has them.
+    fn live_side(&self, project: &Project, live: Option<&Release>) -> (Option<Release>, Option<Arc<dyn Tree>>) {
+        let Some(live) = live else { return (None, None) };
+        let tree = self.mirrors.tree(&project.name, &live.commit).ok();
+        (Some(live.clone()), tree.map(|tree| Arc::new(tree) as Arc<dyn Tree>))
     }
 
     async fn steps(

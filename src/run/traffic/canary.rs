@@ -62,6 +62,24 @@ struct Sums {
     old: ReleaseTraffic,
 }
 
+/// A hold in its course.
+struct Watch {
+    judge: Judge,
+    /// How long it has held, pauses apart.
+    elapsed: Duration,
+    measures: Measures,
+    /// At the last look.
+    before: Sums,
+    /// When the hold began, or was taken up again.
+    restarts_before: u64,
+    /// Since then, those that a look has seen.
+    restarts_told: u64,
+    /// What a hold that is over, or is paused, waits for.
+    waits_for: Option<&'static str>,
+    /// When the status last said how long it still takes.
+    said: Instant,
+}
+
 /// Canaries that somebody let go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Promoted {
@@ -116,14 +134,18 @@ impl Canaries {
     }
 
     async fn watch(&self, hold: &Hold, edge: &EdgeOf, cancel: &CancellationToken) -> Result<Outcome, StepError> {
-        let (mut judge, mut elapsed) = self.taken_up(hold).await?;
+        let (judge, elapsed) = self.taken_up(hold).await?;
         let look_every = LOOK_EVERY.min(hold.time / 4).max(LISTEN_EVERY);
-        let measures = self.measures(hold);
-        let mut before = self.sums(hold, edge).await?;
-        let restarts_before = self.restarts(hold).await?;
-        let mut restarts_told = 0;
-        let mut waits_for: Option<&'static str> = None;
-        let mut said = Instant::now();
+        let mut watch = Watch {
+            judge,
+            elapsed,
+            measures: self.measures(hold),
+            before: self.sums(hold, edge).await?,
+            restarts_before: self.restarts(hold).await?,
+            restarts_told: 0,
+            waits_for: None,
+            said: Instant::now(),
+        };
         self.say(hold, elapsed, None).await;
         let mut round = Instant::now();
         loop {
@@ -143,86 +165,83 @@ impl Canaries {
             if self.hurry.is_cancelled() && paused.is_none() {
                 return Err(StepError::Overtaken);
             }
-            if before.at.elapsed() < look_every {
+            if watch.before.at.elapsed() < look_every || !self.looked(hold, edge, &mut watch, paused.is_some()).await? {
                 continue;
             }
-            let now = match self.sums(hold, edge).await {
-                Ok(now) => now,
-                // It serves on by what it knows, or comes back with new sums.
-                Err(StepError::Edge(error)) if error.is_away() => continue,
-                Err(other) => return Err(other),
-            };
-            let restarts = self.restarts(hold).await?.saturating_sub(restarts_before);
-            let interval = Interval {
-                seconds: (now.at - before.at).as_secs_f64(),
-                new: Counts::between(&before.new, &now.new),
-                old: Counts::between(&before.old, &now.old),
-                restarts: (restarts - restarts_told) as u32,
-                external: measures.ask().await,
-            };
-            if restarts > restarts_told && self.deployer.keeping.outages.explain_what_just_ended().await {
-                return Err(StepError::EngineEnded);
-            }
-            restarts_told = restarts;
-            if self.deployer.keeping.outages.explain(now_ms()) {
-                // What the engine's end cut is not the release's fault.
-                before = now;
-                continue;
-            }
-            if paused.is_none() {
-                elapsed += now.at - before.at;
-            }
-            before = now;
-            let decision = judge.observe(&interval);
-            self.note(hold, &judge, elapsed).await?;
-            if let Decision::Worse { why } = decision {
-                return Err(StepError::Worse { why: format!("{}: {why}", hold.component) });
-            }
-            if waits_for.is_none() && said.elapsed() >= SAY_EVERY {
-                said = Instant::now();
-                self.say(hold, elapsed, waits_for).await;
+            if watch.waits_for.is_none() && watch.said.elapsed() >= SAY_EVERY {
+                watch.said = Instant::now();
+                self.say(hold, watch.elapsed, watch.waits_for).await;
             }
             if let Some(pause) = paused {
-                self.wait(
-                    hold,
-                    elapsed,
-                    &mut waits_for,
-                    "launchway resume",
-                    &format!("paused by {}", Quoted(pause.by)),
-                )
-                .await;
-                continue;
-            }
-            if elapsed < hold.time {
-                continue;
-            }
-            let conclusion = judge.conclude();
-            match (&conclusion, hold.gate) {
-                (Conclusion::Worse { why }, _) => {
-                    return Err(StepError::Worse { why: format!("{}: {why}", hold.component) });
-                }
-                (_, true) => {
-                    self.wait(hold, elapsed, &mut waits_for, "launchway promote", &conclusion.to_string()).await;
-                }
-                (Conclusion::AsGood { .. }, false) => return self.passed(hold, conclusion.to_string()).await,
-                (Conclusion::NotEnoughTraffic { then, .. } | Conclusion::NoAnswer { then, .. }, false) => match then {
-                    OnLittleTraffic::Promote => {
-                        let note = format!("{conclusion}: promoted, as the settings say");
-                        return self.passed_unjudged(hold, note).await;
-                    }
-                    OnLittleTraffic::Wait => {
-                        let what = match conclusion {
-                            Conclusion::NoAnswer { .. } => "an answer",
-                            _ => "more traffic",
-                        };
-                        self.wait(hold, elapsed, &mut waits_for, what, &conclusion.to_string()).await;
-                    }
-                    OnLittleTraffic::Ask => {
-                        self.wait(hold, elapsed, &mut waits_for, "launchway promote", &conclusion.to_string()).await;
-                    }
-                },
+                self.wait(hold, &mut watch, "launchway resume", &format!("paused by {}", Quoted(pause.by))).await;
+            } else if watch.elapsed >= hold.time
+                && let Some(outcome) = self.concluded(hold, &mut watch).await?
+            {
+                return Ok(outcome);
             }
         }
+    }
+
+    /// Looks at what came since the last look and judges it; false where that says nothing of the release.
+    async fn looked(&self, hold: &Hold, edge: &EdgeOf, watch: &mut Watch, is_paused: bool) -> Result<bool, StepError> {
+        let now = match self.sums(hold, edge).await {
+            Ok(now) => now,
+            // It serves on by what it knows, or comes back with new sums.
+            Err(StepError::Edge(error)) if error.is_away() => return Ok(false),
+            Err(other) => return Err(other),
+        };
+        let restarts = self.restarts(hold).await?.saturating_sub(watch.restarts_before);
+        let interval = Interval {
+            seconds: (now.at - watch.before.at).as_secs_f64(),
+            new: Counts::between(&watch.before.new, &now.new),
+            old: Counts::between(&watch.before.old, &now.old),
+            restarts: (restarts - watch.restarts_told) as u32,
+            external: watch.measures.ask().await,
+        };
+        if restarts > watch.restarts_told && self.deployer.keeping.outages.explain_what_just_ended().await {
+            return Err(StepError::EngineEnded);
+        }
+        watch.restarts_told = restarts;
+        if self.deployer.keeping.outages.explain(now_ms()) {
+            // What the engine's end cut is not the release's fault.
+            watch.before = now;
+            return Ok(false);
+        }
+        if !is_paused {
+            watch.elapsed += now.at - watch.before.at;
+        }
+        watch.before = now;
+        let decision = watch.judge.observe(&interval);
+        self.note(hold, &watch.judge, watch.elapsed).await?;
+        match decision {
+            Decision::Worse { why } => Err(StepError::Worse { why: format!("{}: {why}", hold.component) }),
+            _ => Ok(true),
+        }
+    }
+
+    /// What follows from a hold that has had its time; nothing as long as somebody or something is waited for.
+    async fn concluded(&self, hold: &Hold, watch: &mut Watch) -> Result<Option<Outcome>, StepError> {
+        let conclusion = watch.judge.conclude();
+        let what = match (&conclusion, hold.gate) {
+            (Conclusion::Worse { why }, _) => {
+                return Err(StepError::Worse { why: format!("{}: {why}", hold.component) });
+            }
+            (_, true) => "launchway promote",
+            (Conclusion::AsGood { .. }, false) => return self.passed(hold, conclusion.to_string()).await.map(Some),
+            (Conclusion::NotEnoughTraffic { then, .. } | Conclusion::NoAnswer { then, .. }, false) => {
+                match (then, &conclusion) {
+                    (OnLittleTraffic::Promote, _) => {
+                        let note = format!("{conclusion}: promoted, as the settings say");
+                        return self.passed_unjudged(hold, note).await.map(Some);
+                    }
+                    (OnLittleTraffic::Wait, Conclusion::NoAnswer { .. }) => "an answer",
+                    (OnLittleTraffic::Wait, _) => "more traffic",
+                    (OnLittleTraffic::Ask, _) => "launchway promote",
+                }
+            }
+        };
+        self.wait(hold, watch, what, &conclusion.to_string()).await;
+        Ok(None)
     }
 
     fn measures(&self, hold: &Hold) -> Measures {
@@ -282,20 +301,13 @@ impl Canaries {
     }
 
     /// Says once what a hold that is over waits for.
-    async fn wait(
-        &self,
-        hold: &Hold,
-        elapsed: Duration,
-        waits_for: &mut Option<&'static str>,
-        what: &'static str,
-        why: &str,
-    ) {
-        if *waits_for == Some(what) {
+    async fn wait(&self, hold: &Hold, watch: &mut Watch, what: &'static str, why: &str) {
+        if watch.waits_for == Some(what) {
             return;
         }
-        *waits_for = Some(what);
+        watch.waits_for = Some(what);
         self.log.line(Some(&hold.component), &format!("{why}; waiting for {what}"));
-        self.say(hold, elapsed, *waits_for).await;
+        self.say(hold, watch.elapsed, watch.waits_for).await;
     }
 
     async fn say(&self, hold: &Hold, elapsed: Duration, waits_for: Option<&str>) {
