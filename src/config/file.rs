@@ -6,6 +6,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
 
+/// The whole file, as it is written.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct File {
@@ -53,6 +54,7 @@ pub struct FileRegistry {
     pub password: Spanned<Source>,
 }
 
+/// `[limits]`, as it is written.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct FileLimits {
@@ -71,6 +73,7 @@ pub struct FileLimits {
     pub build_cpus: Option<Spanned<f64>>,
 }
 
+/// `[keep]`, as it is written.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct FileKeep {
@@ -81,6 +84,7 @@ pub struct FileKeep {
     pub free: Option<Spanned<String>>,
 }
 
+/// `[edge]`, as it is written.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FileEdge {
@@ -96,6 +100,7 @@ pub struct FileEdge {
     pub addresses: Option<Spanned<String>>,
 }
 
+/// `[projects.NAME]`, as it is written.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FileProject {
@@ -127,6 +132,7 @@ pub struct FileProject {
     pub environments: BTreeMap<Spanned<String>, Spanned<FileEnvironment>>,
 }
 
+/// `[projects.NAME.environments.NAME]`, as it is written.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FileEnvironment {
@@ -171,6 +177,7 @@ pub enum OneOrMore {
 }
 
 impl OneOrMore {
+    /// All of them, in the order in which they are written.
     pub fn list(&self) -> Vec<String> {
         match self {
             OneOrMore::One(text) => vec![text.clone()],
@@ -187,6 +194,7 @@ pub enum VariableFile {
     Formatted(Formatted),
 }
 
+/// A file of variables, and how it is read.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Formatted {

@@ -20,6 +20,7 @@ pub struct Answer<B, W> {
 }
 
 impl<B, W> Answer<B, W> {
+    /// Hands `body` on. `is_one_of_several`: over HTTP/2. `while_it_flows` is dropped when its reader falls behind.
     pub fn new(body: B, (serving, watch): (Serving, Arc<Watch>), is_one_of_several: bool, while_it_flows: W) -> Self {
         Self { body, serving, watch, is_one_of_several, is_given: false, while_it_flows: Some(while_it_flows) }
     }

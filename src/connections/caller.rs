@@ -14,14 +14,17 @@ pub struct Trusted(Arc<[IpNet]>);
 pub struct Caller(pub IpAddr);
 
 impl Trusted {
+    /// The proxies with addresses in these ranges.
     pub fn new(ranges: &[IpNet]) -> Self {
         Self(ranges.into())
     }
 
+    /// Every address: inside an environment, where only its own containers call.
     pub fn everybody() -> Self {
         Self::new(&[Ipv4Net::default().into(), Ipv6Net::default().into()])
     }
 
+    /// Whether what this peer says of who asks is believed.
     pub fn trusts(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         self.0.iter().any(|range| range.contains(&peer))

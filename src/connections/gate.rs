@@ -38,6 +38,7 @@ pub struct Room {
 }
 
 impl Room {
+    /// Room for so many (64 at least, 65,536 at most): scarce from half of them, and an eighth for each address then.
     pub fn of(most: usize) -> Self {
         let most = most.clamp(FEWEST, MOST);
         Self { most, scarce_from: most / 2, each: (most / 8).max(8) }
@@ -56,6 +57,7 @@ impl Room {
 /// The log says at most this often that there is no place.
 const TELL_EVERY_MS: u64 = 60_000;
 
+/// What the silence of a guest means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It asks, and is answered: one that does not ask waits for nothing.
@@ -68,6 +70,7 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoPlace;
 
+/// Who is let in: so many guests at once, and when places are scarce, so many of each address.
 pub struct Gate {
     room: Room,
     trusted: Trusted,
@@ -108,10 +111,12 @@ pub struct Place {
 pub struct More(Arc<Gate>);
 
 impl Gate {
+    /// A gate with nobody inside. `trusted`: the proxies that stand for many callers.
     pub fn new(room: Room, trusted: Trusted) -> Arc<Self> {
         Arc::new(Self { room, trusted, guests: Mutex::default(), more: AtomicUsize::new(0) })
     }
 
+    /// The proxies that stand for many callers.
     pub fn trusted(&self) -> &Trusted {
         &self.trusted
     }
@@ -126,6 +131,10 @@ impl Gate {
         self.lock().refused
     }
 
+    /// A place for a connection of `peer`, held until it is dropped. Where places are scarce, somebody who does not read may be shown out for it.
+    ///
+    /// # Errors
+    /// All places are taken, or all that one address may have.
     pub fn enter(self: &Arc<Self>, peer: IpAddr, kind: Kind, watch: Arc<Watch>) -> Result<Place, NoPlace> {
         // A proxy's address is everybody's.
         let address = (!self.trusted.trusts(peer)).then(|| network_of(peer));

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
+/// One connection, as the gate sees it: what it is served, and since when it is silent or does not read.
 pub struct Guest {
     /// Requests that it waits for an answer to, or whose answer it is being given; streams of its own, too.
     serving: AtomicU32,
@@ -36,6 +37,7 @@ impl Guest {
         })
     }
 
+    /// It has asked for something, and is served until the answer is dropped.
     pub fn serving(self: &Arc<Self>) -> Serving {
         self.serving.fetch_add(1, Ordering::Relaxed);
         self.has_asked.store(true, Ordering::Relaxed);
@@ -48,6 +50,7 @@ impl Guest {
         Serving(self.clone())
     }
 
+    /// Whether it has ever asked for something.
     pub fn has_asked(&self) -> bool {
         self.has_asked.load(Ordering::Relaxed)
     }
@@ -93,6 +96,7 @@ impl Guest {
 }
 
 impl Serving {
+    /// Who is served.
     pub fn guest(&self) -> &Guest {
         &self.0
     }

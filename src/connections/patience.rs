@@ -9,6 +9,7 @@ use tokio::time::sleep;
 const NEVER: Duration = Duration::from_secs(30 * 24 * 3600);
 const SHORTEST_LOOK: Duration = Duration::from_millis(50);
 
+/// How long a guest may be silent, or leave unread what it asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
     /// From the connection to the end of its first request's head.
@@ -29,6 +30,7 @@ pub enum Overdue {
 }
 
 impl Patience {
+    /// A time that is never over: 30 days.
     pub const NEVER: Duration = NEVER;
 
     /// Returns when the guest's time is over.

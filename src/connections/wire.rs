@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 /// it is some megabytes for each that does not read, of a memory that all TCP of the machine shares.
 const MOST_UNSENT: u32 = 32 * 1024;
 
+/// A TCP connection whose writes are watched.
 pub struct Wire {
     stream: TcpStream,
     watch: Arc<Watch>,
@@ -35,6 +36,7 @@ pub struct Watch {
 }
 
 impl Wire {
+    /// Sends small answers at once. The second part asks the socket from elsewhere.
     pub fn new(stream: TcpStream) -> (Self, Arc<Watch>) {
         // Small answers wait for nobody. Where it fails the connection is broken, which the first read says.
         let _ = stream.set_nodelay(true);
@@ -67,10 +69,12 @@ impl Wire {
         written
     }
 
+    /// What asks its socket from elsewhere.
     pub fn watch(&self) -> Arc<Watch> {
         self.watch.clone()
     }
 
+    /// The socket.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
     }
@@ -99,6 +103,7 @@ impl Watch {
         }
     }
 
+    /// What was to be written was taken: nothing waits any more.
     pub fn write_went_on(&self) {
         if self.waits_since.load(Ordering::Relaxed) != 0 {
             self.waits_since.store(0, Ordering::Relaxed);

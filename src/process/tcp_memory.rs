@@ -20,10 +20,12 @@ impl TcpMemory {
         Some(Self { enough: pages * page_size() as u64 })
     }
 
+    /// From so many bytes on the kernel is short of memory for TCP.
     pub fn enough(&self) -> u64 {
         self.enough
     }
 
+    /// Whether all TCP of the machine uses that much now.
     pub fn is_short(&self) -> bool {
         used().is_some_and(|used| used >= self.enough)
     }

@@ -23,6 +23,7 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// A problem with its sentence, which its sender reads.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
             kind: "about:blank",
@@ -34,6 +35,7 @@ impl Problem {
         }
     }
 
+    /// The same with one more header.
     pub fn with_header(mut self, name: header::HeaderName, value: &'static str) -> Self {
         self.headers.push((name, HeaderValue::from_static(value)));
         self

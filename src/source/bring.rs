@@ -20,6 +20,7 @@ pub struct Remote {
     pub credentials: GitCredentials,
 }
 
+/// Which refs a fetch brings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WantedRefs {
     /// These and no others.

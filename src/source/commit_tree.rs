@@ -60,6 +60,7 @@ impl GitTree {
         Self { inner: Arc::new(Inner { mirror, commit, root: *root, time: *time, modules }) }
     }
 
+    /// The commit whose files these are.
     pub fn commit(&self) -> &CommitId {
         &self.inner.commit
     }

@@ -88,6 +88,10 @@ impl Mirrors {
         mirror.read(|repository| is_ancestor_in(repository, ancestor, commit))
     }
 
+    /// Who wrote a commit, when, and its message.
+    ///
+    /// # Errors
+    /// The mirror does not have it, or cannot be read.
     pub fn commit(&self, project: &ProjectName, commit: &CommitId) -> Result<CommitInfo, MirrorError> {
         let mirror = self.mirror(project.as_str());
         let oid = mirror.oid(commit)?;

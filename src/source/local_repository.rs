@@ -37,6 +37,7 @@ impl LocalRepository {
         found.with_context(|| format!("{revision} names no commit"))
     }
 
+    /// The files of a commit.
     pub fn tree(&self, commit: &CommitInfo) -> anyhow::Result<GitTree> {
         Ok(GitTree::open(self.mirror.clone(), &commit.id)?)
     }

@@ -17,6 +17,7 @@ pub struct RemoteUrl {
     password: Option<Secret>,
 }
 
+/// How a repository is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RemoteKind {
     Https,
@@ -138,6 +139,7 @@ impl RemoteUrl {
         })
     }
 
+    /// How it is reached.
     pub fn kind(&self) -> RemoteKind {
         self.kind
     }

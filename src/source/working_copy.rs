@@ -42,6 +42,10 @@ struct Tracked {
 }
 
 impl WorkingCopy {
+    /// Reads the folder as it would be committed: without what git ignores, and all of it where there is no git.
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
         use anyhow::Context as _;
         let root = folder.canonicalize().with_context(|| format!("reading {}", folder.display()))?;

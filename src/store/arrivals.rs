@@ -34,6 +34,7 @@ impl Arriving {
         Ok((Self { new, event, received_ms, tell }, hear))
     }
 
+    /// Tells whoever handed it in what became of it.
     pub fn tell(self, stored: Stored) {
         // The sender may have gone away; what is stored stays stored.
         let _ = self.tell.send(stored);

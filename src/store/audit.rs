@@ -42,6 +42,7 @@ impl Action {
         Self::FreshVolume,
     ];
 
+    /// The word in the store, in JSON and on the command line.
     pub fn word(self) -> &'static str {
         match self {
             Self::Deploy => "deploy",
@@ -80,6 +81,7 @@ pub struct AuditEntry {
 }
 
 impl Store {
+    /// Adds a row to the audit.
     pub async fn note_audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
         self.write("note what was asked for", move |c| Box::pin(async move { put_audit(c, &entry).await })).await
     }

@@ -46,6 +46,7 @@ impl DeliveryOutcome {
         Self::Invalid,
         Self::Refused,
     ];
+    /// The word in the store and in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Received => "received",
@@ -67,6 +68,7 @@ impl std::str::FromStr for DeliveryOutcome {
     }
 }
 
+/// A delivery that has just been verified.
 #[derive(Debug, Clone)]
 pub struct NewDelivery {
     pub project: ProjectName,
@@ -82,6 +84,7 @@ pub struct NewDelivery {
     pub page_key: String,
 }
 
+/// A delivery as it is stored.
 #[derive(Debug, Clone)]
 pub struct Delivery {
     /// Counts up over the whole store.
@@ -218,6 +221,7 @@ impl Store {
         rows.iter().map(from_row).collect()
     }
 
+    /// The delivery with this number.
     pub async fn delivery(&self, number: i64) -> Result<Option<Delivery>, StoreError> {
         let row = sqlx::query(concat!("SELECT ", columns!(), " FROM deliveries WHERE number = ?"))
             .bind(number)
@@ -238,6 +242,7 @@ impl Store {
         rows.iter().map(from_row).collect()
     }
 
+    /// The delivery whose page has this key.
     pub async fn delivery_by_key(&self, key: &str) -> Result<Option<Delivery>, StoreError> {
         let row = sqlx::query(concat!("SELECT ", columns!(), " FROM deliveries WHERE page_key = ?"))
             .bind(key)

@@ -22,6 +22,7 @@ macro_rules! columns {
     };
 }
 
+/// A deployment that is asked for.
 #[derive(Debug, Clone)]
 pub struct NewDeployment {
     pub project: ProjectName,
@@ -45,6 +46,7 @@ pub struct NewDeployment {
     pub fresh_volumes: Vec<String>,
 }
 
+/// A deployment as it is stored.
 #[derive(Debug, Clone)]
 pub struct Deployment {
     pub id: DeploymentId,
@@ -211,6 +213,7 @@ impl Store {
         .await
     }
 
+    /// The deployment with this id.
     pub async fn deployment(&self, id: DeploymentId) -> Result<Option<Deployment>, StoreError> {
         let row = sqlx::query(concat!("SELECT ", columns!(), " FROM deployments WHERE id = ?"))
             .bind(id.0)
@@ -220,6 +223,7 @@ impl Store {
         row.as_ref().map(from_row).transpose()
     }
 
+    /// The deployment whose page has this key.
     pub async fn deployment_by_key(&self, key: &str) -> Result<Option<Deployment>, StoreError> {
         let row = sqlx::query(concat!("SELECT ", columns!(), " FROM deployments WHERE page_key = ?"))
             .bind(key)
@@ -257,6 +261,7 @@ impl Store {
         rows.iter().map(from_row).collect()
     }
 
+    /// The deployments that a delivery asked for, in their order.
     pub async fn deployments_of_delivery(&self, delivery: i64) -> Result<Vec<Deployment>, StoreError> {
         let rows = sqlx::query(concat!("SELECT ", columns!(), " FROM deployments WHERE delivery = ? ORDER BY id"))
             .bind(delivery)

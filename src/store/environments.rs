@@ -16,6 +16,7 @@ pub struct Live {
 }
 
 impl Store {
+    /// What an environment shows; `None` where nothing is live.
     pub async fn live(&self, project: &ProjectName, environment: &EnvironmentName) -> Result<Option<Live>, StoreError> {
         let sql =
             "SELECT live, deployment FROM environments WHERE project = ? AND environment = ? AND live IS NOT NULL";
@@ -52,6 +53,7 @@ impl Store {
         .await
     }
 
+    /// Notes what an environment shows from now on.
     pub async fn set_live(
         &self,
         project: &ProjectName,

@@ -29,6 +29,7 @@ pub enum HookOutcome {
 }
 
 impl HookOutcome {
+    /// The word in the store and in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -58,6 +59,7 @@ impl Store {
             .collect()
     }
 
+    /// Notes what became of a hook; it is not run again.
     pub async fn settle_hook(
         &self,
         deployment: DeploymentId,

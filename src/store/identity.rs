@@ -69,6 +69,7 @@ impl Store {
         Ok(Some(Identity { key: SealKey::new(text(&row, "store_id")?, key), looked_back }))
     }
 
+    /// Everything on the engine that this store recorded as made or adopted by it.
     pub async fn owned(&self) -> Result<Vec<Recorded>, StoreError> {
         let rows = sqlx::query("SELECT kind, id, name, labels FROM owned")
             .fetch_all(&self.readers)

@@ -14,6 +14,7 @@ macro_rules! columns {
     };
 }
 
+/// An image that was built, or pulled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotedImage {
     /// What containers are created from: the tag of what is built, the digest or id of what is pulled.
@@ -42,6 +43,7 @@ pub struct ReleaseImage {
 }
 
 impl Store {
+    /// Notes an image, in place of what was noted under its reference.
     pub async fn note_image(&self, image: NotedImage) -> Result<(), StoreError> {
         let bases = to_json(&image.bases)?;
         self.write("note an image", move |c| {
@@ -66,6 +68,7 @@ impl Store {
         .await
     }
 
+    /// What was noted under a reference.
     pub async fn noted_image(&self, reference: &str) -> Result<Option<NotedImage>, StoreError> {
         let row = sqlx::query(concat!("SELECT ", columns!(), " FROM images WHERE reference = ?"))
             .bind(reference)

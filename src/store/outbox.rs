@@ -15,6 +15,7 @@ macro_rules! columns {
     };
 }
 
+/// A commit status that is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewStatus {
     pub project: ProjectName,
@@ -75,6 +76,7 @@ const SAME_SUBJECT: &str =
     "(project, commit_id, context) = (SELECT project, commit_id, context FROM outbox WHERE id = ?1)";
 
 impl Store {
+    /// Puts a status into the outbox, from where the sending loop takes it.
     pub async fn queue_status(&self, new: NewStatus, now_ms: i64) -> Result<(), StoreError> {
         self.write("queue a status", move |c| Box::pin(async move { put_status(c, &new, now_ms).await })).await
     }
@@ -213,6 +215,7 @@ impl Store {
         .await
     }
 
+    /// Notes why a status could not be sent, and when it is tried again (milliseconds since 1970).
     pub async fn retry_status(&self, id: i64, why: String, next_ms: i64) -> Result<(), StoreError> {
         self.write("put off a status", move |c| {
             Box::pin(async move {

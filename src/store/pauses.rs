@@ -24,6 +24,7 @@ pub struct Pause {
 }
 
 impl Store {
+    /// Every environment that is paused.
     pub async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
         let rows = sqlx::query(concat!("SELECT ", columns!(), " FROM pauses"))
             .fetch_all(&self.readers)
@@ -32,6 +33,7 @@ impl Store {
         rows.iter().map(from_row).collect()
     }
 
+    /// The pause of an environment; `None` where it is not paused.
     pub async fn pause(
         &self,
         project: &ProjectName,

@@ -18,6 +18,7 @@ pub struct NewRelease {
 }
 
 impl Store {
+    /// Stores a release under the next id.
     pub async fn add_release(&self, new: NewRelease, now_ms: i64) -> Result<Release, StoreError> {
         let (stack, parts) = (to_json(&new.stack)?, to_json(&new.parts)?);
         let (project, environment, commit) =
@@ -48,6 +49,7 @@ impl Store {
         .await
     }
 
+    /// The release with this id.
     pub async fn release(&self, id: ReleaseId) -> Result<Option<Release>, StoreError> {
         let row = sqlx::query("SELECT id, project, environment, commit_id, stack, parts FROM releases WHERE id = ?")
             .bind(id.0)

@@ -8,6 +8,7 @@ use crate::plan::retention::{Needs, PastDeployment};
 use std::collections::BTreeMap;
 
 impl Store {
+    /// The ids of every release, the oldest first.
     pub async fn release_ids(&self) -> Result<Vec<ReleaseId>, StoreError> {
         let ids: Vec<i64> = sqlx::query_scalar("SELECT id FROM releases ORDER BY id")
             .fetch_all(&self.readers)

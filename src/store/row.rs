@@ -6,18 +6,22 @@ use sqlx::sqlite::SqliteRow;
 use std::fmt::Display;
 use std::str::FromStr;
 
+/// A text column.
 pub fn text(row: &SqliteRow, column: &str) -> Result<String, StoreError> {
     row.try_get(column).map_err(|error| StoreError::Content(error.to_string()))
 }
 
+/// A text column that may be empty.
 pub fn optional_text(row: &SqliteRow, column: &str) -> Result<Option<String>, StoreError> {
     row.try_get(column).map_err(|error| StoreError::Content(error.to_string()))
 }
 
+/// A number column.
 pub fn number(row: &SqliteRow, column: &str) -> Result<i64, StoreError> {
     row.try_get(column).map_err(|error| StoreError::Content(error.to_string()))
 }
 
+/// A number column that may be empty.
 pub fn optional_number(row: &SqliteRow, column: &str) -> Result<Option<i64>, StoreError> {
     row.try_get(column).map_err(|error| StoreError::Content(error.to_string()))
 }
@@ -31,6 +35,7 @@ where
     parse(&text(row, column)?, column)
 }
 
+/// A text column that may be empty, as a type of the model.
 pub fn optional_parsed<T>(row: &SqliteRow, column: &str) -> Result<Option<T>, StoreError>
 where
     T: FromStr,
@@ -52,6 +57,7 @@ pub fn json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> Re
     serde_json::from_str(&text(row, column)?).map_err(|error| StoreError::Content(format!("{column}: {error}")))
 }
 
+/// A value as the text of a JSON column.
 pub fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Content(error.to_string()))
 }

@@ -5,6 +5,7 @@ use super::row::{number, optional_number, optional_text, parsed};
 use super::{Store, StoreError};
 use crate::model::{DeploymentId, Stage};
 
+/// When a stage of a deployment began, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageRecord {
     pub stage: Stage,
@@ -50,6 +51,7 @@ impl Store {
         .await
     }
 
+    /// The stages of a deployment, in the order in which they began.
     pub async fn stages(&self, deployment: DeploymentId) -> Result<Vec<StageRecord>, StoreError> {
         let rows = sqlx::query(
             "SELECT stage, started_at, ended_at, outcome, log_offset FROM stages WHERE deployment

@@ -40,6 +40,7 @@ pub struct LeftUnnamed {
 }
 
 impl Store {
+    /// What of an environment somebody has said yes to starting on something else.
     pub async fn fresh_volumes(
         &self,
         project: &ProjectName,
@@ -95,6 +96,7 @@ impl Store {
         .await
     }
 
+    /// Unnamed volumes of an environment that were left lying, the oldest first.
     pub async fn left_volumes(
         &self,
         project: &ProjectName,
@@ -162,6 +164,7 @@ impl Store {
         rows.iter().map(|row| text(row, "volume")).collect()
     }
 
+    /// Notes volumes that stay when the environment is removed.
     pub async fn note_kept_volumes(
         &self,
         (project, environment): (ProjectName, EnvironmentName),

@@ -6,6 +6,7 @@ use crate::model::{CommitId, ProjectName, RefName};
 use std::collections::BTreeMap;
 
 impl Store {
+    /// Where each ref of a project stood when it was last seen.
     pub async fn tips(&self, project: &ProjectName) -> Result<BTreeMap<RefName, CommitId>, StoreError> {
         let rows: Vec<(String, String)> = sqlx::query_as("SELECT ref, commit_id FROM tips WHERE project = ?")
             .bind(project.as_str())
@@ -20,6 +21,7 @@ impl Store {
             .collect()
     }
 
+    /// Notes where a ref stands.
     pub async fn note_tip(
         &self,
         project: &ProjectName,

@@ -20,6 +20,7 @@ impl Trigger {
     pub fn goes_back(self) -> bool {
         matches!(self, Self::Rollback | Self::GiveBack)
     }
+    /// The word in the store and in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Push => "push",

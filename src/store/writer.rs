@@ -31,12 +31,14 @@ enum Message {
 }
 
 impl Writer {
+    /// Begins to write with this connection, which nobody else writes with.
     pub fn start(connection: SqliteConnection) -> Self {
         let (queue, waiting) = mpsc::channel(10_000);
         tokio::spawn(write_all(connection, waiting));
         Self { queue }
     }
 
+    /// Writes what waits, and ends.
     pub async fn close(&self) {
         let (done, wait) = oneshot::channel();
         if self.queue.send(Message::Close(done)).await.is_ok() {

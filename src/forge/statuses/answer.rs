@@ -26,6 +26,7 @@ pub(in crate::forge) struct Advice {
 }
 
 impl Answer {
+    /// The body as JSON; `None` where it is none, or of another shape.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_str(&self.text).ok()
     }

@@ -34,6 +34,7 @@ struct Row {
 }
 
 impl GiteaClient {
+    /// For the repository `owner/name`. `forge`: Gitea or Forgejo, for people.
     pub fn new(http: Http, forge: ForgeKind, owner: &str, name: &str) -> Self {
         Self { http, forge, owner: owner.into(), name: name.into() }
     }

@@ -43,6 +43,7 @@ struct Row {
 }
 
 impl GitHubClient {
+    /// For the repository `owner/name`; `pace` is shared by all that use the same token.
     pub fn new(http: Http, owner: &str, name: &str, pace: Arc<Pace>) -> Self {
         Self { http, owner: owner.into(), name: name.into(), pace }
     }

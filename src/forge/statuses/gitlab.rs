@@ -85,6 +85,7 @@ impl<'a> Said<'a> {
 }
 
 impl GitLabClient {
+    /// For a project by its full path or its number.
     pub fn new(http: Http, project: String) -> Self {
         Self { http, project }
     }

@@ -19,6 +19,7 @@ pub(in crate::forge) struct Http {
 }
 
 impl Http {
+    /// Calls below `api`, signed in with `token` where there is one.
     pub fn new(client: reqwest::Client, api: Url, token: Option<Secret>) -> Self {
         // A token from a file often ends in a line break.
         let token = token.map(|t| Secret::new(t.expose().trim())).filter(|t| !t.is_empty());

@@ -41,6 +41,7 @@ pub(super) struct Deadline {
 }
 
 impl Deadline {
+    /// Whether the time is over, or nobody waits any more.
     pub fn has_passed(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed) || Instant::now() >= self.at
     }

@@ -31,6 +31,10 @@ enum Pushed {
 }
 
 impl Remote {
+    /// The notes of the repository at `url`.
+    ///
+    /// # Errors
+    /// A URL that is refused, naming why.
     pub fn new(url: &str, credentials: GitCredentials) -> Result<Self> {
         let scratch = tempfile::Builder::new()
             .prefix("launchway-notes-")
@@ -45,6 +49,10 @@ impl Remote {
         shown(&self.url)
     }
 
+    /// Adds one status to the notes there, again where somebody else changed them meanwhile.
+    ///
+    /// # Errors
+    /// What the repository answered, or that the deadline has passed.
     pub fn write(&self, status: &CommitStatus, deadline: &Deadline) -> Result<(), PostError> {
         object_id(status)?;
         let failed = |error: git2::Error| git_failure(&self.shown(), &error);
