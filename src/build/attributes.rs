@@ -39,6 +39,7 @@ pub struct Attributes<'t> {
 }
 
 impl<'t> Attributes<'t> {
+    /// Reads them of this tree, as far as they are asked for.
     pub fn new(tree: &'t dyn Tree) -> Self {
         Self { tree, rules: BTreeMap::new() }
     }

@@ -29,6 +29,7 @@ pub struct Builder {
     engine: EngineAddress,
 }
 
+/// What a build made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuiltImage {
     /// The image's id as this engine says it.

@@ -114,6 +114,10 @@ impl Context {
 }
 
 impl Dockerfile {
+    /// The files of a build, without those that its ignore file leaves out.
+    ///
+    /// # Errors
+    /// A folder or Dockerfile that is not there, or cannot be read.
     pub fn of(tree: &dyn Tree, spec: &BuildSpec) -> Result<Self, BuildError> {
         if let Some(text) = &spec.dockerfile_inline {
             return Ok(Self { name: "Dockerfile".to_string(), text: text.clone().into_bytes() });

@@ -17,6 +17,7 @@ pub struct FolderMatch {
     matched: Vec<bool>,
 }
 
+/// A line of an ignore file that is no pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {pattern:?} is not a pattern: {why}")]
 pub struct InvalidPattern {
@@ -27,6 +28,10 @@ pub struct InvalidPattern {
 }
 
 impl Dockerignore {
+    /// Reads the text of an ignore file.
+    ///
+    /// # Errors
+    /// The first line that is no pattern.
     pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut patterns = Vec::new();
@@ -60,6 +65,7 @@ impl Dockerignore {
         Ok(Self { patterns })
     }
 
+    /// Whether it leaves nothing out.
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+/// Where an engine's API is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EngineAddress {
     Unix(PathBuf),

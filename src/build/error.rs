@@ -3,6 +3,7 @@
 use super::InvalidPattern;
 use crate::model::{RepoPath, TreeError, bytes_text};
 
+/// Why an image could not be built, as a sentence for the commit's author.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     #[error("reading the build context: {0}")]

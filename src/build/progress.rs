@@ -15,6 +15,7 @@ pub struct BuildLine {
     pub text: String,
 }
 
+/// What a line of a build's output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BuildLineKind {
     Started,

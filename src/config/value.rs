@@ -14,6 +14,7 @@ pub enum Source {
     Named(Named),
 }
 
+/// Where a value is kept that is not written into the file itself.
 #[derive(Deserialize, Clone)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Named {

@@ -14,6 +14,7 @@ pub struct Pace {
     pub bytes_per_second: u64,
 }
 
+/// The body came too slowly.
 #[derive(Debug, thiserror::Error)]
 #[error("the body came too slowly")]
 pub struct TooSlow;

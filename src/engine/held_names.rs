@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::OwnedMutexGuard;
 
+/// Names that somebody works with: whoever wants one of them waits until it is let go.
 #[derive(Default)]
 pub struct HeldNames(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
 

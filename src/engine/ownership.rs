@@ -4,6 +4,7 @@ use crate::model::{AnotherStore, Kind, Recorded, SealKey, label};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
+/// Labels as the engine has them, by their names.
 pub type Labels = BTreeMap<String, String>;
 
 /// As versions without seals did: what it makes is not sealed, and labels alone say what is its own. Only tests have it.
@@ -54,6 +55,7 @@ pub struct Ownership {
 }
 
 impl Ownership {
+    /// Nothing is recorded yet. `key` is the store's own.
     pub fn new(key: SealKey) -> Self {
         Self { key: Arc::new(key), recorded: Arc::default() }
     }
@@ -67,10 +69,12 @@ impl Ownership {
         Self::new(SealKey::new(hex::encode(id), key))
     }
 
+    /// The key by which this store seals.
     pub fn key(&self) -> &SealKey {
         &self.key
     }
 
+    /// These are this store's: it made them, or took them over.
     pub fn record(&self, things: impl IntoIterator<Item = Recorded>) {
         let mut recorded = self.recorded.write().unwrap_or_else(PoisonError::into_inner);
         recorded.extend(things.into_iter().map(|thing| ((thing.kind, thing.id), thing.labels)));

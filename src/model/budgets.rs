@@ -24,6 +24,7 @@ impl Budget {
         if wanted <= self.most { Ok(()) } else { Err(self.too_much(what)) }
     }
 
+    /// What is said where it is more than that; `what` as for [`Budget::check`].
     pub fn too_much(&self, what: impl std::fmt::Display) -> TooMuch {
         TooMuch { sentence: format!("{what}: too much for one commit; the limit `{}` is {}", self.name, self.most) }
     }
@@ -62,6 +63,7 @@ pub const EXTENDS: Budget = Budget::new("extends", 10_000);
 /// Services that extend one another in a line.
 pub const EXTENDS_DEPTH: Budget = Budget::new("extends-depth", 32);
 
+/// Services of a stack.
 pub const SERVICES: Budget = Budget::new("services", 2_000);
 /// Containers of one component.
 pub const REPLICAS: Budget = Budget::new("replicas", 500);
@@ -71,6 +73,7 @@ pub const ALL_REPLICAS: Budget = Budget::new("replicas-in-all", 4_000);
 pub const PORTS: Budget = Budget::new("ports", 32_768);
 /// Mounts of one component.
 pub const MOUNTS: Budget = Budget::new("mounts", 500);
+/// Mounts of all services together.
 pub const ALL_MOUNTS: Budget = Budget::new("mounts-in-all", 20_000);
 /// Tags, further contexts, secrets and cache sources of one build, together.
 pub const BUILD_ITEMS: Budget = Budget::new("items-of-a-build", 200);

@@ -27,6 +27,7 @@ impl Builders {
         Self { by_name }
     }
 
+    /// Whether nothing is built.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }

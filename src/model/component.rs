@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+/// One service of a stack, as it is deployed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Component {
     pub name: ComponentName,
@@ -65,6 +66,7 @@ impl Component {
     }
 }
 
+/// When an image is pulled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PullPolicy {
@@ -77,6 +79,7 @@ pub enum PullPolicy {
     Build,
 }
 
+/// What is waited for before a component starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dependency {
     pub condition: Condition,
@@ -86,6 +89,7 @@ pub struct Dependency {
     pub restart: bool,
 }
 
+/// How far a dependency has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
@@ -155,6 +159,7 @@ pub struct BuildSpec {
     pub ulimits: BTreeMap<String, Ulimit>,
 }
 
+/// A further context of a build: `additional_contexts`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AdditionalContext {
@@ -172,6 +177,7 @@ pub struct BuildSecret {
     pub value: Secret,
 }
 
+/// A limit of the kernel for each process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ulimit {
     pub soft: i64,
@@ -309,6 +315,7 @@ pub struct Port {
     pub app_protocol: Option<String>,
 }
 
+/// How a port is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
@@ -318,6 +325,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// The word in a Compose file.
     pub fn word(self) -> &'static str {
         match self {
             Protocol::Tcp => "tcp",
@@ -327,6 +335,7 @@ impl Protocol {
     }
 }
 
+/// What network a container has.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "mode", content = "of")]
 pub enum NetworkMode {
@@ -348,6 +357,7 @@ impl NetworkMode {
     }
 }
 
+/// How a container hangs on a network.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NetworkAttachment {
@@ -397,6 +407,7 @@ pub struct HealthCheck {
     pub retries: Option<u32>,
 }
 
+/// What tells whether a container is healthy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "command")]
 pub enum HealthTest {
@@ -408,6 +419,7 @@ pub enum HealthTest {
     Shell(String),
 }
 
+/// When the engine starts a container again by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "policy")]
 pub enum RestartPolicy {
@@ -447,6 +459,7 @@ impl Resources {
     }
 }
 
+/// Where the engine keeps what a container says.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Logging {
     pub driver: Option<String>,

@@ -49,6 +49,7 @@ impl RegistryAccounts {
         !self.of_project.get(project).is_some_and(has) && self.of_project.values().any(has)
     }
 
+    /// Every account, those of single projects too.
     pub fn all(&self) -> impl Iterator<Item = &RegistryCredentials> {
         self.of_all.values().chain(self.of_project.values().flat_map(BTreeMap::values))
     }

@@ -39,6 +39,7 @@ pub enum Transition {
     Supersede,
 }
 
+/// A state that cannot follow another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a deployment that is {from} cannot {event:?}")]
 pub struct IllegalTransition {
@@ -47,6 +48,7 @@ pub struct IllegalTransition {
 }
 
 impl DeploymentState {
+    /// Every state, in the order in which a deployment may have them.
     pub const ALL: [DeploymentState; 11] = {
         use DeploymentState::*;
         [
@@ -85,6 +87,7 @@ impl DeploymentState {
         Ok(next)
     }
 
+    /// Whether nothing follows.
     pub fn is_end(self) -> bool {
         use DeploymentState::*;
         matches!(self, Succeeded | Failed | RolledBack | Cancelled | Superseded)
@@ -136,8 +139,10 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Every stage, in its order.
     pub const ALL: [Stage; 4] = [Stage::Prepare, Stage::Build, Stage::Deploy, Stage::Monitor];
 
+    /// The word in the store and in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Stage::Prepare => "prepare",

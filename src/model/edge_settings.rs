@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
+/// What an edge is told at its start: where it listens, and how long it waits for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EdgeSettings {
     /// Where requests for `Listen::Shared` come in; may be empty.
@@ -61,6 +62,7 @@ impl Default for EdgeSettings {
 }
 
 impl EdgeSettings {
+    /// A connection that is no HTTP may leave bytes unread for so many times as long.
     pub const UNREAD_OPEN: u32 = 5;
 }
 

@@ -14,6 +14,7 @@ pub struct Event {
     pub sender: Option<String>,
 }
 
+/// A repository as a delivery names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepositoryRef {
     pub full_name: String,
@@ -29,6 +30,7 @@ pub struct NumberedRepository {
     pub name: Option<String>,
 }
 
+/// What a delivery tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum EventKind {
@@ -44,6 +46,7 @@ pub enum EventKind {
     Ignored { reason: String },
 }
 
+/// A ref that moved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefChange {
     pub reference: RefName,

@@ -114,6 +114,7 @@ pub struct Sieve<'a> {
 }
 
 impl<'a> Sieve<'a> {
+    /// Nothing was looked through yet; `names` says what somebody decided.
     pub fn new(names: &'a MaskNames) -> Self {
         Self {
             names,
@@ -227,6 +228,7 @@ impl<'a> Sieve<'a> {
         self.hidden.guessed.extend(keys);
     }
 
+    /// What is to be hidden, once all was looked through.
     pub fn done(mut self) -> Hidden {
         self.hidden.guessed.retain(|piece| !self.plain.contains(piece));
         self.hidden

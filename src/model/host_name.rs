@@ -52,6 +52,10 @@ impl std::fmt::Display for HostPattern {
 }
 
 impl HostPattern {
+    /// `shop.example`, `*.example` or `*`, in one form whatever its spelling.
+    ///
+    /// # Errors
+    /// What is no host, as the beginning of a sentence that names what would be.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.strip_prefix("*.") {
             _ if text == "*" => Ok(Self::Every),

@@ -3,6 +3,7 @@
 use super::DeploymentState;
 use std::fmt;
 
+/// Of what a hook is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LifecycleEvent {
     Started,
@@ -14,6 +15,7 @@ pub enum LifecycleEvent {
 }
 
 impl LifecycleEvent {
+    /// Every one, in the order in which a deployment may have them.
     pub const ALL: [LifecycleEvent; 6] = {
         use LifecycleEvent::*;
         [Started, Succeeded, Failed, RolledBack, Cancelled, Superseded]

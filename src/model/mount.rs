@@ -13,6 +13,7 @@ pub struct Mount {
     pub read_only: bool,
 }
 
+/// What is mounted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "type")]
 pub enum MountSource {

@@ -93,6 +93,7 @@ pub struct HostRoute {
     pub device: String,
 }
 
+/// A container of the environment, as the engine has it now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ObservedContainer {
     pub id: String,
@@ -143,6 +144,7 @@ pub struct ObservedContainer {
     pub fronted: bool,
 }
 
+/// What a container does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "state")]
 pub enum ContainerState {
@@ -157,6 +159,7 @@ pub enum ContainerState {
     Dead,
 }
 
+/// What a container's health check says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
@@ -167,6 +170,7 @@ pub enum Health {
     Unhealthy,
 }
 
+/// A port that the engine holds on the host for a container.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PublishedPort {
     /// `0.0.0.0`, `::`, `127.0.0.1`, ...
@@ -175,6 +179,7 @@ pub struct PublishedPort {
     pub protocol: Protocol,
 }
 
+/// A network, as the engine has it now.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ObservedNetwork {
     pub id: String,
@@ -195,6 +200,7 @@ pub struct ObservedNetwork {
     pub another: Option<AnotherStore>,
 }
 
+/// A volume, as the engine has it now.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ObservedVolume {
     pub labels: BTreeMap<String, String>,
@@ -234,6 +240,7 @@ impl AnotherStore {
     }
 }
 
+/// A container that is none of the environment's, as far as it may stand in its way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForeignContainer {
     pub id: String,
@@ -260,6 +267,7 @@ impl ObservedEdge {
 }
 
 impl ObservedContainer {
+    /// Whether its process runs.
     pub fn is_running(&self) -> bool {
         matches!(self.state, ContainerState::Running)
     }
@@ -280,14 +288,21 @@ pub mod label {
     /// What only Compose, and Launchway in its manner, writes.
     pub const COMPOSES: &str = "com.docker.compose.";
 
+    /// The project.
     pub const PROJECT: &str = "launchway.project";
+    /// The environment.
     pub const ENVIRONMENT: &str = "launchway.environment";
+    /// The component.
     pub const COMPONENT: &str = "launchway.component";
     /// The release that created it: for people and for collecting; never compared.
     pub const RELEASE: &str = "launchway.release";
+    /// The deployment that made it.
     pub const DEPLOYMENT: &str = "launchway.deployment";
+    /// The commit of its release.
     pub const COMMIT: &str = "launchway.commit";
+    /// What it was made of: [`super::super::Fingerprint`].
     pub const FINGERPRINT: &str = "launchway.fingerprint";
+    /// What an image was built of: [`super::super::ContentKey`].
     pub const CONTENT_KEY: &str = "launchway.content-key";
     /// What a container is for, where it is no replica of its component.
     pub const ROLE: &str = "launchway.role";
@@ -311,12 +326,20 @@ pub mod label {
     /// On volumes that hold files of a commit: the tree or blob id.
     pub const CONTENT: &str = "launchway.content";
 
+    /// Compose's word for what belongs together.
     pub const COMPOSE_PROJECT: &str = "com.docker.compose.project";
+    /// The service.
     pub const COMPOSE_SERVICE: &str = "com.docker.compose.service";
+    /// Which of the service's containers, from 1.
     pub const COMPOSE_NUMBER: &str = "com.docker.compose.container-number";
+    /// `True` on what `docker compose run` made.
     pub const COMPOSE_ONEOFF: &str = "com.docker.compose.oneoff";
+    /// What Compose made a container of.
     pub const COMPOSE_CONFIG_HASH: &str = "com.docker.compose.config-hash";
+    /// The network's key in the Compose file.
     pub const COMPOSE_NETWORK: &str = "com.docker.compose.network";
+    /// The volume's key in the Compose file.
     pub const COMPOSE_VOLUME: &str = "com.docker.compose.volume";
+    /// The version of Compose; its containers and networks have it.
     pub const COMPOSE_VERSION: &str = "com.docker.compose.version";
 }

@@ -176,6 +176,7 @@ impl From<PortRange> for WrittenPorts {
 }
 
 impl PortRange {
+    /// Whether a port lies in it.
     pub fn contains(&self, port: u16) -> bool {
         (self.first..=self.last).contains(&port)
     }

@@ -16,6 +16,7 @@ impl fmt::Display for Place {
     }
 }
 
+/// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -43,9 +44,11 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Something that ends a deployment.
     pub fn error(place: Option<Place>, key: impl Into<String>, message: impl Into<String>) -> Self {
         Self { severity: Severity::Error, place, key: Some(key.into()), message: message.into(), allow: None }
     }
+    /// Something that works, and may not be what was meant.
     pub fn warning(place: Option<Place>, key: impl Into<String>, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(place, key, message) }
     }
@@ -55,6 +58,7 @@ impl Problem {
         let message = format!("{why} `allow.{allow}` of the project in launchway.toml allows it");
         Self { allow: Some(allow), ..Self::error(place, key, message) }
     }
+    /// Whether it ends a deployment.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }

@@ -4,6 +4,7 @@ use super::{CommitId, ComponentName, ContentKey, DeploymentId, EnvironmentName, 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What one commit is made of for one environment: the stack as it was resolved, and the image of each component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Release {
     pub id: ReleaseId,
@@ -30,6 +31,7 @@ pub struct ReleasePart {
 }
 
 impl ReleasePart {
+    /// A component's part: its image, what its containers are made of, and the files of the commit that it mounts.
     pub fn new(image: ImageIdentity, fingerprint: Fingerprint, paths: Option<String>) -> Self {
         Self { image, fingerprint, paths, also: BTreeSet::new() }
     }

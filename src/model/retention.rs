@@ -77,6 +77,7 @@ pub struct Holdings {
     pub volumes: Vec<HeldVolume>,
 }
 
+/// An image that the engine holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldImage {
     /// As this engine says it.
@@ -89,6 +90,7 @@ pub struct HeldImage {
     pub used_by: Option<String>,
 }
 
+/// A volume that the engine holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldVolume {
     pub name: String,

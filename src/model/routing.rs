@@ -69,6 +69,7 @@ pub enum Listen {
     Inside { port: u16, protocol: EntryProtocol },
 }
 
+/// What is spoken at a way in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EntryProtocol {
@@ -78,6 +79,7 @@ pub enum EntryProtocol {
     Probe,
 }
 
+/// A release, and how much of the traffic it gets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WeightedRelease {
     pub release: ReleaseId,
@@ -86,6 +88,7 @@ pub struct WeightedRelease {
     pub replicas: Vec<Replica>,
 }
 
+/// Where a replica is reached.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Replica {
     /// The engine's id of the container.
@@ -130,6 +133,7 @@ pub struct Traffic {
     pub components: Vec<(RouteKey, ComponentTraffic)>,
 }
 
+/// What the edge counted of a component since it began.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ComponentTraffic {
     /// Those that wait now.
@@ -238,6 +242,7 @@ impl InFlight {
         self.connections += other.connections;
     }
 
+    /// Whether nothing is under way.
     pub fn is_idle(&self) -> bool {
         self.requests == 0 && self.connections == 0
     }

@@ -16,6 +16,7 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The word in the store and in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Kind::Container => "container",
@@ -24,6 +25,7 @@ impl Kind {
         }
     }
 
+    /// The kind of this word.
     pub fn of_word(word: &str) -> Option<Self> {
         [Kind::Container, Kind::Network, Kind::Volume].into_iter().find(|kind| kind.word() == word)
     }
@@ -86,6 +88,7 @@ impl SealKey {
         Self { store: store.into(), key }
     }
 
+    /// The id of the store.
     pub fn store(&self) -> &str {
         &self.store
     }

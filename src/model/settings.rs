@@ -86,6 +86,7 @@ pub enum Method {
 }
 
 impl Method {
+    /// The word in a Compose file and in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Method::Auto => "auto",

@@ -47,6 +47,7 @@ impl StackValues {
     }
 }
 
+/// A network of a stack.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Network {
     /// The name on the engine: `<compose project>_<key>`, or what `name:` says.
@@ -73,6 +74,7 @@ pub struct Network {
     pub place: Option<Place>,
 }
 
+/// A range of addresses of a network: an entry of `ipam.config`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Subnet {
     pub subnet: Option<String>,

@@ -4,6 +4,7 @@ use super::{CommitId, ProjectName};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// The state of a commit status, as all forges know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StatusState {
@@ -18,9 +19,11 @@ pub enum StatusState {
 }
 
 impl StatusState {
+    /// Whether it is the last word on a commit.
     pub fn is_final(self) -> bool {
         self != StatusState::Pending
     }
+    /// The word in the store and at GitHub and Gitea.
     pub fn word(self) -> &'static str {
         match self {
             StatusState::Pending => "pending",
@@ -78,6 +81,7 @@ pub enum PostError {
 }
 
 impl PostError {
+    /// The reason, as a sentence.
     pub fn why(&self) -> &str {
         match self {
             PostError::Retry { why, .. } | PostError::Denied { why } | PostError::Refused { why } => why,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// What keeps what is written at a path of a container.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Storage {
@@ -35,6 +36,7 @@ pub struct Mounted {
 }
 
 impl Storage {
+    /// All of a volume.
     pub fn volume(name: impl Into<String>) -> Self {
         Self::Volume { name: name.into(), subpath: None }
     }
@@ -44,6 +46,7 @@ impl Storage {
         matches!(self, Self::Volume { .. } | Self::Host { .. } | Self::Unnamed)
     }
 
+    /// The volume's name, where it is one that has a name.
     pub fn volume_name(&self) -> Option<&str> {
         match self {
             Self::Volume { name, .. } => Some(name),

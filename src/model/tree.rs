@@ -12,6 +12,7 @@ use std::path::PathBuf;
 #[serde(try_from = "String", into = "String")]
 pub struct RepoPath(String);
 
+/// Why a text is no path within a repository.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPath {
     #[error("{:?} leaves the repository", Quoted(.0))]
@@ -23,6 +24,7 @@ pub enum InvalidPath {
 }
 
 impl RepoPath {
+    /// The repository's top folder.
     pub fn root() -> Self {
         Self::default()
     }
@@ -64,9 +66,11 @@ impl RepoPath {
         Some(Self(if self.is_root() { name.to_string() } else { format!("{}/{name}", self.0) }))
     }
 
+    /// The path without a slash at its beginning or end; empty for the top folder.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+    /// Whether it is the top folder.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }
@@ -107,6 +111,7 @@ impl From<RepoPath> for String {
     }
 }
 
+/// What lies at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EntryKind {
@@ -127,6 +132,7 @@ pub struct Entry {
     pub id: String,
 }
 
+/// Why something of a tree cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
     #[error("{0} is not in the commit")]

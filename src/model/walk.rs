@@ -4,6 +4,7 @@
 use super::budgets;
 use super::{RepoPath, TreeError};
 
+/// How much a walk has met.
 #[derive(Debug, Default)]
 pub struct Walked {
     entries: u64,

@@ -24,6 +24,7 @@ pub struct Work {
 }
 
 impl Work {
+    /// How long it took.
     pub fn took(&self) -> Duration {
         Duration::from_millis(u64::try_from(self.ended_ms - self.started_ms).unwrap_or(0))
     }

@@ -34,18 +34,22 @@ const COMING_OR_GOING: [&str; 5] = [
 ];
 
 impl Denied {
+    /// An answer of the engine at `endpoint` that is none, to what was attempted.
     pub fn new(endpoint: &str, attempted: impl Into<String>, error: Error) -> Self {
         Self { endpoint: endpoint.to_string(), attempted: attempted.into(), reason: Reason::of(error), hint: "" }
     }
 
+    /// No answer came within `limit`.
     pub fn silent(endpoint: &str, attempted: impl Into<String>, limit: Duration) -> Self {
         let why = format!("no answer within {} s", limit.as_secs_f32());
         Self { endpoint: endpoint.to_string(), attempted: attempted.into(), reason: Reason::Away(why), hint: "" }
     }
 
+    /// Whether the engine has no such thing (404).
     pub fn is_not_found(&self) -> bool {
         matches!(self.reason, Reason::Status(404, _))
     }
+    /// Whether something else is in the way (409).
     pub fn is_conflict(&self) -> bool {
         matches!(self.reason, Reason::Status(409, _))
     }
@@ -55,6 +59,7 @@ impl Denied {
             Reason::Away(text) | Reason::Status(_, text) | Reason::Other(text) => text,
         }
     }
+    /// Whether the engine's message has these words, whatever their case.
     pub fn says(&self, words: &str) -> bool {
         matches!(&self.reason, Reason::Status(_, text) if text.to_ascii_lowercase().contains(words))
     }

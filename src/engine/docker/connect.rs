@@ -32,10 +32,13 @@ pub(super) struct ApiVersion(pub u32);
 impl ApiVersion {
     /// `start_interval` of health checks, all networks at create, addresses of network cards per network.
     pub const NETWORKS_AT_CREATE: ApiVersion = ApiVersion(44);
+    /// From Docker 25 on, a health check has a `start_interval`.
     pub const START_INTERVAL: ApiVersion = ApiVersion(44);
+    /// From Docker 26 on, a part of a volume can be mounted.
     pub const VOLUME_SUBPATH: ApiVersion = ApiVersion(45);
     /// `ip6tables` is on by default, so that `enable_icc` and `internal` hold for IPv6, too (Docker Engine 27).
     pub const FILTERS_IPV6: ApiVersion = ApiVersion(46);
+    /// From Docker 24 on, containers have annotations.
     pub const ANNOTATIONS: ApiVersion = ApiVersion(43);
     /// What a pruned build cache may keep has this name.
     pub const RESERVED_SPACE: ApiVersion = ApiVersion(48);

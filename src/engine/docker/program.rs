@@ -18,6 +18,7 @@ const EXECUTABLE: &str = "launchway";
 /// The archive is read by the engine while it is written.
 const PIECE: usize = 256 * 1024;
 
+/// A program that is run in a container, and what it says.
 pub struct Program {
     /// Changes with the executable.
     pub id: String,

@@ -136,6 +136,7 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    /// A replica of which nothing is known yet.
     pub fn new(readiness: &Readiness) -> Self {
         Self {
             readiness: readiness.clone(),
@@ -148,6 +149,7 @@ impl Waiting {
         }
     }
 
+    /// Takes what a look at its port has found.
     pub fn probed(&mut self, result: Probed) {
         match result {
             Probed::CheckPassed => {

@@ -133,6 +133,7 @@ impl Sieve<'_> {
 
 /// Used by what reads a commit, where there is no stack because of what is wrong with it.
 impl Sieve<'_> {
+    /// Looks through files from outside of the commit, by their paths.
     pub fn outside_files(&mut self, files: &BTreeMap<String, Vec<u8>>) {
         for (path, bytes) in files {
             if let Ok(text) = std::str::from_utf8(bytes) {

@@ -18,6 +18,7 @@ pub enum Form {
 }
 
 impl Form {
+    /// Whether it stands in base64.
     pub fn is_base64(self) -> bool {
         matches!(self, Form::Base64 { .. })
     }

@@ -25,6 +25,7 @@ pub struct View {
 }
 
 impl View {
+    /// What is looked through.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

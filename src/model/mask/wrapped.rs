@@ -13,6 +13,7 @@ const SHORTEST_LINE: usize = 40;
 /// Characters after a secret's own, of which some bits may be its own, and padding.
 const BEHIND: usize = 3;
 
+/// Finds secrets in base64 that is broken over lines.
 #[derive(Default)]
 pub struct Wrapped {
     forms: Vec<Vec<u8>>,
@@ -21,6 +22,7 @@ pub struct Wrapped {
 }
 
 impl Wrapped {
+    /// `forms`: the secrets in base64, each in every way in which it may begin.
     pub fn new(forms: Vec<Vec<u8>>) -> Self {
         let mut fours = Vec::new();
         for (number, form) in forms.iter().enumerate() {
@@ -33,6 +35,7 @@ impl Wrapped {
         Self { forms, fours }
     }
 
+    /// Tells where in `bytes` they are.
     pub fn find(&self, bytes: &[u8], tell: &mut dyn FnMut(Range<usize>)) {
         if self.fours.is_empty() {
             return;

@@ -95,6 +95,10 @@ impl Looking<'_> {
         }
     }
 
+    /// Finds out which images a Dockerfile begins from, and pulls what is to be pulled.
+    ///
+    /// # Errors
+    /// An image that is refused or cannot be had.
     pub async fn look(&self) -> Result<Bases, StageError> {
         let BuildRequest { spec, pull, images, .. } = self.request;
         let pulls = spec.pull || *pull;

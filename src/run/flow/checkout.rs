@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+/// A commit, and its files.
 pub struct Checkout {
     pub tree: Arc<dyn Tree>,
     pub commit: CommitInfo,

@@ -36,6 +36,7 @@ pub struct ComponentCondition {
     pub note: Option<String>,
 }
 
+/// How an environment stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ConditionReport {
     pub components: Vec<ComponentCondition>,

@@ -195,10 +195,12 @@ impl Convergence<'_> {
         Ok(())
     }
 
+    /// Looks at what runs, and waits for an engine that is away.
     pub async fn observe(&self) -> Result<Observed, StageError> {
         self.patience(self.cancel).observe(self.project, self.environment).await
     }
 
+    /// How this deployment waits for an engine that is away.
     pub fn patience<'b>(&'b self, cancel: &'b CancellationToken) -> Patience<'b> {
         Patience { deployer: self.deployer, deployment: self.wanted.deployment, log: self.log, cancel }
     }

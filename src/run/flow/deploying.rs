@@ -37,6 +37,7 @@ fn starts(step: &Step) -> Option<&ComponentName> {
 }
 
 impl Deploying {
+    /// What hears of steps, and where is told what they start.
     pub fn new(outlook: Arc<Outlook>) -> (Arc<Self>, UnboundedReceiver<Started>) {
         let (tell, told) = unbounded_channel();
         (Arc::new(Self { outlook, tell, state: Mutex::default() }), told)
@@ -63,6 +64,7 @@ impl Deploying {
         names.first().map(|first| Started { component: first.clone(), number: 1, of: state.of, left })
     }
 
+    /// A step has begun.
     pub fn began(&self, step: &Step) {
         let Some(component) = starts(step) else { return };
         let mut state = self.lock();
@@ -79,6 +81,7 @@ impl Deploying {
         }
     }
 
+    /// A step has ended well.
     pub fn ended(&self, step: &Step) {
         self.lock().plan.steps.retain(|other| other.id != step.id);
     }

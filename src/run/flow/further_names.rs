@@ -11,6 +11,7 @@ use crate::run::ground::stage_error::{StageError, in_component};
 use std::collections::BTreeSet;
 
 impl Deployer {
+    /// What the settings allow a project now; nothing where it has left them.
     pub fn allowed(&self, project: &ProjectName) -> Permissions {
         self.config().projects.get(project).map(|project| project.allow.clone()).unwrap_or_default()
     }

@@ -21,6 +21,7 @@ pub struct Outlook {
 }
 
 impl Outlook {
+    /// From what earlier deployments of the environment took.
     pub async fn of(deployer: &Deployer, deployment: &Deployment) -> Self {
         let (store, project, environment) = (&deployer.store, &deployment.project, &deployment.environment);
         let read = async {

@@ -55,6 +55,7 @@ impl Prepared {
         due(self.previous.as_ref(), &self.release, &self.accepted)
     }
 
+    /// The components of these kinds of change.
     pub fn changed(&self, kinds: &[ChangeKind]) -> Vec<ComponentName> {
         self.changes.iter().filter(|c| kinds.contains(&c.kind)).map(|c| c.component.clone()).collect()
     }

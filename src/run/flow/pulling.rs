@@ -29,6 +29,7 @@ pub struct Pulled {
     pub by_digest: Option<String>,
 }
 
+/// Why an image was not pulled.
 #[derive(Debug, thiserror::Error)]
 pub enum PullError {
     #[error(transparent)]
@@ -47,6 +48,7 @@ impl From<PullError> for StageError {
 }
 
 impl Pulling<'_> {
+    /// Pulls an image so that no name that others hold is moved.
     pub async fn pull(
         &self,
         progress: &(dyn for<'a> Fn(&'a str) + Send + Sync),

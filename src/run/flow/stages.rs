@@ -117,6 +117,7 @@ pub(in crate::run) struct Failure {
 }
 
 impl Flow {
+    /// Takes a deployment up where the store says that it stands.
     pub async fn new(deployer: &Arc<Deployer>, deployment: Deployment, control: Control) -> anyhow::Result<Self> {
         let log = deployer.logs.open(deployment.id, deployer.mask_of_deployment(&deployment).await)?;
         let started_ms = deployment.started_ms.unwrap_or_else(now_ms);
@@ -501,6 +502,7 @@ impl Flow {
         }
     }
 
+    /// Ends the deployment as failed: `what` was wrong, and what the component said last.
     pub async fn end_failed(&self, fault: Fault, what: &str, last_line: Option<String>) -> anyhow::Result<()> {
         let live = self.deployer.live_in(&self.deployment).await;
         let last_line = last_line.as_deref();
@@ -523,6 +525,7 @@ impl Flow {
         })
     }
 
+    /// Ends the deployment as cancelled, `during` a stage or before the first one.
     pub async fn end_cancelled(&self, during: Option<Stage>) -> anyhow::Result<()> {
         let live = self.deployer.live_in(&self.deployment).await;
         let by = self.deployment.cancelled_by.as_deref();

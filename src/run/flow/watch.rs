@@ -12,6 +12,7 @@ use crate::run::ground::work_record::{WorkRecord, milliseconds};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Writes each step into the deployment's log.
 pub struct LogSteps {
     pub log: DeploymentLog,
     /// The deployment that the steps are work of; `None` for what is put right later.

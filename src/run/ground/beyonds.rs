@@ -34,11 +34,13 @@ impl Beyonds {
         self.wake.notify_one();
     }
 
+    /// Something else may be allowed.
     pub fn settings_changed(&self) {
         self.all.store(true, Ordering::Relaxed);
         self.wake.notify_one();
     }
 
+    /// What an environment's live release uses beyond the settings, as it was found last.
     pub fn of(&self, project: &Project, environment: &Environment) -> Option<Beyond> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.get(&(project.name.clone(), environment.name.clone())).cloned()

@@ -51,6 +51,7 @@ pub enum Asked {
 }
 
 impl Asked {
+    /// Waits for a slot, which is held until it is dropped.
     pub async fn slot(self) -> Slot {
         match self {
             Asked::Has(slot) => slot,
@@ -70,6 +71,7 @@ pub struct Slot {
 }
 
 impl BuildSlots {
+    /// So many builds at once.
     pub fn new(slots: usize) -> Self {
         let inner = Inner { shares: Shares::new(slots, 1), waiting: BTreeMap::new(), came: 0 };
         Self { inner: Arc::new(Mutex::new(inner)), start: Instant::now() }

@@ -10,10 +10,12 @@ use std::sync::{PoisonError, RwLock};
 pub struct DeployedCommits(RwLock<HashSet<(ProjectName, CommitId)>>);
 
 impl DeployedCommits {
+    /// These commits have been deployed.
     pub fn note(&self, commits: impl IntoIterator<Item = (ProjectName, CommitId)>) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).extend(commits);
     }
 
+    /// Whether a commit of the project has been.
     pub fn has(&self, project: &ProjectName, commit: &CommitId) -> bool {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         known.contains(&(project.clone(), commit.clone()))

@@ -121,6 +121,10 @@ pub struct Parts {
 }
 
 impl Deployer {
+    /// Puts the parts together; nothing begins yet.
+    ///
+    /// # Errors
+    /// The folder of logs cannot be made.
     pub fn new(parts: Parts) -> std::io::Result<Arc<Self>> {
         let Parts { config, store, engine, builder, status_clients, program } = parts;
         engine.sign_in(config.registries.clone());

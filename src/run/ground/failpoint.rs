@@ -19,6 +19,7 @@ pub fn set_up() {
     }
 }
 
+/// A place at which tests end the process or hold it up; nothing elsewhere.
 #[cfg(feature = "failpoints")]
 pub fn failpoint(name: &str) {
     let _ = fail::eval(name, |_| std::process::abort());
@@ -52,9 +53,11 @@ fn deeper(depth: u64) -> [u64; 64] {
     std::hint::black_box(below)
 }
 
+/// As [`failpoint`], while a file of a commit is read.
 #[cfg(not(feature = "failpoints"))]
 pub fn reading(_tree: &dyn crate::model::Tree, _file: &str) {}
 
+/// Reads which places are meant.
 #[cfg(not(feature = "failpoints"))]
 pub fn set_up() {}
 

@@ -31,6 +31,7 @@ const LAST_LINES: usize = 3;
 /// A front that does not answer may be about to be started again by its engine.
 const BACK_WITHIN: Duration = Duration::from_secs(10);
 
+/// The fronts that run, and how each is spoken to.
 pub struct Fronts {
     engine: Arc<dyn Engine>,
     /// By the engine's id of the container.
@@ -81,6 +82,7 @@ impl Dial for Way {
 }
 
 impl Fronts {
+    /// None is known yet.
     pub fn new(engine: Arc<dyn Engine>) -> Self {
         Self { engine, known: Mutex::default() }
     }

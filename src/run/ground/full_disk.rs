@@ -6,6 +6,7 @@ use crate::run::ground::stage_error::StageError;
 /// What the system, SQLite and the engine say.
 const FULL: [&str; 3] = ["no space left on device", "database or disk is full", "disk quota exceeded"];
 
+/// What to do about a disk that is full.
 pub const ADVICE: &str = "Free some: `launchway gc` shows what is kept and why, `docker system df` the rest";
 
 fn is_full(text: &str) -> bool {

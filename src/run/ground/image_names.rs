@@ -21,6 +21,7 @@ pub struct BegunFrom {
 }
 
 impl ImageNames {
+    /// Notes that a build of the project begins from an image of this name, until it is dropped.
     pub fn begin_from(&self, project: &ProjectName, name: &str) -> BegunFrom {
         let own = (project.clone(), full_image_name(name));
         self.begun_from.lock().unwrap_or_else(PoisonError::into_inner).push(own.clone());

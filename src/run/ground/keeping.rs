@@ -51,6 +51,7 @@ impl Keeping {
         self.wards.lock().unwrap_or_else(PoisonError::into_inner).remove(place)
     }
 
+    /// Puts back what is remembered of an environment.
     pub fn put(&self, place: &Place, ward: Remembered) {
         self.wards.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), ward);
     }

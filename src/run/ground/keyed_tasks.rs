@@ -11,10 +11,12 @@ pub struct KeyedTasks<K> {
 }
 
 impl<K: PartialEq> KeyedTasks<K> {
+    /// Nothing is under way.
     pub fn new() -> Self {
         Self { running: JoinSet::new(), keys: HashMap::new() }
     }
 
+    /// Whether work for this key is under way.
     pub fn is_busy(&self, key: &K) -> bool {
         self.keys.values().any(|busy| busy == key)
     }
@@ -24,10 +26,12 @@ impl<K: PartialEq> KeyedTasks<K> {
         self.keys.values()
     }
 
+    /// For how many keys work is under way.
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
+    /// Begins work for a key; the caller has seen that none is under way for it.
     pub fn begin(&mut self, key: K, work: impl Future<Output = ()> + Send + 'static) {
         let id = self.running.spawn(work).id();
         self.keys.insert(id, key);

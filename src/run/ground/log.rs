@@ -22,6 +22,10 @@ pub struct Logs {
 }
 
 impl Logs {
+    /// Keeps logs below the data directory.
+    ///
+    /// # Errors
+    /// Their folder cannot be made.
     pub fn new(data: &Path) -> std::io::Result<Self> {
         let folder = data.join("logs");
         std::fs::create_dir_all(&folder)?;

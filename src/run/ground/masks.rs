@@ -9,6 +9,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 /// Hears what is to be hidden wherever any environment is spoken of: in the server's log.
 pub type Hide = Box<dyn Fn(&Mask) + Send + Sync>;
 
+/// What hides the secrets of each environment, made anew when something of it changes.
 #[derive(Default)]
 pub struct Masks {
     pub(in crate::run) known: Mutex<HashMap<Place, Known>>,

@@ -26,6 +26,7 @@ pub struct Occupancy {
 }
 
 impl Occupancy {
+    /// Every environment is free. `stop` cancels whatever is under way.
     pub fn new(stop: CancellationToken) -> Self {
         Self { occupants: Mutex::default(), stop }
     }

@@ -26,6 +26,7 @@ struct Outage {
 pub struct Outages(Mutex<VecDeque<Outage>>);
 
 impl Outages {
+    /// The engine does not answer from now on.
     pub fn lost(&self) {
         self.lost_at(now_ms());
     }
@@ -41,6 +42,7 @@ impl Outages {
         }
     }
 
+    /// It answers again.
     pub fn back(&self) {
         self.back_at(now_ms());
     }

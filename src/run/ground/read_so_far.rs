@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+/// Up to which row a table was read, and which of those rows may still change.
 #[derive(Default)]
 pub struct ReadSoFar {
     /// The highest number that was looked at.
@@ -11,6 +12,7 @@ pub struct ReadSoFar {
 }
 
 impl ReadSoFar {
+    /// A row was read; `is_over`: it will not change any more.
     pub fn note(&mut self, number: i64, is_over: bool) {
         self.up_to = self.up_to.max(number);
         match is_over {

@@ -24,6 +24,7 @@ pub struct Remembered {
     pub whole: Record,
 }
 
+/// What is remembered of a component that dies.
 #[derive(Debug, Clone, Default)]
 pub struct Record {
     pub deaths: Deaths,
@@ -65,10 +66,12 @@ impl Remembered {
         Self { live, records, down: BTreeMap::new(), endings: BTreeMap::new(), whole: Record::default() }
     }
 
+    /// How a container came to its end.
     pub fn ending(&self, container: &str) -> Option<Ending> {
         self.endings.get(container).copied()
     }
 
+    /// How the containers came to their ends, by their ids.
     pub fn set_endings(&mut self, endings: BTreeMap<String, Ending>) {
         self.endings = endings;
     }
@@ -84,6 +87,7 @@ impl Remembered {
         down.is_some_and(|down| now_ms - down.since_ms >= SETTLE.as_millis() as i64)
     }
 
+    /// What is remembered of a component, to be changed.
     pub fn record(&mut self, component: &ComponentName) -> &mut Record {
         self.records.entry(component.clone()).or_default()
     }
@@ -98,6 +102,7 @@ impl Remembered {
         record.last_lines = last_lines;
     }
 
+    /// Takes what a look has found.
     pub fn note(&mut self, standings: &[ComponentStanding<'_>], now_ms: i64) -> Noted {
         let mut noted = Noted::default();
         let is_down = |standing: &Standing| matches!(standing, Standing::Died(_) | Standing::Missing);

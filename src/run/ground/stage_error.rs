@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+/// Why a stage of a deployment ended.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
     /// What the commit did wrong: `failure`.
@@ -32,9 +33,11 @@ pub enum StageError {
 }
 
 impl StageError {
+    /// Something of this server, not of the commit.
     pub fn host(error: impl std::fmt::Display) -> Self {
         StageError::Host { why: error.to_string() }
     }
+    /// Something of the commit, which its author can mend.
     pub fn commit(why: impl Into<String>) -> Self {
         StageError::Commit { component: None, why: why.into(), last_lines: Vec::new() }
     }

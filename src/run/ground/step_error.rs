@@ -41,6 +41,7 @@ pub enum StepError {
 }
 
 impl StepError {
+    /// Whether somebody ended it.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, Self::Engine(EngineError::Cancelled))
     }

@@ -19,10 +19,12 @@ struct Noted {
     releases: BTreeMap<ReleaseId, ReleaseTraffic>,
 }
 
+/// What each component was asked of late.
 #[derive(Default)]
 pub struct TrafficPast(Mutex<HashMap<RouteKey, VecDeque<Noted>>>);
 
 impl TrafficPast {
+    /// Takes the edge's sums of now.
     pub fn note(&self, traffic: &Traffic) {
         self.note_at(Instant::now(), traffic);
     }

@@ -22,6 +22,7 @@ pub struct WorkRecord {
 }
 
 impl WorkRecord {
+    /// Writes to the store in the background.
     pub fn new(store: Store, tasks: TaskTracker) -> Self {
         Self { store, tasks, waiting: Arc::default(), disk: DiskMeter::default() }
     }
@@ -79,10 +80,12 @@ pub struct Begun {
 }
 
 impl Begun {
+    /// It has ended so.
     pub fn ended(self, outcome: WorkOutcome) {
         self.ended_with(outcome, WorkDetail::default());
     }
 
+    /// It has ended so, with what is worth keeping of it.
     pub fn ended_with(mut self, outcome: WorkOutcome, detail: WorkDetail) {
         if let Some(work) = &mut self.work {
             (work.outcome, work.detail) = (outcome, detail);
@@ -112,6 +115,7 @@ impl Fetching {
         Self { subject: subject.to_string(), started_ms: now_ms(), start: Instant::now() }
     }
 
+    /// It has ended well.
     pub fn ended(self) -> Fetched {
         let Self { subject, started_ms, start } = self;
         Fetched { subject, started_ms, took: start.elapsed() }
@@ -126,6 +130,7 @@ pub struct Fetched {
 }
 
 impl Fetched {
+    /// The fetch as work of a deployment that came of it.
     pub fn as_work_of(&self, deployment: DeploymentId) -> Work {
         Work {
             deployment,
@@ -140,6 +145,7 @@ impl Fetched {
     }
 }
 
+/// A time as the store keeps it; longer ones than that are its most.
 pub fn milliseconds(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

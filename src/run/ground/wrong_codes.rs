@@ -13,6 +13,7 @@ const WITHIN: Duration = Duration::from_secs(600);
 pub struct WrongCodes(Mutex<HashMap<String, Vec<Instant>>>);
 
 impl WrongCodes {
+    /// Whether no further code is tried on this page for now.
     pub fn too_many(&self, page_key: &str, now: Instant) -> bool {
         let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         pages.retain(|_, wrong| {
@@ -22,6 +23,7 @@ impl WrongCodes {
         pages.get(page_key).is_some_and(|wrong| wrong.len() >= WRONG_CODES)
     }
 
+    /// A code was wrong.
     pub fn note(&self, page_key: &str, now: Instant) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(page_key.into()).or_default().push(now);
     }

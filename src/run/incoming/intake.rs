@@ -27,6 +27,7 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
+    /// Takes deliveries in for this server.
     pub fn new(deployer: Arc<Deployer>) -> Self {
         Self { deployer, last_refusal_ms: AtomicI64::new(0) }
     }

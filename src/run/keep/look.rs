@@ -103,6 +103,7 @@ impl Look {
         Ok([looked?, next].into_iter().flatten().min())
     }
 
+    /// What is remembered of the environment, from the store where this process knows nothing of it.
     pub async fn take_ward(&self) -> Result<Remembered, StoreError> {
         let live = self.live.as_ref().map(|(live, _)| live.deployment);
         let live = live.or(self.unsettled.as_ref().map(|d| d.id)).unwrap_or(self.control.id);
@@ -158,6 +159,7 @@ impl Look {
         }
     }
 
+    /// What should run of the live release.
     pub fn wanted<'a>(&self, release: &'a Release) -> Wanted<'a> {
         Wanted {
             release: Some(release),
@@ -171,6 +173,7 @@ impl Look {
         }
     }
 
+    /// What puts right what a look has found.
     pub fn mender<'a>(&'a self, release: &'a Release) -> Mender<'a> {
         Mender { deployer: &self.deployer, project: &self.project, release, control: &self.control }
     }

@@ -36,6 +36,7 @@ pub enum Mended {
     EngineAway,
 }
 
+/// Puts right what a look at a live release has found.
 pub struct Mender<'a> {
     pub deployer: &'a Arc<Deployer>,
     pub project: &'a Project,

@@ -88,6 +88,7 @@ pub struct Promoted {
 }
 
 impl Canaries {
+    /// Carries out the holds of one deployment; `hurry` fires when a newer commit waits.
     pub fn new(
         deployer: Arc<Deployer>,
         deployment: Deployment,

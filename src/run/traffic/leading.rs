@@ -101,6 +101,7 @@ impl Deployer {
         Ok(Some(edge.observe(client, settings, &self.traffic_past).await?))
     }
 
+    /// What leads to an environment's components.
     pub fn edge_of(&self, project: &ProjectName, environment: &EnvironmentName) -> EdgeOf {
         let config = self.config();
         EdgeOf {
@@ -148,6 +149,7 @@ impl EdgeOf {
         (&key.project, &key.environment) == (&self.project, &self.environment)
     }
 
+    /// By what the edge knows a component.
     pub fn key(&self, component: &ComponentName) -> RouteKey {
         RouteKey { project: self.project.clone(), environment: self.environment.clone(), component: component.clone() }
     }

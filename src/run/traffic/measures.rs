@@ -20,6 +20,7 @@ pub struct Asked {
     pub commit: CommitId,
 }
 
+/// Asks the addresses that a canary's settings name how the new release does.
 pub struct Measures {
     http: Option<reqwest::Client>,
     measures: Vec<Measure>,
@@ -51,6 +52,7 @@ impl Measures {
         Self { http, measures, component: component.clone(), log: log.clone(), told: Mutex::default() }
     }
 
+    /// Whether none is asked.
     pub fn is_empty(&self) -> bool {
         self.measures.is_empty()
     }

@@ -39,6 +39,7 @@ pub(in crate::run) struct PlaceInLine {
 }
 
 impl PlaceInLine {
+    /// A place behind those that have waited longer.
     pub fn new(deployer: &Arc<Deployer>, deployment: &Deployment, since: Instant) -> Self {
         let (priority, nudged) = (deployer.priority_of(deployment), Arc::<Notify>::default());
         let (project, wants, nudge) = (deployment.project.clone(), Amount::default(), nudged.clone());
@@ -70,6 +71,7 @@ pub(in crate::run) struct LentSlot {
 }
 
 impl LentSlot {
+    /// Lends a slot: one more deployment may begin until it is taken back.
     pub fn new(deployer: &Arc<Deployer>) -> Self {
         deployer.deployment_slots.add_permits(1);
         deployer.bells.to_begin.notify_one();

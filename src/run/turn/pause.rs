@@ -17,6 +17,10 @@ pub fn holds(pauses: &[Pause], deployment: &Deployment) -> bool {
 }
 
 impl Deployer {
+    /// Pauses an environment on somebody's word; one that is paused already keeps that pause.
+    ///
+    /// # Errors
+    /// The store fails.
     pub async fn ask_to_pause(
         &self,
         project: &Project,
@@ -48,6 +52,10 @@ impl Deployer {
         Ok(noted.unwrap_or(pause))
     }
 
+    /// Ends a pause on somebody's word.
+    ///
+    /// # Errors
+    /// It is not paused, or the store fails.
     pub async fn ask_to_resume(&self, project: &Project, environment: &Environment, by: &str) -> Result<(), Refusal> {
         if !self.store.remove_pause(&project.name, &environment.name).await? {
             return Err(Refusal::Impossible(format!("{}/{} is not paused", project.name, environment.name)));

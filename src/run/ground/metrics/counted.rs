@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicU64;
 
 type Sums = Family<Labels, Counter<f64, AtomicU64>>;
 
+/// Counters of a process, from its beginning on.
 pub struct Counted {
     registry: Registry,
     cpu: Sums,
@@ -56,6 +57,7 @@ impl Counted {
         self.removed_bytes.inc_by(bytes.unwrap_or(0));
     }
 
+    /// In Prometheus' text format.
     pub fn text(&self) -> Result<String, std::fmt::Error> {
         text(&self.registry)
     }

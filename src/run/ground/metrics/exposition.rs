@@ -9,20 +9,24 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use std::sync::atomic::AtomicU64;
 
+/// Names and values of a sample's labels.
 pub type Labels = Vec<(&'static str, String)>;
 
+/// Samples that are collected for one scrape.
 #[derive(Default)]
 pub struct Exposition {
     registry: Registry,
 }
 
 impl Exposition {
+    /// One sample.
     pub fn gauge(&mut self, name: &str, help: &str, value: f64) {
         let gauge: Gauge<f64, AtomicU64> = Gauge::default();
         gauge.set(value);
         self.registry.register(name, help, gauge);
     }
 
+    /// Samples of one name, each with its labels.
     pub fn gauges(&mut self, name: &str, help: &str, values: impl IntoIterator<Item = (Labels, f64)>) {
         let family: Family<Labels, Gauge<f64, AtomicU64>> = Family::default();
         for (labels, value) in values {
@@ -54,15 +58,18 @@ impl Exposition {
         self.registry.register(name, help, family);
     }
 
+    /// Histograms of one name, each with its labels.
     pub fn histograms(&mut self, name: &str, help: &str, values: Vec<(Labels, Buckets)>) {
         self.registry.register(name, help, Histograms(values));
     }
 
+    /// In Prometheus' text format.
     pub fn text(&self) -> Result<String, std::fmt::Error> {
         text(&self.registry)
     }
 }
 
+/// A registry in Prometheus' text format.
 pub fn text(registry: &Registry) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     prometheus_text::encode(&mut text, registry)?;

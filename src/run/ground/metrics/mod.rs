@@ -33,6 +33,7 @@ pub enum Built {
 }
 
 impl Metrics {
+    /// Counts a build.
     pub fn built(&self, project: &ProjectName, outcome: Built, took: Duration) {
         self.builds.count(project, outcome, took);
     }

@@ -29,6 +29,7 @@ fn as_seconds(from_ms: i64, to_ms: i64) -> f64 {
     to_ms.saturating_sub(from_ms).max(0) as f64 / 1000.0
 }
 
+/// What the store's past adds up to.
 pub struct Past {
     registry: Registry,
     deployments: Counters,
@@ -83,6 +84,7 @@ impl Past {
         Ok(())
     }
 
+    /// In Prometheus' text format.
     pub fn text(&self) -> Result<String, std::fmt::Error> {
         text(&self.registry)
     }
@@ -153,10 +155,12 @@ impl Default for Traces {
 }
 
 impl Traces {
+    /// Counts a status that the forge took.
     pub fn sent(&self) {
         self.count("sent");
     }
 
+    /// Counts a status that something newer made stale.
     pub fn dropped(&self) {
         self.count("dropped");
     }
@@ -192,6 +196,7 @@ impl Default for Builds {
 }
 
 impl Builds {
+    /// Counts a build.
     pub fn count(&self, project: &ProjectName, outcome: Built, took: Duration) {
         let word = match outcome {
             Built::Anew => "built",

@@ -2,6 +2,7 @@
 
 use crate::run::ground::metrics::exposition::Exposition;
 
+/// Adds what the kernel says of this process.
 pub fn put_process(out: &mut Exposition) {
     if let Ok(text) = std::fs::read_to_string("/proc/self/statm")
         && let Some(pages) = resident_pages(&text)
