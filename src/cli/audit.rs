@@ -16,6 +16,10 @@ pub struct Args {
     json: bool,
 }
 
+/// Carries the command out and prints what came of it. `config` is the settings file.
+///
+/// # Errors
+/// The server does not answer, or refuses; the message says why.
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     newest::print(config, "/v1/audit", args.newest, args.json, |list: &[AuditReport], look| text(list, look))
 }

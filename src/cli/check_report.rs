@@ -84,10 +84,12 @@ pub fn hidden(
 }
 
 impl Report {
+    /// What is said of files that could not be read as a stack.
     pub fn of_problems(problems: Vec<Problem>) -> Self {
         Self { problems: problems.into_iter().map(Finding::from).collect(), ..Self::default() }
     }
 
+    /// Adds what the server asks.
     pub fn add(&mut self, problems: Vec<Problem>) {
         self.problems.extend(problems.into_iter().map(Finding::from));
     }
@@ -123,6 +125,7 @@ impl Report {
         self
     }
 
+    /// For people.
     pub fn text(&self) -> String {
         let mut text = String::new();
         if !self.components.is_empty() {

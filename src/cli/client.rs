@@ -16,6 +16,7 @@ const READS_WITHIN: Duration = Duration::from_secs(30);
 /// Deploying and planning fetch from the forge first, for as long as the server's own limits allow.
 const ACTS_WITHIN: Duration = Duration::from_secs(20 * 60);
 
+/// Why a command had no answer, as a sentence for whoever typed it.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error(
@@ -32,6 +33,7 @@ pub enum ClientError {
     NotUnderstood(String),
 }
 
+/// Speaks to the server on this machine over its control socket.
 pub struct Client {
     http: reqwest::Client,
     socket: PathBuf,
@@ -43,11 +45,16 @@ impl Client {
         Self::at(config::data_directory(config)?.join(SOCKET))
     }
 
+    /// For the server whose control socket is here.
     pub fn at(socket: PathBuf) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().unix_socket(socket.clone()).no_proxy().build()?;
         Ok(Self { http, socket })
     }
 
+    /// Asks for what is at `path`.
+    ///
+    /// # Errors
+    /// No answer, one that is none, or a refusal.
     pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, ClientError> {
         let mut url = self.url(path)?;
         if !query.is_empty() {
@@ -56,6 +63,10 @@ impl Client {
         self.send(self.http.request(Method::GET, url).timeout(READS_WITHIN)).await
     }
 
+    /// Sends `body` to `path`.
+    ///
+    /// # Errors
+    /// No answer, one that is none, or a refusal.
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
         self.send(self.http.request(Method::POST, self.url(path)?).json(body).timeout(ACTS_WITHIN)).await
     }

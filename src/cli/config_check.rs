@@ -14,6 +14,7 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
+/// Reads the settings and prints what is wrong with them; exits 1 where something is.
 pub fn run(config_path: &Path, Args {}: Args) -> anyhow::Result<ExitCode> {
     let (problems, holds) = match config::load(config_path) {
         Ok(mut config) => {

@@ -16,6 +16,10 @@ pub struct Args {
     pub log_json: bool,
 }
 
+/// Serves as the edge until it is ended.
+///
+/// # Errors
+/// Settings without `[edge]`, and what keeps the edge from beginning.
 pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
     start_log(args.log_json);
     let config = config::load(config_path)?;

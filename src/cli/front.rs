@@ -23,6 +23,10 @@ pub struct Args {
     connect: bool,
 }
 
+/// Serves as a front until it is ended.
+///
+/// # Errors
+/// What keeps it from beginning.
 pub fn run(args: Args) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     if args.connect {

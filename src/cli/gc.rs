@@ -26,6 +26,10 @@ pub struct Args {
     json: bool,
 }
 
+/// Carries the command out and prints what came of it. `config` is the settings file.
+///
+/// # Errors
+/// The server does not answer, or refuses; the message says why.
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
         let Args { dry_run, json } = args;

@@ -20,6 +20,7 @@ pub struct Args {
     edge: bool,
 }
 
+/// Asks the server whether it is well; exits 1 where it is not, or does not answer.
 pub fn run(config_path: &Path, args: Args) -> anyhow::Result<ExitCode> {
     let config = config::load(config_path)?;
     if args.edge {

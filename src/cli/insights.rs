@@ -29,6 +29,10 @@ const WEEKS: usize = 3;
 /// Components and causes that are shown.
 const MOST: usize = 5;
 
+/// Carries the command out and prints what came of it. `config` is the settings file.
+///
+/// # Errors
+/// The server does not answer, or refuses; the message says why.
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     let Args { which, days, json } = args;
     let (named, days) = (which.named()?, days.to_string());

@@ -17,6 +17,7 @@ pub struct Look {
 }
 
 impl Look {
+    /// With colours where a terminal shows what is printed.
     pub fn of_stdout() -> Self {
         let is_terminal = std::io::stdout().is_terminal();
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -30,6 +31,7 @@ impl Look {
         Self { is_terminal: false, colour: false, width: None }
     }
 
+    /// A table without lines, as wide as the terminal.
     pub fn table(&self, headings: &[&str]) -> Table {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
@@ -53,6 +55,7 @@ impl Look {
         table
     }
 
+    /// A cell of it.
     pub fn cell(&self, text: impl Into<String>, mood: Mood) -> Cell {
         let cell = Cell::new(text.into());
         match mood {
@@ -65,6 +68,7 @@ impl Look {
     }
 }
 
+/// What a text is to look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mood {
     Good,
@@ -74,6 +78,7 @@ pub enum Mood {
     Plain,
 }
 
+/// What a deployment's state is to look like.
 pub fn mood(state: DeploymentState) -> Mood {
     use DeploymentState::*;
     match state {
@@ -129,6 +134,7 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Prints a value as JSON over several lines.
 pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     write(&plain_json(&(serde_json::to_string_pretty(value)? + "\n")))
 }

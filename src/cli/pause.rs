@@ -33,6 +33,10 @@ pub struct ResumeArgs {
     json: bool,
 }
 
+/// Carries the command out and prints what came of it. `config` is the settings file.
+///
+/// # Errors
+/// The server does not answer, or refuses; the message says why.
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
         let Args { which, reason, json } = args;
@@ -43,6 +47,10 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// Carries `launchway resume` out. `config` is the settings file.
+///
+/// # Errors
+/// The server does not answer, or refuses; the message says why.
 pub fn resume(config: &Path, args: ResumeArgs) -> anyhow::Result<ExitCode> {
     block_on(async {
         let ResumeArgs { which, json } = args;

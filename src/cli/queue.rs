@@ -19,6 +19,10 @@ pub struct Args {
     json: bool,
 }
 
+/// Carries the command out and prints what came of it. `config` is the settings file.
+///
+/// # Errors
+/// The server does not answer, or refuses; the message says why.
 pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
     block_on(async {
         let queue: QueueReport = Client::new(config)?.get("/v1/queue", &[]).await?;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 #[derive(clap::Args)]
 pub struct Args {}
 
+/// Reads commits for the server that began it, until that closes its standard input.
 pub fn run(_: Args) -> Result<ExitCode> {
     crate::run::serve_reader()?;
     Ok(ExitCode::SUCCESS)

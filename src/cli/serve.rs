@@ -46,6 +46,10 @@ pub struct Args {
     pub supervised: bool,
 }
 
+/// Serves until a signal ends it.
+///
+/// # Errors
+/// Settings, a store or a socket that cannot be used; the message says which.
 pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
     log::start_log(args.log_json);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -38,6 +38,10 @@ pub struct Args {
     pub log_json: bool,
 }
 
+/// Begins edge and server, and serves until a signal ends it.
+///
+/// # Errors
+/// What keeps either of them from beginning.
 pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
     start_log(args.log_json);
     let config = config::load(config_path)?;

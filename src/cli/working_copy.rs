@@ -14,6 +14,10 @@ pub struct Project {
     pub file: Option<RepoPath>,
 }
 
+/// Finds the working copy around a folder or a Compose file.
+///
+/// # Errors
+/// A path that cannot be read or is not UTF-8.
 pub fn place(path: &Path) -> anyhow::Result<Project> {
     let reading = || format!("cannot read {}", path.display());
     let real = path.canonicalize().with_context(reading)?;

@@ -71,10 +71,12 @@ pub struct Amount {
 }
 
 impl Amount {
+    /// Whether nothing is asked for.
     pub fn is_nothing(&self) -> bool {
         self.reserved_bytes <= 0 && self.expected_bytes <= 0 && self.cpu_millis <= 0 && self.disk_bytes <= 0
     }
 
+    /// Both together.
     pub fn plus(self, other: Self) -> Self {
         self.each(other, i64::saturating_add)
     }
@@ -84,6 +86,7 @@ impl Amount {
         self.each(other, i64::saturating_sub).most(Self::default())
     }
 
+    /// So many of it.
     pub fn times(self, count: u32) -> Self {
         let count = i64::from(count);
         let by = |value: i64, _| value.saturating_mul(count);
@@ -176,6 +179,7 @@ pub struct Taken {
 }
 
 impl Taken {
+    /// What it takes.
     pub fn amount(&self) -> Amount {
         let expected_bytes = self.reserved_bytes.max(self.used_bytes.unwrap_or(0));
         Amount { reserved_bytes: self.reserved_bytes, expected_bytes, cpu_millis: self.cpu_millis, disk_bytes: 0 }

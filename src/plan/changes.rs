@@ -9,6 +9,7 @@ use crate::model::{
 };
 use std::collections::BTreeMap;
 
+/// How a component differs from what is live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeKind {
     New,
@@ -21,6 +22,7 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
+    /// The word in plans and in JSON.
     pub fn word(self) -> &'static str {
         match self {
             ChangeKind::New => "new",

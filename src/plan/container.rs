@@ -137,6 +137,7 @@ pub struct ContentNames<'a> {
 }
 
 impl<'a> ContentNames<'a> {
+    /// The names of volumes of contents that are there already.
     pub fn of(observed: &'a Observed) -> Self {
         Self { store: &observed.store, there: &observed.volumes }
     }

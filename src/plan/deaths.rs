@@ -28,14 +28,17 @@ impl Deaths {
         Self { count: KEEPS_DYING, ..Self::default() }
     }
 
+    /// How often it has died of late.
     pub fn count(&self) -> u32 {
         self.count
     }
 
+    /// Whether that is too often for it to be put back again.
     pub fn keeps_dying(&self) -> bool {
         self.count >= KEEPS_DYING
     }
 
+    /// It has died, at this time (milliseconds since 1970).
     pub fn died(&mut self, now_ms: i64) {
         self.is_up(now_ms, false);
         let life = std::mem::take(&mut self.life_ms);

@@ -70,6 +70,7 @@ pub fn network(wanted: &Network, there: &ObservedNetwork) -> Vec<String> {
     changes
 }
 
+/// How a volume that is there differs from what is wanted; empty where it does not.
 pub fn volume(wanted: &Volume, there: &ObservedVolume) -> Vec<String> {
     let mut changes = Vec::new();
     if wanted.external {

@@ -3,6 +3,7 @@
 use super::{Action, Phase, Plan, Step};
 use crate::model::ComponentName;
 
+/// A plan that is being drawn up: steps with the steps that they wait for.
 #[derive(Debug, Default)]
 pub struct Draft {
     steps: Vec<Step>,
@@ -28,6 +29,7 @@ impl Draft {
         id
     }
 
+    /// The numbers of all steps so far.
     pub fn ids(&self) -> Vec<u32> {
         self.steps.iter().map(|step| step.id).collect()
     }

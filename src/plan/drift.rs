@@ -19,6 +19,7 @@ pub struct Drift {
     pub how: String,
 }
 
+/// In what way something differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DriftKind {
     Missing,

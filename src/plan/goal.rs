@@ -24,6 +24,7 @@ pub struct Wanted<'a> {
     pub unnamed: Unnamed,
 }
 
+/// Whether a deployment goes forwards or backwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
     /// Forwards: jobs run.

@@ -17,6 +17,7 @@ pub struct Differences {
 }
 
 impl Differences {
+    /// Whether nothing would change.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty() && self.components.iter().all(|change| change.kind == ChangeKind::Unchanged)
     }

@@ -34,6 +34,7 @@ impl Past {
         Self { newest_deployment, ..Self::default() }
     }
 
+    /// Takes in a release that this store knows.
     pub fn add(&mut self, release: &Release) {
         let place = || (release.project.clone(), release.environment.clone());
         self.newest = self.newest.max(Some(release.id));

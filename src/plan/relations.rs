@@ -28,6 +28,7 @@ pub struct Relations<'s> {
 }
 
 impl<'s> Relations<'s> {
+    /// Finds who knows whom in a stack.
     pub fn of(stack: &'s Stack) -> Self {
         let mut found = Self {
             stack,
@@ -213,6 +214,7 @@ pub struct Ports<'s> {
 }
 
 impl<'s> Ports<'s> {
+    /// Takes in a text of a component.
     pub fn add(&mut self, name: &'s ComponentName, text: &'s str) {
         for (at, _) in text.match_indices(':') {
             let Some(port) = port_at(&text[at + 1..]) else { continue };

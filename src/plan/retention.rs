@@ -100,6 +100,7 @@ pub struct Removal {
     pub size_bytes: Option<u64>,
 }
 
+/// What is taken away.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Removed {
     /// The names are taken off; with the last one, or where it has none, the image goes.
@@ -116,6 +117,7 @@ pub struct Stays {
     pub size_bytes: Option<u64>,
 }
 
+/// What is taken away, and what stays and why.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Collection {
     pub removals: Vec<Removal>,

@@ -26,6 +26,7 @@ impl Room {
         Room { slots: slots as u64, milli_cpus: u64::MAX, memory_bytes: u64::MAX }
     }
 
+    /// Whether so much is free.
     pub fn has_room_for(&self, demand: &Room) -> bool {
         self.slots >= demand.slots && self.milli_cpus >= demand.milli_cpus && self.memory_bytes >= demand.memory_bytes
     }
@@ -61,6 +62,7 @@ pub struct Schedule {
     pub makespan_ms: u64,
 }
 
+/// Why there is no schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unschedulable {
     #[error("task {0} waits for itself, directly or through others")]

@@ -34,6 +34,7 @@ impl Shares {
         self.taken.get(project).copied().unwrap_or(0)
     }
 
+    /// Whether a place is free.
     pub fn any_is_free(&self) -> bool {
         self.taken.values().sum::<usize>() < self.places
     }
@@ -43,14 +44,17 @@ impl Shares {
         self.most < self.places && self.of(project) >= self.most
     }
 
+    /// Whether a project may have one more place now.
     pub fn may_take(&self, project: &ProjectName) -> bool {
         self.any_is_free() && !self.last_is_kept_from(project)
     }
 
+    /// A project has one more place.
     pub fn take(&mut self, project: &ProjectName) {
         *self.taken.entry(project.clone()).or_default() += 1;
     }
 
+    /// A project has one place less.
     pub fn give_back(&mut self, project: &ProjectName) {
         let Some(count) = self.taken.get_mut(project) else { return };
         *count -= 1;

@@ -37,21 +37,25 @@ impl<'a> Matching<'a> {
     pub fn slots(&self) -> impl Iterator<Item = (u32, &Slot<'a>)> {
         self.all().filter(|(_, slot)| !self.is_done(slot))
     }
+    /// Replicas that are to be created, with the container whose place each takes.
     pub fn missing(&self) -> impl Iterator<Item = (u32, Option<&'a ObservedContainer>)> {
         self.slots.iter().filter_map(|(replica, slot)| match slot {
             Slot::Missing { predecessor } => Some((*replica, *predecessor)),
             Slot::Kept(_) => None,
         })
     }
+    /// Replicas whose container stays.
     pub fn kept(&self) -> impl Iterator<Item = (u32, &'a ObservedContainer)> {
         self.slots.iter().filter_map(|(replica, slot)| match slot {
             Slot::Kept(container) => Some((*replica, *container)),
             Slot::Missing { .. } => None,
         })
     }
+    /// Containers that serve as no replica any more.
     pub fn obsolete(&self) -> impl Iterator<Item = &'a ObservedContainer> {
         self.obsolete.iter().copied()
     }
+    /// Whether any replica is to be created.
     pub fn has_missing(&self) -> bool {
         self.missing().next().is_some()
     }

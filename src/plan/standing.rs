@@ -25,6 +25,7 @@ pub enum Standing<'a> {
 }
 
 impl<'a> Standing<'a> {
+    /// The container, where there is one.
     pub fn container(self) -> Option<&'a ObservedContainer> {
         match self {
             Self::Up(c) | Self::Restarting(c) | Self::Died(c) | Self::ByHand(c) | Self::Ended(c) => Some(c),
@@ -45,6 +46,7 @@ pub struct ComponentStanding<'a> {
 }
 
 impl ComponentStanding<'_> {
+    /// The component's name.
     pub fn name(&self) -> &ComponentName {
         &self.component.name
     }
@@ -69,6 +71,7 @@ impl ComponentStanding<'_> {
         })
     }
 
+    /// How often the engine started its containers again.
     pub fn restarts(&self) -> u64 {
         self.replicas.values().filter_map(|standing| standing.container()).map(|c| c.restart_count).sum()
     }

@@ -14,6 +14,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
 }
 
+/// One step of a plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// Counts from 1 within the plan.
@@ -151,18 +152,21 @@ pub enum Target {
     Created { step: u32 },
 }
 
+/// A network that is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkSpec {
     pub network: crate::model::Network,
     pub labels: BTreeMap<String, String>,
 }
 
+/// A volume that is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeSpec {
     pub volume: crate::model::Volume,
     pub labels: BTreeMap<String, String>,
 }
 
+/// A volume that is to be filled with files of the commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContentVolume {
     pub name: String,
@@ -199,6 +203,7 @@ pub struct ContainerSpec {
     pub logging: crate::model::Logging,
 }
 
+/// What network a container has, as the engine is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EngineNetworkMode {
     /// The first is the one that the container is created with (default route by priority, as Compose orders them).
@@ -211,6 +216,7 @@ pub enum EngineNetworkMode {
     ForeignContainer(String),
 }
 
+/// A network of a container, as the engine is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineNetwork {
     /// The network's name on the engine.
@@ -222,6 +228,7 @@ pub struct EngineNetwork {
     pub driver_opts: BTreeMap<String, String>,
 }
 
+/// A mount of a container, as the engine is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EngineMount {
     Volume {
@@ -281,6 +288,7 @@ pub struct Readiness {
     pub reach: Option<Reach>,
 }
 
+/// How far a container has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadyGoal {
     /// Healthy by its health check, else a port answers, else it stayed up.
@@ -360,9 +368,11 @@ impl RouteChange {
 }
 
 impl Plan {
+    /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
+    /// The step with this number.
     pub fn step(&self, id: u32) -> Option<&Step> {
         self.steps.get(id.checked_sub(1)? as usize)
     }

@@ -4,6 +4,7 @@ use super::{Action, ReadyGoal, Step};
 use crate::model::WorkKind;
 
 impl Step {
+    /// The kind of work under which its time is kept.
     pub fn work_kind(&self) -> WorkKind {
         match &self.action {
             Action::CreateContainer(_) | Action::CreateFront(_) => WorkKind::Create,

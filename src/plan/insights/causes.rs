@@ -29,6 +29,7 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// For people.
     pub fn words(self) -> &'static str {
         match self {
             Cause::Build => "a build failed",
@@ -74,6 +75,7 @@ impl Cause {
     }
 }
 
+/// How often deployments failed of one cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     pub cause: Cause,

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
+/// The four keys of DORA (dora.dev), as far as a deployer sees them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dora {
     /// What went live a week, rollbacks not counted; over the time since the first deployment where that is shorter.
@@ -23,6 +24,7 @@ pub struct Dora {
     pub time_to_restore: Option<Spread>,
 }
 
+/// The four keys over a history.
 pub fn dora(history: &History) -> Dora {
     let all = &history.deployments;
     let went_live = all.iter().filter(|past| past.is_live() && !past.is_rollback);

@@ -25,10 +25,12 @@ pub struct Past {
 }
 
 impl Past {
+    /// Whether it went live.
     pub fn is_live(&self) -> bool {
         self.state == DeploymentState::Succeeded
     }
 
+    /// Whether it failed or was put back.
     pub fn is_failed(&self) -> bool {
         matches!(self.state, DeploymentState::Failed | DeploymentState::RolledBack)
     }

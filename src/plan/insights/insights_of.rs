@@ -33,6 +33,7 @@ pub struct Insights {
     pub findings: Vec<Finding>,
 }
 
+/// How deployments ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Outcomes {
     pub succeeded: usize,
@@ -53,6 +54,7 @@ pub struct Holder {
     pub deployments: usize,
 }
 
+/// What caches saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Cache {
     /// Those that ended well.
@@ -64,6 +66,7 @@ pub struct Cache {
     pub steps_cached: u64,
 }
 
+/// What the containers of a component used.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Resources {
     pub cpu_seconds: f64,

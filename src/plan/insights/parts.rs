@@ -4,6 +4,7 @@ use super::{Past, Spread};
 use crate::model::WorkKind;
 use serde::{Deserialize, Serialize};
 
+/// A part of the time from a push to being live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
@@ -25,11 +26,13 @@ pub enum Part {
 }
 
 impl Part {
+    /// Every part, in its order.
     pub const ALL: [Part; 9] = {
         use Part::*;
         [Queue, Fetch, Build, ReleaseCommand, Start, Health, Drain, Hold, Bake]
     };
 
+    /// For people.
     pub fn words(self) -> &'static str {
         match self {
             Part::Queue => "queue",

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How values are spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spread {
     /// How many were measured.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 const WEEK_MS: i64 = 7 * 24 * 3_600_000;
 
+/// What a week was like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Week {
     /// Milliseconds since 1970 (UTC).
@@ -20,6 +21,7 @@ pub struct Week {
 }
 
 impl Week {
+    /// How long a part took in that week.
     pub fn part(&self, part: Part) -> Option<Spread> {
         self.parts.iter().find(|one| one.part == part).map(|one| one.time)
     }

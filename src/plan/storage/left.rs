@@ -10,6 +10,7 @@ pub struct Lost {
     pub was: String,
 }
 
+/// A volume that nothing names any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftVolume {
     pub name: String,

@@ -39,6 +39,7 @@ fn composes_name(folder: &str) -> String {
     plain.trim_start_matches(['-', '_']).to_string()
 }
 
+/// What keeps the data of each component now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Now {
     pub(super) components: BTreeMap<ComponentName, Known>,
@@ -114,6 +115,7 @@ impl Looks {
         if is_built { Self::Built(None) } else { Self::Image(repository) }
     }
 
+    /// Whether the image of a component is the one that was meant.
     pub fn is_like(&self, component: &Component) -> bool {
         match (self, Self::of(component)) {
             (Self::Built(None), Self::Built(_)) => true,

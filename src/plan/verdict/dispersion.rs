@@ -25,6 +25,7 @@ const UNEVEN: (f64, f64) = (2.0, 2.5);
 /// One comparison counts at most this much: a short outage is not clustering.
 const MOST: f64 = 50.0;
 
+/// How much further than by chance shares of errors are apart.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Dispersion([Spans; LENGTHS.len()]);
 
@@ -38,6 +39,7 @@ struct Spans {
 }
 
 impl Dispersion {
+    /// Takes in one interval.
     pub fn observe(&mut self, share: Share) {
         for (spans, length) in self.0.iter_mut().zip(LENGTHS) {
             spans.filling += share;

@@ -46,6 +46,7 @@ impl Side {
         self.latency.add(counts);
     }
 
+    /// The share of answers that were errors; 0 where there was none.
     pub fn error_rate(&self) -> f64 {
         if self.requests == 0 { 0.0 } else { self.errors as f64 / self.requests as f64 }
     }

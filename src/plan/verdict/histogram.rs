@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Histogram(Vec<(u64, u64)>);
 
 impl Histogram {
+    /// Adds the answers of an interval.
     pub fn add(&mut self, counts: &Counts) {
         let mut at = 0;
         for (time, count) in &counts.latency_us {
@@ -25,6 +26,7 @@ impl Histogram {
         }
     }
 
+    /// How many answers there were.
     pub fn total(&self) -> u64 {
         self.0.iter().map(|(_, count)| count).sum()
     }

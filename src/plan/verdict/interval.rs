@@ -15,6 +15,7 @@ pub struct Counts {
     pub latency_us: Vec<(u64, u64)>,
 }
 
+/// What both releases did between two looks.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Interval {
     pub seconds: f64,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 /// The quantiles, and how many answers of the old release tell where each is.
 const QUANTILES: [(f64, u64); 3] = [(0.5, 100), (0.95, 200), (0.99, 1_000)];
 
+/// Tells whether the new release answers slower.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
     alpha: f64,
@@ -46,6 +47,7 @@ pub struct Slow {
 }
 
 impl Latency {
+    /// `alpha`: how often a release that is as good may be called worse.
     pub fn new(alpha: f64, settings: &JudgeSettings, baseline: Baseline, past: &[Counts]) -> Self {
         let ratio = settings.max_latency_ratio;
         let mut latency = Self {
@@ -79,6 +81,7 @@ impl Latency {
         self.find_quantiles(old);
     }
 
+    /// Takes in one interval.
     pub fn observe(&mut self, new: &Counts, old: &Counts, seconds: f64) {
         for quantile in &mut self.quantiles {
             let (new, old) = (new.slower_than(quantile.limit_new_us), old.slower_than(quantile.limit_old_us));

@@ -47,6 +47,7 @@ const MEMORY: f64 = 0.98;
 /// The part of a measure's alpha that the bound on a past rate takes.
 const ALPHA_OF_BOUND: f64 = 0.2;
 
+/// Tells whether one share is larger than another, at any time and as often as it is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Proportion {
     /// Logarithm of the evidence at which the hypothesis is refuted.
@@ -65,6 +66,7 @@ pub struct Proportion {
 }
 
 impl Proportion {
+    /// `alpha`: how often what is as good may be called worse.
     pub fn new(alpha: f64, hypothesis: Hypothesis, alternatives: Alternatives) -> Self {
         let count = match alternatives {
             Alternatives::Points => POINTS.len(),
@@ -101,6 +103,7 @@ impl Proportion {
         Self { dispersion, ..Self::new((1.0 - ALPHA_OF_BOUND) * alpha, limit, alternatives) }
     }
 
+    /// What it is tested against.
     pub fn hypothesis(&self) -> Hypothesis {
         self.hypothesis
     }
@@ -162,10 +165,12 @@ impl Proportion {
         richest(&self.wealths).map(Wealth::seen).unwrap_or_default()
     }
 
+    /// The logarithm of the evidence so far.
     pub fn log_evidence(&self) -> f64 {
         log_mean(&self.wealths)
     }
 
+    /// From so much evidence on (its logarithm) it is told.
     pub fn threshold(&self) -> f64 {
         self.threshold
     }

@@ -17,6 +17,7 @@ pub enum Baseline {
     Nothing,
 }
 
+/// What a judge is told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JudgeSettings {
     pub new_release: ReleaseId,

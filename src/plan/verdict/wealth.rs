@@ -55,6 +55,7 @@ impl Wealth {
         self.log = add_logs(self.log, fresh) + log_evidence;
     }
 
+    /// What was taken in so far.
     pub fn seen(&self) -> Seen {
         self.seen
     }

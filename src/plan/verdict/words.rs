@@ -39,6 +39,7 @@ pub fn latency(settings: &JudgeSettings, slow: &Slow, watched: &Figures) -> Stri
     }
 }
 
+/// What is said of a release that was started again.
 pub fn restarted(release: ReleaseId, times: u32) -> String {
     match times {
         1 => format!("a container of release {release} ended and was restarted while it was watched: worse"),
@@ -46,6 +47,7 @@ pub fn restarted(release: ReleaseId, times: u32) -> String {
     }
 }
 
+/// What is said of a measure that is out of its bounds.
 pub fn external(measure: &External, value: f64, looks: u32) -> String {
     let times = if looks == 1 { "".into() } else { format!(" for {looks} looks in a row") };
     format!("{} is {value}, over its maximum of {}{times}: worse", measure.name, measure.max)

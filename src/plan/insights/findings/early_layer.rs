@@ -11,6 +11,7 @@ const LEAST_TIME_MS: i64 = 5_000;
 /// Steps that an order could spare, at the least.
 const LEAST_AFTER: u32 = 2;
 
+/// Finds it in a history, once for each component that it is true of.
 pub fn find(history: &History) -> Vec<Finding> {
     history.components().filter_map(|component| {
         // A build that came wholly from the cache was broken by nothing.

@@ -13,6 +13,7 @@ const LEAST_INTERVAL_MS: i64 = 5_000;
 /// The check itself and our look take this long at most, as a rule.
 const AFTER_MS: i64 = 1_500;
 
+/// Finds it in a history, once for each component that it is true of.
 pub fn find(history: &History) -> Vec<Finding> {
     history.components().filter_map(|component| {
         let check = component.container.healthcheck.as_ref()?;

@@ -11,6 +11,7 @@ const USUAL_GRACE: Duration = Duration::from_secs(10);
 /// With less, a process that ends by itself cannot be told from one that is killed.
 const LEAST_GRACE_MS: i64 = 1_000;
 
+/// Finds it in a history, once for each component that it is true of.
 pub fn find(history: &History) -> Vec<Finding> {
     history.components().filter_map(|component| {
         let grace = component.container.stop_grace_period.unwrap_or(USUAL_GRACE);

@@ -11,6 +11,7 @@ const FAR_ABOVE: u64 = 8;
 /// Less than that is not worth a change.
 const LEAST_BYTES: u64 = 256 * 1024 * 1024;
 
+/// Finds it in a history, once for each component that it is true of.
 pub fn find(history: &History) -> Vec<Finding> {
     let mut found = Vec::new();
     for component in history.components() {

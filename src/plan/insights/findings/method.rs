@@ -9,6 +9,7 @@ use crate::plan::method::{ENOUGH_TO_TELL, canary_requests, choose};
 /// Shorter, nobody notices that requests wait.
 const LEAST_GAP_MS: i64 = 500;
 
+/// Finds it in a history, once for each component that it is true of.
 pub fn find(history: &History) -> Vec<Finding> {
     let Some(stack) = &history.stack else { return Vec::new() };
     history

@@ -9,6 +9,7 @@ use crate::plan::insights::{History, Spread};
 /// Of less there is nothing to gain.
 const LEAST_TIME_MS: i64 = 2_000;
 
+/// Finds it in a history, once for each component that it is true of.
 pub fn find(history: &History) -> Vec<Finding> {
     let mut found = Vec::new();
     for component in history.components() {

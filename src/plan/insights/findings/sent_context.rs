@@ -9,6 +9,7 @@ use crate::plan::insights::{History, Spread};
 /// What is sent within a moment is worth nobody's time.
 const LARGE_BYTES: i64 = 50_000_000;
 
+/// Finds it in a history, once for each component that it is true of.
 pub fn find(history: &History) -> Vec<Finding> {
     let components = history.components().filter(|component| component.build.is_some());
     components.filter_map(|component| unused(history, component).or_else(|| large(history, component))).collect()
