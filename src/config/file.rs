@@ -1,6 +1,7 @@
 //! The file's shape, as it is written.
 
 use super::value::Source;
+use super::variable_file::VariableFile;
 use crate::model::{Freeze, Permissions, Window};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -184,27 +185,4 @@ impl OneOrMore {
             OneOrMore::More(list) => list.clone(),
         }
     }
-}
-
-/// `"shop.variables"` or `{ path = "shop.variables", format = "dotenv" }`.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a path or { path = \"...\", format = \"dotenv\" }")]
-pub enum VariableFile {
-    Path(String),
-    Formatted(Formatted),
-}
-
-/// A file of variables, and how it is read.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Formatted {
-    pub(super) path: String,
-    pub(super) format: Format,
-}
-
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Format {
-    Dotenv,
-    Lines,
 }

@@ -14,6 +14,7 @@ mod read_files;
 mod telemetry;
 mod timing;
 mod value;
+mod variable_file;
 mod variable_files;
 
 pub use allow_lines::allow_lines;

@@ -1,7 +1,7 @@
 //! `variable-files`: files with lines `NAME=value`, read line by line or, with `format = "dotenv"`, as Compose reads env files.
 
 use super::check::Check;
-use super::file::{Format, Formatted, VariableFile};
+use super::variable_file::{Format, Formatted, VariableFile};
 use crate::compose::read_env_file;
 use crate::model::{Place, Problem};
 use std::collections::{BTreeMap, BTreeSet};
