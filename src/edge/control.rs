@@ -1,6 +1,7 @@
 //! The control API on the edge's Unix socket: routes in, traffic out.
 
 use super::check::Refusal;
+use super::hand_over::{Offer, offer};
 use super::keeper::{Changes, Keeper};
 use super::probe::{ask_at, knock_at};
 use super::state::Edge;
@@ -13,7 +14,10 @@ use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
 use axum::{Json, Router};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use tokio::net::UnixListener;
 
 pub struct Control {
     pub edge: Arc<Edge>,
@@ -96,12 +100,35 @@ async fn traffic(State(control): State<Arc<Control>>) -> Json<Traffic> {
 
 /// A new edge asks for the sockets. When this is answered, it has them.
 async fn hand_over(State(control): State<Arc<Control>>) -> Result<StatusCode, Problem> {
-    let handed = tokio::spawn(Succession::hand_over(control)).await;
+    let handed = tokio::spawn(give_sockets(control)).await;
     match handed {
         Ok(Ok(())) => Ok(StatusCode::NO_CONTENT),
         Ok(Err(error)) => Err(Problem::new(500, format!("the sockets could not be handed over: {error}"))),
         Err(error) => Err(Problem::new(500, error.to_string())),
     }
+}
+
+/// Sends the sockets to the edge that asks for them; then this one ends. While it is under way nothing changes.
+async fn give_sockets(control: Arc<Control>) -> std::io::Result<()> {
+    let succession = &control.succession;
+    let path = succession.control_path();
+    let mut kept = control.keeper.kept().await;
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+    let asked = control.clone();
+    let server = tokio::spawn(async move { axum::serve(listener, routes(asked)).await });
+    let (addresses, sockets) = (kept.listeners.addresses(), kept.listeners.sockets()?);
+    let (folder, offered) = (succession.folder().to_path_buf(), Offer { addresses, control: path.clone() });
+    let taken = tokio::task::spawn_blocking(move || offer(&folder, &offered, &sockets)).await?;
+    if let Err(error) = taken {
+        server.abort();
+        let _ = std::fs::remove_file(path);
+        return Err(error);
+    }
+    kept.listeners.hand_over();
+    kept.handed_over = true;
+    succession.has_handed_over();
+    Ok(())
 }
 
 async fn health(State(control): State<Arc<Control>>) -> Json<Health> {

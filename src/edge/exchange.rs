@@ -1,12 +1,13 @@
 //! A request and its answer, with the replica that is let it through to.
 
 use super::admit::{AGAIN, Admitted, Asks, NotAdmitted};
+use super::answer_body::{AnswerBody, Passing};
 use super::answers::NoAnswer;
-use super::body::{AnswerBody, Passing, Progress, RequestBody};
 use super::choice::Wish;
 use super::interim::Waits;
 use super::live::Target;
 use super::replica::{Busy, LiveReplica};
+use super::request_body::{Progress, RequestBody};
 use super::upstream::{HttpReach, Sent};
 use super::visit::Visit;
 use super::{head, upgrade};

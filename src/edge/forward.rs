@@ -1,16 +1,18 @@
 //! A request's way through: its route, a replica, the answer back.
 
+use super::answer_body::AnswerBody;
 use super::answers::NoAnswer;
-use super::body::{AnswerBody, RequestBody};
 use super::choice::Wish;
+use super::entrance::Entrance;
 use super::exchange::Exchange;
 use super::head::Speaks;
 use super::interim::{Interim, Waits};
 use super::live::Target;
 use super::refusal::{Refusal, objection};
+use super::request_body::RequestBody;
 use super::turns::Turn;
 use super::upstream::HttpReach;
-use super::visit::{Entrance, Visit};
+use super::visit::Visit;
 use super::{head, target};
 use crate::connections::{Answer, More, NoPlace};
 use http::header::{CONNECTION, EXPECT, HeaderValue};

@@ -2,11 +2,11 @@
 
 use super::check::{Refusal, check, check_free};
 use super::disk::Disk;
+use super::entrance::Entrance;
 use super::guard::Lent;
 use super::listening::{Listeners, Opened};
 use super::live::Probed;
 use super::state::Edge;
-use super::visit::Entrance;
 use crate::model::{ComponentRoutes, EdgeAddress, EntryProtocol, RouteKey, RouteTable};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The listening sockets, all in one place: opened, given to the workers, closed.
 
-use super::visit::Entrance;
+use super::entrance::Entrance;
 use crate::model::EdgeAddress;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::collections::BTreeMap;

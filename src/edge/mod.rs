@@ -4,10 +4,11 @@
 //! through to a replica by `admit`, and its answer comes back through `body`. What is served (`live`) is swapped as a
 //! whole by the `keeper`, which the `control` API tells.
 
+mod accept;
 mod admit;
+mod answer_body;
 mod answers;
 mod aside;
-mod body;
 mod check;
 mod choice;
 mod client;
@@ -16,6 +17,7 @@ mod control;
 mod copy;
 mod counts;
 mod disk;
+mod entrance;
 mod exchange;
 mod forward;
 mod framing;
@@ -29,6 +31,7 @@ mod hold;
 mod host_routes;
 mod interim;
 mod keeper;
+mod known_tls;
 mod listening;
 mod live;
 mod own_addresses;
@@ -38,6 +41,7 @@ mod process;
 mod refusal;
 mod replica;
 mod replica_wire;
+mod request_body;
 mod request_head;
 mod requests;
 mod resolver;

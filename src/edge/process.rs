@@ -10,7 +10,7 @@ use super::listening::{Listeners, Opened};
 use super::live::Probed;
 use super::state::Edge;
 use super::succession::Succession;
-use super::{probe, worker};
+use super::{accept, probe};
 use crate::connections::relieve;
 use crate::model::EdgeSettings;
 use crate::process::{Signals, put_right, raise_file_limit};
@@ -73,7 +73,7 @@ pub(super) async fn serve(settings: EdgeSettings, data: &Path, workers: usize, f
     let (table, probed) = kept(&disk)?;
 
     let edge = Arc::new(Edge::new(settings, workers, files));
-    let running = (0..workers).map(|index| worker::start(edge.clone(), index)).collect::<std::io::Result<Vec<_>>>()?;
+    let running = (0..workers).map(|index| accept::start(edge.clone(), index)).collect::<std::io::Result<Vec<_>>>()?;
     let (tells, threads): (Vec<_>, Vec<_>) = running.into_iter().map(|one| (one.listens, one.thread)).unzip();
     let listeners = Listeners::new(tells, edge.ending.clone());
     let components = table.len();

@@ -1,10 +1,10 @@
 //! A container that gets requests: what it is busy with, its idle connections, and whether it can be reached.
 
-use super::body::RequestBody;
+use super::known_tls::KnownTls;
 use super::pace::LogPace;
 use super::replica_wire::Passage;
+use super::request_body::RequestBody;
 use super::resolver::{Addresses, Whereabouts};
-use super::tls::KnownTls;
 use super::turns::Turns;
 use crate::connections::Watch;
 use crate::model::{InFlight, Replica};

@@ -1,16 +1,10 @@
 //! The edges before and after this one: who took over from whom, and what those that drain are still told.
 
 use super::client::{EdgeClient, EdgeError};
-use super::control::{self, Control};
-use super::hand_over::{Offer, offer};
 use super::keeper::Changes;
 use crate::model::Traffic;
-use std::fs::Permissions;
-use std::io::Result;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 pub struct Succession {
@@ -78,30 +72,17 @@ impl Succession {
         }
     }
 
-    /// Sends the sockets to the edge that asks for them; then this one ends. While it is under way nothing changes.
-    pub async fn hand_over(control: Arc<Control>) -> Result<()> {
-        let succession = &control.succession;
-        let path = succession.control_path();
-        let mut kept = control.keeper.kept().await;
-        let listener = UnixListener::bind(&path)?;
-        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-        let asked = control.clone();
-        let server = tokio::spawn(async move { axum::serve(listener, control::routes(asked)).await });
-        let (addresses, sockets) = (kept.listeners.addresses(), kept.listeners.sockets()?);
-        let (folder, offered) = (succession.folder.clone(), Offer { addresses, control: path.clone() });
-        let taken = tokio::task::spawn_blocking(move || offer(&folder, &offered, &sockets)).await?;
-        if let Err(error) = taken {
-            server.abort();
-            let _ = std::fs::remove_file(path);
-            return Err(error);
-        }
-        kept.listeners.hand_over();
-        kept.handed_over = true;
-        succession.handed_over.notify_one();
-        Ok(())
+    /// Another edge has taken over.
+    pub fn has_handed_over(&self) {
+        self.handed_over.notify_one();
     }
 
-    fn note(&self, client: &EdgeClient, told: std::result::Result<(), EdgeError>) {
+    /// The edge's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn note(&self, client: &EdgeClient, told: Result<(), EdgeError>) {
         if let Err(EdgeError::Away { .. }) = told {
             // It has ended.
             self.before().retain(|other| other.socket() != client.socket());

@@ -9,7 +9,6 @@ use super::visit::Visit;
 use crate::model::EdgeAddress;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
-use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,10 +22,6 @@ const ALERT: u8 = 21;
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 /// A replica that does not speak it may only just have started.
 const ASK_AGAIN: Duration = Duration::from_secs(3);
-
-/// By port: the answer, and when it came. Behind it those that ask the same wait for one answer.
-#[derive(Default)]
-pub struct KnownTls(tokio::sync::Mutex<HashMap<u16, (Option<bool>, Instant)>>);
 
 /// Where TLS that came in here is to go, once there is a replica to ask; `None`: nowhere.
 pub async fn leads_there(visit: &Visit, address: &EdgeAddress) -> Option<Target> {

@@ -1,6 +1,6 @@
 //! Connections that changed their protocol (WebSocket and others): bytes both ways until both sides have ended.
 
-use super::body::AnswerBody;
+use super::answer_body::AnswerBody;
 use super::head;
 use super::replica::Busy;
 use super::visit::Visit;

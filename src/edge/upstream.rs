@@ -1,11 +1,11 @@
 //! HTTP connections to replicas: an idle one of this worker, or a new one.
 
 use super::admit::Reach;
-use super::body::RequestBody;
 use super::head::Speaks;
 use super::refusal::{LONGEST_HEAD, MOST_HEADERS};
 use super::replica::{Http1Connection, LiveReplica};
 use super::replica_wire::ReplicaWire;
+use super::request_body::RequestBody;
 use super::target::RawTarget;
 use crate::connections::{Watch, Wire};
 use hyper::body::Incoming;

@@ -1,10 +1,11 @@
 //! A client's connection: who it is, where it came in, and how it ends.
 
 use super::aside::Aside;
+use super::entrance::Entrance;
 use super::state::Edge;
 use super::worker::Worker;
 use crate::connections::{Patience, Place, Serving, Watch, network_of};
-use crate::model::{EdgeAddress, EdgeSettings};
+use crate::model::EdgeSettings;
 use http::{HeaderMap, Version};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,15 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a connection may lie idle: longer than proxies before the edge keep theirs.
 const IDLE: Duration = Duration::from_secs(75);
-
-/// Where a connection came in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entrance {
-    /// The edge's own addresses.
-    Shared,
-    /// A component's port.
-    Port(EdgeAddress),
-}
 
 pub struct Visit {
     pub edge: Arc<Edge>,
