@@ -1,4 +1,4 @@
-//! The bodies that pass through, frame by frame, and what is counted and given back at their end.
+//! An answer's body on its way to a client, frame by frame, and what is counted and given back at its end.
 
 use super::counts::ReleaseCounts;
 use super::replica::{Busy, Http1Connection};
@@ -10,7 +10,6 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use std::pin::Pin;
 use std::sync::Arc;
-
 use std::task::{Context, Poll};
 
 /// An answer's body on its way to a client.
