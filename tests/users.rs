@@ -79,6 +79,7 @@ mod users {
     mod restarting;
     mod rolling_back;
     mod running_apps;
+    mod said_clearly;
     mod scraping;
     mod sending_traces;
     mod server_hooks;

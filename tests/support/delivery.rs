@@ -1,10 +1,12 @@
 //! Deliveries as each forge sends and signs them.
 
+use super::texts::{Reader, Texts};
 use super::world::{SECRET, World};
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit, Mac};
 use launchway::model::{CommitId, ForgeKind};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// The id of the repository on every forge.
 pub const REPOSITORY_ID: i64 = 4711;
@@ -21,6 +23,7 @@ pub struct Delivery {
     content_type: Option<String>,
     secret: String,
     signing_token: Option<String>,
+    texts: Arc<Texts>,
 }
 
 impl Delivery {
@@ -38,6 +41,7 @@ impl Delivery {
             content_type: None,
             secret: SECRET.into(),
             signing_token: None,
+            texts: world.texts.clone(),
         }
     }
 
@@ -125,7 +129,9 @@ impl Delivery {
             request = request.header(name, value);
         }
         let answer = request.body(body).timeout(super::world::PATIENCE).send().await.unwrap();
-        (answer.status().as_u16(), answer.json().await.unwrap())
+        let (status, body) = (answer.status().as_u16(), answer.text().await.unwrap());
+        self.texts.read(Reader::Author, "the answer to a delivery", &body);
+        (status, serde_json::from_str(&body).unwrap())
     }
 
     fn headers(&self, body: &str, json: &str) -> Vec<(&'static str, String)> {

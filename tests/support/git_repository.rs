@@ -3,9 +3,12 @@
 use launchway::model::CommitId;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 pub struct GitRepository {
     folder: tempfile::TempDir,
+    /// What pushes printed: the other side's words among it.
+    heard: Mutex<String>,
 }
 
 impl GitRepository {
@@ -20,7 +23,7 @@ impl GitRepository {
         git(folder.path(), &["init", "-q", "--bare", "-b", "main", &format, "shop.git"]);
         git(folder.path(), &["init", "-q", "-b", "main", &format, "work"]);
         git(&folder.path().join("work"), &["remote", "add", "origin", "../shop.git"]);
-        Self { folder }
+        Self { folder, heard: Mutex::default() }
     }
 
     /// The folder that holds `shop.git`.
@@ -36,7 +39,19 @@ impl GitRepository {
 
     /// git in the working copy; its output without the final newline.
     pub fn git(&self, arguments: &[&str]) -> String {
-        git(&self.work(), arguments)
+        let (said, error) = git_with_errors(&self.work(), arguments);
+        if arguments.contains(&"push") {
+            self.heard.lock().unwrap().push_str(&error);
+        }
+        said
+    }
+
+    /// What the hooks of the bare repository answered to pushes.
+    pub fn heard(&self) -> String {
+        let heard = self.heard.lock().unwrap();
+        // git fills the rest of a line with blanks, or steers the terminal, after each line of the other side.
+        let lines = heard.lines().filter_map(|line| line.strip_prefix("remote: "));
+        lines.map(|line| line.trim_end_matches("\u{1b}[K").trim_end()).collect::<Vec<_>>().join("\n")
     }
 
     pub fn write(&self, path: &str, text: impl AsRef<[u8]>) -> &Self {
@@ -71,6 +86,11 @@ impl GitRepository {
 }
 
 pub fn git(folder: &Path, arguments: &[&str]) -> String {
+    git_with_errors(folder, arguments).0
+}
+
+/// The same, and what it printed as errors.
+fn git_with_errors(folder: &Path, arguments: &[&str]) -> (String, String) {
     let output = Command::new("git")
         .current_dir(folder)
         .args(["-c", "protocol.file.allow=always"])
@@ -81,7 +101,7 @@ pub fn git(folder: &Path, arguments: &[&str]) -> String {
         .envs([("GIT_COMMITTER_NAME", "Ada"), ("GIT_COMMITTER_EMAIL", "ada@example.com")])
         .output()
         .unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "git {arguments:?} in {}: {error}", folder.display());
-    String::from_utf8_lossy(&output.stdout).trim_end().to_string()
+    (String::from_utf8_lossy(&output.stdout).trim_end().to_string(), error)
 }

@@ -26,4 +26,5 @@ pub mod registry;
 pub mod sshd;
 pub mod statuses;
 pub mod store;
+pub mod texts;
 pub mod world;

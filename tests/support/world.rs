@@ -3,6 +3,7 @@
 use super::forge::{FakeForge, Kept, TOKEN};
 use super::git_repository::GitRepository;
 use super::images::Engine;
+use super::texts::{Reader, Texts};
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::{
@@ -16,10 +17,13 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The secret of the project's hook.
 pub const SECRET: &str = "hook-secret-4711";
+/// A secret of every story's environment: of two lines, with characters that each way of writing writes otherwise.
+pub const CANARY: &str = "canary+7/\"f2c9\"&=\nsecond+line/of=the&canary";
 /// What a story waits for comes within this time, or not at all.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -58,6 +62,8 @@ pub struct World {
     folder: tempfile::TempDir,
     server: Option<Child>,
     edge: Option<Child>,
+    /// Reads all that people read of the story.
+    pub texts: Arc<Texts>,
     /// Whether a server has run in it, and whether the story came to its [`World::end`].
     served: bool,
     ended: bool,
@@ -93,14 +99,16 @@ impl World {
             ForgeKind::Plain => None,
             kind => Some(FakeForge::start(kind).await),
         };
+        let (repository, folder) = (GitRepository::new(), tempfile::tempdir().unwrap());
         let world = Self {
             project,
-            repository: GitRepository::new(),
+            texts: Arc::new(Texts::new(folder.path(), &repository.work())),
+            repository,
             forge,
             engine: Engine::here().await,
             port: free_port(),
             app_port: free_port(),
-            folder: tempfile::tempdir().unwrap(),
+            folder,
             server: None,
             edge: None,
             served: false,
@@ -121,7 +129,7 @@ impl World {
         let api =
             self.forge.as_ref().map(|f| format!("api = \"{}\"\ntoken = \"{token}\"", f.api())).unwrap_or_default();
         let usual = "branch = \"main\"\nbake = \"0s\"".to_string();
-        let environment = settings.environment.clone().unwrap_or(usual);
+        let environment = with_canary(settings.environment.as_deref().unwrap_or(&usual));
         let text = format!(
             r#"
 listen = "127.0.0.1:{port}"
@@ -321,6 +329,10 @@ PORT = "{app_port}"
         command.args(arguments);
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let said = [&output.stdout, &output.stderr];
+        said.iter().for_each(|said| {
+            self.texts.read(Reader::Administrator, &arguments.join(" "), &String::from_utf8_lossy(said));
+        });
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
     }
 
@@ -400,26 +412,7 @@ PORT = "{app_port}"
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        text.lines()
-            .filter_map(|line| {
-                // `<context> <state> <time> <url or -> <description>`; a context may hold ` (project)`.
-                let words: Vec<&str> = line.splitn(2, " (").collect();
-                let (context, rest) = match words.as_slice() {
-                    [first, rest] if !first.contains(' ') && rest.contains(") ") => {
-                        let (project, rest) = rest.split_once(") ")?;
-                        (format!("{first} ({project})"), rest)
-                    }
-                    _ => {
-                        let (context, rest) = line.split_once(' ')?;
-                        (context.to_string(), rest)
-                    }
-                };
-                let mut parts = rest.splitn(4, ' ');
-                let state = parts.next()?.to_string();
-                let (_time, _url) = (parts.next()?, parts.next()?);
-                Some(Shown { context, state, description: parts.next().unwrap_or_default().to_string() })
-            })
-            .collect()
+        text.lines().filter_map(note).collect()
     }
 
     /// Waits for the commit's final status in production.
@@ -547,8 +540,53 @@ PORT = "{app_port}"
             let name = container.names.clone().unwrap_or_default().join(" ");
             assert!(!name.contains(".new-") && !name.contains(".old-") && !name.contains(".back-"), "{name} is left");
         }
+        self.read_pages().await;
         self.terminate().await;
+        self.read_all();
         self.ended = true;
+    }
+
+    /// Reads the pages of the newest deployments, while there is a server to ask.
+    async fn read_pages(&self) {
+        if self.server.is_none() {
+            return;
+        }
+        let keys = self.query("SELECT page_key FROM deployments ORDER BY id DESC LIMIT 12");
+        for key in keys.split_whitespace() {
+            let page = get(&format!("http://127.0.0.1:{}/deployments/{key}", self.port)).await;
+            self.texts.read(Reader::Author, "the page of a deployment", &page.unwrap_or_default());
+        }
+    }
+
+    /// Reads what the story wrote and told: statuses, answers to pushes, logs.
+    fn read_all(&self) {
+        for Shown { state, description, .. } in self.all_shown() {
+            self.texts.read_status(&state, &description);
+        }
+        self.texts.read(Reader::Author, "the answers to pushes", &self.repository.heard());
+        self.texts.read(Reader::Author, "the deployments' logs", &self.deployment_logs());
+        self.texts.read(Reader::Administrator, "the server's log", &self.serve_log());
+        let edge_log = std::fs::read_to_string(self.folder.path().join("edge.log")).unwrap_or_default();
+        self.texts.read(Reader::Administrator, "the edge's log", &edge_log);
+        self.texts.kept().iter().for_each(|(what, text)| self.texts.read(Reader::Administrator, what, text));
+    }
+
+    /// Every status that the forge was told, or that stands or stood in the notes.
+    fn all_shown(&self) -> Vec<Shown> {
+        if let Some(forge) = &self.forge {
+            let kept = forge.all_kept().into_iter();
+            return kept
+                .map(|Kept { context, state, description, .. }| Shown { context, state, description })
+                .collect();
+        }
+        let log = Command::new("git")
+            .arg("-C")
+            .arg(self.repository.bare())
+            .args(["log", "-p", "--format=", "--no-color", "refs/notes/launchway"])
+            .output()
+            .unwrap();
+        let log = String::from_utf8_lossy(&log.stdout).into_owned();
+        log.lines().filter(|line| !line.starts_with("+++")).filter_map(|line| note(line.strip_prefix('+')?)).collect()
     }
 
     /// Ends the story, and takes away the images of these names, which nobody else would.
@@ -564,6 +602,7 @@ PORT = "{app_port}"
     /// Ends a story whose point is reached while something is still going on.
     pub fn break_off(mut self) {
         self.kill();
+        self.read_all();
         self.ended = true;
     }
 
@@ -638,6 +677,34 @@ impl Drop for World {
         let is_left_open = self.served && !self.ended && !std::thread::panicking();
         assert!(!is_left_open, "the story was not brought to its end: call `end`, which looks at what is left");
     }
+}
+
+/// A line of the notes: `<context> <state> <time> <url or -> <description>`; a context may hold ` (project)`.
+fn note(line: &str) -> Option<Shown> {
+    let words: Vec<&str> = line.splitn(2, " (").collect();
+    let (context, rest) = match words.as_slice() {
+        [first, rest] if !first.contains(' ') && rest.contains(") ") => {
+            let (project, rest) = rest.split_once(") ")?;
+            (format!("{first} ({project})"), rest)
+        }
+        _ => {
+            let (context, rest) = line.split_once(' ')?;
+            (context.to_string(), rest)
+        }
+    };
+    let mut parts = rest.splitn(4, ' ');
+    let state = parts.next()?.to_string();
+    let (_time, _url) = (parts.next()?, parts.next()?);
+    Some(Shown { context, state, description: parts.next().unwrap_or_default().to_string() })
+}
+
+/// The lines of an environment with a secret that nothing of the story needs, where it declares none: whoever writes out what
+/// the settings hold is caught by it.
+fn with_canary(environment: &str) -> String {
+    if environment.contains("secrets") {
+        return environment.into();
+    }
+    format!("secrets = {{ LAUNCHWAY_TEST_CANARY = {CANARY:?} }}\n{environment}")
 }
 
 /// A port of loopback that is free now, and none of those from which the kernel chooses for who connects somewhere: one of

@@ -86,6 +86,7 @@ services:
 /// A hook that keeps all that it is told, and says it.
 fn hook(world: &World) {
     let folder = world.data().join("hooks");
+    world.texts.keep("what hooks were told", &world.folder().join("told"));
     std::fs::create_dir_all(&folder).unwrap();
     for event in ["started", "succeeded", "rolled-back"] {
         let path = folder.join(format!("deployment-{event}"));

@@ -28,6 +28,7 @@ const UNTOLD: &str = "SELECT count(*) FROM hooks WHERE outcome IS NULL";
 /// Every hook appends what it is told to `events` beside the folder.
 fn keep_every_event(world: &World, folder: &Path) -> PathBuf {
     let events = world.folder().join("events");
+    world.texts.keep("what hooks were told", &events);
     for name in ["started", "succeeded", "failed", "rolled-back", "cancelled", "superseded"] {
         hook(folder, &format!("deployment-{name}"), &format!("cat >> {0}; echo >> {0}", events.display()));
     }

@@ -159,6 +159,11 @@ impl FakeForge {
         kept.iter().filter(|kept| kept.sha == commit.as_str()).cloned().collect()
     }
 
+    /// All of them.
+    pub fn all_kept(&self) -> Vec<Kept> {
+        self.world.kept.lock().unwrap().clone()
+    }
+
     /// The repository's full name there.
     pub fn repository(&self) -> &str {
         &self.world.repository
