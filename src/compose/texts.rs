@@ -130,11 +130,7 @@ fn source(context: &Context<'_>, section: &str, key: &str, entry: &View<'_>) -> 
     }
     if way.path.ends_with(".environment") {
         return match way.node.source.variables.get(&text) {
-            // A file of the settings keeps its bytes: a key without its last line break is none to OpenSSH.
-            Some(value) => as_text(match context.request.line_ends.get(&text) {
-                Some(end) if context.request.variables.get(&text) == Some(value) => format!("{value}{end}"),
-                _ => value.clone(),
-            }),
+            Some(value) => as_text(with_line_end(context, &text, value)),
             None => {
                 way.error(format!(
                     "variable {text} has no value; set it under the environment's `secrets` in launchway.toml"
@@ -144,6 +140,16 @@ fn source(context: &Context<'_>, section: &str, key: &str, entry: &View<'_>) -> 
         };
     }
     file(context, &way, &text)
+}
+
+/// One line is written as Compose writes it: the value, and no line break. Several lines that a file of the settings holds
+/// keep the file's bytes: a key without its last line break is none to OpenSSH.
+fn with_line_end(context: &Context<'_>, variable: &str, value: &str) -> String {
+    let is_of_the_settings = context.request.variables.get(variable).is_some_and(|known| known == value);
+    match context.request.line_ends.get(variable) {
+        Some(end) if is_of_the_settings && value.contains('\n') => format!("{value}{end}"),
+        _ => value.to_string(),
+    }
 }
 
 fn file(context: &Context<'_>, view: &View<'_>, text: &str) -> Option<MountSource> {
