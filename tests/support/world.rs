@@ -129,7 +129,7 @@ impl World {
         let api =
             self.forge.as_ref().map(|f| format!("api = \"{}\"\ntoken = \"{token}\"", f.api())).unwrap_or_default();
         let usual = "branch = \"main\"\nbake = \"0s\"".to_string();
-        let environment = with_canary(settings.environment.as_deref().unwrap_or(&usual));
+        let environment = with_canary(settings.environment.as_deref().unwrap_or(&usual), &settings.tables);
         let text = format!(
             r#"
 listen = "127.0.0.1:{port}"
@@ -700,8 +700,8 @@ fn note(line: &str) -> Option<Shown> {
 
 /// The lines of an environment with a secret that nothing of the story needs, where it declares none: whoever writes out what
 /// the settings hold is caught by it.
-fn with_canary(environment: &str) -> String {
-    if environment.contains("secrets") {
+fn with_canary(environment: &str, tables: &str) -> String {
+    if environment.contains("secrets") || tables.contains("environments.production.secrets]") {
         return environment.into();
     }
     format!("secrets = {{ LAUNCHWAY_TEST_CANARY = {CANARY:?} }}\n{environment}")
