@@ -7,6 +7,7 @@ use crate::edge::{EdgeClient, Health};
 use crate::process::{self, Signals};
 use anyhow::{Context, Result};
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
@@ -19,6 +20,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// One that ran so long was well: what ends it is a new trouble.
 const WAS_WELL: Duration = Duration::from_secs(60);
+/// Held by the supervisor, whose process is noted in it, in the data directory.
+const LOCK: &str = "up.lock";
 /// The edge's process that was started last, in the data directory.
 const EDGE_NOTE: &str = "up.edge";
 /// A server whose supervisor died knows it by then.
@@ -30,9 +33,13 @@ const STILL_THERE: Duration = Duration::from_secs(2);
 
 /// Run server and edge together
 ///
-/// Each is a process of its own; one that dies is started again. An edge that runs already is left alone.
+/// Each is a process of its own; one that dies is started again. An edge that runs already is left alone. SIGTERM and Ctrl-C
+/// end both; SIGUSR2 ends all but the edge, which serves on until the next `launchway up` takes it over.
 #[derive(clap::Args)]
 pub struct Args {
+    /// Take over from the `launchway up` that runs: its edge hands its sockets over, and no request of an app is refused
+    #[arg(long)]
+    pub replace: bool,
     /// Write the log as JSON, one object a line.
     #[arg(long)]
     pub log_json: bool,
@@ -46,7 +53,10 @@ pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
     start_log(args.log_json);
     let config = config::load(config_path)?;
     serve::make_data_folder(&config.data)?;
-    let _only = only_one(&config.data)?;
+    let _only = match args.replace {
+        true => instead(&config.data)?,
+        false => only_one(&config.data)?,
+    };
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let part = |name: &'static str| Part {
         name,
@@ -59,6 +69,7 @@ pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
     runtime.block_on(async {
         let (tell, told) = watch::channel(Told::default());
         let signals = Signals::listen()?;
+        let left = process::told_to_leave()?;
         let edge = config.edge.is_some().then(|| (part("edge"), EdgeClient::new(&config.data)));
         if edge.is_none() {
             tracing::info!(settings = %config_path.display(), "There is no [edge] in the settings: only the server runs");
@@ -69,7 +80,7 @@ pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
             let running = RunningEdge { left: left_edge(&note), client, note };
             tokio::spawn(keep_running(part, Some(running), told))
         });
-        pass_on(signals, &tell).await;
+        pass_on(signals, left, &tell).await;
         server.await?;
         if let Some(edge) = edge {
             edge.await?;
@@ -80,7 +91,10 @@ pub fn run(config_path: &Path, args: Args) -> Result<ExitCode> {
 
 /// Two supervisors on one data directory would start each process twice, over and over.
 fn only_one(data: &Path) -> Result<File> {
-    let only = serve::lock_as(data, "up.lock", "another `launchway up` runs on")?;
+    let only = serve::lock_as(data, LOCK, "another `launchway up` runs on")?;
+    // For who is to take over from this one.
+    only.set_len(0)?;
+    writeln!(&only, "{}", std::process::id())?;
     // A server without a supervisor, as `launchway serve` starts it. One that a dead supervisor left ends by itself: it takes
     // no connections any more, in a moment.
     let serves = || std::os::unix::net::UnixStream::connect(data.join(serve::SOCKET)).is_ok();
@@ -98,10 +112,40 @@ fn only_one(data: &Path) -> Result<File> {
     }
 }
 
+/// Tells the supervisor that runs, if one does, to leave its edge serving and to end, and takes its place once it has.
+fn instead(data: &Path) -> Result<File> {
+    let began = std::time::Instant::now();
+    let mut is_told = false;
+    loop {
+        match only_one(data) {
+            Err(error) if supervisor(data).is_none() && !is_told => return Err(error),
+            Err(error) if began.elapsed() > LEFT_SERVER_ENDS => {
+                return Err(error.context("the `launchway up` that runs was told to make way, and has not ended"));
+            }
+            Err(_) => {}
+            taken => return taken,
+        }
+        if let (false, Some(pid)) = (is_told, supervisor(data)) {
+            rustix::process::kill_process(pid, process::LEAVE).context("cannot tell the running `launchway up`")?;
+            is_told = true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The process that noted itself beside the lock, where that is a supervisor still.
+fn supervisor(data: &Path) -> Option<rustix::process::Pid> {
+    let pid: i32 = std::fs::read_to_string(data.join(LOCK)).ok()?.trim().parse().ok()?;
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    words.split(|byte| *byte == 0).any(|word| word == b"up").then(|| rustix::process::Pid::from_raw(pid))?
+}
+
 /// What the processes are told by signals that came here.
 #[derive(Debug, Clone, Copy, Default)]
 struct Told {
     end: bool,
+    /// With `end`: the edge serves on, for the next supervisor.
+    leave_edge: bool,
     /// Counts up: read the settings again.
     hangups: u64,
 }
@@ -217,6 +261,10 @@ async fn watch_over(
             ended = child.wait() => return ended.ok(),
             changed = told.changed() => {
                 let now = *told.borrow_and_update();
+                if now.end && now.leave_edge && !part.ends_with_us {
+                    tracing::info!(process = part.name, pid = child.id(), "It serves on, until the next `launchway up` takes over");
+                    return None;
+                }
                 let signal = match (changed, now.end && !before.end) {
                     (Err(_), _) | (_, true) => rustix::process::Signal::TERM,
                     _ => rustix::process::Signal::HUP,
@@ -234,10 +282,21 @@ async fn told_to_end(told: &mut watch::Receiver<Told>) {
     let _ = told.wait_for(|told| told.end).await;
 }
 
-/// Tells the processes what this one is told, until that is to end.
-async fn pass_on(mut signals: Signals, tell: &watch::Sender<Told>) {
-    while signals.next().await == process::Told::Renew {
-        tell.send_modify(|told| told.hangups += 1);
+/// Tells the processes what this one is told, until that is to end, or to leave its edge to the next one.
+async fn pass_on(mut signals: Signals, left: impl Future<Output = ()>, tell: &watch::Sender<Told>) {
+    let mut left = std::pin::pin!(left);
+    loop {
+        let leave_edge = tokio::select! {
+            told = signals.next() => match told {
+                process::Told::End => false,
+                process::Told::Renew => {
+                    tell.send_modify(|told| told.hangups += 1);
+                    continue;
+                }
+            },
+            () = &mut left => true,
+        };
+        tell.send_modify(|told| (told.end, told.leave_edge) = (true, leave_edge));
+        return;
     }
-    tell.send_modify(|told| told.end = true);
 }

@@ -18,5 +18,5 @@ pub use helper::{Helper, HelperEnded};
 pub use memory::{give_memory_back, memory_bytes};
 pub use messages::{read_message, write_message};
 pub use private_files::{PutRight, put_right};
-pub use signals::{Signals, Told};
+pub use signals::{LEAVE, Signals, Told, told_to_leave};
 pub use tcp_memory::TcpMemory;

@@ -11,6 +11,17 @@ pub enum Told {
     Renew,
 }
 
+/// What tells a supervisor to end, and to leave what serves on to the next one.
+pub const LEAVE: rustix::process::Signal = rustix::process::Signal::USR2;
+
+/// Waits for [`LEAVE`], which ends this process no more from now on.
+pub fn told_to_leave() -> std::io::Result<impl Future<Output = ()>> {
+    let mut leave = signal(SignalKind::user_defined2())?;
+    Ok(async move {
+        leave.recv().await;
+    })
+}
+
 /// Signals that this process takes for itself from now on: none of them ends it any more.
 pub struct Signals {
     terminate: Signal,

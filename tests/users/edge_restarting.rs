@@ -248,6 +248,62 @@ async fn a_second_up_ends_at_once_and_so_does_one_beside_a_server() {
     server.kill().await.unwrap();
 }
 
+/// Asks for a page over a new connection, over and over, until told to stop. Returns how many were answered; one that is not
+/// fails the story.
+fn asking(address: std::net::SocketAddr, stop: tokio_util::sync::CancellationToken) -> tokio::task::JoinHandle<usize> {
+    tokio::spawn(async move {
+        let mut answered = 0;
+        while !stop.is_cancelled() {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+            answered += 1;
+        }
+        answered
+    })
+}
+
+#[tokio::test]
+async fn up_is_restarted_several_times_and_refuses_no_request() {
+    let world = EdgeWorld::not_started("");
+    let mut up = world.command("up").arg("--replace").spawn().unwrap();
+    let client = world.client.clone();
+    until("the edge to answer", || async { client.health().await.is_ok() }).await;
+    let app = world.app("web").await;
+    world.serve(&[(1, 100, &[&app])]).await;
+    until("the server to be ready", || async { world.log().contains("Launchway is ready") }).await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let askers: Vec<_> = (0..3).map(|_| asking(world.address, stop.clone())).collect();
+
+    for restart in 1..=3 {
+        let before = client.health().await.unwrap().pid;
+        let mut next = world.command("up").arg("--replace").spawn().unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(60), up.wait()).await.expect("it makes way").unwrap();
+        assert!(ended.success(), "{ended}\n{}", world.log());
+        let is_another = || async { client.health().await.is_ok_and(|health| health.pid != before) };
+        until("another edge to answer", is_another).await;
+        until("another server", || async { world.log().matches("Launchway is ready").count() == restart + 1 }).await;
+        assert!(next.try_wait().unwrap().is_none(), "{}", world.log());
+        up = next;
+    }
+    // By hand, as systemd does with `KillSignal=SIGUSR2`: nobody is there for a moment, and the edge serves on.
+    crate::support::edge_world::signal(&up, "USR2");
+    assert!(tokio::time::timeout(Duration::from_secs(60), up.wait()).await.expect("it ends").unwrap().success());
+    assert_eq!(world.who("/").await, "web");
+    let mut up = world.command("up").spawn().unwrap();
+    until("another server", || async { world.log().matches("Launchway is ready").count() == 5 }).await;
+    until("the edge to be its own", || async { world.log().matches("The edge is ready").count() == 5 }).await;
+    stop.cancel();
+    for asker in askers {
+        assert!(asker.await.unwrap() > 10);
+    }
+    crate::support::edge_world::signal(&up, "TERM");
+    assert!(tokio::time::timeout(Duration::from_secs(20), up.wait()).await.expect("it ends").unwrap().success());
+    assert!(client.health().await.is_err(), "told to end, it ends its edge as well");
+}
+
 #[tokio::test]
 async fn an_edge_whose_supervisor_was_killed_serves_on_until_the_next_one_takes_it_over() {
     let world = EdgeWorld::not_started("");
