@@ -6,6 +6,7 @@ use crate::engine::{EngineError, Outcome};
 use crate::plan::{Action, Leader, Miss, Reach, ReachedPort, Readiness, Target};
 use crate::run::ground::step_error::StepError;
 use crate::run::traffic::hands::Hands;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -32,9 +33,10 @@ pub async fn wait_ready(
     let waiting = Waiting { hands, id, reach, ready_at: Instant::now(), until: began + readiness.deadline };
     let mut left: Vec<ReachedPort> = reach.ports.clone();
     let mut missed: Vec<ReachedPort> = Vec::new();
+    let mut unable = BTreeSet::new();
     let (mut is_told, mut looked) = (false, Instant::now());
     loop {
-        waiting.ask(&mut left).await?;
+        waiting.ask(&mut left, &mut unable).await?;
         let over = |port: &ReachedPort| Instant::now() >= waiting.end_of(port);
         missed.extend(left.iter().filter(|port| over(port)));
         left.retain(|port| !missed.contains(port));
@@ -59,6 +61,7 @@ pub async fn wait_ready(
             () = cancel.cancelled() => return Err(EngineError::Cancelled.into()),
         }
     }
+    let outcome = Outcome { note: with_unable(outcome.note, name, reach, &unable), ..outcome };
     match missed.is_empty() {
         true => Ok(outcome),
         false => waiting.judge(name, missed, readiness.deadline, outcome).await,
@@ -88,14 +91,17 @@ impl Waiting<'_> {
         }
     }
 
-    /// Leaves those that take no connection.
-    async fn ask(&self, left: &mut Vec<ReachedPort>) -> Result<(), StepError> {
+    /// Leaves those that take no connection. Who does not know the question goes into `unable`.
+    async fn ask(&self, left: &mut Vec<ReachedPort>, unable: &mut BTreeSet<Leader>) -> Result<(), StepError> {
         for leader in [Leader::Edge, Leader::Front] {
             let of: Vec<u16> = left.iter().filter(|port| port.leader == leader).map(|port| port.port).collect();
             if of.is_empty() {
                 continue;
             }
             let answer = self.hands.lead.knock(self.reach, leader, self.id, &of).await;
+            if answer.as_ref().is_err_and(EdgeError::is_unknown_call) {
+                unable.insert(leader);
+            }
             let taken = asked_no_more(of, answer, self.ready_at.elapsed())?;
             left.retain(|port| port.leader != leader || !taken.contains(&port.port));
         }
@@ -123,6 +129,19 @@ impl Waiting<'_> {
     }
 }
 
+/// What is noted of a replica, and that an edge or a front of before cannot say whether callers reach it.
+fn with_unable(note: Option<String>, name: &str, reach: &Reach, unable: &BTreeSet<Leader>) -> Option<String> {
+    let told = unable.iter().map(|leader| {
+        let (who, what) = match leader {
+            Leader::Edge => ("the edge".to_string(), "`launchway edge` of this version takes over from it"),
+            Leader::Front => (format!("the front of {}", reach.component), "the next front is of this version"),
+        };
+        format!("warning: {who} is of an earlier version and cannot say whether {name} takes connections; {what}")
+    });
+    let all: Vec<String> = note.into_iter().chain(told).collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
 /// Which of the ports that were asked are to be asked no more: those that took a connection, and all where nobody can ask. An
 /// edge or a front of before does not know the call, and the engine's word alone counts then.
 fn asked_no_more(
@@ -142,6 +161,18 @@ fn asked_no_more(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_edge_of_before_that_cannot_be_asked_is_said() {
+        let component = "web".parse().unwrap();
+        let place = crate::model::Place { file: "compose.yaml".into(), line: 3 };
+        let reach = Reach { component, place, address: None, ports: Vec::new() };
+        assert_eq!(with_unable(None, "web-1", &reach, &BTreeSet::new()), None);
+        let said = with_unable(Some("ready after 2 s".into()), "web-1", &reach, &[Leader::Edge].into()).unwrap();
+        insta::assert_snapshot!(said, @"ready after 2 s; warning: the edge is of an earlier version and cannot say whether web-1 takes connections; `launchway edge` of this version takes over from it");
+        let said = with_unable(None, "web-1", &reach, &[Leader::Front].into()).unwrap();
+        assert!(said.starts_with("warning: the front of web is of an earlier version"), "{said}");
+    }
 
     fn refused(status: u16) -> Result<Option<Vec<u16>>, EdgeError> {
         Err(EdgeError::Refused { status, detail: "no".into() })
