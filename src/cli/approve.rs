@@ -37,7 +37,8 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
         }
         let summary = &details.summary;
         let place = format!("{}/{}", summary.project, summary.environment);
-        look::print(&format!("Yes to deployment {id} of {} to {place}\n{}\n", summary.commit.short(), summary.page))?;
+        let (named, commit) = (summary.named(), summary.commit.short());
+        look::print(&format!("Yes to deployment {named} of {commit} to {place}\n{}\n", summary.page))?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -55,7 +56,7 @@ async fn list(client: &Client, json: bool) -> anyhow::Result<ExitCode> {
     for queued in &queue.held {
         let d = &queued.summary;
         let what = format!("{} {} ({}, by {})", d.commit.short(), d.subject, d.trigger, d.asked_by);
-        look::print(&format!("`launchway approve {}`: {}/{} {what}\n", d.id, d.project, d.environment))?;
+        look::print(&format!("`launchway approve {}`: {}/{} {what}\n", d.id, d.project, d.in_place()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -61,7 +61,7 @@ fn only_open(status: &StatusReport) -> anyhow::Result<DeploymentId> {
         [only] => Ok(only.id),
         several => {
             let names: Vec<String> =
-                several.iter().map(|d| format!("{} ({}/{}, {})", d.id, d.project, d.environment, d.state)).collect();
+                several.iter().map(|d| format!("{} ({}/{}, {})", d.id, d.project, d.in_place(), d.state)).collect();
             bail!("several could be meant; name one: {}", names.join(", "))
         }
     }

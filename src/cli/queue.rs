@@ -39,14 +39,21 @@ fn text(queue: &QueueReport, look: &Look, now: Timestamp) -> String {
     if begun.is_empty() && ready.is_empty() && held.is_empty() {
         return format!("Nothing runs or waits; {slots} deployments may run at once\n");
     }
-    let mut table =
-        look.table(&["turn", "#", "environment", "priority", "commit", "asked for", "what it does or waits for"]);
+    let mut table = look.table(&[
+        "turn",
+        "#",
+        "in its environment",
+        "priority",
+        "commit",
+        "asked for",
+        "what it does or waits for",
+    ]);
     let mut row = |turn: String, mood: Mood, queued: &QueuedReport| {
         let d = &queued.summary;
         table.add_row([
             look.cell(turn, mood),
             look.cell(d.id.to_string(), Mood::Plain),
-            look.cell(format!("{}/{}", d.project, d.environment), Mood::Plain),
+            look.cell(format!("{}/{}", d.project, d.in_place()), Mood::Plain),
             look.cell(queued.priority.to_string(), Mood::Dim),
             look.cell(d.commit.short().to_string(), Mood::Plain),
             look.cell(ago(d.created_at, now), Mood::Dim),

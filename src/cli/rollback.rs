@@ -2,9 +2,9 @@
 
 use super::client::{Client, block_on};
 use super::deploy::How;
-use super::which::{Named, Which};
+use super::which::{Named, Which, WhichRelease};
 use super::{deploy, look, who};
-use crate::model::{ReleaseId, plain};
+use crate::model::plain;
 use crate::web::wire::{ComponentPlan, RollbackRelease, RollbackReport, RollbackRequest};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -20,9 +20,9 @@ use std::process::ExitCode;
 pub struct Args {
     #[command(flatten)]
     which: Which,
-    /// The release to put back
+    /// The release to put back, or the deployment whose release it is, by its number in its environment (production#12)
     #[arg(long, value_name = "RELEASE")]
-    to: Option<ReleaseId>,
+    to: Option<WhichRelease>,
     #[command(flatten)]
     how: How,
 }
@@ -36,6 +36,10 @@ pub fn run(config: &Path, args: Args) -> anyhow::Result<ExitCode> {
         let client = Client::new(config)?;
         let Args { which, to, how } = args;
         let Named { project, environment } = which.named()?;
+        let to = match to {
+            Some(named) => Some(named.id(&client).await?),
+            None => None,
+        };
         let mut request = RollbackRequest { project, environment, to, from: None, by: who::at_the_command_line() };
         let plan: RollbackReport = client.post("/v1/rollback/plan", &request).await?;
         let text = text(&plan);

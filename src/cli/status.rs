@@ -57,7 +57,7 @@ fn text(status: &StatusReport, look: &Look, now: Timestamp) -> String {
         text.push_str(&orphaned(orphan));
     }
     for deployment in status.environments.iter().filter_map(|e| e.running.as_ref().or(e.last.as_ref())) {
-        let _ = writeln!(text, "Deployment {}: {}", deployment.id, deployment.page);
+        let _ = writeln!(text, "Deployment {}: {}", deployment.named(), deployment.page);
     }
     if !status.engine.answers {
         let why = status.engine.problem.as_deref().unwrap_or("it does not say why");
@@ -84,11 +84,11 @@ fn live(environment: &EnvironmentReport) -> String {
 fn doing(environment: &EnvironmentReport, now: Timestamp) -> (String, Mood) {
     let waiting = match environment.waiting.as_slice() {
         [] => String::new(),
-        [first, ..] => format!("deployment {} waits", first.id),
+        [first, ..] => format!("deployment {} waits", first.named()),
     };
     let (mut what, mut mood) = match (&environment.running, &environment.last) {
         (Some(running), _) => {
-            let what = format!("deployment {}: {}", running.id, look::told(running.state, &running.description));
+            let what = format!("deployment {}: {}", running.named(), look::told(running.state, &running.description));
             (what, mood(running.state))
         }
         (None, _) if !waiting.is_empty() => (String::new(), Mood::Busy),
@@ -96,8 +96,10 @@ fn doing(environment: &EnvironmentReport, now: Timestamp) -> (String, Mood) {
             let when = last.ended_at.map(|ended| format!(" {}", ago(ended, now))).unwrap_or_default();
             let told = match last.state {
                 // Its sentence begins with that.
-                DeploymentState::Cancelled | DeploymentState::Superseded => format!("deployment {}{when}", last.id),
-                state => format!("deployment {} {state}{when}", last.id),
+                DeploymentState::Cancelled | DeploymentState::Superseded => {
+                    format!("deployment {}{when}", last.named())
+                }
+                state => format!("deployment {} {state}{when}", last.named()),
             };
             (format!("{told}: {}", last.description), mood(last.state))
         }
@@ -171,8 +173,8 @@ fn orphaned(orphan: &OrphanReport) -> String {
     }
     let _ = writeln!(
         text,
-        "  `launchway remove {name} --keep-volumes` takes it away but for its volumes; put back into launchway.toml, it is watched \
-         again, and `launchway give-back {name}` gives it back to Docker Compose"
+        "  `launchway remove {name} --keep-volumes` takes it away but for its volumes, and `launchway give-back {name}` gives it \
+         back to Docker Compose; put back into launchway.toml, it is watched again"
     );
     text
 }
@@ -228,6 +230,9 @@ fn details(environment: &EnvironmentReport, now: Timestamp) -> String {
     for one in left {
         let was = if one.was.is_empty() { String::new() } else { format!(", once of {}", one.was.join(" and ")) };
         let _ = writeln!(text, "  {}{was}", one.name);
+    }
+    for warning in &environment.warnings {
+        let _ = writeln!(text, "{name}: warning: {warning}");
     }
     text
 }

@@ -1,8 +1,8 @@
 //! Which environment or deployment a command is for.
 
 use super::client::Client;
-use crate::model::DeploymentId;
-use crate::web::wire::DeploymentSummary;
+use crate::model::{DeploymentId, ReleaseId};
+use crate::web::wire::{DeploymentDetails, DeploymentSummary};
 use anyhow::bail;
 use std::fmt;
 use std::str::FromStr;
@@ -137,6 +137,44 @@ impl WhichDeployment {
     }
 }
 
+/// A release as somebody names it: by its number, or by a deployment that made it live or would have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhichRelease {
+    Id(ReleaseId),
+    OfDeployment(WhichDeployment),
+}
+
+impl FromStr for WhichRelease {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('#') {
+            Some((place, _)) if !place.is_empty() => text.parse().map(Self::OfDeployment),
+            _ => text.parse().map(Self::Id).map_err(|_| {
+                format!(
+                    "{text:?} names no release: write its number (41), or the deployment of it (production#12); \
+                     `launchway releases` lists them"
+                )
+            }),
+        }
+    }
+}
+
+impl WhichRelease {
+    /// Its id, which the server knows.
+    pub async fn id(&self, client: &Client) -> anyhow::Result<ReleaseId> {
+        let named = match self {
+            Self::Id(id) => return Ok(*id),
+            Self::OfDeployment(named) => named,
+        };
+        let id = named.id(client).await?;
+        let details: DeploymentDetails = client.get(&format!("/v1/deployments/{id}"), &[]).await?;
+        match details.summary.release {
+            Some(release) => Ok(release),
+            None => bail!("deployment {named} came to no release; `launchway releases` lists those that there are"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,5 +218,14 @@ mod tests {
         let wrong = "abc".parse::<WhichDeployment>().unwrap_err();
         assert!(wrong.starts_with("\"abc\" names no deployment: write its number (12)"), "{wrong}");
         assert!("production#x".parse::<WhichDeployment>().is_err());
+    }
+
+    #[test]
+    fn a_release_is_named_by_its_number_or_by_its_deployment() {
+        assert_eq!("41".parse(), Ok(WhichRelease::Id(ReleaseId(41))));
+        let deployment = "production#3".parse().unwrap();
+        assert_eq!("production#3".parse(), Ok(WhichRelease::OfDeployment(deployment)));
+        let wrong = "abc".parse::<WhichRelease>().unwrap_err();
+        assert!(wrong.starts_with("\"abc\" names no release: write its number (41)"), "{wrong}");
     }
 }

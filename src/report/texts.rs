@@ -6,7 +6,7 @@ mod success;
 
 pub use success::{LiveBy, Success};
 
-use crate::model::{CommitId, ComponentName, DeploymentId, Mask, Quoted, ReleaseId, Stage, StatusState, plain_line};
+use crate::model::{CommitId, ComponentName, Mask, Quoted, ReleaseId, Stage, StatusState, plain_line};
 use std::time::Duration;
 
 /// What GitHub shows of a description, the shortest of all forges.
@@ -96,7 +96,8 @@ pub enum Situation<'a> {
 pub enum WaitsFor<'a> {
     /// Another deployment of the environment; `ahead` counts those that come first, the running one included.
     Deployment {
-        running: DeploymentId,
+        /// Its number, and which of its environment it is: `41 (production#12)`.
+        running: &'a str,
         ahead: usize,
     },
     /// A deploy window, opening then, as text for people.

@@ -237,6 +237,10 @@ impl Deployer {
         (new.subject, new.asked_by) = (mask.apply(&new.subject), mask.apply(&new.asked_by));
         let place = (new.project.clone(), new.environment.clone());
         let running = self.occupancy.running_in(&place);
+        let named = match &running {
+            Some(running) => self.store.deployment(running.id).await?.map(|deployment| deployment.named()),
+            None => None,
+        };
         let live = match self.store.live(&new.project, &new.environment).await? {
             Some(live) => crate::report::texts::Live::Release(live.release),
             None => crate::report::texts::Live::Nothing,
@@ -248,8 +252,8 @@ impl Deployer {
         let held = self.held_at_first(&new).await?;
         let here = (&place.0, &place.1);
         let told = |situation: &Situation<'_>| self.says(here, situation, &mask);
-        let waits = match (&running, &pause, held) {
-            (Some(running), ..) => told(&Situation::Waiting(WaitsFor::Deployment { running: running.id, ahead: 1 })),
+        let waits = match (&named, &pause, held) {
+            (Some(running), ..) => told(&Situation::Waiting(WaitsFor::Deployment { running, ahead: 1 })),
             (None, Some(pause), _) => {
                 told(&Situation::Waiting(WaitsFor::Resume { by: &pause.by, reason: pause.reason.as_deref() }))
             }

@@ -88,6 +88,13 @@ pub struct Deployment {
     pub ended_ms: Option<i64>,
 }
 
+impl Deployment {
+    /// `41 (production#12)`: its id, and which of its environment it is.
+    pub fn named(&self) -> String {
+        format!("{} ({}#{})", self.id, self.environment, self.number)
+    }
+}
+
 /// What is said of a deployment that is put into a queue, and of those that it overtakes.
 #[derive(Debug, Clone, Default)]
 pub struct Sentences {

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 pub use insights::{EnvironmentInsights, InsightsReport};
-pub use places::{AdoptReport, AdoptRequest, AdoptedThing, OrphanReport, ReleaseSummary, RemoveReport};
+pub use places::{
+    AdoptReport, AdoptRequest, AdoptedThing, GivenBackReport, OrphanReport, ReleaseSummary, RemoveReport,
+};
 
 /// `GET /v1/status`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -71,6 +73,9 @@ pub struct EnvironmentReport {
     /// Volumes of the environment that no live release names; null where the engine does not answer.
     #[serde(default)]
     pub left_volumes: Option<Vec<LeftVolumeReport>>,
+    /// What its live release asks for and does not get, each as a sentence: a method that cannot be.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// A volume that holds what an environment wrote once, and that nothing uses or removes.
@@ -197,6 +202,11 @@ impl DeploymentSummary {
     /// `production#12`
     pub fn in_place(&self) -> String {
         format!("{}#{}", self.environment, self.number)
+    }
+
+    /// `41 (production#12)`
+    pub fn named(&self) -> String {
+        format!("{} ({})", self.id, self.in_place())
     }
 }
 

@@ -157,7 +157,7 @@ async fn twice_and_after_the_end() {
     assert_eq!(first.0.min(second.0), 0, "{first:?} {second:?}");
     assert_eq!(world.ends(&commit).await.state, "cancelled");
     let (code, _, err) = world.launchway(&["cancel", "1"]).await;
-    assert_eq!((code, err.as_str()), (1, "launchway: deployment 1 has ended already: cancelled\n"));
+    assert_eq!((code, err.as_str()), (1, "launchway: deployment 1 (production#1) has ended already: cancelled\n"));
     let (code, _, err) = world.launchway(&["cancel", "99"]).await;
     assert_eq!((code, err.as_str()), (1, "launchway: there is no deployment 99\n"));
     world.end().await;

@@ -76,7 +76,10 @@ async fn status_tells_what_runs_and_what_waits() {
     assert_eq!(status["outbox"]["unsent"], 0);
 
     let text = out(&server.launchway(&["status"]).await);
-    assert!(text.contains("deployment 1: Building api (1 of 2); deployment 2 waits"), "{text}");
+    assert!(
+        text.contains("deployment 1 (production#1): Building api (1 of 2); deployment 2 (production#2) waits"),
+        "{text}"
+    );
 
     server.engine.is_away.store(true, Ordering::Relaxed);
     let text = out(&server.launchway(&["status"]).await);
@@ -261,7 +264,7 @@ async fn cancel_needs_no_number_while_only_one_waits() {
 
     let again = server.launchway(&["cancel", "1"]).await;
     assert_eq!(again.status.code(), Some(1));
-    assert_eq!(err(&again), "launchway: deployment 1 has ended already: cancelled\n");
+    assert_eq!(err(&again), "launchway: deployment 1 (production#1) has ended already: cancelled\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use super::moving_traffic::deployed;
 use crate::support::app::{STORE, ready_made_web, serve};
 use crate::support::images::BASE;
-use crate::support::world::{Settings, World};
+use crate::support::world::{Settings, World, signal};
 use std::process::{Command, Output};
 
 /// `web` behind the edge and called by `caller`, after `store`, which keeps a file on a volume.
@@ -114,6 +114,44 @@ async fn compose_takes_over_what_was_given_back() {
     let down = compose(&["-p", &name, "down", "-v", "-t", "1"]);
     assert!(down.status.success(), "{down:?}");
     world.break_off();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_left_the_settings_is_given_back_without_being_put_back() {
+    let mut world = World::not_serving(Settings::default()).await;
+    let staging = format!(
+        "[edge]\n[projects.PROJECT.environments.staging]\nbranch = \"main\"\nbake = \"0s\"\nvariables = {{ PORT = \"{}\" }}\n",
+        world.app_port
+    );
+    let elsewhere = || Some("branch = \"other\"\nbake = \"0s\"".to_string());
+    world.configure(&Settings { environment: elsewhere(), tables: staging, ..Settings::default() });
+    world.start_edge().await;
+    world.serve().await;
+    world.repository.write("compose.yaml", services("one"));
+    let shown = world.ends_in(&world.push("Staging"), "launchway/staging").await;
+    assert_eq!(shown.state, "success", "{shown:?}\n{}", world.deployment_logs());
+    let before = world.running().await;
+
+    world.configure(&Settings { environment: elsewhere(), tables: "[edge]\n".into(), ..Settings::default() });
+    signal(world.pid(), "HUP");
+    world.until_said("The settings were read again").await;
+    let name = format!("{}/staging", world.project);
+    let (_, status, _) = world.launchway(&["status"]).await;
+    assert!(status.contains(&format!("`launchway give-back {name}` gives it back")), "{status}");
+    let (code, told, error) = world.launchway(&["give-back", &name]).await;
+    assert_eq!(code, 0, "{told}{error}\n{}", world.deployment_logs());
+    let compose = format!("`docker compose -p {}-staging up -d` takes it over", world.project);
+    assert!(told.contains(&compose) && told.contains(&format!("{}-staging_data", world.project)), "{told}");
+    world.kill_edge();
+    assert_eq!(world.get("/").await.as_deref(), Some("one"), "the engine publishes it");
+    assert_eq!(world.running().await["store"], before["store"], "what the edge never had was not touched");
+    let left = picture(&world).await;
+    assert!(!left.iter().any(|line| line.contains("front") || line.contains("launchway")), "{left:?}");
+    let (_, status, _) = world.launchway(&["status"]).await;
+    assert!(!status.contains("is not in launchway.toml"), "it is forgotten: {status}");
+    let (code, told, error) = world.launchway(&["give-back", &name]).await;
+    assert!(code != 0 && error.contains("staging"), "{told}{error}");
+    world.end().await;
 }
 
 pub(super) fn compose(arguments: &[&str]) -> Output {

@@ -79,7 +79,7 @@ async fn what_left_the_settings_and_runs_no_more_is_listed_until_it_is_removed()
     };
     assert!(says(&["status"]).await.contains("shop/old is not in launchway.toml any more; release 1 of it is live"));
     let told = says(&["remove", "shop/other", "--keep-volumes"]).await;
-    assert!(told.ends_with("only what has left launchway.toml can be removed; that is shop/old\n"), "{told}");
+    assert!(told.ends_with("only what has left launchway.toml can be meant; that is shop/old\n"), "{told}");
     let told = says(&["remove", "old", "--keep-volumes"]).await;
     assert_eq!(told, "Nothing of shop/old ran any more; it is forgotten\n");
     assert!(!says(&["status"]).await.contains("shop/old"));

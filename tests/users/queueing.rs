@@ -34,7 +34,8 @@ async fn one_runs_at_a_time_and_of_those_that_wait_the_newest_wins() {
     world
         .until("the second commit to say what it waits for", || async {
             let is_it = |s: &Shown| {
-                (s.state.as_str(), s.description.as_str()) == ("pending", "Waiting for deployment 1 to end")
+                (s.state.as_str(), s.description.as_str())
+                    == ("pending", "Waiting for deployment 1 (production#1) to end")
             };
             world.shown(&second).into_iter().find(is_it)
         })

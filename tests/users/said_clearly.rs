@@ -22,7 +22,7 @@ async fn nothing_that_an_app_says_of_its_secret_is_read_and_a_status_that_is_cut
     let world = World::with(settings).await;
     let compose = |command: &str| {
         format!(
-            "services:\n  web:\n    image: {BASE}\n    init: true\n    stop_grace_period: 1s\n    command: {command}\n    environment: {{ CANARY: \"${{LAUNCHWAY_TEST_CANARY}}\" }}\n    volumes: [\"./say:/say\"]\n    x-launchway: {{ stay-up: 1s }}\n"
+            "services:\n  web:\n    image: {BASE}\n    init: true\n    stop_grace_period: 1s\n    command: {command}\n    environment: {{ CANARY: \"${{LAUNCHWAY_TEST_CANARY}}\" }}\n    volumes: [\"./say:/say\"]\n    x-launchway: {{ stay-up: 6s }}\n"
         )
     };
     world.repository.write("say", SAY).write("compose.yaml", compose("[\"sleep\", \"600\"]"));

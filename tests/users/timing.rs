@@ -208,7 +208,10 @@ async fn an_environment_asks_for_a_yes_for_each_commit_at_the_command_line_or_on
     let third = world.push("Third");
     says(&world, &third, waits).await;
     let error = refused(&world, &["approve", "2"]).await;
-    assert!(error.contains("deployment 2 has ended already (superseded): there is nothing to say yes to"), "{error}");
+    assert!(
+        error.contains("deployment 2 (production#2) has ended already (superseded): there is nothing to say yes to"),
+        "{error}"
+    );
     told(&world, &["approve", "3"]).await;
     assert_eq!(world.ends(&third).await.state, "success");
     assert!(refused(&world, &["approve", "3"]).await.contains("said yes to deployment 3 already"));

@@ -45,6 +45,7 @@ fn environment(name: &str) -> EnvironmentReport {
         beyond: None,
         drift: None,
         left_volumes: None,
+        warnings: Vec::new(),
     }
 }
 
@@ -90,11 +91,11 @@ fn report() -> StatusReport {
 fn what_people_read() {
     insta::assert_snapshot!(text(&report(), &Look::plain(), at(0)), @"
     ENVIRONMENT      LIVE                                       SINCE    NOW
-    shop/production  release 41, aaaaaaaaaaaa Fix the price     2 h ago  deployment 5: Building api (1 of 2); deployment 6 waits
-    shop/staging     release 41, aaaaaaaaaaaa Fix the price     2 h ago  deployment 3 rolled back 9 min ago: api exited with code 1; release 41 is live again
+    shop/production  release 41, aaaaaaaaaaaa Fix the price     2 h ago  deployment 5 (production#5): Building api (1 of 2); deployment 6 (production#6) waits
+    shop/staging     release 41, aaaaaaaaaaaa Fix the price     2 h ago  deployment 3 (production#3) rolled back 9 min ago: api exited with code 1; release 41 is live again
     shop/test        nothing yet; main, release/* deploys here  -        idle
-    Deployment 5: https://deploy.example.com/deployments/5
-    Deployment 3: https://deploy.example.com/deployments/3
+    Deployment 5 (production#5): https://deploy.example.com/deployments/5
+    Deployment 3 (production#3): https://deploy.example.com/deployments/3
     The engine does not answer: connection refused
     2 statuses have not reached the forge yet: 401 Bad credentials
     ");
@@ -169,6 +170,7 @@ fn what_is_not_well_is_told_with_its_reason() {
             LeftVolumeReport { name: "shop_cache".into(), was: Vec::new() },
             LeftVolumeReport { name: "shop_data".into(), was: vec!["db at /data".into(), "backup at /src".into()] },
         ]),
+        warnings: vec!["compose.yaml:4: services.web.x-launchway.method: canary cannot be, so it is recreate".into()],
         ..environment("staging")
     };
     let engine = EngineReport { answers: true, problem: None, ..report().engine };
@@ -177,7 +179,7 @@ fn what_is_not_well_is_told_with_its_reason() {
     insta::assert_snapshot!(text(&report, &Look::plain(), at(0)), @"
     ENVIRONMENT      LIVE                                    SINCE    NOW
     shop/production  release 41, aaaaaaaaaaaa Fix the price  2 h ago  degraded
-    shop/staging     release 41, aaaaaaaaaaaa Fix the price  2 h ago  paused; web down; deployment 6 waits
+    shop/staging     release 41, aaaaaaaaaaaa Fix the price  2 h ago  paused; web down; deployment 6 (production#6) waits
 
     ENVIRONMENT      COMPONENT  RUNNING  HEALTH   RESTARTS
     shop/production  api        2 of 2   healthy  0
@@ -198,8 +200,9 @@ fn what_is_not_well_is_told_with_its_reason() {
     shop/staging has volumes that no live release names, with what was written there (`docker volume rm` removes one):
       shop_cache
       shop_data, once of db at /data and backup at /src
-    Deployment 4: https://deploy.example.com/deployments/4
-    Deployment 3: https://deploy.example.com/deployments/3
+    shop/staging: warning: compose.yaml:4: services.web.x-launchway.method: canary cannot be, so it is recreate
+    Deployment 4 (production#4): https://deploy.example.com/deployments/4
+    Deployment 3 (production#3): https://deploy.example.com/deployments/3
     ");
 }
 
@@ -220,7 +223,7 @@ fn what_left_the_settings_is_listed_with_what_it_holds_and_the_ways_out() {
       holds the ports 0.0.0.0:8080/tcp
       holds the hosts old.example.com
       holds the volumes old_data
-      `launchway remove shop/old --keep-volumes` takes it away but for its volumes; put back into launchway.toml, it is watched again, and `launchway give-back shop/old` gives it back to Docker Compose
+      `launchway remove shop/old --keep-volumes` takes it away but for its volumes, and `launchway give-back shop/old` gives it back to Docker Compose; put back into launchway.toml, it is watched again
     ");
     let away = OrphanReport { running: None, ports: Vec::new(), hosts: Vec::new(), volumes: Vec::new(), ..orphan };
     assert!(orphaned(&away).contains("  runs: not known, as the engine does not answer\n"));

@@ -31,8 +31,8 @@ fn every_situation_reads_as_a_sentence() {
     let deadlock = Some("panicked at 'no DATABASE_URL', src/main.rs:12");
     let unhealthy = "api did not become healthy";
     let situations = [
-        Situation::Waiting(WaitsFor::Deployment { running: DeploymentId(7), ahead: 1 }),
-        Situation::Waiting(WaitsFor::Deployment { running: DeploymentId(7), ahead: 3 }),
+        Situation::Waiting(WaitsFor::Deployment { running: "7 (production#3)", ahead: 1 }),
+        Situation::Waiting(WaitsFor::Deployment { running: "7 (production#3)", ahead: 3 }),
         Situation::Waiting(WaitsFor::Window { opens: "Mon 09:00 Europe/Berlin" }),
         Situation::Waiting(WaitsFor::NoMoment),
         Situation::Waiting(WaitsFor::Approval { then: None }),
@@ -128,8 +128,8 @@ fn every_situation_reads_as_a_sentence() {
         .map(|situation| format!("{}: {}", situation.state().word(), situation.brief(&Mask::default())))
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @"
-    pending: Waiting for deployment 7 to end
-    pending: Waiting behind 3 deployments; deployment 7 is running
+    pending: Waiting for deployment 7 (production#3) to end
+    pending: Waiting behind 3 deployments; deployment 7 (production#3) is running
     pending: Waiting for the window Mon 09:00 Europe/Berlin
     pending: Waiting: no window ever opens outside of the freezes; `launchway deploy --now --reason` does not wait
     pending: Waiting for somebody's yes: `launchway approve`

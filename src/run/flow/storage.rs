@@ -37,6 +37,10 @@ pub struct Answered {
     pub new: Vec<FreshVolume>,
     /// What starts on something else because somebody said so, and names that meant nothing, for people.
     pub lines: Vec<String>,
+    /// What would wait for somebody's yes, had nobody said it, by the names of `--fresh-volume`.
+    pub waiting: Vec<String>,
+    /// Names that meant nothing.
+    pub idle: Vec<String>,
 }
 
 impl Deployer {
@@ -58,6 +62,9 @@ impl Deployer {
             if before.is_none() && !self.is_anything_there(&change).await? {
                 continue;
             }
+            if before.is_none() {
+                answered.waiting.push(change.name());
+            }
             match (before, called) {
                 (Some(before), _) => answered.lines.push(in_place_of(&change, &before.by)),
                 (None, Some(_)) => {
@@ -67,7 +74,8 @@ impl Deployer {
                 (None, None) => unanswered.push(change),
             }
         }
-        let idle = names.iter().filter(|name| !meant.contains(name));
+        answered.idle = names.iter().filter(|name| !meant.contains(name)).cloned().collect();
+        let idle = answered.idle.iter();
         answered.lines.extend(
             idle.map(|name| format!("--fresh-volume {} was not needed: nothing would start on it", Quoted(name))),
         );

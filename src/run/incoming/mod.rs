@@ -2,6 +2,7 @@
 
 pub mod already;
 pub mod catch_up;
+mod fresh_volumes;
 pub mod intake;
 pub mod judge;
 pub mod places;

@@ -20,7 +20,7 @@ use crate::run::flow::asking::{Answers, known};
 use crate::run::flow::checkout::{Checkout, checkout, read};
 use crate::run::flow::image_facts::Given;
 use crate::run::flow::images::{self, Anew, Resolve, Settling};
-use crate::run::flow::storage::Question;
+use crate::run::flow::storage::{Answered, Question};
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::ids::now_ms;
 use crate::run::ground::reading::{ReadError, Reader};
@@ -63,6 +63,10 @@ pub struct Preview {
     /// What components would start on in place of what they have written to: the deployment ends before it touches anything
     /// unless somebody says yes to it.
     pub asks: Vec<String>,
+    /// What that is, by the names of `--fresh-volume`.
+    pub waiting: Vec<String>,
+    /// Names of `--fresh-volume` for which nothing waits, and for which nothing that is still to be built or pulled could.
+    pub idle: Vec<String>,
 }
 
 /// One commit, read.
@@ -136,13 +140,14 @@ pub async fn read_tree(
 
 impl Deployer {
     /// What deploying a commit (the newest, where none is named) would do. It is compared with what is live, or with
-    /// the commit `against`; the steps always start from what runs.
+    /// the commit `against`; the steps always start from what runs. `fresh_volumes`: what may be started on.
     pub async fn preview(
         &self,
         project: &Project,
         environment: &Environment,
         commit: Option<&str>,
         against: Option<&str>,
+        fresh_volumes: &[String],
     ) -> Result<Preview, Refusal> {
         let (commit, reference) = self.commit_to_deploy(project, environment, commit).await?;
         let info = self.engine.info().await.map_err(|error| Refusal::Impossible(error.to_string()))?;
@@ -204,10 +209,12 @@ impl Deployer {
             &new,
             (project, environment),
         )?;
-        let (plan, mut notes, asks) = self.steps(project, environment, &new, live.as_ref()).await?;
+        let (plan, mut notes, answered) = self.steps(project, environment, &new, live.as_ref(), fresh_volumes).await?;
         notes.extend(heard);
         notes.extend(hidden.told().into_iter().map(|line| format!("masked by guess: {line}")));
         let of_release = before.is_none();
+        let to_pull: Vec<String> = to_pull.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect();
+        let could_wait = |name: &&String| !depends_on_an_image(name, &new.stack, &to_pull);
         Ok(Preview {
             commit: commit_info,
             reference,
@@ -215,8 +222,10 @@ impl Deployer {
             comparison,
             plan,
             notes,
-            asks,
-            to_pull: to_pull.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect(),
+            asks: answered.problems.iter().map(Problem::to_string).collect(),
+            waiting: answered.waiting,
+            idle: answered.idle.iter().filter(could_wait).cloned().collect(),
+            to_pull,
         })
     }
 
@@ -233,7 +242,8 @@ impl Deployer {
         environment: &Environment,
         new: &Side,
         live: Option<&Release>,
-    ) -> Result<(Plan, Vec<String>, Vec<String>), Refusal> {
+        fresh_volumes: &[String],
+    ) -> Result<(Plan, Vec<String>, Answered), Refusal> {
         let next = self.store.newest_release().await?.map_or(1, |newest| newest.0 + 1);
         let release = new.release(ReleaseId(next), project, environment);
         let observed = self.observe(project, environment).await;
@@ -241,8 +251,8 @@ impl Deployer {
         let accepted = fingerprint::accepted(live, &release);
         let release_commands = due(live, &release, &accepted);
         let unnamed = self.told(self.unnamed(&release, &observed, live).await)?;
-        let question = Question { live, release: &release, observed: &observed, names: &[], by: "" };
-        let answered = self.told(self.ask_about_storage(&question, &unnamed).await)?;
+        let question = Question { live, release: &release, observed: &observed, names: fresh_volumes, by: "" };
+        let mut answered = self.told(self.ask_about_storage(&question, &unnamed).await)?;
         let wanted = Wanted {
             release: Some(&release),
             accepted,
@@ -261,14 +271,22 @@ impl Deployer {
         }
         let asks = answered.problems.clone();
         let plan = converge(&wanted, &observed).map_err(|more| refused(asks.into_iter().chain(more).collect()))?;
-        let notes = taken_over(&release, &observed, &wanted.unnamed).into_iter().chain(answered.lines);
+        let notes =
+            taken_over(&release, &observed, &wanted.unnamed).into_iter().chain(std::mem::take(&mut answered.lines));
         let notes = notes.chain(without_ipv6(&release, &observed)).collect();
-        Ok((plan, notes, answered.problems.iter().map(Problem::to_string).collect()))
+        Ok((plan, notes, answered))
     }
 
     fn told<T>(&self, result: Result<T, StageError>) -> Result<T, Refusal> {
         result.map_err(|setback| Refusal::Impossible(setback.to_string()))
     }
+}
+
+/// Whether `component:path` may be a path that an image declares which is not there yet.
+fn depends_on_an_image(name: &str, stack: &Stack, to_pull: &[String]) -> bool {
+    let Some((component, _)) = name.split_once(":/") else { return false };
+    let component = stack.components.iter().find(|(known, _)| known.as_str() == component);
+    component.is_some_and(|(_, one)| one.build.is_some() || one.image.as_ref().is_some_and(|at| to_pull.contains(at)))
 }
 
 #[derive(Clone, Copy)]

@@ -8,6 +8,7 @@ use crate::run::ground::deployer::Deployer;
 use crate::run::ground::ids::{new_key, now_ms};
 use crate::run::ground::refusal::Refusal;
 use crate::run::ground::work_record::Fetching;
+use crate::run::incoming::fresh_volumes::refuse_idle;
 use crate::run::incoming::places::{Named, list, named, place};
 use crate::store::{Action, Delivery, DeliveryOutcome, Deployment, NewDeployment, Trigger};
 use std::collections::BTreeMap;
@@ -88,6 +89,7 @@ impl Deployer {
         let fetching = Fetching::begin(&project.full_name);
         let (commit, reference) = self.commit_to_deploy(project, environment, commit).await?;
         let fetched = fetching.ended();
+        self.check_fresh_volumes(project, environment, &commit, &anew.fresh_volumes).await?;
         let info = self.mirrors.commit(&project.name, &commit).map_err(|e| Refusal::NotFound(e.to_string()))?;
         let mask = self.mask_of(&project.name, &environment.name);
         let new = NewDeployment {
@@ -109,6 +111,27 @@ impl Deployer {
         let added = self.enqueue(new).await?;
         self.works.note(fetched.as_work_of(added.id));
         Ok(added)
+    }
+
+    /// Refuses a name for which no place of the commit waits, and names those that wait. What cannot be known now (the
+    /// commit's files are wrong, the engine is away) is left to the deployment, which says it.
+    async fn check_fresh_volumes(
+        &self,
+        project: &Project,
+        environment: &Environment,
+        commit: &CommitId,
+        names: &[String],
+    ) -> Result<(), Refusal> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        match self.preview(project, environment, Some(commit.as_str()), None, names).await {
+            Ok(preview) => refuse_idle(&preview.idle, &preview.waiting),
+            Err(error) => {
+                tracing::debug!(error = %error, "Whether names of --fresh-volume mean something is not known before the deployment");
+                Ok(())
+            }
+        }
     }
 
     /// The commit that would be deployed, fetched, and the ref that it is on.
@@ -198,7 +221,11 @@ impl Deployer {
         let deployment = self.store.deployment(id).await?;
         let deployment = deployment.ok_or_else(|| Refusal::NotFound(format!("there is no deployment {id}")))?;
         if !self.store.ask_to_cancel(id, by.to_string()).await? {
-            return Err(Refusal::Impossible(format!("deployment {id} has ended already: {}", deployment.state)));
+            return Err(Refusal::Impossible(format!(
+                "deployment {} has ended already: {}",
+                deployment.named(),
+                deployment.state
+            )));
         }
         let place = (deployment.project.clone(), deployment.environment.clone());
         self.store.note_audit(self.audited(by, Action::Cancel, place, Some(id), None)).await?;

@@ -3,8 +3,8 @@
 
 use crate::config::{Environment, Project};
 use crate::engine::EngineError;
-use crate::model::{ComponentName, Fingerprint, Listen, Release, ReleasePart, Stack};
-use crate::plan::fingerprint::fingerprint;
+use crate::model::{ComponentName, Fingerprint, Listen, Release, ReleasePart, Stack, Tree};
+use crate::plan::fingerprint::{accepted, fingerprint};
 use crate::plan::order::levels;
 use crate::plan::routing::without_edge;
 use crate::plan::unnamed::Unnamed;
@@ -138,9 +138,79 @@ impl Deployer {
                 Err(Refusal::NotFound("no environment has left launchway.toml while something of it was live".into()))
             }
             (None, _) => {
-                Err(Refusal::NotFound(format!("only what has left launchway.toml can be removed; that is {known}")))
+                Err(Refusal::NotFound(format!("only what has left launchway.toml can be meant; that is {known}")))
             }
         }
+    }
+
+    /// Puts what is live there live once more as Compose alone would have it, and forgets it: from then on it is Docker
+    /// Compose's. What is on the engine then is told.
+    pub async fn ask_to_give_back_an_orphan(
+        self: &Arc<Self>,
+        project: Option<&str>,
+        environment: Option<&str>,
+        by: &str,
+    ) -> Result<(Orphan, Remains), Refusal> {
+        let orphan = self.orphan_named(project, environment).await?;
+        let place = (orphan.project.name.clone(), orphan.environment.name.clone());
+        let named = format!("{}/{}", place.0, place.1);
+        let mut stack = orphan.release.stack.clone();
+        without_edge(&mut stack);
+        let parts = parts(&orphan.release, &stack)?;
+        let Release { project, environment, commit, .. } = orphan.release.clone();
+        let new = NewRelease { project, environment, commit, stack, parts };
+        let Some(_control) = self.occupancy.occupy(place.clone(), orphan.live.deployment) else {
+            return Err(Refusal::Impossible(format!("something is done in {named} just now: try again")));
+        };
+        let given = match self.store.add_release(new, now_ms()).await {
+            Ok(plain) => self.put_as_compose_has_it(&orphan, &plain).await.map_err(|error| {
+                Refusal::Impossible(format!(
+                    "{named} could not be given back: {error}. `launchway give-back {named}` goes on where it ended"
+                ))
+            }),
+            Err(error) => Err(error.into()),
+        };
+        self.leave(&place);
+        given?;
+        let remains = self.remains(&orphan).await.map_err(|error| Refusal::Impossible(error.to_string()))?;
+        self.store.forget_live(&place.0, &place.1).await?;
+        let deployment = Some(orphan.live.deployment);
+        self.store.note_audit(self.audited(by, Action::GiveBack, place, deployment, None)).await?;
+        Ok((orphan, remains))
+    }
+
+    async fn put_as_compose_has_it(&self, orphan: &Orphan, plain: &Release) -> Result<(), StageError> {
+        let Orphan { project, environment, live, release } = orphan;
+        let log = self.logs.open(live.deployment, self.mask_of(&project.name, &environment.name));
+        let log = log.map_err(StageError::host)?;
+        log.line(None, "giving it back to Docker Compose: it has left launchway.toml, and somebody asked for it");
+        let stop = self.stop.child_token();
+        let observed = self.observe_engine(project, environment).await?;
+        let tree = self.mirrors.tree(&project.name, &release.commit).ok();
+        let convergence = Convergence {
+            deployer: self,
+            project,
+            environment,
+            wanted: Wanted {
+                release: Some(plain),
+                accepted: accepted(Some(release), plain),
+                deployment: None,
+                goal: Goal::PutBack,
+                release_commands: BTreeSet::new(),
+                passed: BTreeMap::new(),
+                found: Vec::new(),
+                unnamed: self.unnamed(plain, &observed, None).await?,
+            },
+            tree: tree.map(|tree| Arc::new(tree) as Arc<dyn Tree>),
+            log: &log,
+            cancel: &stop,
+            canaries: None,
+            outlook: Arc::default(),
+        };
+        let limit = Limit { what: "giving back", time: self.config().limits.deploy, rest: REST };
+        within(limit, &stop, convergence.converge(None)).await?;
+        convergence.clean().await;
+        Ok(())
     }
 
     async fn remove(&self, orphan: &Orphan) -> Result<(), StageError> {

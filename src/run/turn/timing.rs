@@ -198,25 +198,26 @@ impl Deployer {
             found.ok_or_else(|| Refusal::NotFound(format!("there is no deployment {id}")))
         };
         let deployment = find().await?;
+        let named = deployment.named();
         let held = self.held_deployment(&deployment).await?;
         let place = (deployment.project.clone(), deployment.environment.clone());
         let entry = self.audited(by, Action::Approve, place, Some(id), None);
         let waits = deployment.state == DeploymentState::Waiting;
         if let Some(who) = &deployment.approved_by {
             let who = Quoted(who);
-            return Err(Refusal::Impossible(format!("{who} said yes to deployment {id} already")));
+            return Err(Refusal::Impossible(format!("{who} said yes to deployment {named} already")));
         }
         if deployment.state.is_end() {
             let state = deployment.state;
             return Err(Refusal::Impossible(format!(
-                "deployment {id} has ended already ({state}): there is nothing to say yes to. `launchway approve` lists what waits"
+                "deployment {named} has ended already ({state}): there is nothing to say yes to. `launchway approve` lists what waits"
             )));
         }
         if !waits || !held.is_some_and(|held| held.needs_yes) || !self.store.approve(id, entry).await? {
             let state = find().await?.state;
             let why = match state {
-                DeploymentState::Waiting => format!("deployment {id} waits for nobody's yes"),
-                _ => format!("deployment {id} waits no more: it is {state}"),
+                DeploymentState::Waiting => format!("deployment {named} waits for nobody's yes"),
+                _ => format!("deployment {named} waits no more: it is {state}"),
             };
             return Err(Refusal::Impossible(why));
         }

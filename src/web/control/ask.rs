@@ -7,7 +7,8 @@ use crate::model::{CommitId, DeploymentId, Hidden, Mask, Problem, plain_line};
 use crate::run::{AskedAnew, Deployer, Preview, Refusal};
 use crate::web::wire::{
     AdoptReport, AdoptRequest, AdoptedThing, BackupRequest, CancelRequest, CheckReport, CheckRequest, DeployRequest,
-    DeploymentDetails, PlanReport, PlanRequest, RemoveReport, RollbackReport, RollbackRequest, StartRequest,
+    DeploymentDetails, GivenBackReport, PlanReport, PlanRequest, RemoveReport, RollbackReport, RollbackRequest,
+    StartRequest,
 };
 use axum::Json;
 use axum::extract::{Path, State};
@@ -77,6 +78,25 @@ pub async fn give_back(
     .await
 }
 
+pub async fn give_back_orphan(
+    State(deployer): State<Arc<Deployer>>,
+    Json(asked): Json<StartRequest>,
+) -> Answer<GivenBackReport> {
+    carried_out(deployer, |deployer| async move {
+        let (project, environment) = (asked.project.as_deref(), asked.environment.as_deref());
+        let by = name_of(&asked.by);
+        let (orphan, remains) = deployer.ask_to_give_back_an_orphan(project, environment, &by).await?;
+        Ok(GivenBackReport {
+            project: orphan.project.name.clone(),
+            environment: orphan.environment.name.clone(),
+            compose_project: orphan.environment.compose_project.clone(),
+            running: remains.running,
+            volumes: remains.volumes,
+        })
+    })
+    .await
+}
+
 pub async fn adopt(State(deployer): State<Arc<Deployer>>, Json(asked): Json<AdoptRequest>) -> Answer<AdoptReport> {
     carried_out(deployer, |deployer| async move {
         let (project, environment) =
@@ -116,8 +136,8 @@ pub async fn plan(State(deployer): State<Arc<Deployer>>, Json(asked): Json<PlanR
         let (project, environment) =
             deployer.find_environment(asked.project.as_deref(), asked.environment.as_deref())?;
         let preview =
-            deployer.preview(&project, &environment, asked.commit.as_deref(), asked.against.as_deref()).await?;
-        let Preview { commit, reference, against, comparison, plan, to_pull, notes, asks } = preview;
+            deployer.preview(&project, &environment, asked.commit.as_deref(), asked.against.as_deref(), &[]).await?;
+        let Preview { commit, reference, against, comparison, plan, to_pull, notes, asks, .. } = preview;
         let of = (&project, &environment);
         let waits = deployer.push_waits(&project, &environment).await?;
         let mask = deployer.mask_of(&project.name, &environment.name);

@@ -38,6 +38,7 @@ pub fn control(deployer: Arc<Deployer>) -> Router {
         .route("/v1/rollback", post(ask::roll_back))
         .route("/v1/rollback/plan", post(ask::plan_rollback))
         .route("/v1/give-back", post(ask::give_back))
+        .route("/v1/give-back-orphan", post(ask::give_back_orphan))
         .route("/v1/adopt", post(ask::adopt))
         .route("/v1/remove", post(ask::remove))
         .route("/v1/start", post(keep::start))

@@ -4,6 +4,7 @@ use super::answer::{Answer, answer};
 use super::reports::{images, summary, time};
 use crate::config::{Environment, Project};
 use crate::model::{DeploymentState, Health, Mask, Release};
+use crate::plan::method::unmet;
 use crate::plan::storage::LeftVolume;
 use crate::run::{ComponentCondition, ConditionDetail, ConditionReport, Deployer, Refusal, Remains};
 use crate::store::Deployment;
@@ -119,7 +120,13 @@ async fn environment_report(
             .map(|found| BeyondReport { what: found.what, lines: found.lines }),
         drift: drift.map(|all| all.into_iter().map(|one| super::keep::drift(&mask, one)).collect()),
         left_volumes,
+        warnings: release.iter().flat_map(|release| warnings(&mask, release)).collect(),
     })
+}
+
+/// What people asked for in the Compose file and do not get.
+fn warnings(mask: &Mask, release: &Release) -> Vec<String> {
+    unmet(&release.stack).iter().map(|problem| mask.sentence(&problem.to_string())).collect()
 }
 
 fn left_volume(mask: &Mask, left: &LeftVolume) -> LeftVolumeReport {

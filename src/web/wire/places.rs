@@ -48,6 +48,18 @@ pub struct RemoveReport {
     pub volumes: Vec<String>,
 }
 
+/// What `POST /v1/give-back-orphan` gave back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GivenBackReport {
+    pub project: ProjectName,
+    pub environment: EnvironmentName,
+    /// The name that Docker Compose knows it by.
+    pub compose_project: String,
+    /// Containers that run.
+    pub running: Vec<String>,
+    pub volumes: Vec<String>,
+}
+
 /// What `POST /v1/adopt` took over.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AdoptReport {
