@@ -12,7 +12,7 @@ printf '%s' "$CANARY" | hexdump -ve '1/1 "%02X"' | sed 's/../%&/g'; echo
 printf '{"key":"%s"}\n' "$(printf '%s' "$CANARY" | sed 's/"/\\"/g' | tr '\n' ' ' | sed 's/ /\\n/')"
 printf 'all is well\rno \033]0;owned\007\033[2J\342\200\256live \302\2332m it\n'
 sleep 0.3
-printf '%s, of which there is a long story to tell, as it has more than what a forge shows of one: %s\n' "$CANARY" "$CANARY" >&2
+printf '%s of which there is more to tell than what a forge shows of a status, so that the end of this long line, with which nobody can do anything, is left out of it\n' "$CANARY" >&2
 exit 3
 "#;
 
