@@ -18,6 +18,10 @@ pub const SHORTEST_LIMIT: usize = 140;
 pub enum Situation<'a> {
     Waiting(WaitsFor<'a>),
     Preparing,
+    /// Its commit could not be fetched, which is tried again.
+    NotFetched {
+        why: &'a str,
+    },
     /// What it waited for answers: `the edge`.
     GoingOn {
         with: &'a str,
@@ -170,6 +174,7 @@ impl Situation<'_> {
         match self {
             Waiting(_)
             | Preparing
+            | NotFetched { .. }
             | GoingOn { .. }
             | Building { .. }
             | Deploying { .. }
@@ -205,6 +210,7 @@ impl Situation<'_> {
             }
             Waiting(why) => pen.fit(&waits(why), "", ""),
             GoingOn { with } => format!("Going on: {with} answers"),
+            NotFetched { why } => pen.fit("Cannot fetch yet: ", why, ""),
             Preparing => "Preparing: reading the commit and planning".into(),
             Building { component, number, of, left } => {
                 pen.fit("Building ", component.as_str(), &format!(" ({number} of {of}){}", about(*left)))

@@ -278,3 +278,13 @@ fn our_own_words_stay_where_a_secret_is_one_of_them() {
     let cancelled = Situation::Cancelled { by: Some("wrong"), during: None, release_command_ran: false, live };
     assert_eq!(cancelled.brief(&mask), "Cancelled by *** while it waited; release 41 is live");
 }
+
+#[test]
+fn what_could_not_be_fetched_is_said_in_what_a_forge_shows() {
+    let why = "x".repeat(200);
+    let situation = Situation::NotFetched { why: &why };
+    let said = situation.brief(&Mask::default());
+    assert_eq!(said.chars().count(), SHORTEST_LIMIT);
+    assert!(said.starts_with("Cannot fetch yet: xxx") && said.ends_with('…'), "{said}");
+    assert_eq!(situation.state(), StatusState::Pending);
+}

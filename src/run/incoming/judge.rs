@@ -2,7 +2,7 @@
 //! newest commit that is not marked to be skipped.
 
 use crate::config::Project;
-use crate::model::{CommitId, CommitStatus, ProjectName, Quoted, RefChange, StatusState};
+use crate::model::{CommitId, CommitStatus, ProjectName, Quoted, RefChange};
 use crate::report::texts::{Fault, Live, Situation};
 use crate::run::flow::checkout::fetch;
 use crate::run::ground::contained::{Broke, contained};
@@ -224,7 +224,10 @@ async fn tell_commit(
             None => Live::Nothing,
         };
         let (state, sentence) = match told {
-            Told::NotYet(why) => (StatusState::Pending, format!("Cannot fetch yet: {why}")),
+            Told::NotYet(why) => {
+                let situation = Situation::NotFetched { why };
+                (situation.state(), situation.brief(&mask))
+            }
             Told::Never(why) => {
                 let situation = Situation::Failed { fault: Fault::Host, what: why, last_line: None, live };
                 (situation.state(), situation.brief(&mask))
