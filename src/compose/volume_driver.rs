@@ -61,15 +61,20 @@ pub fn check(request: &ReadRequest<'_>, view: &View<'_>, volume: &Volume) {
     }
 }
 
+/// Where a volume lies over a folder of the repository (`type: none`, `o: bind`, `device: ./x`): who mounts the volume mounts that
+/// folder, as by `./x` under `volumes` of the service.
+pub fn folder_of_the_commit<'n>(volume: &View<'n>) -> Option<View<'n>> {
+    let is_local = volume.get("driver").is_none_or(|driver| matches!(driver.node.text(), Some("" | "local")));
+    let options = volume.get("driver_opts").filter(|_| is_local)?;
+    let words = options.get("o")?;
+    let binds = words.node.text()?.split(',').any(|word| ["bind", "rbind"].contains(&word.trim()));
+    options.get("device").filter(|device| binds && device.node.text().is_some_and(|path| !path.starts_with('/')))
+}
+
 fn bind(request: &ReadRequest<'_>, device: &View<'_>, path: &str) {
+    // What is no path of the host is looked up in the commit by who mounts the volume.
     if path.starts_with('/') {
         host_paths::itself(&request.allowed, device, path);
-    } else {
-        device.error(format!(
-            "{path:?} is no absolute path of the host; a volume over a folder of the repository is not supported: \
-             mount it under `volumes` of the service",
-            path = Quoted(&path)
-        ));
     }
 }
 

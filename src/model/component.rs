@@ -300,6 +300,24 @@ pub struct ContainerSettings {
     pub logging: Option<Logging>,
 }
 
+impl ContainerSettings {
+    /// The component among whose processes it is: `pid: service:NAME`.
+    pub fn processes_of(&self) -> Option<ComponentName> {
+        self.pid.as_deref()?.strip_prefix("service:").and_then(|name| ComponentName::new(name).ok())
+    }
+
+    /// The component whose network it has: `network_mode: service:NAME`.
+    pub fn network_of(&self) -> Option<&ComponentName> {
+        if let NetworkMode::Component(other) = &self.network_mode { Some(other) } else { None }
+    }
+
+    /// Components of which it joins the first replica's container: it starts after that one, and has to be started again when
+    /// that one is.
+    pub fn joins(&self) -> BTreeSet<ComponentName> {
+        self.network_of().cloned().into_iter().chain(self.processes_of()).collect()
+    }
+}
+
 /// A published port. `published` is `None` where the engine picks one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Port {

@@ -70,6 +70,7 @@ pub fn front_spec(release: &Release, deployment: Option<DeploymentId>, component
         settings,
         mounts: vec![EngineMount::Anonymous { target: FRONT_VOLUME.into(), read_only: false }],
         network: EngineNetworkMode::Networks(networks),
+        processes_of: None,
         labels,
         logging: rotating_logs(),
     }
@@ -207,14 +208,14 @@ fn content_volume(source: &MountSource) -> Option<ContentVolume> {
 }
 
 /// One container of a component. `predecessor` is the container whose unnamed volumes are handed on, as far as `unnamed`
-/// says; `shared_network` is the container whose network it shares, where its `network_mode` says so.
+/// says; `joined` are the containers of which it shares something.
 pub fn container_spec(
     release: &Release,
     deployment: Option<DeploymentId>,
     component: &Component,
     replica: u32,
     (predecessor, unnamed): (Option<&ObservedContainer>, &Unnamed),
-    shared_network: Option<Target>,
+    joined: Joined,
     names: ContentNames<'_>,
 ) -> ContainerSpec {
     let inherited = unnamed.handed_on(component, replica, predecessor);
@@ -223,9 +224,26 @@ pub fn container_spec(
         image: release.parts.get(&component.name).map(|part| part.image.reference().to_string()).unwrap_or_default(),
         settings: component.container.clone(),
         mounts: mounts(release, component, &inherited, names),
-        network: network(release, component, shared_network),
+        network: network(release, component, joined.network),
+        processes_of: joined.processes,
         labels: labels(release, deployment, component, replica),
         logging: component.container.logging.clone().unwrap_or_else(rotating_logs),
+    }
+}
+
+/// Containers of other components of which one shares something.
+#[derive(Debug, Clone, Default)]
+pub struct Joined {
+    /// Whose network it has (`network_mode: service:x`).
+    pub network: Option<Target>,
+    /// Among whose processes it is (`pid: service:x`).
+    pub processes: Option<Target>,
+}
+
+impl Joined {
+    /// The steps that create them, where they are not there yet.
+    pub fn created(&self) -> impl Iterator<Item = u32> + '_ {
+        [&self.network, &self.processes].into_iter().flatten().filter_map(Target::created)
     }
 }
 

@@ -11,7 +11,7 @@ use super::relations::Relations;
 use super::slots::{Matching, Slot, is_accepted, match_containers};
 use super::{Action, Phase, Plan, Reach, Readiness, RouteChange, Target};
 use crate::model::{
-    Component, ComponentName, ComponentRoutes, Condition, EnvironmentName, Method, MountSource, NetworkMode, Observed,
+    Component, ComponentName, ComponentRoutes, Condition, EnvironmentName, Method, MountSource, Observed,
     ObservedContainer, Problem, ProjectName, Protocol, Release, ReplicaAddress, Stack, label,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,10 +75,9 @@ pub fn converge(wanted: &Wanted, observed: &Observed) -> Result<Plan, Vec<Proble
         let front =
             fronts::Front::decide(wanted, (&mut adjusted, &relations), &component.name, &mut matching, observed);
         fronts.extend(front.map(|front| (component.name.clone(), front)));
-        if let NetworkMode::Component(other) = &component.container.network_mode
-            && matchings.get(other).is_some_and(|other| other.has_missing())
-        {
-            // Its network goes with the container that is replaced.
+        let is_replaced = |other: &ComponentName| matchings.get(other).is_some_and(|other| other.has_missing());
+        if component.container.joins().iter().any(is_replaced) {
+            // What it shares goes with the container that is replaced.
             matching.replace_all();
         }
         matchings.insert(&component.name, matching);
@@ -182,7 +181,7 @@ struct Planner<'a> {
     fronts_started: Vec<u32>,
     /// Callers that are restarted, because somebody else owns a name that they have looked up.
     looks_again: BTreeSet<ComponentName>,
-    /// Who shares the network of a container that was started after it, or is about to be.
+    /// Who shares the network or the processes of a container that was started after it, or is about to be.
     shares_anew: BTreeSet<ComponentName>,
     /// Steps in phase deploy after which nothing leads to a component that the release does not have.
     unrouted: BTreeMap<ComponentName, u32>,
@@ -326,6 +325,9 @@ impl Planner<'_> {
             return LOOKS_AGAIN;
         }
         match self.shares_anew.contains(&component.name) {
+            true if component.container.network_of().is_none() => {
+                "the processes that it shares end whenever their owner is started"
+            }
             true => "the network that it shares is made anew whenever its owner is started",
             false => "depends_on says restart",
         }

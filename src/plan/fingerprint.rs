@@ -1,8 +1,8 @@
 //! The fingerprint: a versioned hash of all that makes a component's containers what they are.
 
 use crate::model::{
-    Component, ComponentName, ContainerSettings, Fingerprint, ImageIdentity, MountSource, NetworkMode, Release,
-    ReleasePart, RepoPath, Stack,
+    Component, ComponentName, ContainerSettings, Fingerprint, ImageIdentity, MountSource, Release, ReleasePart,
+    RepoPath, Stack,
 };
 use crate::plan::order::levels;
 use serde::Serialize;
@@ -35,6 +35,9 @@ struct Written<'a> {
     /// The fingerprint of the component whose network it shares.
     #[serde(skip_serializing_if = "Option::is_none")]
     shares_network_of: Option<String>,
+    /// The fingerprint of the component whose processes it shares.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shares_processes_of: Option<String>,
     /// The hash of what `x-launchway.paths` matches.
     #[serde(skip_serializing_if = "Option::is_none")]
     paths: Option<&'a str>,
@@ -85,11 +88,10 @@ pub fn fingerprint(
         .filter(|(key, _)| used.contains(key.as_str()))
         .map(|(key, volume)| (key.as_str(), volume.name.as_str()))
         .collect();
-    let shares_network_of = match &component.container.network_mode {
-        NetworkMode::Component(other) => others.get(other).map(|fingerprint| fingerprint.0.clone()),
-        _ => None,
-    };
-    let written = Written { image, container, networks, volumes, shares_network_of, paths };
+    let of = |other: &ComponentName| others.get(other).map(|fingerprint| fingerprint.0.clone());
+    let shares_network_of = component.container.network_of().and_then(of);
+    let shares_processes_of = component.container.processes_of().as_ref().and_then(of);
+    let written = Written { image, container, networks, volumes, shares_network_of, shares_processes_of, paths };
     // Serialising plain data with text keys cannot fail; were it to, the text of the error would still be stable.
     let text = serde_json::to_string(&written).unwrap_or_else(|error| error.to_string());
     let version = version();

@@ -4,7 +4,7 @@ use super::converge::LOOKS_AGAIN;
 use super::converge::sharing::is_older;
 use super::standing::{ComponentStanding, Standing};
 use super::{Action, EngineNetworkMode, Plan, Step, Target};
-use crate::model::{ComponentName, ContainerState, NetworkMode, ObservedFront, Repair};
+use crate::model::{ComponentName, ContainerState, ObservedFront, Repair};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What may be put right now.
@@ -63,13 +63,13 @@ impl Mending {
         self
     }
 
-    /// What shares the network of a container that is made or started anew follows it; also where somebody else started that, or
+    /// What shares the network or processes of a container that is made or started anew follows it; also where somebody else started that, or
     /// the engine by itself.
     fn follow(&mut self, standings: &[ComponentStanding<'_>]) {
         for standing in standings {
-            if let NetworkMode::Component(other) = &standing.component.container.network_mode
-                && let Some(owner) = standings.iter().find(|standing| standing.name() == other)
-                && (self.components.contains(other) || was_left_behind(standing, owner))
+            let joins = standing.component.container.joins();
+            let mut owners = standings.iter().filter(|owner| joins.contains(owner.name()));
+            if owners.any(|owner| self.components.contains(owner.name()) || was_left_behind(standing, owner))
                 && !self.left.contains(standing.name())
             {
                 self.components.insert(standing.name().clone());
@@ -138,7 +138,7 @@ impl Mending {
     }
 }
 
-/// It runs in a network that went when the owner's container was started anew.
+/// What it shares went when the owner's container was started anew.
 fn was_left_behind(sharer: &ComponentStanding<'_>, owner: &ComponentStanding<'_>) -> bool {
     let up = |standing: &ComponentStanding<'_>| match standing.replicas.first_key_value() {
         Some((_, Standing::Up(container))) => Some((*container).clone()),
@@ -192,6 +192,7 @@ fn renumbered(action: &Action, number: &BTreeMap<u32, u32>) -> Action {
             if let EngineNetworkMode::Container(of) = &mut spec.network {
                 target(of);
             }
+            spec.processes_of.iter_mut().for_each(target);
         }
         _ => {}
     }

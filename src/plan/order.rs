@@ -1,6 +1,6 @@
 //! Which component waits for which: the topological order of `depends_on`.
 
-use crate::model::{ComponentName, NetworkMode, Stack};
+use crate::model::{ComponentName, Stack};
 // Not Tarjan's: petgraph's goes as deep into the stack as the longest chain.
 use petgraph::algo::kosaraju_scc;
 use petgraph::graphmap::DiGraphMap;
@@ -28,16 +28,12 @@ fn ring(members: &[ComponentName]) -> String {
     members.iter().chain(members.first()).map(ComponentName::as_str).collect::<Vec<_>>().join(" -> ")
 }
 
-/// What a component waits for directly: its `depends_on`, and the component whose network it shares.
+/// What a component waits for directly: its `depends_on`, and components whose network or processes it shares.
 pub fn dependencies(stack: &Stack, name: &ComponentName) -> BTreeSet<ComponentName> {
     let Some(component) = stack.components.get(name) else { return BTreeSet::new() };
     let mut found: BTreeSet<ComponentName> =
         component.depends_on.keys().filter(|dependency| stack.components.contains_key(*dependency)).cloned().collect();
-    if let NetworkMode::Component(other) = &component.container.network_mode
-        && stack.components.contains_key(other)
-    {
-        found.insert(other.clone());
-    }
+    found.extend(component.container.joins().into_iter().filter(|other| stack.components.contains_key(other)));
     found
 }
 

@@ -21,6 +21,9 @@ pub(super) fn two_are_impossible(relations: &Relations<'_>, component: &Componen
         NetworkMode::Container(other) => return Some(format!("it shares the network of container {other}")),
         NetworkMode::Networks | NetworkMode::None | NetworkMode::Bridge => {}
     }
+    if let Some(other) = container.processes_of() {
+        return Some(format!("it shares the processes of {other}"));
+    }
     for mount in container.mounts.iter().filter(|mount| mount.is_writable_storage()) {
         match &mount.source {
             MountSource::Volume { key, .. } if component.settings.shared_volumes.contains(key) => {}

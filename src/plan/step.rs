@@ -199,6 +199,8 @@ pub struct ContainerSpec {
     pub settings: ContainerSettings,
     pub mounts: Vec<EngineMount>,
     pub network: EngineNetworkMode,
+    /// The container among whose processes it is; counts in place of the settings' `pid: service:x`.
+    pub processes_of: Option<Target>,
     pub labels: BTreeMap<String, String>,
     pub logging: crate::model::Logging,
 }
@@ -303,6 +305,14 @@ impl Target {
         match self {
             Target::Existing { id, .. } => Some(id),
             Target::Created { .. } => None,
+        }
+    }
+
+    /// The step of the plan that creates it.
+    pub fn created(&self) -> Option<u32> {
+        match self {
+            Target::Existing { .. } => None,
+            Target::Created { step } => Some(*step),
         }
     }
 }

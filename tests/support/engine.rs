@@ -76,6 +76,7 @@ impl Place {
             settings,
             mounts: Vec::new(),
             network: EngineNetworkMode::None,
+            processes_of: None,
             labels,
             logging: Logging::default(),
         }

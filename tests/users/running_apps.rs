@@ -256,6 +256,41 @@ async fn a_component_in_another_ones_network_moves_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_component_among_another_ones_processes_moves_with_it() {
+    let world = World::new().await;
+    let services = |version: u32| {
+        service("app", &format!("    environment: {{ VERSION: '{version}' }}\n"))
+            + &service("looks", "    pid: service:app\n")
+    };
+    let shares = async || {
+        let running = world.running().await;
+        let found = world.engine.docker.inspect_container(&running["looks"], None).await.unwrap();
+        assert_eq!(found.host_config.unwrap().pid_mode.unwrap(), format!("container:{}", running["app"]));
+        running
+    };
+    succeeds(&world, &services(1)).await;
+    let before = shares().await;
+    succeeds(&world, &services(2)).await;
+    let after = shares().await;
+    assert_ne!(before["looks"], after["looks"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_reads_what_another_one_writes_into_its_volume() {
+    let world = World::new().await;
+    let services = service("app", "    volumes: ['data:/data']\n")
+        + &service("copies", "    volumes_from: ['app:ro']\n")
+        + "volumes: { data: {} }\n";
+    succeeds(&world, &services).await;
+    world.exec("app", &["sh", "-c", "echo written > /data/file"]).await;
+    assert_eq!(world.exec("copies", &["cat", "/data/file"]).await.trim(), "written");
+    let said = world.exec("copies", &["sh", "-c", "echo x > /data/other 2>&1 || echo refused"]).await;
+    assert!(said.contains("refused"), "{said}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fix_replaces_an_app_that_has_begun_to_crash() {
     let world = World::new().await;
     // Good while it is deployed; later it loses its file and keeps ending.

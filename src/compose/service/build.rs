@@ -33,7 +33,8 @@ const UNSUPPORTED: &[(&str, &str)] = &[
 /// What a further context may begin with, besides a folder of the repository.
 const REFERENCES: &[&str] = &["docker-image://", "https://", "http://", "git://", "ssh://", "git@"];
 
-pub fn read(context: &Context<'_>, view: &View<'_>) -> Option<BuildSpec> {
+/// `of_service`: the platform that the service runs on, where it says so.
+pub fn read(context: &Context<'_>, view: &View<'_>, of_service: Option<&str>) -> Option<BuildSpec> {
     if !view.only(KEYS) {
         return None;
     }
@@ -70,7 +71,7 @@ pub fn read(context: &Context<'_>, view: &View<'_>) -> Option<BuildSpec> {
                 at.refuse("the host's network is refused;", "host-namespaces = true");
             }
         }),
-        platform: platform(view),
+        platform: platform(view, of_service),
         extra_hosts: view.get("extra_hosts").map(|v| extra_hosts(&v)).unwrap_or_default(),
         shm_size_bytes: view.get("shm_size").and_then(|v| v.bytes()),
         no_cache: flag("no_cache"),
@@ -243,9 +244,15 @@ fn component(context: &Context<'_>, view: &View<'_>, name: &str) -> Option<Addit
     }
 }
 
-fn platform(view: &View<'_>) -> Option<String> {
+fn platform(view: &View<'_>, of_service: Option<&str>) -> Option<String> {
     let platforms = view.get("platforms")?;
     let names = platforms.texts();
+    if let Some(wanted) = of_service.filter(|wanted| !names.is_empty() && !names.iter().any(|name| name == wanted)) {
+        platforms.error(format!(
+            "does not have the service's platform {:?}, so the image would not run there",
+            Quoted(wanted)
+        ));
+    }
     if names.len() > 1 {
         platforms.error("an engine builds for one platform at a time; name one");
     }

@@ -64,7 +64,6 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ),
     ("pull_refresh_after", "use `launchway deploy --pull`"),
     ("storage_opt", "only some storage drivers of engines can limit it; what is large belongs into a volume"),
-    ("volumes_from", "name the volumes under `volumes` of both services"),
 ];
 
 /// Reports keys that no service has.
@@ -81,7 +80,7 @@ pub fn read(context: &Context<'_>, name: ComponentName, view: &View<'_>) -> Opti
             value.error(format!("`{key}` is understood but not supported: {why}"));
         }
     }
-    if let Some(develop) = view.get("develop") {
+    if let Some(develop) = view.get("develop").filter(|develop| develop.only(&["watch"])) {
         develop.note("`develop:` is for developers' machines and is ignored");
     }
     if let Some(isolation) = view.get("isolation").filter(|v| v.node.text() != Some("default")) {
@@ -91,7 +90,9 @@ pub fn read(context: &Context<'_>, name: ComponentName, view: &View<'_>) -> Opti
         profiles.texts();
     }
     let image = view.get("image").and_then(|v| v.text()).filter(|image| !image.is_empty());
-    let build = view.get("build").and_then(|v| build::read(context, &v));
+    let platform = view.get("platform");
+    let platform = platform.as_ref().and_then(|v| v.node.text()).filter(|platform| !platform.is_empty());
+    let build = view.get("build").and_then(|v| build::read(context, &v, platform));
     if view.get("image").is_none_or(|v| v.node.text() == Some(""))
         && view.get("build").is_none()
         && view.get("provider").is_none()

@@ -22,11 +22,14 @@ pub fn read(context: &Context<'_>, name: &ComponentName, view: &View<'_>) -> BTr
             dependencies.entry(other).or_insert_with(|| implied.clone());
         }
     }
-    if let Some(shared) = view.get("network_mode").and_then(|v| v.text()) {
+    for shared in ["network_mode", "pid"].iter().filter_map(|key| view.get(key)?.node.text()) {
         let shared = shared.strip_prefix("service:").filter(|other| context.active.contains(other));
         if let Some(other) = shared.and_then(|other| ComponentName::new(other).ok()) {
-            dependencies.entry(other).or_insert(implied);
+            dependencies.entry(other).or_insert_with(|| implied.clone());
         }
+    }
+    for other in super::volumes_from::services(context, view) {
+        dependencies.entry(other).or_insert_with(|| Dependency { restart: false, ..implied.clone() });
     }
     if dependencies.contains_key(name) {
         view.get("depends_on").unwrap_or(view.clone()).error("a component cannot wait for itself");

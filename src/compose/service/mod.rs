@@ -17,6 +17,7 @@ mod ports;
 mod restart;
 pub mod security;
 mod services;
+mod volumes_from;
 
 pub use component::Context;
 pub use container::command;

@@ -6,6 +6,7 @@ use crate::compose::mount_options;
 use crate::compose::suggest;
 use crate::compose::texts;
 use crate::compose::view::View;
+use crate::compose::volume_driver;
 use crate::model::{EntryKind, Mount, MountPoint, MountSource, RepoPath, Secret};
 use crate::model::{Quoted, budgets};
 use std::collections::BTreeMap;
@@ -39,7 +40,12 @@ pub fn read(context: &Context<'_>, view: &View<'_>) -> Vec<Mount> {
 }
 
 /// Notes what is mounted below a folder of the commit and is not in it (`./app:/app` and `/app/node_modules`).
-fn add_mount_points(context: &Context<'_>, mounts: &mut [Mount]) {
+pub fn add_mount_points(context: &Context<'_>, mounts: &mut [Mount]) {
+    for mount in mounts.iter_mut() {
+        if let MountSource::Repository { mount_points, .. } = &mut mount.source {
+            mount_points.clear();
+        }
+    }
     let below = |target: &str, folder: &str| {
         let rest = target.strip_prefix(folder.trim_end_matches('/'))?.strip_prefix('/')?;
         (!rest.is_empty()).then(|| rest.to_string())
@@ -130,7 +136,7 @@ fn mount(context: &Context<'_>, view: &View<'_>) -> Option<Mount> {
     let target = absolute(&target, &target.text()?)?;
     let mut read_only = view.get("read_only").and_then(|v| v.bool()).unwrap_or(false);
     let source = match kind_word.as_str() {
-        "volume" => volume(context, view)?,
+        "volume" => volume(context, view, &mut read_only)?,
         "bind" => bind(context, view, &mut read_only)?,
         "tmpfs" => tmpfs_source(view),
         other => {
@@ -141,7 +147,7 @@ fn mount(context: &Context<'_>, view: &View<'_>) -> Option<Mount> {
     Some(Mount { target, source, read_only })
 }
 
-fn volume(context: &Context<'_>, view: &View<'_>) -> Option<MountSource> {
+fn volume(context: &Context<'_>, view: &View<'_>, read_only: &mut bool) -> Option<MountSource> {
     let options = view.get("volume").filter(|v| v.only(&["labels", "nocopy", "subpath"]));
     if let Some(labels) = options.as_ref().and_then(|o| o.get("labels")) {
         labels.error("labels of a mount are not supported; write them under top-level `volumes`");
@@ -158,6 +164,17 @@ fn volume(context: &Context<'_>, view: &View<'_>) -> Option<MountSource> {
         return None;
     }
     let flag = |key: &str| options.as_ref().and_then(|o| o.get(key));
+    if let Some(device) = section.and_then(|s| s.get(&key)).and_then(|v| volume_driver::folder_of_the_commit(&v)) {
+        if let Some(subpath) = flag("subpath") {
+            subpath.error("is not supported for a volume over a folder of the repository; mount the folder itself");
+        }
+        return of_the_commit(context, view, &device, read_only, &|HostPath { path, below }| MountSource::Host {
+            path,
+            below,
+            propagation: None,
+            create: false,
+        });
+    }
     Some(MountSource::Volume {
         key,
         no_copy: flag("nocopy").and_then(|v| v.bool()).unwrap_or(false),
@@ -208,21 +225,34 @@ fn bind(context: &Context<'_>, view: &View<'_>, read_only: &mut bool) -> Option<
         let create = option("create_host_path").and_then(|v| v.bool()).unwrap_or(false);
         MountSource::Host { path, below, propagation, create }
     };
-    if let Some(path) = bound_elsewhere(context, &written) {
-        return Some(host(host_paths::given(allowed, &path)));
-    }
-    if written.starts_with('/') {
+    if written.starts_with('/') && bound_elsewhere(context, &written).is_none() {
         return host_paths::mountable(allowed, &source, &written).map(host);
+    }
+    of_the_commit(context, view, &source, read_only, &host)
+}
+
+/// A path that starts in the repository, or what `binds` of launchway.toml puts in its place.
+fn of_the_commit(
+    context: &Context<'_>,
+    view: &View<'_>,
+    source: &View<'_>,
+    read_only: &mut bool,
+    host: &dyn Fn(HostPath) -> MountSource,
+) -> Option<MountSource> {
+    let written = source.text()?;
+    if let Some(path) = bound_elsewhere(context, &written) {
+        return Some(host(host_paths::given(&context.request.allowed, &path)));
     }
     if written.starts_with('~') || written.contains('\\') || written.as_bytes().get(1) == Some(&b':') {
         source.error(format!(
-            "{written:?} is a path of somebody's machine; use a named volume, or an absolute path",
+            "{written:?} is a path of somebody's machine, and the server has no home folder that is meant; {ways_out}",
+            ways_out = ways_out(&written),
             written = Quoted(&written)
         ));
         return None;
     }
     let was_read_only = std::mem::replace(read_only, true);
-    let source = from_commit(context, &source, &written)?;
+    let source = from_commit(context, source, &written)?;
     if !was_read_only {
         let what = if matches!(source, MountSource::Repository { folder: true, .. }) { "folder" } else { "file" };
         view.note(format!(

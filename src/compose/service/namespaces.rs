@@ -39,7 +39,7 @@ pub fn network_mode(context: &Context<'_>, view: &View<'_>) -> NetworkMode {
                 }
             }
         }
-        Some(("service", name)) => match service(context, &mode, name) {
+        Some(("service", name)) => match service(context, &mode, name, "the network") {
             Some(name) => NetworkMode::Component(name),
             None => NetworkMode::Networks,
         },
@@ -66,6 +66,7 @@ pub fn read(context: &Context<'_>, view: &View<'_>, key: &str) -> Option<String>
     let allowed = context.request.allowed.host_namespaces;
     match text.split_once(':') {
         Some(("container", _)) if !allowed => refuse_container(&value, &format!("the {key} namespace")),
+        Some(("service", name)) if key == "pid" => drop(service(context, &value, name, "the processes")),
         Some(("service", _)) => {
             value.error(format!("sharing the {key} namespace of another service is understood but not supported"));
         }
@@ -79,7 +80,8 @@ pub fn read(context: &Context<'_>, view: &View<'_>, key: &str) -> Option<String>
     };
     let is_a_container = text.strip_prefix("container:").is_some_and(|name| !name.is_empty());
     if !is_a_container && !text.starts_with("service:") && !words.contains(&text.as_str()) {
-        let words: Vec<&str> = words.iter().filter(|word| !word.is_empty()).copied().collect();
+        let service = ["service:NAME"].into_iter().filter(|_| key == "pid");
+        let words: Vec<&str> = words.iter().filter(|word| !word.is_empty()).copied().chain(service).collect();
         value.error(format!("{text:?} is not one of {}, container:NAME", words.join(", "), text = Quoted(&text)));
     }
     if key == "cgroup" && text == "host" && allowed {
@@ -88,10 +90,10 @@ pub fn read(context: &Context<'_>, view: &View<'_>, key: &str) -> Option<String>
     Some(text).filter(|text| !text.is_empty())
 }
 
-fn service(context: &Context<'_>, view: &View<'_>, name: &str) -> Option<ComponentName> {
+fn service(context: &Context<'_>, view: &View<'_>, name: &str, what: &str) -> Option<ComponentName> {
     if !context.active.contains(name) {
         let hint = suggest::hint(name, context.active.iter().copied());
-        view.error(format!("there is no service {name:?} to share the network with{hint}", name = Quoted(&name)));
+        view.error(format!("there is no service {name:?} to share {what} with{hint}", name = Quoted(&name)));
         return None;
     }
     ComponentName::new(name).ok()

@@ -1,6 +1,7 @@
 //! All services: which are active, and how they hang together.
 
 use super::component::{self, Context};
+use super::volumes_from;
 use crate::compose::circles::circles;
 use crate::compose::load::{Loader, Variables};
 use crate::compose::read::ReadRequest;
@@ -77,9 +78,11 @@ impl<'a> Services<'a> {
             };
             section.error(message);
         }
+        volumes_from::add(&context, &section, &mut components);
         texts::check_unused(&context);
         self.report_unknown_profiles(&section);
         report_cycles(&section, &components);
+        report_same_names(&section, &components);
         components
     }
 
@@ -111,6 +114,18 @@ fn profiles_of(service: &View<'_>) -> Vec<String> {
             items.iter().filter_map(|item| item.scalar().map(|scalar| scalar.text.clone())).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// Containers of two services by one name, of which the engine would take one.
+fn report_same_names(section: &View<'_>, components: &BTreeMap<ComponentName, Component>) {
+    let mut owners: BTreeMap<&str, &ComponentName> = BTreeMap::new();
+    for (component, name) in components.values().filter_map(|c| Some((&c.name, c.container.container_name.as_deref()?)))
+    {
+        let Some(other) = owners.insert(name, component) else { continue };
+        let at = section.get(component.as_str()).and_then(|service| service.get("container_name"));
+        let message = format!("service {:?} has this container name, too", Quoted(other.as_str()));
+        at.as_ref().unwrap_or(section).error(message);
     }
 }
 

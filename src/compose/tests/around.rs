@@ -143,7 +143,7 @@ services:
     compose.yaml:7: services.a.devices[1]: device vendor.com/gpu=0:1 of the host is refused; `allow.devices = ["vendor.com/gpu=0:1"]` of the project in launchway.toml allows it
     compose.yaml:7: services.a.devices[2]: "/dev/fuse:/dev/sda" is no path of a device
     compose.yaml:7: services.a.devices[3]: device /dev/* of the host is refused; `allow.devices = ["/dev/*"]` of the project in launchway.toml allows it
-    compose.yaml:8: services.a.pid: "host:x" is not one of host, container:NAME
+    compose.yaml:8: services.a.pid: "host:x" is not one of host, service:NAME, container:NAME
     compose.yaml:9: services.a.uts: ":host" is not one of host, container:NAME
     compose.yaml:10: services.a.ipc: sharing the ipc namespace of a container of somebody else is refused; `allow.host-namespaces = true` of the project in launchway.toml allows it
     compose.yaml:10: services.a.ipc: "container:" is not one of host, private, shareable, none, container:NAME

@@ -103,7 +103,8 @@ volumes:
     compose.yaml:11: volumes.vg.driver_opts.o: "remount" is no option that a volume may have; accepted: ro, noexec, nosuid, nodev, noatime and their opposites; size=, mode=, uid=, gid=, nr_inodes=
     compose.yaml:12: volumes.vh.driver_opts.type: a volume of the local driver may be a tmpfs, a share of a server (nfs, nfs4, cifs, smb3) or a folder of the host (`type: none`, `o: bind`), not "none": mount it on the host, and let the volume bind the folder
     compose.yaml:13: volumes.vi.driver_opts.device: /root is a path of the host, so it is refused; use a named volume, or `allow.host-paths = ["/root"]` of the project in launchway.toml allows it
-    compose.yaml:14: volumes.vj.driver_opts.device: "./data" is no absolute path of the host; a volume over a folder of the repository is not supported: mount it under `volumes` of the service
+    compose.yaml:14: volumes.vj.driver_opts.device: data is not in the commit, so nothing stands behind this mount; use a named volume for what the app writes, or name a path of the host in launchway.toml:
+        binds = { "./data" = "/path/on/the/host" }
     compose.yaml:15: volumes.vk.driver_opts.mountpoint: "mountpoint" is no option of the local driver; accepted: type, o, device, size
     compose.yaml:15: volumes.vk.driver_opts.type: a volume of the local driver may be a tmpfs, a share of a server (nfs, nfs4, cifs, smb3) or a folder of the host (`type: none`, `o: bind`), not "proc": mount it on the host, and let the volume bind the folder
     "#);

@@ -126,13 +126,13 @@ services:
   web:
     build: { context: ., cache_to: [x], ssh: [default], platforms: [linux/amd64, linux/arm64], sbom: true }
     gpus: all
-    volumes_from: [db]
+    volumes_from: ["container:other"]
     cpuset: all
     pull_policy: daily
     ports: ["8000-8010:80"]
     deploy: { mode: global, placement: { constraints: [a] } }
     develop: { watch: [] }
-    pid: service:db
+    ipc: service:db
     configs: [a]
     post_start: [{ command: x }]
     volumes: [{ type: image, source: x, target: /x }]
@@ -148,14 +148,14 @@ models: { m: { model: x } }
     note: compose.yaml:6: services.web.build.sbom: `sbom` is ignored: images stay on this engine, and attestations are for registries
     compose.yaml:6: services.web.build.platforms: an engine builds for one platform at a time; name one
     compose.yaml:7: services.web.gpus: `gpus` is understood but not supported: name the GPU under `devices` as CDI calls it, such as nvidia.com/gpu=all, and let `allow.devices` list it; Docker Engine 25 and newer take that
-    compose.yaml:8: services.web.volumes_from: `volumes_from` is understood but not supported: name the volumes under `volumes` of both services
+    compose.yaml:8: services.web.volumes_from[0]: container "other" is none of this file's, and what containers of others mount is not supported; declare the volume under top-level `volumes` with `external: true`, which `allow.external` allows by its name
     compose.yaml:9: services.web.cpuset: "all" names no cores, such as 0-2 or 0,3
     compose.yaml:10: services.web.pull_policy: "daily" is understood but not supported; accepted: missing, always, never, build
     compose.yaml:11: services.web.ports[0].published: "8000-8010": one port out of a range is not supported; publish one port, or leave it to the engine with the target alone
     compose.yaml:12: services.web.deploy.mode: `mode: global` is understood but not supported; accepted: replicated
     note: compose.yaml:12: services.web.deploy.placement: `placement` counts in a Swarm only and is ignored on one host
     note: compose.yaml:13: services.web.develop: `develop:` is for developers' machines and is ignored
-    compose.yaml:14: services.web.pid: sharing the pid namespace of another service is understood but not supported
+    compose.yaml:14: services.web.ipc: sharing the ipc namespace of another service is understood but not supported
     compose.yaml:16: services.web.post_start: `post_start` is understood but not supported: lifecycle hooks are not supported; use `x-launchway.release-command` or a job
     compose.yaml:17: services.web.volumes[0].type: `type: image` is understood but not supported; accepted: volume, bind, tmpfs
     compose.yaml:19: configs.a.external: `external` needs a Swarm and is not supported; accepted: `file:`, `environment:` or `content:`

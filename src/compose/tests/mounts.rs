@@ -123,3 +123,76 @@ fn what_is_mounted_inside_a_folder_of_the_commit_has_a_place_there() {
         .collect();
     assert_eq!(found, ["/app: etc/conf false, node_modules true", "/app/bin: data true"]);
 }
+
+#[test]
+fn what_another_service_mounts_is_mounted_under_the_same_paths() {
+    let compose = "services:
+  web: { image: x, volumes_from: [\"db:ro\", \"container:shop-production-files-1\"], volumes: [\"own:/own\", \"mine:/shared\"] }
+  db: { image: x, volumes: [\"data:/data\", \"theirs:/shared\"], tmpfs: /tmp, volumes_from: [files] }
+  files: { image: x, volumes: [\"./conf:/conf:ro\"] }
+volumes: { own: , mine: , data: , theirs: }
+";
+    let tree = MemoryTree::new([("compose.yaml", compose), ("conf/a", "1")]);
+    let project = shop();
+    let found = mounts(&request(&tree, &project));
+    let shown = |mount: &Mount| {
+        let what = match &mount.source {
+            MountSource::Volume { key, .. } => key.clone(),
+            MountSource::Repository { path, .. } => path.to_string(),
+            other => panic!("{other:?}"),
+        };
+        format!("{what} at {}{}", mount.target, if mount.read_only { ", read-only" } else { "" })
+    };
+    let found: Vec<String> = found.iter().map(shown).collect();
+    assert_eq!(found, ["own at /own", "mine at /shared", "data at /data, read-only", "conf at /conf, read-only"]);
+    let stack = read(&request(&tree, &project)).unwrap().stack;
+    let waits: Vec<&str> = stack.components["web"].depends_on.keys().map(|name| name.as_str()).collect();
+    assert_eq!(waits, ["db"]);
+}
+
+#[test]
+fn what_cannot_be_taken_from_another_service_says_what_to_write() {
+    let compose = "services:
+  web: { image: x, volumes_from: [db, \"container:postgres\", gone, \"db:rx\"] }
+  db: { image: x, volumes: [\"/data\"] }
+  a: { image: x, volumes_from: [b] }
+  b: { image: x, volumes_from: [a] }
+";
+    let said = messages(compose, &[]);
+    for words in [
+        "services.web.volumes_from[0]: db has a volume without a name at /data, and taking that one over is not supported",
+        "services.web.volumes_from[1]: container \"postgres\" is none of this file's",
+        "services.web.volumes_from[2]: there is no service \"gone\" to take volumes from",
+        "services.web.volumes_from[3]: \"rx\" is not one of ro, rw",
+        "these components wait for one another in a circle: a -> b -> a",
+    ] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+}
+
+#[test]
+fn a_volume_over_a_folder_of_the_repository_is_that_folder_of_the_commit() {
+    let volume = |device: &str| {
+        let mounts = "volumes: [\"site:/www\"]";
+        let options = format!("{{ type: none, o: bind, device: {device} }}");
+        format!("services:\n  web:\n    image: x\n    {mounts}\nvolumes:\n  site: {{ driver_opts: {options} }}\n")
+    };
+    let compose = volume("./conf");
+    let (tree, project) = (MemoryTree::new([("compose.yaml", compose.as_str()), ("conf/a", "1")]), shop());
+    let request = request(&tree, &project);
+    let found = mounts(&request);
+    assert!(found[0].read_only);
+    assert!(matches!(&found[0].source, MountSource::Repository { path, folder: true, .. } if path.as_str() == "conf"));
+    assert!(read(&request).unwrap().stack.volumes.is_empty(), "no volume of its own stands behind it");
+    let binds = BTreeMap::from([("./conf".to_string(), "/srv/shop/conf".to_string())]);
+    let found = mounts(&ReadRequest { allowed: Permissions { binds, ..Permissions::default() }, ..request });
+    assert!(matches!(&found[0].source, MountSource::Host { path, .. } if path == "/srv/shop/conf"), "{found:?}");
+    for (device, words) in [
+        ("../conf", "volumes.site.driver_opts.device: \"../conf\" leaves the repository"),
+        ("./gone", "volumes.site.driver_opts.device: gone is not in the commit"),
+        ("/etc", "/etc is a path of the host, so it is refused"),
+    ] {
+        let said = messages(&volume(device), &[]);
+        assert!(said.contains(words), "{said}");
+    }
+}

@@ -57,7 +57,8 @@ fn nothing_reaches_out_by_default() {
     compose.yaml:17: services.web.volumes[0].source: /etc is a path of the host, so it is refused; use a named volume, or `allow.host-paths = ["/etc"]` of the project in launchway.toml allows it
     compose.yaml:18: services.web.volumes[1].source: /etc/shadow is a path of the host, so it is refused; use a named volume, or `allow.host-paths = ["/etc/shadow"]` of the project in launchway.toml allows it
     compose.yaml:19: services.web.volumes[2].source: /var/run/docker.sock is the engine's socket, and whoever holds it is root on the host, so it is refused; `allow.engine-socket = true` of the project in launchway.toml allows it
-    compose.yaml:20: services.web.volumes[3].source: "~/data" is a path of somebody's machine; use a named volume, or an absolute path
+    compose.yaml:20: services.web.volumes[3].source: "~/data" is a path of somebody's machine, and the server has no home folder that is meant; use a named volume for what the app writes, or name a path of the host in launchway.toml:
+        binds = { "~/data" = "/path/on/the/host" }
     compose.yaml:26: services.other.network_mode: sharing the network of a container of somebody else is refused; `allow.host-namespaces = true` of the project in launchway.toml allows it
     compose.yaml:27: services.other.build.network: the host's network is refused; `allow.host-namespaces = true` of the project in launchway.toml allows it
     compose.yaml:29: volumes.vol.driver_opts.device: /root is a path of the host, so it is refused; use a named volume, or `allow.host-paths = ["/root"]` of the project in launchway.toml allows it
@@ -85,7 +86,8 @@ fn the_settings_allow_each_by_its_key() {
     .unwrap();
     assert_snapshot!(said(&ReadRequest { allowed, ..request(&tree, &project) }), @r#"
     compose.yaml:11: services.web.cgroup: `cgroup: host` is understood but not supported
-    compose.yaml:20: services.web.volumes[3].source: "~/data" is a path of somebody's machine; use a named volume, or an absolute path
+    compose.yaml:20: services.web.volumes[3].source: "~/data" is a path of somebody's machine, and the server has no home folder that is meant; use a named volume for what the app writes, or name a path of the host in launchway.toml:
+        binds = { "~/data" = "/path/on/the/host" }
     compose.yaml:31: volumes.nfs.driver_opts.o: a share of 10.0.0.1 would be mounted with the host's address and identity, so it is refused; `allow.remote-volumes = ["10.0.0.1"]` of the project in launchway.toml allows it
     "#);
 }

@@ -213,6 +213,7 @@ fn what_nothing_fills_stays_empty_whatever_a_file_says() {
             },
         ],
         network: EngineNetworkMode::Networks(networks),
+        processes_of: None,
         labels: pairs(&[("l", "1")]),
         logging: Logging { driver: Some("local".into()), options: pairs(&[("max-size", "1m")]) },
     };

@@ -2,7 +2,7 @@
 
 use super::connect::ApiVersion;
 use crate::model::{ContainerSettings, HealthCheck, HealthTest, RestartPolicy};
-use crate::plan::{ContainerSpec, EngineNetworkMode};
+use crate::plan::{ContainerSpec, EngineNetworkMode, Target};
 use bollard::models::{
     ContainerCreateBody, DeviceMapping, DeviceRequest, HealthConfig, HostConfig, HostConfigLogConfig, PortBinding,
     PortMap, ResourcesUlimits, RestartPolicy as EngineRestartPolicy, RestartPolicyNameEnum,
@@ -69,7 +69,10 @@ pub(super) fn host_config(spec: &ContainerSpec, api: ApiVersion) -> Result<HostC
         dns_search: some_if_any(settings.dns_search.clone()),
         dns_options: some_if_any(settings.dns_opt.clone()),
         group_add: some_if_any(settings.group_add.clone()),
-        pid_mode: namespace("pid", settings.pid.as_ref())?,
+        pid_mode: match &spec.processes_of {
+            Some(Target::Existing { id, .. }) => Some(format!("container:{id}")),
+            _ => namespace("pid", settings.pid.as_ref())?,
+        },
         ipc_mode: namespace("ipc", settings.ipc.as_ref())?,
         uts_mode: namespace("uts", settings.uts.as_ref())?,
         userns_mode: settings.userns_mode.clone(),
@@ -180,7 +183,7 @@ fn extra_host(entry: &str) -> String {
 fn namespace(key: &str, mode: Option<&String>) -> Result<Option<String>, String> {
     if let Some(component) = mode.and_then(|mode| mode.strip_prefix("service:")) {
         return Err(format!(
-            "`{key}: service:{component}` is not supported yet: only `network_mode` can be shared with another component"
+            "the container of {component} is not there, which `{key}: service:{component}` needs; deploy that component too"
         ));
     }
     Ok(mode.cloned())

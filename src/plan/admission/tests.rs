@@ -176,6 +176,7 @@ fn plan(steps: &[bool]) -> Plan {
         settings: component.container.clone(),
         mounts: Vec::new(),
         network: crate::plan::EngineNetworkMode::Bridge,
+        processes_of: None,
         labels: BTreeMap::new(),
         logging: Default::default(),
     };

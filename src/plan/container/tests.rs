@@ -14,7 +14,8 @@ fn is_filled(external: bool, read_only: bool, no_copy: bool) -> bool {
     release.stack.volumes.get_mut("data").unwrap().external = external;
     let (observed, unnamed) = (Observed::default(), Default::default());
     let names = ContentNames::of(&observed);
-    let spec = container_spec(&release, None, &release.stack.components[&name], 1, (None, &unnamed), None, names);
+    let spec =
+        container_spec(&release, None, &release.stack.components[&name], 1, (None, &unnamed), Joined::default(), names);
     match &spec.mounts[..] {
         [EngineMount::Volume { no_copy, .. }] => !no_copy,
         mounts => panic!("{mounts:?}"),

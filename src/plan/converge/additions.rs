@@ -1,8 +1,8 @@
 //! The part of a plan that only adds: networks, volumes, and containers beside those that run.
 
 use super::{Created, Goal, Made, Planner, existing, replaces, subject};
-use crate::model::{Component, ComponentName, NetworkMode, Subnet, label};
-use crate::plan::container::{ContentNames, container_spec, content_volumes};
+use crate::model::{Component, ComponentName, Subnet, label};
+use crate::plan::container::{ContentNames, Joined, container_spec, content_volumes};
 use crate::plan::definition;
 use crate::plan::host_paths;
 use crate::plan::routing::EDGE_NETWORK;
@@ -111,18 +111,13 @@ impl Planner<'_> {
         let mut created = BTreeMap::new();
         for component in components {
             for (replica, predecessor) in matchings[&component.name].missing() {
-                let shared = match &component.container.network_mode {
-                    NetworkMode::Component(other) => self.shared_network(other, &created, matchings),
-                    _ => None,
-                };
+                let joined = self.joined(component, &created, matchings);
                 let mut waits = prepared.clone();
-                if let Some(Target::Created { step }) = &shared {
-                    waits.push(*step);
-                }
+                waits.extend(joined.created());
                 let unnamed = &self.wanted.unnamed;
                 let from = (predecessor, unnamed);
                 let (deployment, names) = (self.wanted.deployment, ContentNames::of(self.observed));
-                let mut spec = container_spec(self.release, deployment, component, replica, from, shared, names);
+                let mut spec = container_spec(self.release, deployment, component, replica, from, joined, names);
                 spec.name = self.free_name(&spec.name);
                 let address = self.give_address(&mut spec);
                 let name = spec.name.clone();
@@ -143,15 +138,21 @@ impl Planner<'_> {
         created
     }
 
-    pub(super) fn shared_network(
+    /// The containers of which a component's own shares something.
+    pub(super) fn joined(
         &self,
-        other: &ComponentName,
+        component: &Component,
         created: &Created,
         matchings: &BTreeMap<&ComponentName, Matching>,
-    ) -> Option<Target> {
-        match created.get(&(other.clone(), 1)) {
+    ) -> Joined {
+        let owner = |other: &ComponentName| match created.get(&(other.clone(), 1)) {
             Some(made) => Some(Target::Created { step: made.step }),
             None => matchings.get(other)?.kept().next().map(|(_, container)| existing(container)),
+        };
+        let container = &component.container;
+        Joined {
+            network: container.network_of().and_then(owner),
+            processes: container.processes_of().as_ref().and_then(owner),
         }
     }
 

@@ -76,7 +76,7 @@ impl Planner<'_> {
         let pending: Vec<&Component> = components.iter().copied().filter(|c| self.has_still_to_run(c)).collect();
         self.commands.pending = pending.iter().map(|component| component.name.clone()).collect();
         self.commands.needed = pending.iter().flat_map(|component| all_dependencies(stack, &component.name)).collect();
-        // Networks and volumes; of the containers only the one whose network it shares matters.
+        // Networks and volumes; of the containers only those with which it shares something matter.
         let mut prepared = self.draft.ids();
         prepared.retain(|id| !created.values().any(|made| made.step == *id));
         for component in pending {
@@ -85,9 +85,8 @@ impl Planner<'_> {
             }
             let spec = self.release_command_spec(component, &matchings[&component.name], created, matchings);
             let mut waits = prepared.clone();
-            if let EngineNetworkMode::Container(Target::Created { step }) = &spec.network {
-                waits.push(*step);
-            }
+            let network = if let EngineNetworkMode::Container(owner) = &spec.network { Some(owner) } else { None };
+            waits.extend(network.into_iter().chain(&spec.processes_of).filter_map(Target::created));
             let (action, cause) = (Action::CreateContainer(Box::new(spec)), "it runs once for this deployment");
             let step = self.draft.add(Some(&component.name), &subject(component), action, cause, Phase::Prepare, waits);
             self.commands.created.insert(component.name.clone(), step);
@@ -191,13 +190,10 @@ impl Planner<'_> {
         // Unnamed volumes hold data too: those of the component's own container.
         let kept = || matching.kept().next().map(|(_, container)| container);
         let predecessor = matching.missing().find_map(|(_, predecessor)| predecessor).or_else(kept);
-        let shared = match &component.container.network_mode {
-            crate::model::NetworkMode::Component(other) => self.shared_network(other, created, matchings),
-            _ => None,
-        };
+        let joined = self.joined(component, created, matchings);
         let deployment = self.wanted.deployment;
         let (from, names) = ((predecessor, &self.wanted.unnamed), ContentNames::of(self.observed));
-        let mut spec = container_spec(self.release, deployment, component, 1, from, shared, names);
+        let mut spec = container_spec(self.release, deployment, component, 1, from, joined, names);
         let number = deployment.map_or(self.release.id.0, |deployment| deployment.0);
         spec.name = format!("{}-{}-release-command-{number}", self.release.stack.compose_project, component.name);
         // The service's own labels speak to others (a proxy, a watcher) of what serves.

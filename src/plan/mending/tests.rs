@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::NetworkMode;
 use crate::model::{ContainerState, Ending, Release};
 use crate::plan::Goal;
 use crate::plan::Phase;
@@ -251,6 +252,27 @@ fn who_shares_a_network_is_restarted_after_its_owner_was_whoever_started_that() 
     [3] -> #4 agent-1, start container, the network that it shares is made anew whenever its owner is started
     [4] -> #5 agent-1, wait until ready
     ");
+}
+
+#[test]
+fn who_shares_processes_is_restarted_after_their_owner_was() {
+    let mut release = sharing();
+    let agent = release.stack.components.get_mut(&ComponentName::new("agent").unwrap()).unwrap();
+    agent.container.network_mode = NetworkMode::Networks;
+    agent.container.pid = Some("service:db".into());
+    let engine = live(&release);
+    assert!(mend(&release, &engine, Asked::default()).steps.is_empty());
+    let mut restarted = engine.clone();
+    set(&mut restarted, "shop-db-1", |c| c.started_ms = c.started_ms.map(|started| started + 60_000));
+    insta::assert_snapshot!(mend(&release, &restarted, Asked::default()), @"
+    #1 shop-agent-1, stop container, the processes that it shares end whenever their owner is started
+    [1] -> #2 agent-1, start container, the processes that it shares end whenever their owner is started
+    [2] -> #3 agent-1, wait until ready
+    ");
+    let mut gone = engine;
+    removed(&mut gone, "shop-db-1");
+    let plan = mend(&release, &gone, Asked::default()).to_string();
+    assert!(plan.contains("[1] -> #2 agent-1, create container, replaces agent-1 of release 1"), "{plan}");
 }
 
 #[test]

@@ -163,6 +163,7 @@ fn resolve(step: &Step, created: &BTreeMap<u32, String>) -> Result<Action, Engin
             if let EngineNetworkMode::Container(target) = &spec.network {
                 spec.network = EngineNetworkMode::Container(resolve(target)?);
             }
+            spec.processes_of = spec.processes_of.as_ref().map(resolve).transpose()?;
             Action::CreateContainer(spec)
         }
         Action::Drain { component, target, limit } => {

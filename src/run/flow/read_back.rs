@@ -2,7 +2,8 @@
 
 use crate::engine::Image;
 use crate::model::{Observed, ObservedContainer, Release, ReleasePart};
-use crate::plan::container::{ContentNames, container_spec};
+use crate::plan::Target;
+use crate::plan::container::{ContentNames, Joined, container_spec};
 use crate::plan::unnamed::Unnamed;
 use crate::run::flow::deploy::Convergence;
 use crate::run::flow::images::says_it_is;
@@ -73,7 +74,12 @@ impl Convergence<'_> {
         let Some(component) = release.stack.components.get(&container.component) else { return Ok(()) };
         // Which unnamed volumes it got is not compared.
         let (unnamed, names) = ((None, &Unnamed::default()), ContentNames::of(observed));
-        let spec = container_spec(release, container.deployment, component, container.replica, unnamed, None, names);
+        // Nor is whose network and processes it shares; but the latter have to be somebody's.
+        let owner = component.container.processes_of();
+        let owner = observed.containers.iter().find(|other| Some(&other.component) == owner.as_ref());
+        let existing = |owner: &ObservedContainer| Target::Existing { id: owner.id.clone(), name: owner.name.clone() };
+        let joined = Joined { network: None, processes: owner.map(existing) };
+        let spec = container_spec(release, container.deployment, component, container.replica, unnamed, joined, names);
         let differences = self.deployer.engine.differences(&container.id, &spec).await?;
         match differences.is_empty() {
             true => Ok(()),
