@@ -18,6 +18,11 @@ demo: setup ## watch a push go live, a change, and a broken one; KEEP=1 leaves i
 test: setup ## every test (T=words: only those whose name holds them)
 	@scripts/with-engine scripts/test $(T)
 
+.PHONY: compose-differential
+compose-differential: setup ## projects made by chance, beside `docker compose` (SEED=1 CASES=2000 COMPOSE="docker compose")
+	@SEED="$(SEED)" CASES="$(CASES)" COMPOSE="$(or $(COMPOSE),docker compose)" scripts/with-engine \
+		$(CARGO) test --locked --lib -- --ignored --nocapture differential::thousands beside_compose::containers
+
 .PHONY: lint
 lint: setup ## formatting and clippy, warnings are errors
 	$(CARGO) fmt --all --check

@@ -51,10 +51,15 @@ impl<'a> Loader<'a> {
             let file = self.file(path, &origin.folder, &origin.variables)?;
             let file = self.with_extends(file)?;
             let file = super::include::apply(self, file, &chain)?;
-            model = Some(match model {
+            let merged = match model {
                 None => file,
                 Some(earlier) => self.merged(merge::merge(earlier, file))?,
-            });
+            };
+            // What is told of one file is not told again of those over it.
+            if !self.problems.has_errors() {
+                super::shape::check_filled(&merged, self.problems);
+            }
+            model = Some(merged);
         }
         let mut model = model?;
         // Files that are put over one another may be too much together.
@@ -95,6 +100,7 @@ impl<'a> Loader<'a> {
                 return None;
             }
             self.interpolate_all(&mut document, &mut String::new())?;
+            super::shape::check_lists(&document, self.problems);
             let before = document.measure();
             canonicalise(&mut document, self.problems, self.spent());
             self.spent().check(&document, before.nodes, self.problems)?;

@@ -1,6 +1,5 @@
 //! Merging files, and a service with the one that it extends, by Compose's rules. Works on long forms.
 
-use super::scalar::Scalar;
 use super::yaml::{Node, Tag, Value};
 use std::collections::HashMap;
 
@@ -103,10 +102,8 @@ fn merge_deep(earlier: Node, later: Node, path: &mut Vec<String>, nulls_count: b
             items.extend(more);
             Ok(at.with(Value::List(items)))
         }
-        // Nothing was said before, or a scalar that a scalar replaces.
-        (Value::Scalar(scalar), value) if scalar == Scalar::null() || matches!(value, Value::Scalar(_)) => {
-            Ok(at.with(value))
-        }
+        // As Compose does: what is one value gives way to anything.
+        (Value::Scalar(_), value) => Ok(at.with(value)),
         (before, value) => {
             let earlier = at.with(before).what();
             Err(Conflict { node: at.with(value), path: path.join("."), earlier })

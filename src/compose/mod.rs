@@ -30,6 +30,7 @@ mod read;
 mod scalar;
 mod seen;
 mod service;
+mod shape;
 mod shared_images;
 mod spent;
 mod suggest;

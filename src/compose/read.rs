@@ -184,6 +184,7 @@ fn read_model(
     launchway::check_spelling(&file);
     names::check_keys(&file);
     if let Some(version) = file.get("version") {
+        version.text();
         version.note("`version:` is obsolete; Compose ignores it, and so does Launchway");
     }
     let name = file.get("name").and_then(|view| Some((view.text()?, view)));

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 mod around;
 mod budgets;
+pub(crate) mod differential;
 mod environment;
 mod fallback;
 mod host_paths;
@@ -17,6 +18,7 @@ mod names;
 mod origins;
 mod permissions;
 mod properties;
+mod refused_by_compose;
 mod shared_images;
 mod stack;
 pub(crate) mod truth;

@@ -13,7 +13,7 @@ pub fn mount(context: &Context<'_>, section: &str, item: &View<'_>) -> Option<Mo
         return None;
     }
     let (key, entry) = declared(context, section, item)?;
-    let text = |key: &str| item.get(key).and_then(|v| v.scalar());
+    let text = |key: &str| item.get(key).and_then(|v| v.text());
     let (folder, target) = match (section, text("target")) {
         ("secrets", target) => ("/run/secrets/", target),
         (_, target) => ("/", target),
@@ -25,14 +25,13 @@ pub fn mount(context: &Context<'_>, section: &str, item: &View<'_>) -> Option<Mo
     };
     let target = mounts::absolute(item, &target)?;
     let mode = item.get("mode").and_then(|v| mode(&v));
+    let (uid, gid) = (text("uid"), text("gid"));
     let source = source(context, section, &key, &entry)?;
     if section == "secrets" {
         note(context, &key, &source);
     }
     let source = match source {
-        MountSource::Text { key, text: content, .. } => {
-            MountSource::Text { key, text: content, uid: text("uid"), gid: text("gid"), mode }
-        }
+        MountSource::Text { key, text: content, .. } => MountSource::Text { key, text: content, uid, gid, mode },
         other => {
             if ["uid", "gid", "mode"].iter().any(|key| item.get(key).is_some()) {
                 item.note("uid, gid and mode have no effect on a file of the commit, as in Compose");

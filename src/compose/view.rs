@@ -281,10 +281,6 @@ impl<'n> View<'n> {
     pub fn texts(&self) -> Vec<String> {
         self.items().iter().filter_map(View::text).collect()
     }
-    /// A list of texts or numbers.
-    pub fn scalars(&self) -> Vec<String> {
-        self.items().iter().filter_map(View::scalar).collect()
-    }
     /// A mapping of texts, numbers or booleans; a null value is an empty text.
     pub fn text_map(&self) -> BTreeMap<String, String> {
         let mut map = BTreeMap::new();

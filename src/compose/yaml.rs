@@ -360,6 +360,14 @@ impl Builder<'_> {
 
 fn key_text(node: &Node) -> Result<String, YamlError> {
     match &node.value {
+        Value::Scalar(scalar) if scalar.kind != Kind::Text => {
+            let key = Quoted(&scalar.text);
+            let message = format!(
+                "the key {key:?} is {} and no text, which Compose refuses; put it in quotes",
+                scalar.kind.what()
+            );
+            Err(YamlError { line: node.line, message })
+        }
         Value::Scalar(scalar) => {
             check_name("a key", Some(&scalar.text), node.line)?;
             Ok(scalar.text.clone())

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::compose::command_line;
 use crate::compose::names::{self, Named};
+use crate::compose::scalar::Kind;
 use crate::compose::view::View;
 use crate::compose::yaml::Value;
 use crate::model::{ContainerSettings, Quoted, Ulimit};
@@ -13,21 +14,22 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 pub fn read(context: &Context<'_>, view: &View<'_>) -> ContainerSettings {
-    let text = |key: &str| view.get(key).and_then(|v| v.text());
+    // An empty text says nothing, as in Compose.
+    let said = |key: &str| view.get(key).filter(|v| v.node.text() != Some(""));
+    let text = |key: &str| said(key).and_then(|v| v.text());
     let flag = |key: &str| view.get(key).and_then(|v| v.bool());
     let texts = |key: &str| view.get(key).map(|v| v.texts()).unwrap_or_default();
-    let scalars = |key: &str| view.get(key).map(|v| v.scalars()).unwrap_or_default();
     if let Some(attach) = view.get("attach") {
         attach.bool();
     }
-    let host = |key: &str| view.get(key).and_then(|v| v.text().inspect(|name| names::check_host(&v, name)));
+    let host = |key: &str| said(key).and_then(|v| v.text().inspect(|name| names::check_host(&v, name)));
     let resources = deploy::resources(view);
     let (environment, unset_environment) = environment::read(context, view);
     ContainerSettings {
         command: view.get("command").and_then(|v| command(&v)),
         entrypoint: view.get("entrypoint").and_then(|v| command(&v)),
         environment,
-        cpuset: view.get("cpuset").and_then(|v| deploy::cpuset(&v)),
+        cpuset: said("cpuset").and_then(|v| deploy::cpuset(&v)),
         unset_environment,
         user: text("user"),
         working_dir: text("working_dir"),
@@ -59,10 +61,10 @@ pub fn read(context: &Context<'_>, view: &View<'_>) -> ContainerSettings {
         restart: restart::read(view),
         resources,
         ulimits: view.get("ulimits").map(|v| kernel::ulimits(context, &v)).unwrap_or_default(),
-        shm_size_bytes: view.get("shm_size").and_then(|v| v.bytes()),
+        shm_size_bytes: view.get("shm_size").and_then(|v| v.bytes()).filter(|bytes| *bytes > 0),
         sysctls: view.get("sysctls").map(|v| kernel::sysctls(context, &v)).unwrap_or_default(),
         security_opt: view.get("security_opt").map(|v| security::options(context, &v)).unwrap_or_default(),
-        group_add: scalars("group_add"),
+        group_add: view.get("group_add").map(|v| groups(&v)).unwrap_or_default(),
         devices: view.get("devices").map(|v| security::devices(context, &v)).unwrap_or_default(),
         pid: namespaces::read(context, view, "pid"),
         ipc: namespaces::read(context, view, "ipc"),
@@ -71,7 +73,7 @@ pub fn read(context: &Context<'_>, view: &View<'_>) -> ContainerSettings {
         cgroup_parent: security::cgroup_parent(context, view),
         runtime: kernel::runtime(context, view),
         platform: text("platform"),
-        mac_address: view.get("mac_address").and_then(|v| networks::mac_address(&v)),
+        mac_address: said("mac_address").and_then(|v| networks::mac_address(&v)),
         oom_score_adj: kernel::oom_score_adj(context, view),
         oom_kill_disable: kernel::oom_kill_disable(context, view, resources.memory_limit_bytes.is_some()),
         logging: view.get("logging").and_then(|v| logging::read(context, &v)),
@@ -113,6 +115,15 @@ fn container_name(context: &Context<'_>, view: &View<'_>) -> Option<String> {
         names::check(view, Named::Container, &name, &context.request.compose_project);
     }
     Some(name)
+}
+
+/// Groups by name or number.
+fn groups(view: &View<'_>) -> Vec<String> {
+    let group = |item: &View<'_>| match item.node.scalar().map(|scalar| scalar.kind) {
+        Some(Kind::Int) => item.scalar(),
+        _ => item.text(),
+    };
+    view.items().iter().filter_map(group).collect()
 }
 
 fn addresses(view: &View<'_>) -> Vec<String> {

@@ -99,7 +99,7 @@ pub fn resources(view: &View<'_>) -> Resources {
     if let Some(limits) = of_deploy.get("limits").filter(|limits| limits.only(&["cpus", "memory", "pids"])) {
         let cpus = limits.get("cpus").and_then(|v| v.cpu_millis());
         agree(&limits, "cpus", &mut resources.cpu_limit_millis, cpus, "cpus");
-        let memory = limits.get("memory").and_then(|v| v.bytes());
+        let memory = limits.get("memory").and_then(|v| size(&v));
         agree(&limits, "memory", &mut resources.memory_limit_bytes, memory, "mem_limit");
         let pids = limits.get("pids").and_then(|v| v.number("a whole number"));
         agree(&limits, "pids", &mut resources.pids_limit, pids, "pids_limit");
@@ -118,15 +118,21 @@ pub fn resources(view: &View<'_>) -> Resources {
             }
         }
         resources.cpu_reservation_millis = reservations.get("cpus").and_then(|v| v.cpu_millis());
-        let memory = reservations.get("memory").and_then(|v| v.bytes());
+        let memory = reservations.get("memory").and_then(|v| size(&v));
         agree(&reservations, "memory", &mut resources.memory_reservation_bytes, memory, "mem_reservation");
     }
     resources
 }
 
+/// A size as `deploy` has it: in quotes, where it is a bare number.
+fn size(view: &View<'_>) -> Option<i64> {
+    view.text()?;
+    view.bytes()
+}
+
 /// Cores by number, in the kernel's form.
 pub fn cpuset(view: &View<'_>) -> Option<String> {
-    let text = view.scalar()?;
+    let text = view.text()?;
     let number = |text: &str| text.parse::<u16>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
     let is_range = |part: &str| match part.split_once('-') {
         Some((from, to)) => number(from).zip(number(to)).is_some_and(|(from, to)| from <= to),
@@ -139,12 +145,21 @@ pub fn cpuset(view: &View<'_>) -> Option<String> {
     Some(text)
 }
 
-/// Two keys that say the same must not say different things.
-fn agree<T: PartialEq + Copy>(view: &View<'_>, key: &str, old: &mut Option<T>, new: Option<T>, old_key: &str) {
-    match (*old, new) {
-        (Some(a), Some(b)) if a != b => {
-            view.get(key).unwrap_or(view.clone()).error(format!("differs from `{old_key}` of the service"));
-        }
+/// Two keys that say the same must not say different things. Compose takes a missing one for another value where its
+/// neighbours are there.
+fn agree<T: PartialEq + Copy + Default>(
+    view: &View<'_>,
+    key: &str,
+    old: &mut Option<T>,
+    new: Option<T>,
+    old_key: &str,
+) {
+    match (old.filter(|old| *old != T::default()), new, view.get(key)) {
+        (Some(a), Some(b), Some(at)) if a != b => at.error(format!("differs from `{old_key}` of the service")),
+        (Some(_), _, None) => view.error(format!(
+            "needs `{key}:` too, because the service has `{old_key}`, and Compose refuses one without the other; or write all of \
+             it in one of the two ways"
+        )),
         _ => *old = new.or(*old),
     }
 }
@@ -153,6 +168,6 @@ fn agree<T: PartialEq + Copy>(view: &View<'_>, key: &str, old: &mut Option<T>, n
 fn swap(view: &View<'_>) -> Option<i64> {
     match view.node.scalar().map(|scalar| scalar.text.as_str()) {
         Some("-1") => Some(-1),
-        _ => view.bytes(),
+        _ => view.bytes().filter(|bytes| *bytes > 0),
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
 mod ours;
-mod theirs;
+pub(super) mod theirs;
 
 /// What Compose accepts and we refuse: the run, and words of our reason.
 const REFUSED_BY_US: &[(&str, &str)] = &[
@@ -100,7 +100,7 @@ fn tree(run: &Run) -> MemoryTree {
 }
 
 /// Files of the project that an answer names: Dockerfiles, a file in each context, bind sources, configs, secrets.
-fn mentioned(said: &Value) -> Vec<String> {
+pub(super) fn mentioned(said: &Value) -> Vec<String> {
     let mut paths = Vec::new();
     let mut add = |path: &str| paths.extend(path.strip_prefix("/project/").map(str::to_string));
     let looks_like_file = |path: &str| path.rsplit('/').next().is_some_and(|name| name.contains('.'));
@@ -128,7 +128,7 @@ fn mentioned(said: &Value) -> Vec<String> {
     paths
 }
 
-fn everything_allowed() -> Permissions {
+pub(super) fn everything_allowed() -> Permissions {
     Permissions {
         host_paths: vec!["/".into()],
         shared_paths: Vec::new(),
@@ -226,6 +226,13 @@ fn every_file_is_read_as_compose_reads_it_or_refused_with_a_reason() {
     // Guards against runs that were forgotten when the answers were made.
     assert!(runs().iter().any(|run| run.name == "opentelemetry-demo/everything"));
     assert!(compared > 45, "{compared}");
+}
+
+/// All that differs between what Compose said and our stack, a line each; nothing where nothing does.
+pub(super) fn difference(theirs: &Value, stack: &Stack) -> Option<String> {
+    let mut all = Vec::new();
+    differences("", theirs, &ours::of_stack(stack), &mut |difference| all.push(difference));
+    (!all.is_empty()).then(|| all.join("\n"))
 }
 
 fn differences(path: &str, theirs: &Value, ours: &Value, tell: &mut dyn FnMut(String)) {

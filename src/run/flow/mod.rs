@@ -27,4 +27,6 @@ pub mod set_aside;
 pub mod stages;
 pub mod storage;
 pub mod supplies;
+#[cfg(test)]
+mod tests;
 pub mod watch;

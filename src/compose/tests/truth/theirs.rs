@@ -22,7 +22,8 @@ pub fn of_answer(said: &Value) -> Value {
     })
 }
 fn their_network(network: &Value) -> Value {
-    let mut map = without(network, &["ipam"]);
+    // `true` is the engine's own way; `false` is refused.
+    let mut map = without(network, &["ipam", "enable_ipv4"]);
     map["ipam"] = network["ipam"]["config"].as_array().cloned().unwrap_or_default().into();
     map["ipam_driver"] = network["ipam"]["driver"].clone();
     map
@@ -39,12 +40,10 @@ fn number(value: &Value) -> Value {
     }
 }
 
+/// In thousandths of a core; less than one is no limit.
 fn cpu(value: &Value) -> Value {
-    match value {
-        Value::Null => Value::Null,
-        Value::String(text) => units::cpu_millis(text).into(),
-        other => units::cpu_millis(&other.to_string()).into(),
-    }
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_string);
+    units::cpu_millis(&text).filter(|millis| *millis > 0).into()
 }
 
 fn first(a: Value, b: Value) -> Value {
@@ -65,10 +64,7 @@ fn their_service(service: &Value, all: &Value) -> Value {
             }
             "init" => value.clone(),
             "network_mode" => value.clone(),
-            "expose" => sorted(value.as_array().unwrap().iter().map(|port| {
-                let port = port.as_str().unwrap();
-                if port.contains('/') { port.into() } else { format!("{port}/tcp").into() }
-            })),
+            "expose" => sorted(value.as_array().unwrap().iter().flat_map(|port| exposed(port.as_str().unwrap()))),
             "extra_hosts" => {
                 sorted(value.as_array().unwrap().iter().map(|h| h.as_str().unwrap().replacen('=', ":", 1).into()))
             }
@@ -119,10 +115,7 @@ fn their_service(service: &Value, all: &Value) -> Value {
                 .as_object()
                 .unwrap()
                 .iter()
-                .map(|(k, v)| {
-                    let both = if v.is_object() { json!([v["soft"], v["hard"]]) } else { json!([v, v]) };
-                    (k.clone(), both)
-                })
+                .map(|(k, v)| (k.clone(), both_limits(v)))
                 .collect::<Map<_, _>>()
                 .into(),
             "logging" => without(value, &[]),
@@ -142,9 +135,11 @@ fn their_service(service: &Value, all: &Value) -> Value {
                 .collect(),
             "pull_policy" if value == "missing" => Value::Null,
             "pull_policy" => value.clone(),
-            "volumes" | "tmpfs" | "configs" | "secrets" => continue,
+            "volumes" | "tmpfs" | "configs" | "secrets" | "volumes_from" => continue,
+            // What engines do by themselves.
+            "cgroup" if value == "private" => continue,
             // Read below, or without meaning on one host.
-            "deploy" | "scale" | "restart" | "cpus" | "mem_limit" | "mem_reservation" | "memswap_limit"
+            "develop" | "deploy" | "scale" | "restart" | "cpus" | "mem_limit" | "mem_reservation" | "memswap_limit"
             | "cpu_shares" | "pids_limit" | "attach" | "profiles" => continue,
             other => panic!("{other} is not compared"),
         };
@@ -191,14 +186,28 @@ fn their_service(service: &Value, all: &Value) -> Value {
             update["order"]
         ]),
     );
-    out.insert("mounts".into(), their_mounts(&plain(service), all));
+    out.insert("mounts".into(), sorted(their_mounts(&plain(service), all)));
     out.retain(|_, value| !value.is_null() && *value != json!({}) && *value != json!(false));
     out.into()
 }
 
+fn both_limits(limit: &Value) -> Value {
+    if limit.is_object() { json!([limit["soft"], limit["hard"]]) } else { json!([limit, limit]) }
+}
+
+/// Each port of a range by itself, with its protocol.
+fn exposed(text: &str) -> Vec<Value> {
+    let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+    let numbers = first.parse::<u16>().unwrap()..=last.parse::<u16>().unwrap();
+    numbers.map(|port| format!("{port}/{protocol}").into()).collect()
+}
+
 fn their_build(build: &Value, all: &Value) -> Value {
-    let mut map =
-        without(build, &["platforms", "secrets", "extra_hosts", "ulimits", "shm_size", "additional_contexts"]);
+    let mut map = without(
+        build,
+        &["platforms", "secrets", "extra_hosts", "ulimits", "shm_size", "additional_contexts", "provenance", "sbom"],
+    );
     let context =
         RepoPath::new(build["context"].as_str().unwrap().trim_start_matches("/project").trim_start_matches('/'))
             .unwrap();
@@ -225,7 +234,7 @@ fn their_build(build: &Value, all: &Value) -> Value {
         .as_object()
         .into_iter()
         .flatten()
-        .map(|(k, v)| (k.clone(), json!([v, v])))
+        .map(|(k, v)| (k.clone(), both_limits(v)))
         .collect::<Map<_, _>>()
         .into();
     map["shm_size"] = number(&build["shm_size"]);
@@ -241,15 +250,16 @@ fn their_build(build: &Value, all: &Value) -> Value {
 
 /// `[target, kind, source, options]` of each mount. Files of the commit are always read-only with us, so there the flag
 /// is not compared.
-fn their_mounts(service: &Value, all: &Value) -> Value {
-    let mut mounts = Vec::new();
+fn their_mounts(service: &Value, all: &Value) -> Vec<Value> {
+    let mut mounts: Vec<Value> = Vec::new();
     for text in service["tmpfs"].as_array().into_iter().flatten() {
         let (target, options) = text.as_str().unwrap().split_once(':').unwrap_or((text.as_str().unwrap(), ""));
-        mounts.push(json!([target, "tmpfs", options, false]));
+        mounts.push(json!([cleaned(target), "tmpfs", options, false]));
     }
     for volume in service["volumes"].as_array().into_iter().flatten() {
         let read_only = volume["read_only"].as_bool().unwrap_or(false);
-        let (target, source) = (&volume["target"], volume["source"].as_str().unwrap_or_default());
+        let (target, source) =
+            (cleaned(volume["target"].as_str().unwrap()), volume["source"].as_str().unwrap_or_default());
         mounts.push(match volume["type"].as_str().unwrap() {
             "bind" => match source.strip_prefix("/project") {
                 Some(path) => {
@@ -263,7 +273,10 @@ fn their_mounts(service: &Value, all: &Value) -> Value {
                 let options = &volume["volume"];
                 json!([target, "volume", [source, options["nocopy"] == true, options["subpath"]], read_only])
             }
-            _ => json!([target, "tmpfs", [number(&volume["tmpfs"]["size"]), volume["tmpfs"]["mode"]], read_only]),
+            _ => match (&volume["tmpfs"]["size"], &volume["tmpfs"]["mode"]) {
+                (Value::Null, Value::Null) => json!([target, "tmpfs", "", read_only]),
+                (size, mode) => json!([target, "tmpfs", [number(size), mode], read_only]),
+            },
         });
     }
     for (section, folder) in [("configs", "/"), ("secrets", "/run/secrets/")] {
@@ -281,7 +294,29 @@ fn their_mounts(service: &Value, all: &Value) -> Value {
             });
         }
     }
-    sorted(mounts)
+    for text in service["volumes_from"].as_array().into_iter().flatten() {
+        let (other, mode) = text.as_str().unwrap().split_once(':').unwrap_or((text.as_str().unwrap(), "rw"));
+        for mut mount in their_mounts(&plain(&all["services"][other]), all) {
+            mount[3] = json!(mode == "ro" || mount[3] == true);
+            if mount[1] != "tmpfs" && mounts.iter().all(|own| own[0] != mount[0]) {
+                mounts.push(mount);
+            }
+        }
+    }
+    mounts
+}
+
+/// A target without `.` and `..`, as the engine would name it.
+fn cleaned(target: &str) -> String {
+    let parts = target.split('/').fold(Vec::new(), |mut parts, part| {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+        parts
+    });
+    format!("/{}", parts.join("/"))
 }
 
 fn without_slash(path: &str) -> &str {

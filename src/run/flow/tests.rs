@@ -1,0 +1,3 @@
+//! What needs several rooms at once, on a real engine.
+
+mod beside_compose;
