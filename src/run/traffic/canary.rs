@@ -63,7 +63,7 @@ struct Sums {
 }
 
 /// A hold in its course.
-struct Watch {
+struct HoldWatch {
     judge: Judge,
     /// How long it has held, pauses apart.
     elapsed: Duration,
@@ -137,7 +137,7 @@ impl Canaries {
     async fn watch(&self, hold: &Hold, edge: &EdgeOf, cancel: &CancellationToken) -> Result<Outcome, StepError> {
         let (judge, elapsed) = self.taken_up(hold).await?;
         let look_every = LOOK_EVERY.min(hold.time / 4).max(LISTEN_EVERY);
-        let mut watch = Watch {
+        let mut watch = HoldWatch {
             judge,
             elapsed,
             measures: self.measures(hold),
@@ -184,7 +184,7 @@ impl Canaries {
     }
 
     /// Looks at what came since the last look and judges it; false where that says nothing of the release.
-    async fn looked(&self, hold: &Hold, edge: &EdgeOf, watch: &mut Watch, is_paused: bool) -> Result<bool, StepError> {
+    async fn looked(&self, hold: &Hold, edge: &EdgeOf, watch: &mut HoldWatch, is_paused: bool) -> Result<bool, StepError> {
         let now = match self.sums(hold, edge).await {
             Ok(now) => now,
             // It serves on by what it knows, or comes back with new sums.
@@ -221,7 +221,7 @@ impl Canaries {
     }
 
     /// What follows from a hold that has had its time; nothing as long as somebody or something is waited for.
-    async fn concluded(&self, hold: &Hold, watch: &mut Watch) -> Result<Option<Outcome>, StepError> {
+    async fn concluded(&self, hold: &Hold, watch: &mut HoldWatch) -> Result<Option<Outcome>, StepError> {
         let conclusion = watch.judge.conclude();
         let what = match (&conclusion, hold.gate) {
             (Conclusion::Worse { why }, _) => {
@@ -302,7 +302,7 @@ impl Canaries {
     }
 
     /// Says once what a hold that is over waits for.
-    async fn wait(&self, hold: &Hold, watch: &mut Watch, what: &'static str, why: &str) {
+    async fn wait(&self, hold: &Hold, watch: &mut HoldWatch, what: &'static str, why: &str) {
         if watch.waits_for == Some(what) {
             return;
         }
