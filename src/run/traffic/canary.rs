@@ -184,7 +184,13 @@ impl Canaries {
     }
 
     /// Looks at what came since the last look and judges it; false where that says nothing of the release.
-    async fn looked(&self, hold: &Hold, edge: &EdgeOf, watch: &mut HoldWatch, is_paused: bool) -> Result<bool, StepError> {
+    async fn looked(
+        &self,
+        hold: &Hold,
+        edge: &EdgeOf,
+        watch: &mut HoldWatch,
+        is_paused: bool,
+    ) -> Result<bool, StepError> {
         let now = match self.sums(hold, edge).await {
             Ok(now) => now,
             // It serves on by what it knows, or comes back with new sums.
