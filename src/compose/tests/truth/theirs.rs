@@ -138,6 +138,7 @@ fn their_service(service: &Value, all: &Value) -> Value {
             "volumes" | "tmpfs" | "configs" | "secrets" | "volumes_from" => continue,
             // What engines do by themselves.
             "cgroup" if value == "private" => continue,
+            "isolation" if value == "default" => continue,
             // Read below, or without meaning on one host.
             "develop" | "deploy" | "scale" | "restart" | "cpus" | "mem_limit" | "mem_reservation" | "memswap_limit"
             | "cpu_shares" | "pids_limit" | "attach" | "profiles" => continue,
