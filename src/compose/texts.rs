@@ -107,7 +107,9 @@ fn way<'n>(section: &str, entry: &View<'n>) -> Option<View<'n>> {
 pub fn check_unused(context: &Context<'_>) {
     for section in ["configs", "secrets"] {
         for (_, entry) in context.file.get(section).map(|top| top.entries()).unwrap_or_default() {
-            way(section, &entry);
+            if let Some(way) = way(section, &entry) {
+                way.text();
+            }
         }
     }
 }

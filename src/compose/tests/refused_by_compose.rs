@@ -48,6 +48,9 @@ fn what_compose_refuses_in_a_service_is_refused() {
         let said = messages(&format!("services: {{ a: {{ image: x }} }}\n{section}:\n"), &[]);
         assert!(said.contains(&format!("{section}: has nothing behind it")), "{said}");
     }
+    // Of what no service has, too.
+    let unused = "services: { a: { image: x } }\nconfigs: { c: { content: 5 } }\n";
+    assert!(messages(unused, &[]).contains("configs.c.content: must be a text"), "{}", messages(unused, &[]));
     assert!(messages("version: 3.8\nservices: { a: { image: x } }\n", &[]).contains("version: must be a text"));
 }
 

@@ -17,6 +17,9 @@ use std::time::Duration;
 
 /// Measuring the build cache, or pruning it, may take long on a large one.
 const PATIENT: Duration = Duration::from_secs(600);
+/// An engine that fell over something in its way is asked so often in all, with a pause.
+const LOOKS: u32 = 4;
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 impl DockerEngine {
     pub(super) async fn what_it_holds(&self) -> Result<Holdings, EngineError> {
@@ -101,18 +104,31 @@ impl DockerEngine {
         Ok(answer["SpaceReclaimed"].as_u64().unwrap_or_default())
     }
 
-    /// The answer to a request; `None` where the engine is not reached by a socket of this machine.
+    /// The answer to a request; `None` where the engine is not reached by a socket of this machine. What only looks is asked
+    /// again where the engine fell over something that went away while it looked (500, seen on 20.10).
     async fn ask(&self, method: Method, path: String) -> Result<Option<Value>, EngineError> {
         let Some(socket) = self.endpoint().strip_prefix("unix://").map(PathBuf::from) else { return Ok(None) };
-        let asked = async {
-            let client = reqwest::Client::builder().unix_socket(socket).no_proxy().timeout(PATIENT).build()?;
-            let answer = client.request(method, format!("http://engine{path}")).send().await?;
-            answer.error_for_status()?.json::<Value>().await
-        };
-        asked.await.map(Some).map_err(|error| EngineError::Refused {
+        let refused = |why: String| EngineError::Refused {
             attempted: "ask for the build cache".into(),
-            why: Quoted(innermost(&error)).to_string(),
-        })
+            why: Quoted(why).to_string(),
+        };
+        let broken = |error: reqwest::Error| refused(innermost(&error).to_string());
+        let client =
+            reqwest::Client::builder().unix_socket(socket).no_proxy().timeout(PATIENT).build().map_err(broken)?;
+        let mut tries = if method == Method::GET { LOOKS } else { 1 };
+        loop {
+            tries -= 1;
+            let asked = client.request(method.clone(), format!("http://engine{path}")).send().await.map_err(broken)?;
+            let status = asked.status();
+            if status.is_success() {
+                return asked.json().await.map(Some).map_err(broken);
+            }
+            if !status.is_server_error() || tries == 0 {
+                let said: Value = asked.json().await.unwrap_or_default();
+                return Err(refused(said["message"].as_str().map_or_else(|| status.to_string(), str::to_string)));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 }
 
