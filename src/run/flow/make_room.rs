@@ -41,6 +41,7 @@ impl Deployer {
         let is_short = |room: &&Room| self.is_short(room) || room.is_too_full() || lacks(room);
         let Some(short) = rooms.iter().find(is_short) else { return Ok(()) };
         log.line(None, &format!("{}, which is little: collecting what is not needed", short.sentence()));
+        tracing::warn!(folder = %short.folder.display(), "{}, which is little: collecting what is not needed", short.sentence());
         match self.collect(&|line| log.line(None, line)).await {
             Ok(_) => {}
             // What is free decides, not how it came to be.

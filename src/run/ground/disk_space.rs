@@ -50,9 +50,9 @@ impl Room {
         need > 0 && self.free_bytes.saturating_sub(self.least_bytes()) < need
     }
 
-    /// `42 MB of 20 GB are free on the disk of the engine (/var/lib/docker)`
+    /// `42 MB of 20 GB are free on the disk of the engine`. Authors read it, so it does not say where that is on the server.
     pub fn sentence(&self) -> String {
         let (free, total) = (bytes_text(self.free_bytes), bytes_text(self.total_bytes));
-        format!("{free} of {total} are free on the disk of {} ({})", self.whose, self.folder.display())
+        format!("{free} of {total} are free on the disk of {}", self.whose)
     }
 }

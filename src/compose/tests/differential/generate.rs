@@ -278,7 +278,7 @@ fn sections(dice: &mut Dice, file: &mut CaseFile, all: bool) {
 /// One thing that may be wrong, somewhere in a service or at the file's end.
 fn odd(dice: &mut Dice, file: &mut CaseFile) {
     if dice.percent(15) {
-        let line: &str = dice.one(forms::ODD_AT_THE_TOP);
+        let line = *dice.one(forms::ODD_AT_THE_TOP);
         let key = format!("{}:", line.split(':').next().unwrap_or_default());
         if let Some(at) = file.pieces.iter().position(|piece| piece.starts_with(&key)) {
             let end = file.pieces[at + 1..].iter().position(|piece| !piece.starts_with(' '));
@@ -289,7 +289,7 @@ fn odd(dice: &mut Dice, file: &mut CaseFile) {
     }
     // What is left out is checked for its keys only, so nothing is left out here.
     file.pieces.retain(|piece| !piece.starts_with("    profiles:"));
-    let line: &str = dice.one(forms::ODD);
+    let line = *dice.one(forms::ODD);
     let key = format!("    {}:", line.split(':').next().unwrap_or_default());
     let Some(first) = file.pieces.iter().position(|piece| piece == "  a:\n") else { return };
     let until = file.pieces[first + 1..].iter().position(|piece| !piece.starts_with("    "));
@@ -344,7 +344,7 @@ fn base(dice: &mut Dice) -> CaseFile {
     file.add("services:\n  base:\n    image: base\n");
     let count = 1 + dice.below(5);
     for (key, forms) in dice.some(count, forms::SERVICE) {
-        let form: &str = dice.one(forms);
+        let form = *dice.one(forms);
         file.add(line(key, "", form));
     }
     file
