@@ -114,9 +114,9 @@ impl<'a> Front<'a> {
     }
 }
 
-/// Callers that have looked a name up that belongs to somebody else from now on: they are to look again, after it does.
-/// Adds what they wait for to the release, unless the component waits for them: then they were there before it, and look a
-/// name up when they need it.
+/// Callers that have looked a name up that belongs to somebody else from now on: they are to look again, after it does. Those
+/// that are made now wait for that, too, and look once. Adds what they wait for to the release, unless the component waits for
+/// them: then they were there before it, and look a name up when they need it.
 pub(super) fn who_looks_again(
     (release, relations): (&mut Release, &Relations<'_>),
     fronts: &Fronts<'_>,
@@ -143,11 +143,11 @@ pub(super) fn who_looks_again(
                     })
             };
             let Some(matching) = matchings.get(&caller) else { continue };
-            let runs = matching.kept().filter(|(_, container)| is_up(container));
-            if !runs.into_iter().any(|(_, container)| knows_no_better(container)) {
-                continue;
-            }
-            if wait_for(release, &caller, &name) {
+            let mut runs = matching.kept().filter(|(_, container)| is_up(container));
+            let knows = runs.any(|(_, container)| knows_no_better(container));
+            // One that is made now could still find who has the name until then.
+            let could_find = matching.has_missing() && (moved.is_some() || gone == Some(&None));
+            if (knows || could_find) && wait_for(release, &caller, &name) && knows {
                 again.insert(caller);
             }
         }

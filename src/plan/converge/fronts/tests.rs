@@ -81,6 +81,34 @@ fn the_new_release_takes_over_behind_the_front() {
     ");
 }
 
+/// Both fronts have the name for a while, and a caller that asks then may be told the old one's address for good.
+#[test]
+fn who_is_made_beside_a_new_front_starts_when_the_old_one_is_gone() {
+    let with = |version: &str, alias: Option<&str>| {
+        let web = component("web").env("UPSTREAM", "http://api:8080").env("VERSION", version);
+        let mut stack = stack([api(version), web]);
+        let api = stack.components.get_mut(&ComponentName::new("api").unwrap()).unwrap();
+        for network in api.container.networks.values_mut() {
+            network.aliases.extend(alias.map(str::to_string));
+        }
+        given(stack)
+    };
+    let engine = live(&release(1, with("1", None)));
+    let plan = plan_of(&release(2, with("2", Some("backend"))), &engine, Goal::Deploy);
+    let step = |action: &dyn Fn(&Action) -> bool, subject: &str| {
+        plan.steps.iter().find(|step| step.subject == subject && action(&step.action)).unwrap()
+    };
+    let stops = step(&|action| matches!(action, Action::StopContainer { .. }), "shop-api-front");
+    let starts = step(&|action| matches!(action, Action::StartContainer(_)), "web-1");
+    let mut before = BTreeSet::from([starts.id]);
+    for step in plan.steps.iter().rev().filter(|step| step.id <= starts.id) {
+        if before.contains(&step.id) {
+            before.extend(&step.waits_for);
+        }
+    }
+    assert!(before.contains(&stops.id), "{plan}");
+}
+
 /// Getting a front is no change of a component: nothing of it is touched until it is replaced. Then its callers look again.
 #[test]
 fn what_has_its_name_itself_gets_a_front_when_it_is_replaced() {
