@@ -214,7 +214,7 @@ async fn an_environment_asks_for_a_yes_for_each_commit_at_the_command_line_or_on
     );
     told(&world, &["approve", "3"]).await;
     assert_eq!(world.ends(&third).await.state, "success");
-    assert!(refused(&world, &["approve", "3"]).await.contains("said yes to deployment 3 already"));
+    assert!(refused(&world, &["approve", "3"]).await.contains("said yes to deployment 3 (production#3) already"));
     let audit = told(&world, &["audit"]).await;
     assert!(audit.contains("anna on the page") && audit.matches("approve").count() == 2, "{audit}");
     assert!(!world.serve_log().contains("long-code"), "codes are secrets");
