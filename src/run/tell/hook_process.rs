@@ -35,22 +35,22 @@ pub fn fitness(path: &Path) -> Fitness {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Fitness::Absent,
         Err(error) => return Fitness::Unfit(format!("it cannot be looked at: {error}")),
     };
-    let shown = path.display();
+    // The deployment's log is the author's to read, and says nothing of where things lie on the server.
+    let name = path.file_name().unwrap_or_default().display();
     let is_for_everybody = |mode: u32| mode & 0o002 != 0;
     if !metadata.is_file() {
         return Fitness::Unfit("it is not a file".into());
     }
     if metadata.permissions().mode() & 0o111 == 0 {
-        return Fitness::Unfit(format!("it is not executable (`chmod +x {shown}`)"));
+        return Fitness::Unfit(format!("it is not executable (`chmod +x {name}` in the folder of hooks)"));
     }
     if is_for_everybody(metadata.permissions().mode()) {
-        return Fitness::Unfit(format!("everybody may change it (`chmod o-w {shown}`)"));
+        return Fitness::Unfit(format!("everybody may change it (`chmod o-w {name}` in the folder of hooks)"));
     }
-    let folder = path.parent().and_then(|folder| std::fs::metadata(folder).ok().map(|found| (folder, found)));
+    let folder = path.parent().and_then(|folder| std::fs::metadata(folder).ok());
     match folder {
-        Some((folder, found)) if is_for_everybody(found.permissions().mode()) => {
-            let folder = folder.display();
-            Fitness::Unfit(format!("everybody may change its folder (`chmod o-w {folder}`)"))
+        Some(found) if is_for_everybody(found.permissions().mode()) => {
+            Fitness::Unfit("everybody may change the folder of hooks (`chmod o-w .` in it)".into())
         }
         _ => Fitness::Fit,
     }

@@ -122,7 +122,7 @@ async fn tell(deployer: &Deployer, id: DeploymentId, event: LifecycleEvent) -> a
     let log = log_of(deployer, &deployment).await?;
     if let Some(why) = why {
         log.line(None, &format!("hook {event} is not run: {why}"));
-        tracing::warn!(deployment.id = %id, hook = %event, why, "A hook is not run");
+        tracing::warn!(deployment.id = %id, hook = %path.display(), why, "A hook is not run");
         return Ok(Some(HookOutcome::Refused));
     }
     let told = Told::new(deployer, &deployment, event, &log.mask());
