@@ -147,7 +147,10 @@ pub(super) fn who_looks_again(
             let knows = runs.any(|(_, container)| knows_no_better(container));
             // One that is made now could still find who has the name until then.
             let could_find = matching.has_missing() && (moved.is_some() || gone == Some(&None));
-            if (knows || could_find) && wait_for(release, &caller, &name) && knows {
+            if !knows && !could_find {
+                continue;
+            }
+            if wait_for(release, &caller, &name) && knows {
                 again.insert(caller);
             }
         }
