@@ -40,7 +40,7 @@ pub enum BuildError {
     SecretArgument(String),
     #[error("{what} is not supported: {why}")]
     Unsupported { what: String, why: String },
-    #[error("the engine at {engine} cannot build with BuildKit: {why}. Docker Engine 20.10 or newer is needed")]
+    #[error("the engine cannot build with BuildKit: {why}. Docker Engine 20.10 or newer is needed")]
     NoBuildKit { engine: String, why: String },
     #[error("{}", failed_text(step.as_deref(), message, last_lines))]
     Failed {
@@ -63,7 +63,7 @@ pub enum BuildError {
     Cancelled,
     #[error("the build took longer than allowed and was stopped{}", at_step(step.as_deref()))]
     Deadline { step: Option<String> },
-    #[error("building on the engine at {engine}: {why}")]
+    #[error("building on the engine: {why}")]
     Engine { engine: String, why: String },
 }
 

@@ -146,7 +146,9 @@ async fn deployer(config: Arc<Config>, store: Store, engine: Arc<DockerEngine>) 
             engine.platform = info.platform,
             "The engine answers"
         ),
-        Err(error) => tracing::warn!(error = %error, "The engine does not answer yet; deployments wait for it"),
+        Err(error) => {
+            tracing::warn!(error = error.with_place(), "The engine does not answer yet; deployments wait for it")
+        }
     }
     // What this process runs, also where the file has been replaced since.
     let program = PathBuf::from("/proc/self/exe");

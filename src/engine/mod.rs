@@ -115,12 +115,12 @@ pub trait Supplies: Send + Sync {
 }
 
 /// Why the engine did not do what was asked. Each `why` is a sentence of ours, in which the engine's own words are
-/// [`Quoted`].
+/// [`Quoted`]. Authors of commits read it: where the engine is, [`EngineError::with_place`] says to whoever runs the server.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// It does not answer: stopped, restarting, the socket refuses. Worth trying again.
     #[error(
-        "the Docker Engine at {endpoint} does not answer while trying to {attempted}: {why}. Is it running? `docker info` tells."
+        "the Docker Engine does not answer while trying to {attempted}: {why}. Is it running? `docker info` tells."
     )]
     Unavailable { endpoint: String, attempted: String, why: String },
     #[error("{what} is not there")]
@@ -151,6 +151,19 @@ pub enum EngineError {
     Cancelled,
     #[error("could not {attempted}: {why}")]
     Refused { attempted: String, why: String },
+}
+
+impl EngineError {
+    /// The same sentence with where the engine is, for whoever runs the server.
+    pub fn with_place(&self) -> String {
+        let text = self.to_string();
+        match self {
+            Self::Unavailable { endpoint, .. } => {
+                text.replacen("Docker Engine", &format!("Docker Engine at {endpoint}"), 1)
+            }
+            _ => text,
+        }
+    }
 }
 
 /// What acting gave.

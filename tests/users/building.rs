@@ -272,7 +272,7 @@ async fn an_engine_that_is_not_there_or_has_no_buildkit_is_named() {
     let without = launchway::build::EngineAddress::Tcp(address.clone());
     let builder = Builder::new(world.engine.docker.clone(), without);
     let error = builder.build(world.request(spec())).await.unwrap_err();
-    insta::assert_snapshot!(error.to_string().replace(&address, "ADDRESS"), @"the engine at tcp://ADDRESS cannot build with BuildKit: /session answers 404 Not Found. Docker Engine 20.10 or newer is needed");
+    insta::assert_snapshot!(error.to_string().replace(&address, "ADDRESS"), @"the engine cannot build with BuildKit: /session answers 404 Not Found. Docker Engine 20.10 or newer is needed");
     server.abort();
     let nowhere = launchway::build::EngineAddress::Unix("/nowhere/docker.sock".into());
     let error = Builder::new(world.engine.docker.clone(), nowhere).build(world.request(spec())).await.unwrap_err();

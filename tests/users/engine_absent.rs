@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 #[tokio::test]
 async fn a_socket_that_is_not_there_is_said_with_the_way_on() {
     let engine = DockerEngine::connect(Some("unix:///nowhere/docker.sock")).unwrap();
-    insta::assert_snapshot!(engine.info().await.unwrap_err(), @"the Docker Engine at unix:///nowhere/docker.sock does not answer while trying to ask for its version: No such file or directory. Is it running? `docker info` tells.");
+    insta::assert_snapshot!(engine.info().await.unwrap_err().with_place(), @"the Docker Engine at unix:///nowhere/docker.sock does not answer while trying to ask for its version: No such file or directory. Is it running? `docker info` tells.");
 }
 
 #[tokio::test]

@@ -187,8 +187,7 @@ impl DockerEngine {
         }
         let answer = self.query("ask for its version", self.docker.version()).await?;
         let text = answer.api_version.unwrap_or_default();
-        let refused =
-            |why: String| EngineError::Refused { attempted: format!("use the engine at {}", self.endpoint), why };
+        let refused = |why: String| EngineError::Refused { attempted: "use the engine".into(), why };
         let theirs = ApiVersion::parse(&text)
             .ok_or_else(|| refused(format!("it says that its API version is {text:?}, which is not understood")))?;
         if theirs < OLDEST {

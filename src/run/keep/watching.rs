@@ -90,7 +90,7 @@ pub async fn listen(deployer: Arc<Deployer>) {
             () = deployer.stop.cancelled() => return,
             why = deployer.engine.listen(&heard) => why,
         };
-        tracing::debug!(error = %why, "The engine is heard no more; it is looked at every minute");
+        tracing::debug!(error = why.with_place(), "The engine is heard no more; it is looked at every minute");
         let EngineError::Unavailable { endpoint, .. } = &why else {
             // It is there, and does not let us listen.
             tokio::select! {

@@ -194,7 +194,7 @@ async fn engine(deployer: &Deployer) -> EngineReport {
             platform: Some(info.platform),
             problem: None,
         },
-        Ok(Err(error)) => none(deployer.mask().sentence(&error.to_string())),
+        Ok(Err(error)) => none(deployer.mask().sentence(&error.with_place())),
         Err(_) => none(format!("it does not answer within {} s", ENGINE_ANSWERS_WITHIN.as_secs())),
     }
 }
