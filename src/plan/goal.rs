@@ -24,6 +24,23 @@ pub struct Wanted<'a> {
     pub unnamed: Unnamed,
 }
 
+impl<'a> Wanted<'a> {
+    /// What is made to stand, or looked at, outside of a deployment: this release, or nothing at all. No job runs, and nothing is
+    /// handed on or was found. `accepted`: fingerprints that mean the same as the release's own.
+    pub fn put_back(release: Option<&'a Release>, accepted: BTreeMap<ComponentName, BTreeSet<Fingerprint>>) -> Self {
+        Self {
+            release,
+            accepted,
+            deployment: None,
+            goal: Goal::PutBack,
+            release_commands: BTreeSet::new(),
+            passed: BTreeMap::new(),
+            found: Vec::new(),
+            unnamed: Unnamed::default(),
+        }
+    }
+}
+
 /// Whether a deployment goes forwards or backwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {

@@ -151,22 +151,8 @@ async fn a_new_edge_takes_the_sockets_over_and_no_connection_is_refused() {
     world.until_in_flight(&old, 1, 1).await;
     let before = world.client.health().await.unwrap().pid;
 
-    let (stop, address) = (tokio_util::sync::CancellationToken::new(), world.address);
-    let stopped = stop.clone();
-    let connecting = tokio::spawn(async move {
-        let mut answered = 0;
-        while !stopped.is_cancelled() {
-            for at in [address, ([127, 0, 0, 1], port).into()] {
-                let mut stream = TcpStream::connect(at).await.unwrap();
-                stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
-                let mut answer = String::new();
-                stream.read_to_string(&mut answer).await.unwrap();
-                assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
-                answered += 1;
-            }
-        }
-        answered
-    });
+    let stop = tokio_util::sync::CancellationToken::new();
+    let connecting = asking(vec![world.address, ([127, 0, 0, 1], port).into()], stop.clone());
     let mut replaced = world.replace();
     let client = world.client.clone();
     until("the new one to answer", || async { client.health().await.is_ok_and(|health| health.pid != before) }).await;
@@ -248,18 +234,23 @@ async fn a_second_up_ends_at_once_and_so_does_one_beside_a_server() {
     server.kill().await.unwrap();
 }
 
-/// Asks for a page over a new connection, over and over, until told to stop. Returns how many were answered; one that is not
+/// Asks each address for a page over a new connection, over and over, until told to stop. Returns how many were answered; one that is not
 /// fails the story.
-fn asking(address: std::net::SocketAddr, stop: tokio_util::sync::CancellationToken) -> tokio::task::JoinHandle<usize> {
+fn asking(
+    addresses: Vec<std::net::SocketAddr>,
+    stop: tokio_util::sync::CancellationToken,
+) -> tokio::task::JoinHandle<usize> {
     tokio::spawn(async move {
         let mut answered = 0;
         while !stop.is_cancelled() {
-            let mut stream = TcpStream::connect(address).await.unwrap();
-            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.unwrap();
-            assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
-            answered += 1;
+            for address in &addresses {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).await.unwrap();
+                assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+                answered += 1;
+            }
         }
         answered
     })
@@ -275,7 +266,7 @@ async fn up_is_restarted_several_times_and_refuses_no_request() {
     world.serve(&[(1, 100, &[&app])]).await;
     until("the server to be ready", || async { world.log().contains("Launchway is ready") }).await;
     let stop = tokio_util::sync::CancellationToken::new();
-    let askers: Vec<_> = (0..3).map(|_| asking(world.address, stop.clone())).collect();
+    let askers: Vec<_> = (0..3).map(|_| asking(vec![world.address], stop.clone())).collect();
 
     for restart in 1..=3 {
         let before = client.health().await.unwrap().pid;

@@ -4,13 +4,12 @@
 use crate::config::{Environment, Project};
 use crate::engine::EngineError;
 use crate::model::{ComponentName, ContainerState, Ending, Health, Observed, ObservedContainer, Release};
+use crate::plan::Wanted;
 use crate::plan::attached::detached;
 use crate::plan::drift::{Drift, drift};
 use crate::plan::fingerprint;
 use crate::plan::standing::{ComponentStanding, Standing, standings};
 use crate::plan::storage::LeftVolume;
-use crate::plan::unnamed::Unnamed;
-use crate::plan::{Goal, Wanted};
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::place::Place;
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,16 +64,7 @@ impl Deployer {
         let observed = self.observe(project, environment).await?;
         let left = self.volumes_left(project, environment, release, &observed).await.unwrap_or_default();
         let Some(release) = release else { return Ok(ConditionReport { left, ..ConditionReport::default() }) };
-        let wanted = Wanted {
-            release: Some(release),
-            accepted: fingerprint::accepted(Some(release), release),
-            deployment: None,
-            goal: Goal::PutBack,
-            release_commands: BTreeSet::new(),
-            passed: BTreeMap::new(),
-            found: Vec::new(),
-            unnamed: Unnamed::default(),
-        };
+        let wanted = Wanted::put_back(Some(release), fingerprint::accepted(Some(release), release));
         let stopped = self.store.stopped(&project.name, &environment.name).await.unwrap_or_default();
         let mut endings = BTreeMap::new();
         for container in observed.containers.iter().filter(|c| matches!(c.state, ContainerState::Exited { .. })) {

@@ -4,19 +4,19 @@
 use crate::config::{Environment, Project};
 use crate::engine::EngineError;
 use crate::model::{ComponentName, Fingerprint, Listen, Release, ReleasePart, Stack, Tree};
+use crate::plan::Wanted;
 use crate::plan::fingerprint::{accepted, fingerprint};
 use crate::plan::order::levels;
 use crate::plan::routing::without_edge;
-use crate::plan::unnamed::Unnamed;
-use crate::plan::{Goal, Wanted};
 use crate::run::flow::deploy::Convergence;
 use crate::run::ground::deployer::Deployer;
 use crate::run::ground::ids::now_ms;
+use crate::run::ground::log::DeploymentLog;
 use crate::run::ground::refusal::Refusal;
 use crate::run::ground::stage_error::{Limit, StageError, within};
 use crate::run::keep::orphans::{Orphan, Remains};
 use crate::store::{Action, Deployment, NewRelease, StoreError, Trigger};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,10 +116,15 @@ impl Deployer {
         let removed = self.remove(&orphan).await;
         self.leave(&place);
         removed.map_err(|error| Refusal::Impossible(format!("{named} could not be removed: {error}")))?;
+        self.forget_orphan(&orphan, by, Action::Remove).await?;
+        Ok((orphan, remains))
+    }
+
+    async fn forget_orphan(&self, orphan: &Orphan, by: &str, action: Action) -> Result<(), StoreError> {
+        let place = (orphan.project.name.clone(), orphan.environment.name.clone());
         self.store.forget_live(&place.0, &place.1).await?;
         let deployment = Some(orphan.live.deployment);
-        self.store.note_audit(self.audited(by, Action::Remove, place, deployment, None)).await?;
-        Ok((orphan, remains))
+        self.store.note_audit(self.audited(by, action, place, deployment, None)).await
     }
 
     async fn orphan_named(&self, project: Option<&str>, environment: Option<&str>) -> Result<Orphan, Refusal> {
@@ -173,73 +178,51 @@ impl Deployer {
         self.leave(&place);
         given?;
         let remains = self.remains(&orphan).await.map_err(|error| Refusal::Impossible(error.to_string()))?;
-        self.store.forget_live(&place.0, &place.1).await?;
-        let deployment = Some(orphan.live.deployment);
-        self.store.note_audit(self.audited(by, Action::GiveBack, place, deployment, None)).await?;
+        self.forget_orphan(&orphan, by, Action::GiveBack).await?;
         Ok((orphan, remains))
     }
 
     async fn put_as_compose_has_it(&self, orphan: &Orphan, plain: &Release) -> Result<(), StageError> {
-        let Orphan { project, environment, live, release } = orphan;
-        let log = self.logs.open(live.deployment, self.mask_of(&project.name, &environment.name));
-        let log = log.map_err(StageError::host)?;
-        log.line(None, "giving it back to Docker Compose: it has left launchway.toml, and somebody asked for it");
-        let stop = self.stop.child_token();
+        let Orphan { project, environment, release, .. } = orphan;
+        let line = "giving it back to Docker Compose: it has left launchway.toml, and somebody asked for it";
+        let log = self.log_of_orphan(orphan, line)?;
         let observed = self.observe_engine(project, environment).await?;
         let tree = self.mirrors.tree(&project.name, &release.commit).ok();
-        let convergence = Convergence {
-            deployer: self,
-            project,
-            environment,
-            wanted: Wanted {
-                release: Some(plain),
-                accepted: accepted(Some(release), plain),
-                deployment: None,
-                goal: Goal::PutBack,
-                release_commands: BTreeSet::new(),
-                passed: BTreeMap::new(),
-                found: Vec::new(),
-                unnamed: self.unnamed(plain, &observed, None).await?,
-            },
-            tree: tree.map(|tree| Arc::new(tree) as Arc<dyn Tree>),
-            log: &log,
-            cancel: &stop,
-            canaries: None,
-            outlook: Arc::default(),
-        };
-        let limit = Limit { what: "giving back", time: self.config().limits.deploy, rest: REST };
-        within(limit, &stop, convergence.converge(None)).await?;
-        convergence.clean().await;
-        Ok(())
+        let unnamed = self.unnamed(plain, &observed, None).await?;
+        let wanted = Wanted { unnamed, ..Wanted::put_back(Some(plain), accepted(Some(release), plain)) };
+        let tree = tree.map(|tree| Arc::new(tree) as Arc<dyn Tree>);
+        self.converge_orphan(orphan, (wanted, tree), "giving back", &log).await
     }
 
     async fn remove(&self, orphan: &Orphan) -> Result<(), StageError> {
-        let Orphan { project, environment, live, .. } = orphan;
-        let log = self.logs.open(live.deployment, self.mask_of(&project.name, &environment.name));
-        let log = log.map_err(StageError::host)?;
-        log.line(None, "removing what runs: the environment has left launchway.toml, and somebody asked for it");
+        let line = "removing what runs: the environment has left launchway.toml, and somebody asked for it";
+        let log = self.log_of_orphan(orphan, line)?;
+        let wanted = Wanted::put_back(None, BTreeMap::new());
+        self.converge_orphan(orphan, (wanted, None), "removing", &log).await
+    }
+
+    /// The log of the deployment that made it live, with what is done now as its next line.
+    fn log_of_orphan(&self, orphan: &Orphan, line: &str) -> Result<DeploymentLog, StageError> {
+        let mask = self.mask_of(&orphan.project.name, &orphan.environment.name);
+        let log = self.logs.open(orphan.live.deployment, mask).map_err(StageError::host)?;
+        log.line(None, line);
+        Ok(log)
+    }
+
+    /// Carries out what is wanted of it, and takes away what is not needed then. `what`: for people, where it takes too long.
+    async fn converge_orphan(
+        &self,
+        orphan: &Orphan,
+        (wanted, tree): (Wanted<'_>, Option<Arc<dyn Tree>>),
+        what: &'static str,
+        log: &DeploymentLog,
+    ) -> Result<(), StageError> {
+        let Orphan { project, environment, .. } = orphan;
         let stop = self.stop.child_token();
-        let convergence = Convergence {
-            deployer: self,
-            project,
-            environment,
-            wanted: Wanted {
-                release: None,
-                accepted: BTreeMap::new(),
-                deployment: None,
-                goal: Goal::PutBack,
-                release_commands: BTreeSet::new(),
-                passed: BTreeMap::new(),
-                found: Vec::new(),
-                unnamed: Unnamed::default(),
-            },
-            tree: None,
-            log: &log,
-            cancel: &stop,
-            canaries: None,
-            outlook: Arc::default(),
-        };
-        let limit = Limit { what: "removing", time: self.config().limits.deploy, rest: REST };
+        let (canaries, outlook) = (None, Arc::default());
+        let convergence =
+            Convergence { deployer: self, project, environment, wanted, tree, log, cancel: &stop, canaries, outlook };
+        let limit = Limit { what, time: self.config().limits.deploy, rest: REST };
         within(limit, &stop, convergence.converge(None)).await?;
         convergence.clean().await;
         Ok(())
